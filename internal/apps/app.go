@@ -1,0 +1,155 @@
+// Package apps knows what an app is: its identity, its key and secret pairs,
+// what it is allowed to do, and how an app is found by id or by key.
+//
+// An [App] is immutable once it is in a [Registry]; a change of settings is a
+// new App. The package holds no sockets and no counters: what an app uses is
+// known to the hub.
+package apps
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// An App is a tenant: everything it does is invisible to every other app.
+// Treat it as read-only.
+type App struct {
+	ID   string
+	Name string // for people; may be empty
+	// Keys are the credentials that are valid now, oldest first. All are
+	// equal: a backend may sign with any of them.
+	Keys []Key
+
+	Disabled bool // clients are refused with 4003, backends with 403
+	TLSOnly  bool // clients without TLS are refused with 4000
+
+	ClientEvents       bool // clients may trigger client- events
+	SubscriptionCount  bool // pusher_internal:subscription_count frames and the info attribute
+	WatchlistEvents    bool // online and offline events for watched users
+	AuthorizedRequired bool // "authorized connections": see AuthorizationTimeout
+
+	// AllowedOrigins are patterns for the host of a browser's Origin header;
+	// * matches any run of characters. Empty, or just "*", allows all.
+	AllowedOrigins []string
+
+	// ActivityTimeout is how long a connection may be silent before either
+	// side pings; clients are told it in seconds.
+	ActivityTimeout time.Duration
+	// AuthorizationTimeout is how long a connection may stay without a signed
+	// in user and without a private or presence channel, where
+	// AuthorizedRequired is on.
+	AuthorizationTimeout time.Duration
+
+	Limits Limits
+}
+
+// A Key is one pair of credentials of an app.
+type Key struct {
+	Key    string
+	Secret string
+}
+
+// Limits bound what one app may use. Zero means unlimited for every field
+// whose comment does not say otherwise.
+type Limits struct {
+	Connections           int // sockets at once; more are refused with 4004
+	ChannelsPerConnection int
+	ClientEventsPerSecond int // per socket
+
+	ChannelNameLength int // bytes
+	EventNameLength   int // characters
+	EventData         int // bytes of an event's data
+	ChannelsPerEvent  int // channels of one call of the HTTP API
+	EventsPerBatch    int
+
+	PresenceMembers  int // users on one presence channel
+	PresenceUserID   int // characters
+	PresenceUserInfo int // bytes of JSON
+	Watchlist        int // user ids
+
+	// CacheTTL is how long a cache channel remembers its last event. Zero
+	// means [DefaultCacheTTL].
+	CacheTTL time.Duration
+}
+
+// The documented behaviour of the hosted service; the sources are in the
+// table of names and sizes in docs/protocol.md.
+const (
+	DefaultActivityTimeout      = 120 * time.Second
+	DefaultAuthorizationTimeout = 30 * time.Second
+	DefaultCacheTTL             = 30 * time.Minute
+)
+
+// DefaultLimits are those of the hosted service.
+func DefaultLimits() Limits {
+	return Limits{
+		ClientEventsPerSecond: 10,
+		ChannelNameLength:     200,
+		EventNameLength:       200,
+		EventData:             10 << 10,
+		ChannelsPerEvent:      100,
+		EventsPerBatch:        10,
+		PresenceMembers:       100,
+		PresenceUserID:        128,
+		PresenceUserInfo:      1 << 10,
+		Watchlist:             100,
+		CacheTTL:              DefaultCacheTTL,
+	}
+}
+
+// Unlimited returns the limits of an app that is there to be loaded: only
+// what protects the process itself remains.
+func Unlimited() Limits {
+	return Limits{CacheTTL: DefaultCacheTTL}
+}
+
+// Secret returns the secret of one of the app's keys, and whether the key is
+// one of the app's.
+func (a *App) Secret(key string) (string, bool) {
+	for _, k := range a.Keys {
+		if k.Key == key {
+			return k.Secret, true
+		}
+	}
+	return "", false
+}
+
+// OriginAllowed reports whether a browser page of that origin host (without
+// scheme and port) may connect. An empty host is a client that sent none.
+func (a *App) OriginAllowed(host string) bool {
+	if len(a.AllowedOrigins) == 0 || slices.Contains(a.AllowedOrigins, "*") {
+		return true
+	}
+	if host == "" {
+		return false
+	}
+	host = strings.ToLower(host)
+	return slices.ContainsFunc(a.AllowedOrigins, func(pattern string) bool {
+		return matchHost(strings.ToLower(pattern), host)
+	})
+}
+
+// matchHost matches with * as any run of characters. It is linear in the
+// product of the lengths, however many stars there are.
+func matchHost(pattern, host string) bool {
+	head, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return pattern == host
+	}
+	if !strings.HasPrefix(host, head) {
+		return false
+	}
+	host = host[len(head):]
+	for {
+		part, tail, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(host, part)
+		}
+		i := strings.Index(host, part)
+		if i < 0 {
+			return false
+		}
+		host, rest = host[i+len(part):], tail
+	}
+}
