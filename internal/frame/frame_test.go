@@ -1,0 +1,47 @@
+package frame
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// The header must be readable by an implementation that is not ours, at
+// every length where its form changes.
+func TestTextIsAWebSocketFrame(t *testing.T) {
+	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 200000} {
+		text := strings.Repeat("x", n)
+		f := Text(func(dst []byte) []byte { return append(dst, text...) })
+		r := bytes.NewReader(f.Wire())
+		got, err := ws.ReadFrame(r)
+		if err != nil {
+			t.Fatalf("ReadFrame of %d bytes: %v", n, err)
+		}
+		if got.Header.OpCode != ws.OpText || !got.Header.Fin || got.Header.Masked || string(got.Payload) != text {
+			t.Errorf("Text of %d bytes = %+v with %d bytes, want a final unmasked text frame", n, got.Header, len(got.Payload))
+		}
+		if r.Len() != 0 || f.Size() != len(f.Wire()) {
+			t.Errorf("Text of %d bytes: %d bytes follow the frame; Size() = %d, want %d", n, r.Len(), f.Size(), len(f.Wire()))
+		}
+		if string(f.Message()) != text {
+			t.Errorf("Message() of %d bytes = %d other bytes", n, len(f.Message()))
+		}
+	}
+}
+
+func TestControl(t *testing.T) {
+	got, err := ws.ReadFrame(bytes.NewReader(Control(0x9, []byte("abc")).Wire()))
+	if err != nil || got.Header.OpCode != ws.OpPing || string(got.Payload) != "abc" {
+		t.Errorf("Control(ping, abc) = %+v %q, %v", got.Header, got.Payload, err)
+	}
+}
+
+func BenchmarkText(b *testing.B) {
+	text := bytes.Repeat([]byte("x"), 180)
+	b.ReportAllocs()
+	for b.Loop() {
+		Text(func(dst []byte) []byte { return append(dst, text...) })
+	}
+}
