@@ -1,0 +1,127 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// MaxLoops is the most loops that a group has; a set of loops fits in one
+// machine word.
+const MaxLoops = 64
+
+// ErrStopped is why a socket ended when its loop was stopped.
+var ErrStopped = errors.New("loop: stopped")
+
+// Config says how a group of loops works. The zero value is usable.
+type Config struct {
+	// Loops is how many there are. Zero means one per processor that Go may
+	// use; at most MaxLoops.
+	Loops int
+	// MailboxWeight is how much work may wait in one loop's mailbox before
+	// [Group.Admit] makes new work wait. The weight of a piece of work is the
+	// number of sockets that it concerns. Zero means DefaultMailboxWeight.
+	MailboxWeight int
+	// SendBuffer is how many bytes may wait for one socket that does not take
+	// them before its handler is told. Zero means DefaultSendBuffer.
+	SendBuffer int
+	// WriteTimeout is how long one write may be stuck. Zero means
+	// DefaultWriteTimeout.
+	WriteTimeout time.Duration
+}
+
+// The defaults of Config.
+const (
+	DefaultMailboxWeight = 1 << 20
+	DefaultSendBuffer    = 1 << 20
+	DefaultWriteTimeout  = 10 * time.Second
+)
+
+// A Group is the loops of one node. Its methods are safe for concurrent use.
+type Group struct {
+	cfg   Config
+	gate  gate
+	loops []*Loop
+	next  atomic.Uint64
+}
+
+// NewGroup starts the loops. They run until [Group.Stop].
+func NewGroup(cfg Config) *Group {
+	if cfg.Loops <= 0 {
+		cfg.Loops = runtime.GOMAXPROCS(0)
+	}
+	cfg.Loops = min(cfg.Loops, MaxLoops)
+	if cfg.MailboxWeight <= 0 {
+		cfg.MailboxWeight = DefaultMailboxWeight
+	}
+	if cfg.SendBuffer <= 0 {
+		cfg.SendBuffer = DefaultSendBuffer
+	}
+	if cfg.WriteTimeout <= 0 {
+		cfg.WriteTimeout = DefaultWriteTimeout
+	}
+	g := &Group{cfg: cfg}
+	for i := range cfg.Loops {
+		l := newLoop(i, g)
+		g.loops = append(g.loops, l)
+		go l.run()
+	}
+	return g
+}
+
+// Len is the number of loops.
+func (g *Group) Len() int { return len(g.loops) }
+
+// Sockets is the number of open sockets.
+func (g *Group) Sockets() int {
+	n := 0
+	for _, l := range g.loops {
+		n += int(l.open.Load())
+	}
+	return n
+}
+
+// Post queues work for a loop, behind all that was posted to it before. It
+// never blocks and never refuses, so that state and deliveries cannot part;
+// whoever brings new work into the node calls [Group.Admit] first. Weight is
+// about how many sockets the work concerns, at least 1. Work posted after
+// [Group.Stop] may never run.
+func (g *Group) Post(loop int, run func(loop int), weight int) {
+	g.loops[loop].post(run, weight)
+}
+
+// Admit waits while some loop has more work queued than it may have, and
+// returns the context's error if that does not change in time.
+func (g *Group) Admit(ctx context.Context) error { return g.gate.wait(ctx) }
+
+// Attach hands conn over to a loop, which calls open on its goroutine to get
+// the socket's handler. Early holds bytes that were read from conn already.
+// From here on the loop owns conn and closes it.
+func (g *Group) Attach(conn net.Conn, early []byte, open func(*Socket) Handler) {
+	l := g.loops[g.next.Add(1)%uint64(len(g.loops))]
+	l.post(func(int) { l.attach(conn, early, open) }, 1)
+}
+
+// Each runs do for every open socket, on the socket's loop, soon.
+func (g *Group) Each(do func(*Socket)) {
+	for _, l := range g.loops {
+		l.post(func(int) { l.each(do) }, 1)
+	}
+}
+
+// Stop drops every socket and waits until all goroutines of the group have
+// ended, or ctx has.
+func (g *Group) Stop(ctx context.Context) error {
+	for _, l := range g.loops {
+		l.post(l.stop, 1)
+	}
+	for _, l := range g.loops {
+		if err := l.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package loop
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A job is work for a loop, and how much of it there is.
+type job struct {
+	run    func(loop int)
+	weight int
+}
+
+// A mailbox is the queue of one loop. Posting never blocks; a mailbox that
+// holds more than its limit closes the group's gate until half of it is done.
+type mailbox struct {
+	gate  *gate
+	limit int
+	wake  chan struct{} // has one element while there is something to take
+	timer *time.Timer   // owned by the taker
+
+	mu     sync.Mutex
+	queue  []job
+	spare  []job // the other of two slices that take swaps
+	weight int   // of all jobs that are not finished
+	full   bool  // has closed the gate
+}
+
+// keepJobs is the longest queue whose memory is kept for the next turn.
+const keepJobs = 4096
+
+func newMailbox(g *gate, limit int) *mailbox {
+	m := &mailbox{gate: g, limit: limit, wake: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	m.timer.Stop()
+	return m
+}
+
+func (m *mailbox) post(j job) {
+	m.mu.Lock()
+	m.queue = append(m.queue, j)
+	first := len(m.queue) == 1
+	m.weight += j.weight
+	if m.weight > m.limit && !m.full {
+		m.full = true
+		m.gate.close()
+	}
+	m.mu.Unlock()
+	if first {
+		select {
+		case m.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// take returns what is queued, waiting for it at most that long; a negative
+// wait has no end. The slice is the caller's until the next take.
+func (m *mailbox) take(wait time.Duration) []job {
+	if wait < 0 {
+		<-m.wake
+	} else {
+		m.timer.Reset(wait)
+		select {
+		case <-m.wake:
+		case <-m.timer.C:
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	jobs := m.queue
+	m.queue = m.spare[:0]
+	if cap(jobs) <= keepJobs {
+		m.spare = jobs
+	} else {
+		m.spare = nil
+	}
+	return jobs
+}
+
+// finished takes the weight of a job that has run off the mailbox.
+func (m *mailbox) finished(weight int) {
+	m.mu.Lock()
+	m.weight -= weight
+	if m.full && m.weight <= m.limit/2 {
+		m.full = false
+		m.gate.open()
+	}
+	m.mu.Unlock()
+}
+
+// A gate is closed while any mailbox is over its limit.
+type gate struct {
+	closed atomic.Int32 // mailboxes over their limit
+
+	mu     sync.Mutex
+	opened chan struct{} // closed when the gate opens; nil while nobody waits
+}
+
+func (g *gate) close() { g.closed.Add(1) }
+
+func (g *gate) open() {
+	if g.closed.Add(-1) > 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.opened != nil {
+		close(g.opened)
+		g.opened = nil
+	}
+}
+
+// wait returns when the gate is open, or with the context's error.
+func (g *gate) wait(ctx context.Context) error {
+	for g.closed.Load() > 0 {
+		g.mu.Lock()
+		if g.closed.Load() <= 0 {
+			g.mu.Unlock()
+			return nil
+		}
+		if g.opened == nil {
+			g.opened = make(chan struct{})
+		}
+		opened := g.opened
+		g.mu.Unlock()
+		select {
+		case <-opened:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}

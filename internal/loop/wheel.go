@@ -1,0 +1,121 @@
+package loop
+
+import (
+	"math/bits"
+	"time"
+)
+
+const (
+	// tick is the grain of a wheel: a deadline fires up to one tick late and
+	// never early.
+	tick = 50 * time.Millisecond
+	// slots is a power of two. A deadline further away than slots ticks waits
+	// in its slot for more than one turn of the wheel.
+	slots = 1024
+)
+
+// A wheel holds the deadlines of a loop's sockets: setting, moving and
+// clearing one costs the same however many there are.
+type wheel struct {
+	zero time.Time // tick 0
+	at   int64     // the last tick that was advanced over
+	slot [slots]*deadline
+	busy [slots / 64]uint64 // bit set: the slot is not empty
+}
+
+// A deadline is an entry of a wheel. The zero value is not set.
+type deadline struct {
+	owner      expirer // set once
+	due        int64   // in ticks; 0 means not set
+	next, prev *deadline
+}
+
+// An expirer is told that its deadline has passed.
+type expirer interface{ expired() }
+
+func (w *wheel) start(now time.Time) { w.zero = now }
+
+// set makes d fire at t, instead of when it was going to.
+func (w *wheel) set(d *deadline, t time.Time) {
+	due := max(int64((t.Sub(w.zero)+tick-1)/tick), w.at+1)
+	if due == d.due {
+		return
+	}
+	w.clear(d)
+	d.due = due
+	i := due % slots
+	d.prev, d.next = nil, w.slot[i]
+	if d.next != nil {
+		d.next.prev = d
+	}
+	w.slot[i] = d
+	w.busy[i/64] |= 1 << (i % 64)
+}
+
+// clear makes sure that d does not fire.
+func (w *wheel) clear(d *deadline) {
+	if d.due == 0 {
+		return
+	}
+	i := d.due % slots
+	if d.prev != nil {
+		d.prev.next = d.next
+	} else {
+		w.slot[i] = d.next
+		if d.next == nil {
+			w.busy[i/64] &^= 1 << (i % 64)
+		}
+	}
+	if d.next != nil {
+		d.next.prev = d.prev
+	}
+	d.due, d.next, d.prev = 0, nil, nil
+}
+
+// advance fires all that is due by now. A deadline that fires may set and
+// clear itself and others.
+func (w *wheel) advance(now time.Time) {
+	to := int64(now.Sub(w.zero) / tick)
+	// After a pause longer than a turn of the wheel, one turn sees all.
+	for from := max(w.at+1, to-slots+1); from <= to; from++ {
+		w.at = from
+		w.fireSlot(int(from%slots), to)
+	}
+	w.at = max(w.at, to)
+}
+
+// fireSlot fires what is due in one slot. It starts over after each, because
+// firing may change the list.
+func (w *wheel) fireSlot(i int, now int64) {
+	for d := w.slot[i]; d != nil; {
+		if d.due > now {
+			d = d.next
+			continue
+		}
+		w.clear(d)
+		d.owner.expired()
+		d = w.slot[i]
+	}
+}
+
+// untilNext is how long the wheel has nothing to do, or a negative number
+// when it is empty. It may be too short for a deadline beyond one turn.
+func (w *wheel) untilNext(now time.Time) time.Duration {
+	start := int((w.at + 1) % slots)
+	for k := 0; k <= slots/64; k++ {
+		word := (start/64 + k) % (slots / 64)
+		b := w.busy[word]
+		switch k {
+		case 0:
+			b &^= 1<<(start%64) - 1
+		case slots / 64:
+			b &= 1<<(start%64) - 1
+		}
+		if b != 0 {
+			i := word*64 + bits.TrailingZeros64(b)
+			ticks := (i-start+slots)%slots + 1
+			return max(w.zero.Add(time.Duration(w.at+int64(ticks))*tick).Sub(now), 0)
+		}
+	}
+	return -1
+}
