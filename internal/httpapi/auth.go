@@ -1,0 +1,172 @@
+package httpapi
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// timestampWindow is how many seconds a timestamp may not be away from now:
+// one less is the last that passes.
+const timestampWindow = int64(protocol.SignatureWindow / time.Second)
+
+// authenticate finds out which app signed the request. It needs no body: the
+// signature covers the parameter body_md5, and checkBodyHash compares that
+// with the body afterwards.
+func (a *api) authenticate(c *call) error {
+	c.params = appendParams(c.params[:0], c.query, true)
+	if len(c.params) > maxParams {
+		return badRequest("Too many query parameters (more than " + strconv.Itoa(maxParams) + ")")
+	}
+	key, ok := c.param("auth_key")
+	if !ok {
+		return unauthorized("Missing parameter: auth_key")
+	}
+	app := a.apps.ByKey(key)
+	if app == nil || c.appID != "" && app.ID != c.appID {
+		return &statusError{status: a.unknownKey, message: "Unknown auth_key"}
+	}
+	if err := c.checkVersion(); err != nil {
+		return err
+	}
+	if err := c.checkTimestamp(a.now()); err != nil {
+		return err
+	}
+	secret, ok := app.Secret(key)
+	if !ok || secret == "" { // a registry has neither; without this an empty secret would be one that everybody knows
+		return &statusError{status: a.unknownKey, message: "Unknown auth_key"}
+	}
+	if err := a.checkSignature(c, secret); err != nil {
+		return err
+	}
+	c.app = app
+	return nil
+}
+
+func (c *call) checkVersion() error {
+	switch version, ok := c.param("auth_version"); {
+	case !ok:
+		return unauthorized("Version required")
+	case version != "1.0":
+		return unauthorized("Version not supported")
+	}
+	return nil
+}
+
+// checkTimestamp keeps a request that somebody wrote down from being sent
+// again much later.
+func (c *call) checkTimestamp(now time.Time) error {
+	given, ok := c.param("auth_timestamp")
+	if !ok {
+		return unauthorized("Timestamp required")
+	}
+	t := timestamp(given)
+	if d := t - now.Unix(); -timestampWindow < d && d < timestampWindow {
+		return nil
+	}
+	return unauthorized(fmt.Sprintf("Timestamp expired: Given timestamp (%s) not within %ds of server time (%s)",
+		time.Unix(t, 0).UTC().Format(time.RFC3339), timestampWindow, now.UTC().Format(time.RFC3339)))
+}
+
+// timestamp reads seconds since 1970. What is no such number, or is beyond the
+// years that have four digits, counts as 0.
+func timestamp(s string) int64 {
+	const year10000 = 253402300800
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil || n >= year10000 {
+		return 0
+	}
+	return int64(n)
+}
+
+// checkSignature verifies the signature over what the client can have meant.
+// The query is tried decoded, which is what the protocol says, and then as on
+// the wire, for libraries that forget to escape it; if that is what was
+// signed, it is also what the parameters are.
+func (a *api) checkSignature(c *call, secret string) error {
+	given, ok := c.param("auth_signature")
+	if !ok {
+		return c.errSignature("nil")
+	}
+	if a.verify(c, c.params, secret, given) {
+		return nil
+	}
+	if strings.ContainsAny(c.query, "%+") {
+		raw := appendParams(nil, c.query, false)
+		if a.verify(c, raw, secret, given) {
+			c.params = raw
+			return nil
+		}
+	}
+	return c.errSignature(`"` + inspect(given) + `"`)
+}
+
+// verify tries the ways in which the path can have been signed: as on the
+// wire; without or with the prefix that the client or a proxy keeps to itself;
+// and each of these decoded, because what stands between here and the client
+// may have escaped it.
+func (a *api) verify(c *call, params []protocol.Param, secret, given string) bool {
+	if protocol.VerifySignature(secret, protocol.RequestText(c.r.Method, c.path, params), given) {
+		return true
+	}
+	paths := [3]string{}
+	if a.prefix != "" {
+		if paths[0] = a.withoutPrefix(c.path); paths[0] == c.path {
+			paths[0] = a.prefix + c.path
+		}
+		paths[1] = decodedPath(paths[0])
+	}
+	paths[2] = decodedPath(c.path)
+	for _, path := range paths {
+		if path != "" && protocol.VerifySignature(secret, protocol.RequestText(c.r.Method, path, params), given) {
+			return true
+		}
+	}
+	return false
+}
+
+// decodedPath is path without escapes, or "" if it has none.
+func decodedPath(path string) string {
+	if decoded, err := url.PathUnescape(path); err == nil && decoded != path {
+		return decoded
+	}
+	return ""
+}
+
+// errSignature shows what should have been signed. That holds no secret, and
+// is what the author of a library looks for.
+func (c *call) errSignature(given string) error {
+	return unauthorized(`Invalid signature: you should have sent HmacSHA256Hex("` +
+		inspect(protocol.RequestText(c.r.Method, c.path, c.params)) +
+		`", your_secret_key), but you sent ` + given)
+}
+
+// checkBodyHash compares the body with the hash that was signed. Without a
+// body there need not be one, but some libraries send it.
+func (c *call) checkBodyHash() error {
+	given, ok := c.param("body_md5")
+	if !ok && len(c.body) == 0 {
+		return nil
+	}
+	sum := md5.Sum(c.body)
+	var want [2 * md5.Size]byte
+	hex.Encode(want[:], sum[:])
+	switch {
+	case !ok:
+		return unauthorized("Invalid body_md5: a request with a body needs one")
+	case given != string(want[:]):
+		return unauthorized(`Invalid body_md5: the body received has "` + string(want[:]) + `", but you sent "` + inspect(given) + `"`)
+	}
+	return nil
+}
+
+func unauthorized(message string) error {
+	return &statusError{status: http.StatusUnauthorized, message: message}
+}

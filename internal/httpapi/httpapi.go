@@ -1,0 +1,205 @@
+// Package httpapi serves the HTTP API by which backends trigger events, ask
+// about channels and disconnect users. It knows how requests are signed and
+// checked and how they are answered; what an event does is left to the [Hub].
+//
+// A request passes through the same steps whatever it asks for: route,
+// signature, body, hash of the body, state of the app, parameters. A request
+// that is refused at any of them has had no effect: everything about it is
+// checked before the hub is told anything.
+//
+// The signature covers the hash of the body, so it is checked before the body
+// is read: who has no secret can not make the process hold a body for him.
+//
+// The path and the query are taken from the request line as it came, because
+// that is what was signed. A router in front must therefore not redirect to
+// cleaned paths, and a stripped prefix is to be named in [Config], not removed
+// from the URL of the request.
+//
+// The package holds no state beside its settings and takes no locks.
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// DefaultMaxBodySize admits the largest legal call: ten events of 10 KB in
+// which every byte is escaped, and then some.
+const DefaultMaxBodySize = 1 << 20
+
+// A Hub is what the API does its work on. It is safe for concurrent use.
+//
+// Nothing that it is given is kept after a call returns, except strings: the
+// slices of names and events and the bytes of data are reused.
+type Hub interface {
+	// Trigger hands an event to the sockets on each of the channels, except
+	// one. It waits while the node is overloaded and returns
+	// hub.ErrOverloaded when ctx ends first; then nothing was delivered.
+	Trigger(ctx context.Context, app *apps.App, channels []string, e hub.Event, except protocol.SocketID) error
+	// TriggerBatch does the same for several events, in their order.
+	TriggerBatch(ctx context.Context, app *apps.App, events []hub.Targeted) error
+
+	// Channel returns the state of a channel; the zero state is that of one
+	// that nobody is on.
+	Channel(app *apps.App, name string) hub.ChannelState
+	// Channels calls each for every occupied channel whose name begins with
+	// prefix, in no particular order.
+	Channels(app *apps.App, prefix string, each func(name string, s hub.ChannelState))
+	// Users returns the ids of the members of a presence channel, each once.
+	Users(app *apps.App, channel string) []string
+	// Cached returns the event that a cache channel remembers, if any.
+	Cached(app *apps.App, channel string) (hub.Cached, bool)
+
+	// Terminate closes every socket on which that user is signed in.
+	Terminate(app *apps.App, userID string)
+
+	// Draining reports whether the node is shutting down.
+	Draining() bool
+}
+
+// A Config says what an API serves. Apps and Hub are needed.
+type Config struct {
+	Apps *apps.Registry
+	Hub  Hub
+
+	// Path stands in front of every path of the API, as in "/realtime". A
+	// request is also served without it, for proxies that strip it, and may
+	// be signed over the path with or without it. Empty means none.
+	Path string
+	// MaxBodySize is how many bytes the body of a request may have. Zero
+	// means DefaultMaxBodySize.
+	MaxBodySize int
+	// UnknownKeyStatus answers a key that is not one of the app's. Zero means
+	// 400, which is what the hosted service was seen to answer.
+	UnknownKeyStatus int
+	// CORS lets pages of every origin call the API. A secret does not belong
+	// into a browser, so this is for tools.
+	CORS bool
+
+	// Log may be nil: nothing is logged then.
+	Log *slog.Logger
+	// Now tells the time that timestamps are compared with; nil means
+	// time.Now.
+	Now func() time.Time
+	// Registerer is given the metrics; it may be nil.
+	Registerer prometheus.Registerer
+}
+
+// New returns the handler of everything under /apps/, and of the one path
+// outside of it that an official library calls, /users/{id}/terminate_connections.
+// It answers 404 to all else.
+func New(cfg Config) http.Handler {
+	a := &api{
+		apps:       cfg.Apps,
+		hub:        cfg.Hub,
+		maxBody:    int64(cmp.Or(cfg.MaxBodySize, DefaultMaxBodySize)),
+		unknownKey: cmp.Or(cfg.UnknownKeyStatus, http.StatusBadRequest),
+		cors:       cfg.CORS,
+		log:        cfg.Log,
+		now:        cfg.Now,
+		metrics:    newMetrics(cfg.Registerer),
+	}
+	if path := strings.Trim(cfg.Path, "/"); path != "" {
+		a.prefix = "/" + path
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	a.calls.New = func() any { return new(call) }
+	return a
+}
+
+// An api is the handler. It is immutable but for the pool.
+type api struct {
+	apps       *apps.Registry
+	hub        Hub
+	prefix     string // "" or "/x"
+	maxBody    int64
+	unknownKey int
+	cors       bool
+	log        *slog.Logger
+	now        func() time.Time
+	metrics    *metrics
+
+	calls sync.Pool // of *call
+}
+
+// ServeHTTP answers one request.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := a.calls.Get().(*call)
+	c.r = r
+	ans, err := a.serve(c)
+	if err != nil {
+		ans = a.refusal(c, err)
+	}
+	if a.cors {
+		allowOrigins(w.Header())
+	}
+	ans.write(w, r.Method)
+	a.metrics.answered(c.route, ans.status)
+	a.logCall(c, ans.status)
+	c.reset()
+	a.calls.Put(c)
+}
+
+// serve takes one request through the steps that all have in common, and then
+// to the one that its route names.
+func (a *api) serve(c *call) (answer, error) {
+	c.path, c.query = requestLine(c.r)
+	if !a.find(c) {
+		return answer{}, errNotFound
+	}
+	if a.cors && c.r.Method == http.MethodOptions {
+		return answer{status: http.StatusNoContent}, nil
+	}
+	if !c.route.allows(c.r.Method) {
+		return answer{}, c.route.errMethod()
+	}
+	if a.hub.Draining() {
+		return answer{}, errDraining
+	}
+	if err := a.authenticate(c); err != nil {
+		return answer{}, err
+	}
+	if err := c.readBody(a.maxBody); err != nil {
+		return answer{}, err
+	}
+	if err := c.checkBodyHash(); err != nil {
+		return answer{}, err
+	}
+	if c.app.Disabled {
+		return answer{}, errAppDisabled
+	}
+	if err := c.checkUTF8(); err != nil {
+		return answer{}, err
+	}
+	return c.route.serve(a, c)
+}
+
+// logCall writes a line about a request where such detail is asked for. The
+// query is left out: for ten minutes it is as good as the secret.
+func (a *api) logCall(c *call, status int) {
+	if !a.log.Enabled(c.r.Context(), slog.LevelDebug) {
+		return
+	}
+	app := ""
+	if c.app != nil {
+		app = c.app.ID
+	}
+	a.log.DebugContext(c.r.Context(), "request answered", "app", app, "method", c.r.Method, "path", c.path,
+		"status", status, "library", c.r.Header.Get("X-Pusher-Library"))
+}

@@ -1,0 +1,128 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// A route is one call of the API.
+type route struct {
+	name   string // label of metrics
+	method string // GET, which allows HEAD too, or POST
+	serve  func(*api, *call) (answer, error)
+}
+
+// The calls of the API. The native push calls of old libraries are not among
+// them: they get 404, as they do from the hosted service by now.
+var (
+	routeEvents        = &route{"events", http.MethodPost, (*api).triggerEvent}
+	routeBatch         = &route{"batch_events", http.MethodPost, (*api).triggerBatch}
+	routeChannels      = &route{"channels", http.MethodGet, (*api).listChannels}
+	routeChannel       = &route{"channel", http.MethodGet, (*api).showChannel}
+	routeUsers         = &route{"users", http.MethodGet, (*api).listUsers}
+	routeTerminate     = &route{"terminate_connections", http.MethodPost, (*api).terminate}
+	routeChannelEvents = &route{"channel_events", http.MethodPost, (*api).triggerOnChannel}
+	routeChannelStats  = &route{"channel_stats", http.MethodGet, (*api).channelStats}
+)
+
+// find sets the route of c, and what its path names, and reports whether
+// there is one.
+//
+// It reads the path as it stands on the request line: names of channels are
+// full of characters that routers have opinions about.
+func (a *api) find(c *call) bool {
+	path := a.withoutPrefix(c.path)
+	if rest, ok := strings.CutPrefix(path, "/apps/"); ok {
+		id, rest, _ := strings.Cut(rest, "/")
+		return id != "" && unescapePath(&c.appID, id) && c.findInApp(rest)
+	}
+	if rest, ok := strings.CutPrefix(path, "/users/"); ok { // the Python library forgets the app
+		return c.findUser(rest)
+	}
+	return false
+}
+
+func (a *api) withoutPrefix(path string) string {
+	if rest, ok := strings.CutPrefix(path, a.prefix); ok && strings.HasPrefix(rest, "/") {
+		return rest
+	}
+	return path
+}
+
+// findInApp finds what follows /apps/{id}/.
+func (c *call) findInApp(path string) bool {
+	switch path {
+	case "events":
+		c.route = routeEvents
+		return true
+	case "batch_events":
+		c.route = routeBatch
+		return true
+	case "channels":
+		c.route = routeChannels
+		return true
+	}
+	if rest, ok := strings.CutPrefix(path, "channels/"); ok {
+		return c.findChannel(rest)
+	}
+	if rest, ok := strings.CutPrefix(path, "users/"); ok {
+		return c.findUser(rest)
+	}
+	return false
+}
+
+// findChannel finds what follows channels/.
+func (c *call) findChannel(path string) bool {
+	name, rest, more := strings.Cut(path, "/")
+	switch {
+	case name == "":
+		return false
+	case !more:
+		c.route = routeChannel
+	case rest == "users":
+		c.route = routeUsers
+	case rest == "events":
+		c.route = routeChannelEvents
+	case rest == "stats":
+		c.route = routeChannelStats
+	default:
+		return false
+	}
+	return unescapePath(&c.target, name)
+}
+
+// findUser finds what follows users/.
+func (c *call) findUser(path string) bool {
+	id, rest, _ := strings.Cut(path, "/")
+	if id == "" || rest != "terminate_connections" {
+		return false
+	}
+	c.route = routeTerminate
+	return unescapePath(&c.target, id)
+}
+
+// unescapePath decodes a part of a path, and reports whether it could.
+func unescapePath(dst *string, part string) bool {
+	s, err := url.PathUnescape(part)
+	*dst = s
+	return err == nil
+}
+
+func (rt *route) allows(method string) bool {
+	return method == rt.method || method == http.MethodHead && rt.method == http.MethodGet
+}
+
+// errMethod says which methods the route has instead.
+func (rt *route) errMethod() error {
+	allow := rt.method
+	if allow == http.MethodGet {
+		allow = "GET, HEAD"
+	}
+	return &statusError{
+		status:  http.StatusMethodNotAllowed,
+		message: "405 METHOD NOT ALLOWED",
+		header:  "Allow",
+		value:   allow,
+	}
+}
