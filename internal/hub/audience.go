@@ -1,0 +1,115 @@
+package hub
+
+import (
+	"math/bits"
+	"slices"
+
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// An audience is a set of sessions that get the same deliveries in the same
+// order: the subscribers of a channel, the connections of a user, or those
+// that watch a user.
+type audience struct {
+	// Guarded by the shard's lock.
+	last  uint64 // number of the last delivery
+	size  int
+	loops uint64 // bit i: loop i has some of them
+
+	// roll[i] is owned by loop i.
+	roll []*roll
+}
+
+// A roll is one loop's part of an audience, in no order.
+type roll struct{ seats []*seat }
+
+// A seat is a session's place in an audience. Its loop owns it.
+type seat struct {
+	session *Session
+	at      int    // place in the roll
+	since   uint64 // deliveries up to this one are not for this session
+}
+
+// add gives s a place, from the next delivery on. It runs on the session's
+// loop, with the shard's lock held.
+func (a *audience) add(st *seat, s *Session) {
+	if a.roll == nil {
+		a.roll = make([]*roll, s.tenant.hub.cfg.Loops.Len())
+	}
+	r := a.roll[s.loop]
+	if r == nil {
+		r = new(roll)
+		a.roll[s.loop] = r
+	}
+	st.session, st.since, st.at = s, a.last, len(r.seats)
+	r.seats = append(r.seats, st)
+	a.loops |= 1 << s.loop
+	a.size++
+}
+
+// remove takes the place away. It runs on the session's loop, with the
+// shard's lock held.
+func (a *audience) remove(st *seat) {
+	loop := st.session.loop
+	r := a.roll[loop]
+	last := len(r.seats) - 1
+	r.seats[st.at] = r.seats[last]
+	r.seats[st.at].at = st.at
+	r.seats[last] = nil
+	r.seats = r.seats[:last]
+	switch {
+	case last == 0:
+		a.roll[loop] = nil
+		a.loops &^= 1 << loop
+	case cap(r.seats) > 64 && last < cap(r.seats)/4:
+		r.seats = slices.Clip(slices.Clone(r.seats))
+	}
+	a.size--
+}
+
+// A delivery is one frame on its way to an audience. All loops share it.
+type delivery struct {
+	to     *audience
+	number uint64
+	frame  *frame.Frame
+	except protocol.SocketID // gets nothing; may be zero
+	hub    *Hub
+}
+
+// deliver posts f to all loops that have sessions in a. The shard's lock is
+// held, which is what puts the deliveries of an audience in one order.
+func (h *Hub) deliver(a *audience, f *frame.Frame, except protocol.SocketID) {
+	a.last++
+	if a.loops == 0 {
+		return
+	}
+	d := &delivery{to: a, number: a.last, frame: f, except: except, hub: h}
+	h.post(a, d.run)
+}
+
+// post runs a function on all loops that have sessions in a. The shard's lock
+// is held.
+func (h *Hub) post(a *audience, run func(loop int)) {
+	weight := 1 + a.size/bits.OnesCount64(a.loops)
+	for loops := a.loops; loops != 0; loops &= loops - 1 {
+		h.cfg.Loops.Post(bits.TrailingZeros64(loops), run, weight)
+	}
+}
+
+// run is a delivery's part on one loop.
+func (d *delivery) run(loop int) {
+	r := d.to.roll[loop]
+	if r == nil {
+		return // all have left meanwhile
+	}
+	n := 0
+	for _, st := range r.seats {
+		if st.since >= d.number || st.session.id == d.except {
+			continue
+		}
+		st.session.socket.Send(d.frame)
+		n++
+	}
+	d.hub.metrics.deliveries.Add(float64(n))
+}

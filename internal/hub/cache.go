@@ -1,0 +1,72 @@
+package hub
+
+import (
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// cached is the last event that a backend triggered on a cache channel.
+type cached struct {
+	frame   *frame.Frame
+	data    []byte // JSON string literal
+	expires time.Time
+}
+
+// Cached is what a cache channel remembers.
+type Cached struct {
+	Data []byte        // the event's data, a JSON string literal; read-only
+	TTL  time.Duration // how long it will be remembered
+}
+
+// Cached returns the cached event of a channel, if there is one.
+func (h *Hub) Cached(app *apps.App, name string) (Cached, bool) {
+	sh := h.tenant(app).shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	now := time.Now()
+	if ch := sh.channels[name]; ch != nil && ch.fresh(now) {
+		return Cached{Data: ch.cached.data, TTL: ch.cached.expires.Sub(now)}, true
+	}
+	return Cached{}, false
+}
+
+// remember makes f the channel's cached event. The shard's lock is held.
+func (ch *channel) remember(f *frame.Frame, data []byte, ttl time.Duration) {
+	if ttl <= 0 {
+		ttl = apps.DefaultCacheTTL
+	}
+	ch.cached = &cached{frame: f, data: data, expires: time.Now().Add(ttl)}
+}
+
+// fresh reports whether there is a cached event. The shard's lock is held.
+func (ch *channel) fresh(now time.Time) bool {
+	return ch.cached != nil && now.Before(ch.cached.expires)
+}
+
+// cachedFrame is what a new subscriber gets after its success: the event as
+// it was delivered first, or the news that there is none. The shard's lock is
+// held.
+func (ch *channel) cachedFrame(now time.Time) *frame.Frame {
+	if ch.fresh(now) {
+		return ch.cached.frame
+	}
+	return frame.Text(func(b []byte) []byte { return protocol.AppendCacheMiss(b, ch.name) })
+}
+
+// dropExpired forgets the cached events that nobody may get any more.
+func (t *tenant) dropExpired(now time.Time) {
+	for i := range t.shards {
+		sh := &t.shards[i]
+		sh.mu.Lock()
+		for _, ch := range sh.channels {
+			if ch.cached != nil && !ch.fresh(now) {
+				ch.cached = nil
+				sh.release(ch)
+			}
+		}
+		sh.mu.Unlock()
+	}
+}

@@ -1,0 +1,55 @@
+package hub
+
+import (
+	"time"
+	"unicode/utf8"
+
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// clientEvent relays an event of this client to the others on its channel.
+func (s *Session) clientEvent(now time.Time, m protocol.Message) {
+	metrics := s.tenant.hub.metrics
+	if limit := s.app().Limits.ClientEventsPerSecond; limit > 0 && !s.clientEvents.take(now, limit) {
+		metrics.clientEventsRefused.Inc()
+		s.sendError(protocol.ErrClientEventRate) // one for each event that is lost, unlike other complaints
+		return
+	}
+	sub, err := s.checkClientEvent(m)
+	if err != nil {
+		metrics.clientEventsRefused.Inc()
+		s.complain(now, err)
+		return
+	}
+	metrics.clientEvents.Inc()
+	s.tenant.relay(sub, frame.Text(func(b []byte) []byte {
+		data := protocol.AppendDataLiteral(nil, m.Data)
+		return protocol.AppendEvent(b, m.Event, m.Channel, data, sub.userID)
+	}))
+}
+
+// checkClientEvent returns the sender's subscription to the event's channel.
+func (s *Session) checkClientEvent(m protocol.Message) (*subscription, *protocol.Error) {
+	app := s.app()
+	if !app.ClientEvents {
+		return nil, protocol.ErrClientEventsDisabled
+	}
+	if limit := app.Limits.EventNameLength; limit > 0 && utf8.RuneCountInString(m.Event) > limit {
+		return nil, protocol.EventNameTooLong(limit)
+	}
+	if !m.HasChannel {
+		return nil, protocol.MissingParameter("channel")
+	}
+	if !protocol.KindOf(m.Channel).ClientEvents() {
+		return nil, protocol.ErrClientEventChannel
+	}
+	sub := s.subs.get(m.Channel)
+	if sub == nil {
+		return nil, protocol.ErrNotSubscribed
+	}
+	if limit := app.Limits.EventData; limit > 0 && protocol.DataLen(m.Data) > limit {
+		return nil, protocol.EventDataTooLong(limit)
+	}
+	return sub, nil
+}

@@ -1,0 +1,140 @@
+package hub
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// waitingFactor is how many connections that are not authorized yet an app
+// with authorized connections may have for each that its quota allows.
+const waitingFactor = 2
+
+// A Request is what a client asks for when it connects, whatever transport
+// brought it.
+type Request struct {
+	// Path is the escaped path of the client's URL, behind the node's prefix:
+	// /app/{key}.
+	Path   string
+	Query  url.Values
+	Secure bool   // the client reached us, or our proxy, over TLS
+	Origin string // the Origin header; empty when there was none
+}
+
+// Connect opens a session for a client whose frames go to socket, on the loop
+// from which it is called, and sends the first of them. If it refuses, nothing
+// was sent, and the transport tells the client.
+func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.Error) {
+	app, refused := h.admit(r)
+	if refused == nil {
+		refused = h.reserve(app)
+	}
+	if refused != nil {
+		h.metrics.refuse(refused.Code)
+		return nil, refused
+	}
+	s := &Session{
+		tenant: h.tenant(app),
+		socket: socket,
+		loop:   loop,
+		id:     protocol.NewSocketID(),
+	}
+	s.clientEvents.fill(app.Limits.ClientEventsPerSecond)
+	s.complaints.fill(complaintsPerSecond)
+	if app.AuthorizedRequired {
+		s.authorizeBy = time.Now().Add(app.AuthorizationTimeout)
+	}
+	h.metrics.connections.Inc()
+	socket.Send(frame.Text(func(b []byte) []byte {
+		return protocol.AppendConnectionEstablished(b, s.id, app.ActivityTimeout)
+	}))
+	return s, nil
+}
+
+// admit checks a request, in the order in which the hosted service's errors
+// are documented (docs/protocol.md, "Connecting").
+func (h *Hub) admit(r Request) (*apps.App, *protocol.Error) {
+	if h.Draining() {
+		return nil, protocol.ErrReconnect
+	}
+	key, ok := appKey(r.Path)
+	if !ok {
+		return nil, protocol.ErrPathNotFound
+	}
+	if _, err := protocol.Version(r.Query, h.cfg.AssumeProtocol); err != nil {
+		return nil, err
+	}
+	app := h.cfg.Apps.ByKey(key)
+	switch {
+	case app == nil:
+		return nil, protocol.UnknownApp(key)
+	case app.Disabled:
+		return nil, protocol.ErrAppDisabled
+	case app.TLSOnly && !r.Secure:
+		return nil, protocol.ErrTLSOnly
+	case !app.OriginAllowed(originHost(r.Origin)):
+		return nil, protocol.ErrOrigin
+	}
+	return app, nil
+}
+
+// appKey returns the key in a path of the form /app/{key}, with one slash
+// after it or none.
+func appKey(path string) (key string, ok bool) {
+	rest, ok := strings.CutPrefix(path, "/app/")
+	rest = strings.TrimSuffix(rest, "/")
+	if !ok || rest == "" || strings.Contains(rest, "/") {
+		return "", false
+	}
+	key, err := url.PathUnescape(rest)
+	return key, err == nil
+}
+
+// originHost returns the host that an Origin header names, without its port,
+// or "" when there is none.
+func originHost(origin string) string {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// reserve counts a new session against the quotas of node and app. With
+// authorized connections on, the app's quota is asked for when the session
+// becomes authorized.
+func (h *Hub) reserve(app *apps.App) *protocol.Error {
+	if n := h.connections.Add(1); h.cfg.MaxConnections > 0 && n > int64(h.cfg.MaxConnections) {
+		h.connections.Add(-1)
+		return protocol.ErrOverCapacity
+	}
+	t := h.tenant(app)
+	quota := int64(app.Limits.Connections)
+	if app.AuthorizedRequired {
+		if n := t.waiting.Add(1); quota > 0 && n > quota*waitingFactor {
+			t.waiting.Add(-1)
+			h.connections.Add(-1)
+			return protocol.ErrOverCapacity
+		}
+		return nil
+	}
+	if !t.count() {
+		h.connections.Add(-1)
+		return protocol.ErrOverQuota
+	}
+	return nil
+}
+
+// count counts one session towards the app's quota, if that has room.
+func (t *tenant) count() bool {
+	quota := int64(t.app.Limits.Connections)
+	if n := t.connections.Add(1); quota > 0 && n > quota {
+		t.connections.Add(-1)
+		return false
+	}
+	return true
+}

@@ -1,0 +1,76 @@
+package hub
+
+import (
+	"time"
+
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// A channel with more than countEvery subscriptions is told its count at most
+// once per countInterval (Pusher's documentation of subscription count events).
+const (
+	countEvery    = 100
+	countInterval = 5 * time.Second
+)
+
+// countLimit is when a channel was told its subscription count. The shard's
+// lock guards it.
+type countLimit struct {
+	last  time.Time
+	timer *time.Timer // set while a count is owed
+}
+
+func (c *countLimit) stop() {
+	if c != nil && c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+}
+
+// countChanged tells the channel's subscribers how many they are, now or when
+// the interval is over. The shard's lock is held.
+func (t *tenant) countChanged(sh *shard, ch *channel) {
+	if !t.app.SubscriptionCount || ch.kind.Presence() || ch.size == 0 {
+		return
+	}
+	if ch.count == nil {
+		ch.count = &countLimit{}
+	}
+	c := ch.count
+	now := time.Now()
+	due := c.last.Add(countInterval)
+	switch {
+	case ch.size <= countEvery || !now.Before(due):
+		c.stop()
+		c.last = now
+		t.tellCount(ch)
+	case c.timer == nil:
+		c.timer = time.AfterFunc(due.Sub(now), func() {
+			sh.mu.Lock()
+			defer sh.mu.Unlock()
+			if c.timer != nil && ch.size > 0 {
+				c.timer, c.last = nil, time.Now()
+				t.tellCount(ch)
+			}
+		})
+	}
+}
+
+func (t *tenant) tellCount(ch *channel) {
+	t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
+		return protocol.AppendSubscriptionCount(b, ch.name, ch.size)
+	}), protocol.SocketID{})
+}
+
+// stopTimers makes sure that no count is told any more.
+func (t *tenant) stopTimers() {
+	for i := range t.shards {
+		sh := &t.shards[i]
+		sh.mu.Lock()
+		for _, ch := range sh.channels {
+			ch.count.stop()
+		}
+		sh.mu.Unlock()
+	}
+}

@@ -1,0 +1,181 @@
+// Package hub is the core of a node: which sessions are subscribed to which
+// channels of which app, who is present and signed in, what a cache channel
+// remembers, and who receives what.
+//
+// A transport gives the hub a [Session] for each of its sockets and calls it
+// with every message of the client; backends come in through [Hub.Trigger] and
+// its neighbours. Frames go out to a [Socket]. The hub performs no I/O, starts
+// no goroutine per socket or message, and knows no transport.
+//
+// # Who may touch what
+//
+// A session belongs to one loop, and only that loop's goroutine calls it. What
+// sessions share is kept per channel and user, in shards of an app, each under
+// the lock of its shard. A change under that lock that others must hear of
+// posts the frame to the loops before the lock is released, so all loops see
+// the deliveries of one channel in one order; each has a number, and a session
+// gets those with a number above the one at which it joined.
+//
+// # Locks
+//
+// A shard's lock is never held while another shard's is taken, nor while a
+// [Socket] is called. Posting to [Loops] is allowed under it.
+package hub
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// ErrOverloaded says that the node has so much work queued that new work was
+// not accepted in time. Nothing was delivered.
+var ErrOverloaded = errors.New("hub: overloaded")
+
+// Loops are the goroutines that own the sessions. They are numbered from 0,
+// and there are at most 64.
+type Loops interface {
+	Len() int
+	// Post runs a function on a loop, after all that was posted to it before.
+	// It never blocks. Weight is about how many sessions the work concerns.
+	Post(loop int, run func(loop int), weight int)
+	// Admit waits while too much work is queued, and returns an error if that
+	// is still so when ctx ends.
+	Admit(ctx context.Context) error
+}
+
+// A Socket is where a session's frames go. Its methods are called on the
+// session's loop, and never block.
+type Socket interface {
+	// Send puts f behind all frames sent before. It must not call the session.
+	Send(f *frame.Frame)
+	// Close tells the client why and ends the connection; the frames sent
+	// before go out first if the client takes them. It calls [Session.End].
+	Close(why *protocol.Error)
+}
+
+// Config is what a hub needs. Apps and Loops are required.
+type Config struct {
+	Apps  *apps.Registry
+	Loops Loops
+	// MaxConnections is how many sessions the node holds; more are refused
+	// with 4100. Zero means no limit.
+	MaxConnections int
+	// AssumeProtocol is the protocol version of clients that name none.
+	// Zero refuses them.
+	AssumeProtocol int
+	// HostedErrorsOnly leaves out the pusher:subscription_error frame, which
+	// the hosted service does not send.
+	HostedErrorsOnly bool
+	// Registerer is where the hub's metrics are registered. Nil means nowhere.
+	Registerer prometheus.Registerer
+}
+
+// A Hub holds the state of one node. Its methods are safe for concurrent use.
+type Hub struct {
+	cfg         Config
+	metrics     *metrics
+	seed        maphash.Seed
+	tenants     sync.Map // app id → *tenant
+	connections atomic.Int64
+	draining    atomic.Bool
+	stop        chan struct{}
+	swept       chan struct{} // closed when the sweeper has ended
+}
+
+// New returns a hub. Close it.
+func New(cfg Config) *Hub {
+	h := &Hub{
+		cfg:     cfg,
+		metrics: newMetrics(cfg.Registerer),
+		seed:    maphash.MakeSeed(),
+		stop:    make(chan struct{}),
+		swept:   make(chan struct{}),
+	}
+	go h.sweep()
+	return h
+}
+
+// Close stops what the hub does by itself. Call it when the sessions are gone.
+func (h *Hub) Close() {
+	close(h.stop)
+	<-h.swept
+	h.eachTenant(func(t *tenant) { t.stopTimers() })
+}
+
+// Drain makes the hub refuse new sessions with 4200. What is there stays.
+func (h *Hub) Drain() { h.draining.Store(true) }
+
+// Draining reports whether Drain was called.
+func (h *Hub) Draining() bool { return h.draining.Load() }
+
+// Connections is the number of sessions.
+func (h *Hub) Connections() int { return int(h.connections.Load()) }
+
+// shardCount is how many locks the channels of one app are spread over.
+const shardCount = 32
+
+// A tenant is the state of one app.
+type tenant struct {
+	hub         *Hub
+	app         *apps.App
+	connections atomic.Int64 // sessions that count towards the app's quota
+	waiting     atomic.Int64 // sessions that are not authorized yet
+	shards      [shardCount]shard
+}
+
+// A shard is a part of an app's channels and users.
+type shard struct {
+	mu       sync.Mutex
+	channels map[string]*channel // those with subscriptions or a cached event
+	users    map[string]*user    // those signed in or watched
+}
+
+// tenant returns the state of app, which it makes on first use.
+func (h *Hub) tenant(app *apps.App) *tenant {
+	if t, ok := h.tenants.Load(app.ID); ok {
+		return t.(*tenant)
+	}
+	t, _ := h.tenants.LoadOrStore(app.ID, &tenant{hub: h, app: app})
+	return t.(*tenant)
+}
+
+func (h *Hub) eachTenant(do func(*tenant)) {
+	h.tenants.Range(func(_, t any) bool {
+		do(t.(*tenant))
+		return true
+	})
+}
+
+// shard returns the shard of a channel name or of a user id.
+func (t *tenant) shard(name string) *shard {
+	return &t.shards[maphash.String(t.hub.seed, name)%shardCount]
+}
+
+// sweepInterval is how often cached events that nobody asks for are dropped.
+const sweepInterval = time.Minute
+
+// sweep is a goroutine that forgets expired cached events until the hub is
+// closed.
+func (h *Hub) sweep() {
+	defer close(h.swept)
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			h.eachTenant(func(t *tenant) { t.dropExpired(now) })
+		case <-h.stop:
+			return
+		}
+	}
+}

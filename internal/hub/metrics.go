@@ -1,0 +1,57 @@
+package hub
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// metrics are what the hub counts. No label value comes from a client.
+type metrics struct {
+	connections         prometheus.Gauge
+	subscriptions       prometheus.Gauge
+	backendEvents       prometheus.Counter
+	clientEvents        prometheus.Counter
+	clientEventsRefused prometheus.Counter
+	deliveries          prometheus.Counter
+	complaints          prometheus.Counter
+	refused             *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	events := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "belfry_events_total", Help: "Events accepted for delivery, by who triggered them.",
+	}, []string{"source"})
+	m := &metrics{
+		connections: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "belfry_connections", Help: "Established client connections.",
+		}),
+		subscriptions: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "belfry_subscriptions", Help: "Subscriptions of all connections to all channels.",
+		}),
+		backendEvents: events.WithLabelValues("backend"),
+		clientEvents:  events.WithLabelValues("client"),
+		clientEventsRefused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_client_events_refused_total", Help: "Client events that were answered with an error.",
+		}),
+		deliveries: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_deliveries_total", Help: "Frames handed to connections for channels and users.",
+		}),
+		complaints: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_client_errors_total", Help: "Client messages that were answered with an error that closes nothing.",
+		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belfry_connections_refused_total", Help: "Connections refused, by close code.",
+		}, []string{"code"}),
+	}
+	if r != nil {
+		r.MustRegister(m.connections, m.subscriptions, events, m.clientEventsRefused, m.deliveries, m.complaints, m.refused)
+	}
+	return m
+}
+
+func (m *metrics) refuse(code protocol.CloseCode) {
+	m.refused.WithLabelValues(strconv.Itoa(int(code))).Inc()
+}

@@ -1,0 +1,145 @@
+package hub
+
+import (
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// A Session is one client's side of the protocol: what it is subscribed to,
+// and who it is. Only the goroutine of its loop may use it.
+type Session struct {
+	// Immutable after Connect.
+	tenant *tenant
+	socket Socket
+	loop   int
+	id     protocol.SocketID
+
+	// Owned by the loop.
+	subs         subscriptions
+	identity     *identity // nil until the client signs in
+	clientEvents bucket
+	complaints   bucket
+	authorizeBy  time.Time // when it must be authorized; zero when it need not or is
+	ended        bool
+}
+
+// complaintsPerSecond is how many non-fatal errors one client is told, so that
+// a broken one is not fed without an end.
+const complaintsPerSecond = 100
+
+// ID is the session's socket id.
+func (s *Session) ID() protocol.SocketID { return s.id }
+
+// ActivityTimeout is how long the client may be silent before it is pinged.
+func (s *Session) ActivityTimeout() time.Duration { return s.app().ActivityTimeout }
+
+// AuthorizeBy is when [Session.CheckAuthorized] should be called, or zero.
+func (s *Session) AuthorizeBy() time.Time { return s.authorizeBy }
+
+// CheckAuthorized closes a session that should be authorized by now and is not.
+func (s *Session) CheckAuthorized(now time.Time) {
+	if !s.authorizeBy.IsZero() && !now.Before(s.authorizeBy) {
+		s.socket.Close(protocol.ErrNotAuthorized)
+	}
+}
+
+func (s *Session) app() *apps.App { return s.tenant.app }
+
+// Receive is called with each message of the client, in order, at about now.
+// Text is valid UTF-8; the session does not keep it.
+func (s *Session) Receive(now time.Time, text []byte) {
+	m, err := protocol.ParseMessage(text)
+	if err != nil {
+		s.complain(now, err)
+		return
+	}
+	switch m.Event {
+	case protocol.EventPing:
+		s.socket.Send(pong)
+	case protocol.EventPong:
+	case protocol.EventSubscribe:
+		s.subscribe(now, m.Data)
+	case protocol.EventUnsubscribe:
+		s.unsubscribe(now, m.Data)
+	case protocol.EventSignin:
+		s.signIn(now, m.Data)
+	default:
+		if !protocol.IsClientEvent(m.Event) {
+			s.complain(now, protocol.UnknownEvent(m.Event))
+			return
+		}
+		s.clientEvent(now, m)
+	}
+}
+
+var pong = frame.Text(protocol.AppendPong)
+
+// complain tells the client of an error that does not end the session.
+func (s *Session) complain(now time.Time, e *protocol.Error) {
+	s.tenant.hub.metrics.complaints.Inc()
+	if s.complaints.take(now, complaintsPerSecond) {
+		s.sendError(e)
+	}
+}
+
+func (s *Session) sendError(e *protocol.Error) {
+	s.socket.Send(frame.Text(func(b []byte) []byte { return protocol.AppendError(b, e) }))
+}
+
+// verify checks a token: the key part, and then the digest against each of
+// the texts that it may have signed.
+func (s *Session) verify(auth string, texts ...string) *protocol.Error {
+	key, digest, _ := protocol.SplitAuth(auth)
+	secret, ok := s.app().Secret(key)
+	if !ok {
+		return protocol.InvalidKey(key)
+	}
+	for _, text := range texts {
+		if protocol.VerifySignature(secret, text, digest) {
+			return nil
+		}
+	}
+	return protocol.InvalidSignature(texts[0], digest)
+}
+
+// authorized is called when the client has shown that the application knows
+// it. It reports whether the session may go on: the app's quota may be used
+// up, and then it was closed.
+func (s *Session) authorized() bool {
+	if s.authorizeBy.IsZero() {
+		return true
+	}
+	if !s.tenant.count() {
+		s.tenant.hub.metrics.refuse(protocol.CloseOverQuota)
+		s.socket.Close(protocol.ErrOverQuota)
+		return false
+	}
+	s.tenant.waiting.Add(-1)
+	s.authorizeBy = time.Time{}
+	return true
+}
+
+// End takes the session out of everything it is in. It is called once the
+// client is gone or sent away; calling it again does nothing.
+func (s *Session) End() {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	for sub := range s.subs.all() {
+		s.tenant.leave(sub)
+	}
+	s.tenant.hub.metrics.subscriptions.Sub(float64(s.subs.len()))
+	s.subs = subscriptions{}
+	s.signOut()
+	if s.authorizeBy.IsZero() {
+		s.tenant.connections.Add(-1)
+	} else {
+		s.tenant.waiting.Add(-1)
+	}
+	s.tenant.hub.connections.Add(-1)
+	s.tenant.hub.metrics.connections.Dec()
+}

@@ -1,0 +1,173 @@
+package hub
+
+import (
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// A refusal is why a subscription was refused: what the client is told, and
+// what the listeners of the channel are.
+type refusal struct {
+	err      *protocol.Error
+	listener protocol.SubscriptionError
+}
+
+func unauthorized(e *protocol.Error) *refusal {
+	return &refusal{e, protocol.SubscriptionUnauthorized}
+}
+
+func overLimit(e *protocol.Error) *refusal { return &refusal{e, protocol.SubscriptionLimit} }
+
+var refuseFull = overLimit(protocol.ErrPresenceFull)
+
+// subscribe answers pusher:subscribe. The order of the checks is documented in
+// docs/protocol.md, "Subscribing".
+func (s *Session) subscribe(now time.Time, data []byte) {
+	m := protocol.ParseSubscribe(data)
+	if !m.HasChannel {
+		s.complain(now, protocol.MissingParameter("data.channel"))
+		return
+	}
+	if id, ok := protocol.UserOf(m.Channel); ok {
+		s.subscribeUser(now, m.Channel, id)
+		return
+	}
+	if r := s.checkName(m.Channel); r != nil {
+		s.refuse(now, m.Channel, r)
+		return
+	}
+	if s.subs.get(m.Channel) != nil {
+		s.complain(now, protocol.ExistingSubscription(m.Channel))
+		return
+	}
+	kind := protocol.KindOf(m.Channel)
+	member, r := s.authorizeSubscription(m, kind)
+	if r == nil {
+		r = s.checkLimits(member)
+	}
+	if r != nil {
+		s.refuse(now, m.Channel, r)
+		return
+	}
+	if kind.Private() && !s.authorized() {
+		return
+	}
+	sub, j, r := s.tenant.join(s, m.Channel, kind, member)
+	if r != nil {
+		s.refuse(now, m.Channel, r)
+		return
+	}
+	s.subs.add(sub)
+	s.tenant.hub.metrics.subscriptions.Inc()
+	s.socket.Send(j.succeeded)
+	if j.cached != nil {
+		s.socket.Send(j.cached)
+	}
+}
+
+// unsubscribe answers pusher:unsubscribe, with nothing if it is in order.
+func (s *Session) unsubscribe(now time.Time, data []byte) {
+	m := protocol.ParseSubscribe(data)
+	if !m.HasChannel {
+		s.complain(now, protocol.MissingParameter("data.channel"))
+		return
+	}
+	if sub := s.subs.get(m.Channel); sub != nil {
+		s.subs.remove(sub)
+		s.tenant.hub.metrics.subscriptions.Dec()
+		s.tenant.leave(sub)
+		return
+	}
+	if id, ok := protocol.UserOf(m.Channel); !ok || !s.unsubscribeUser(id) {
+		s.complain(now, protocol.NoSubscription(m.Channel))
+	}
+}
+
+// refuse tells the client and the channel's listeners that there is no
+// subscription.
+func (s *Session) refuse(now time.Time, channel string, r *refusal) {
+	hub := s.tenant.hub
+	hub.metrics.complaints.Inc()
+	if !s.complaints.take(now, complaintsPerSecond) {
+		return
+	}
+	s.sendError(r.err)
+	if !hub.cfg.HostedErrorsOnly {
+		s.socket.Send(frame.Text(func(b []byte) []byte {
+			return protocol.AppendSubscriptionError(b, channel, r.listener)
+		}))
+	}
+}
+
+func (s *Session) checkName(channel string) *refusal {
+	err := protocol.CheckChannel(channel, s.app().Limits.ChannelNameLength)
+	switch {
+	case errors.Is(err, protocol.ErrChannelTooLong):
+		return &refusal{protocol.InvalidChannel(channel), protocol.SubscriptionNameTooLong}
+	case err != nil:
+		return &refusal{protocol.InvalidChannel(channel), protocol.SubscriptionInvalidChannel}
+	}
+	return nil
+}
+
+// authorizeSubscription checks the token of a subscription that needs one, and
+// returns whom it makes present on a presence channel.
+func (s *Session) authorizeSubscription(m protocol.Subscribe, kind protocol.Kind) (*protocol.Member, *refusal) {
+	if !kind.Private() {
+		return nil, nil // auth and channel_data are not looked at: nobody signed them
+	}
+	texts := []string{protocol.ChannelText(s.id, m.Channel)}
+	switch {
+	case m.BadChannelData:
+		return nil, unauthorized(protocol.InvalidChannelData("not a string"))
+	case m.HasChannelData && m.ChannelData == "" && !kind.Presence():
+		texts = append(texts, protocol.ChannelDataText(s.id, m.Channel, ""))
+	case m.HasChannelData:
+		texts[0] = protocol.ChannelDataText(s.id, m.Channel, m.ChannelData)
+	}
+	if err := s.verify(m.Auth, texts...); err != nil {
+		return nil, unauthorized(err)
+	}
+	if !kind.Presence() {
+		return nil, nil
+	}
+	return s.memberOf(m)
+}
+
+// memberOf returns the user that a subscription with a good token is for.
+func (s *Session) memberOf(m protocol.Subscribe) (*protocol.Member, *refusal) {
+	if !m.HasChannelData {
+		if s.identity == nil {
+			return nil, unauthorized(protocol.InvalidChannelData(protocol.ErrChannelDataMissing.Error()))
+		}
+		return &protocol.Member{UserID: s.identity.data.ID, UserInfo: s.identity.data.UserInfo}, nil
+	}
+	member, err := protocol.ParseMember(m.ChannelData)
+	if err != nil {
+		return nil, unauthorized(protocol.InvalidChannelData(err.Error()))
+	}
+	return &member, nil
+}
+
+// checkLimits holds a subscription against the app's limits, but for that on
+// members, which join knows.
+func (s *Session) checkLimits(member *protocol.Member) *refusal {
+	limits := &s.app().Limits
+	if limits.ChannelsPerConnection > 0 && s.subs.len() >= limits.ChannelsPerConnection {
+		return overLimit(protocol.ErrTooManyChannels)
+	}
+	if member == nil {
+		return nil
+	}
+	if limits.PresenceUserID > 0 && utf8.RuneCountInString(member.UserID) > limits.PresenceUserID {
+		return overLimit(protocol.InvalidChannelData("user_id is too long"))
+	}
+	if limits.PresenceUserInfo > 0 && len(member.UserInfo) > limits.PresenceUserInfo {
+		return overLimit(protocol.InvalidChannelData("user_info is too long"))
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package hub
+
+import (
+	"context"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// An Event is what a backend triggers.
+type Event struct {
+	Name string
+	// Data is a JSON string literal, quotes included. It reaches clients as
+	// these very bytes. The hub may keep it.
+	Data []byte
+}
+
+// A Targeted event is one of a batch.
+type Targeted struct {
+	Event
+	Channel string
+	Except  protocol.SocketID // may be zero
+}
+
+// Trigger delivers e to the sessions on the channels, of which each is named
+// once and valid, but for one socket, which may be zero. A channel name made
+// by [protocol.UserChannel] means the connections of that user. If the node
+// has too much to do, Trigger waits, and returns [ErrOverloaded] if ctx ends
+// first; then nothing was delivered.
+func (h *Hub) Trigger(ctx context.Context, app *apps.App, channels []string, e Event, except protocol.SocketID) error {
+	if h.cfg.Loops.Admit(ctx) != nil {
+		return ErrOverloaded
+	}
+	t := h.tenant(app)
+	for _, name := range channels {
+		t.trigger(name, e, except)
+	}
+	h.metrics.backendEvents.Inc()
+	return nil
+}
+
+// TriggerBatch does the same for several events, in their order.
+func (h *Hub) TriggerBatch(ctx context.Context, app *apps.App, batch []Targeted) error {
+	if h.cfg.Loops.Admit(ctx) != nil {
+		return ErrOverloaded
+	}
+	t := h.tenant(app)
+	for _, e := range batch {
+		t.trigger(e.Channel, e.Event, e.Except)
+	}
+	h.metrics.backendEvents.Add(float64(len(batch)))
+	return nil
+}
+
+func (t *tenant) trigger(name string, e Event, except protocol.SocketID) {
+	if id, ok := protocol.UserOf(name); ok {
+		t.triggerUser(id, name, e, except)
+		return
+	}
+	kind := protocol.KindOf(name)
+	sh := t.shard(name)
+	if !kind.Cache() && !sh.has(name) {
+		return // not worth encoding
+	}
+	f := frame.Text(func(b []byte) []byte { return protocol.AppendEvent(b, e.Name, name, e.Data, "") })
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	ch := sh.channels[name]
+	if kind.Cache() {
+		ch = sh.open(name, kind)
+		ch.remember(f, e.Data, t.app.Limits.CacheTTL)
+	}
+	if ch != nil {
+		t.hub.deliver(&ch.audience, f, except)
+	}
+}
+
+func (sh *shard) has(name string) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.channels[name] != nil
+}
+
+// relay delivers a client's event to the other sessions on the channel.
+func (t *tenant) relay(sub *subscription, f *frame.Frame) {
+	sh := t.shard(sub.channel.name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	t.hub.deliver(&sub.channel.audience, f, sub.session.id)
+}

@@ -1,0 +1,261 @@
+package hub
+
+import (
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// A user is somebody who is signed in on this node, or whom somebody signed in
+// watches. The shard's lock guards it.
+type user struct {
+	id          string
+	connections audience // sessions signed in as this user
+	watchers    audience // sessions that have the user on their watchlist
+}
+
+// An identity is whom a session is signed in as. The session's loop owns it.
+type identity struct {
+	data       protocol.UserData
+	user       *user
+	connection seat
+	watches    []*watch
+	subscribed bool // to the channel of the user, which changes nothing but answers
+}
+
+// A watch is one session's interest in one user.
+type watch struct {
+	seat
+	user *user
+}
+
+// signIn answers pusher:signin.
+func (s *Session) signIn(now time.Time, data []byte) {
+	m := protocol.ParseSignin(data)
+	u, err := s.checkSignIn(m)
+	if err != nil {
+		s.complain(now, err)
+		return
+	}
+	if !s.authorized() {
+		return
+	}
+	if s.identity == nil {
+		s.identity = &identity{}
+		s.tenant.connectUser(s, u.ID)
+	}
+	watchlist := u.Watchlist
+	u.Watchlist = nil
+	s.identity.data = u
+	s.socket.Send(frame.Text(func(b []byte) []byte { return protocol.AppendSigninSuccess(b, m.UserData) }))
+	if s.app().WatchlistEvents {
+		s.watch(watchlist)
+	}
+}
+
+func (s *Session) checkSignIn(m protocol.Signin) (u protocol.UserData, _ *protocol.Error) {
+	switch {
+	case !m.HasAuth:
+		return u, protocol.MissingParameter("data.auth")
+	case !m.HasUserData:
+		return u, protocol.MissingParameter("data.user_data")
+	}
+	if err := s.verify(m.Auth, protocol.UserText(s.id, m.UserData)); err != nil {
+		return u, err
+	}
+	u, err := protocol.ParseUserData(m.UserData)
+	if err != nil {
+		return u, protocol.InvalidUserData(err.Error())
+	}
+	if s.identity != nil && s.identity.data.ID != u.ID {
+		return u, protocol.ErrOtherUser
+	}
+	return u, nil
+}
+
+// signOut ends what signing in began.
+func (s *Session) signOut() {
+	if s.identity == nil {
+		return
+	}
+	s.unwatch()
+	s.tenant.disconnectUser(s)
+	s.identity = nil
+}
+
+// user returns the user of that id, made if need be. The shard's lock is held.
+func (sh *shard) user(id string) *user {
+	u := sh.users[id]
+	if u == nil {
+		if sh.users == nil {
+			sh.users = make(map[string]*user)
+		}
+		u = &user{id: id}
+		sh.users[id] = u
+	}
+	return u
+}
+
+// releaseUser forgets a user that nobody is and nobody watches. The shard's
+// lock is held.
+func (sh *shard) releaseUser(u *user) {
+	if u.connections.size == 0 && u.watchers.size == 0 {
+		delete(sh.users, u.id)
+	}
+}
+
+// connectUser makes s one of the user's connections.
+func (t *tenant) connectUser(s *Session, id string) {
+	sh := t.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	u := sh.user(id)
+	s.identity.user = u
+	u.connections.add(&s.identity.connection, s)
+	if u.connections.size == 1 && u.watchers.size > 0 {
+		t.tellWatchers(u, []string{id}, nil)
+	}
+}
+
+// disconnectUser is the opposite of connectUser.
+func (t *tenant) disconnectUser(s *Session) {
+	u := s.identity.user
+	sh := t.shard(u.id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	u.connections.remove(&s.identity.connection)
+	if u.connections.size == 0 && u.watchers.size > 0 {
+		t.tellWatchers(u, nil, []string{u.id})
+	}
+	sh.releaseUser(u)
+}
+
+func (t *tenant) tellWatchers(u *user, online, offline []string) {
+	t.hub.deliver(&u.watchers, frame.Text(func(b []byte) []byte {
+		return protocol.AppendWatchlistEvents(b, online, offline)
+	}), protocol.SocketID{})
+}
+
+// watch replaces the session's watchlist, and tells it who of the new one is
+// online.
+func (s *Session) watch(ids []string) {
+	s.unwatch()
+	if limit := s.app().Limits.Watchlist; limit > 0 && len(ids) > limit {
+		ids = ids[:limit]
+		s.sendError(protocol.WatchlistLimit(limit))
+	}
+	if len(ids) == 0 {
+		return
+	}
+	var online, offline []string
+	for _, id := range ids {
+		w, isOnline := s.tenant.startWatch(s, id)
+		s.identity.watches = append(s.identity.watches, w)
+		if isOnline {
+			online = append(online, id)
+		} else {
+			offline = append(offline, id)
+		}
+	}
+	s.socket.Send(frame.Text(func(b []byte) []byte {
+		return protocol.AppendWatchlistEvents(b, online, offline)
+	}))
+}
+
+func (s *Session) unwatch() {
+	for _, w := range s.identity.watches {
+		s.tenant.endWatch(w)
+	}
+	s.identity.watches = nil
+}
+
+func (t *tenant) startWatch(s *Session, id string) (w *watch, online bool) {
+	sh := t.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	w = &watch{user: sh.user(id)}
+	w.user.watchers.add(&w.seat, s)
+	return w, w.user.connections.size > 0
+}
+
+func (t *tenant) endWatch(w *watch) {
+	sh := t.shard(w.user.id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	w.user.watchers.remove(&w.seat)
+	sh.releaseUser(w.user)
+}
+
+// subscribeUser answers a subscription to the channel of a user. Events to the
+// user come with signing in and need no subscription, but clients ask for one.
+func (s *Session) subscribeUser(now time.Time, channel, id string) {
+	switch {
+	case s.identity == nil || s.identity.data.ID != id:
+		s.refuse(now, channel, unauthorized(protocol.OtherUsersChannel(channel)))
+	case s.identity.subscribed:
+		s.complain(now, protocol.ExistingSubscription(channel))
+	default:
+		s.identity.subscribed = true
+		s.socket.Send(frame.Text(func(b []byte) []byte {
+			return protocol.AppendSubscriptionSucceeded(b, channel)
+		}))
+	}
+}
+
+// unsubscribeUser reports whether there was a subscription.
+func (s *Session) unsubscribeUser(id string) bool {
+	if s.identity == nil || s.identity.data.ID != id || !s.identity.subscribed {
+		return false
+	}
+	s.identity.subscribed = false
+	return true
+}
+
+// triggerUser delivers a backend's event to a user's connections.
+func (t *tenant) triggerUser(id, channel string, e Event, except protocol.SocketID) {
+	f := frame.Text(func(b []byte) []byte { return protocol.AppendEvent(b, e.Name, channel, e.Data, "") })
+	sh := t.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if u := sh.users[id]; u != nil {
+		t.hub.deliver(&u.connections, f, except)
+	}
+}
+
+// Terminate closes every session that is signed in as that user.
+func (h *Hub) Terminate(app *apps.App, userID string) {
+	sh := h.tenant(app).shard(userID)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	u := sh.users[userID]
+	if u == nil || u.connections.size == 0 {
+		return
+	}
+	u.connections.last++ // those who sign in from here on are not meant
+	t := &termination{of: &u.connections, number: u.connections.last}
+	h.post(t.of, t.run)
+}
+
+// A termination is a delivery that closes.
+type termination struct {
+	of     *audience
+	number uint64
+}
+
+func (t *termination) run(loop int) {
+	r := t.of.roll[loop]
+	if r == nil {
+		return
+	}
+	var doomed []*Session // closing takes them off the roll
+	for _, st := range r.seats {
+		if st.since < t.number {
+			doomed = append(doomed, st.session)
+		}
+	}
+	for _, s := range doomed {
+		s.socket.Close(protocol.ErrTerminated)
+	}
+}
