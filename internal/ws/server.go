@@ -1,0 +1,165 @@
+// Package ws speaks WebSocket with clients: the upgrade of an HTTP request,
+// frames in both directions, pings, and the closing handshake.
+//
+// A connection is a [loop.Socket] for its bytes and a [hub.Session] for its
+// meaning; the package stands between the two and decides nothing that is not
+// about WebSocket. Everything after the upgrade happens on the loop that owns
+// the connection, so nothing here takes a lock.
+package ws
+
+import (
+	"bufio"
+	"cmp"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/loop"
+)
+
+// Config is what a server needs. Hub and Loops are required.
+type Config struct {
+	Hub   *hub.Hub
+	Loops *loop.Group
+	// Path is the prefix in front of /app; empty, or with a leading slash.
+	Path string
+	// MaxMessageSize is the longest message of a client, in bytes. Zero means
+	// DefaultMaxMessageSize.
+	MaxMessageSize int
+	// PongTimeout is how long a pinged client has to answer. Zero means
+	// DefaultPongTimeout.
+	PongTimeout time.Duration
+	// TrustedProxies are the peers whose X-Forwarded-Proto is believed.
+	TrustedProxies []netip.Prefix
+	Registerer     prometheus.Registerer // nil: no metrics are registered
+}
+
+// The defaults of Config.
+const (
+	DefaultMaxMessageSize = 128 << 10
+	DefaultPongTimeout    = 30 * time.Second
+)
+
+// A Server upgrades HTTP requests. It is safe for concurrent use.
+type Server struct {
+	cfg     Config
+	metrics *metrics
+}
+
+// New returns a server. It has nothing to close: the connections belong to
+// the loops.
+func New(cfg Config) *Server {
+	cfg.MaxMessageSize = cmp.Or(cfg.MaxMessageSize, DefaultMaxMessageSize)
+	cfg.PongTimeout = cmp.Or(cfg.PongTimeout, DefaultPongTimeout)
+	return &Server{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
+}
+
+// IsUpgrade reports whether a request asks for a WebSocket, on whatever path.
+func IsUpgrade(r *http.Request) bool {
+	return headerHas(r.Header, "Connection", "upgrade") && headerHas(r.Header, "Upgrade", "websocket")
+}
+
+func headerHas(h http.Header, name, token string) bool {
+	for _, v := range h[name] {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ServeHTTP upgrades the request whatever it asks for: a browser does not see
+// the status of a refused upgrade, so the client is refused with a code after
+// it (docs/protocol.md, "Connecting").
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	req := hub.Request{
+		Path:   s.stripPrefix(r.URL.EscapedPath()),
+		Query:  r.URL.Query(),
+		Secure: s.secure(r),
+		Origin: r.Header.Get("Origin"),
+	}
+	choice := chooseProtocol(r)
+	up := ws.HTTPUpgrader{
+		Timeout:  10 * time.Second,
+		Protocol: func(offered string) bool { return offered == choice },
+	}
+	nc, rw, _, err := up.Upgrade(r, w)
+	if err != nil {
+		if nc != nil {
+			nc.Close()
+		}
+		return
+	}
+	s.cfg.Loops.Attach(nc, buffered(rw.Reader), func(socket *loop.Socket) loop.Handler {
+		return s.open(socket, req)
+	})
+}
+
+// buffered returns what was read behind the request's header.
+func buffered(r *bufio.Reader) []byte {
+	b, _ := r.Peek(r.Buffered())
+	return slices.Clone(b)
+}
+
+// stripPrefix returns the path behind the server's prefix, or a path that is
+// none of ours.
+func (s *Server) stripPrefix(path string) string {
+	rest, ok := strings.CutPrefix(path, s.cfg.Path)
+	if !ok {
+		return ""
+	}
+	return rest
+}
+
+// secure reports whether the client used TLS, to us or to a proxy that we
+// believe.
+func (s *Server) secure(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	if !strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") && !strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "wss") {
+		return false
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	addr = addr.Unmap()
+	return slices.ContainsFunc(s.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// chooseProtocol returns the sub-protocol that is echoed, or "": that of the
+// version in the query if it is offered, or else the highest. The Swift
+// library offers one and insists on it.
+func chooseProtocol(r *http.Request) string {
+	const prefix = "pusher-channels-protocol-"
+	wanted := prefix + r.URL.Query().Get("protocol")
+	best := ""
+	for _, v := range r.Header["Sec-Websocket-Protocol"] {
+		for t := range strings.SplitSeq(v, ",") {
+			t = strings.TrimSpace(t)
+			version, ok := strings.CutPrefix(t, prefix)
+			if !ok || len(version) != 1 || version < "4" || version > "7" {
+				continue
+			}
+			if t == wanted {
+				return t
+			}
+			best = max(best, t)
+		}
+	}
+	return best
+}
