@@ -1,0 +1,197 @@
+// Package service runs the real binary for tests: it builds it, writes its
+// configuration file, starts it on free ports of the loopback interface, and
+// stops it politely or not. It knows nothing of the server's packages.
+package service
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience is how long tests wait for something that must happen. It decides
+// only how soon a failure is noticed.
+const Patience = 60 * time.Second
+
+// The app that a service has unless Config says otherwise: everything an app
+// can switch on is on.
+const (
+	AppID  = "1"
+	Key    = "app-key"
+	Secret = "app-secret"
+)
+
+const defaultApps = `
+  - id: "1"
+    name: everything on
+    keys: [{key: app-key, secret: app-secret}]
+    client_events: true
+    subscription_count: true
+    watchlist_events: true
+`
+
+// Config says what a test needs of its service. The zero value is one app
+// with everything on, without TLS.
+type Config struct {
+	// Apps is the value of "apps" in the file, a YAML list indented by two.
+	Apps string
+	// Settings are further lines of the file.
+	Settings string
+	// TLS adds a TLS listener, with a certificate for localhost and
+	// *.pusher.com from an authority of its own.
+	TLS bool
+}
+
+// A Service is the binary, running or stopped. One goroutine uses it.
+type Service struct {
+	Addr      string // host and port of WebSockets and the HTTP API
+	TLSAddr   string // the same over TLS; empty without
+	AdminAddr string
+	CAFile    string // the authority of the certificate; empty without TLS
+
+	t      testing.TB
+	file   string // the configuration
+	cmd    *exec.Cmd
+	output *bytes.Buffer // of the process; read after it has ended
+	exited chan error    // receives the result of Wait, once
+}
+
+// Start starts a service and waits until it is ready. The test's end stops
+// it, and fails the test if it does not stop cleanly.
+func Start(t testing.TB, cfg Config) *Service {
+	t.Helper()
+	dir := t.TempDir()
+	s := &Service{t: t, file: filepath.Join(dir, "belfry.yaml")}
+	ports := FreePorts(t, 3)
+	s.Addr, s.AdminAddr = loopback(ports[0]), loopback(ports[1])
+	text := fmt.Sprintf("listen: %s\nadmin: {listen: %s}\ndata_dir: %s\n%s\n",
+		s.Addr, s.AdminAddr, filepath.Join(dir, "data"), cfg.Settings)
+	if cfg.TLS {
+		s.TLSAddr = loopback(ports[2])
+		cert := NewCertificate(t, dir)
+		s.CAFile = cert.CAFile
+		text += fmt.Sprintf("tls: {listen: %s, cert_file: %s, key_file: %s}\n", s.TLSAddr, cert.File, cert.KeyFile)
+	}
+	apps := cfg.Apps
+	if apps == "" {
+		apps = defaultApps
+	}
+	text += "apps:\n" + strings.Trim(apps, "\n") + "\n"
+	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	s.Restart()
+	return s
+}
+
+// Restart starts the stopped service again: same file, same ports.
+func (s *Service) Restart() {
+	s.t.Helper()
+	s.output = new(bytes.Buffer)
+	s.exited = make(chan error, 1)
+	s.cmd = exec.Command(binary, "serve", "--config", s.file)
+	s.cmd.Env = environment()
+	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
+	if err := s.cmd.Start(); err != nil {
+		s.cmd = nil
+		s.t.Fatal(err)
+	}
+	go func(cmd *exec.Cmd, exited chan<- error) { exited <- cmd.Wait() }(s.cmd, s.exited)
+	s.awaitReady()
+}
+
+// awaitReady asks the admin port until the service says that it is ready.
+func (s *Service) awaitReady() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for !ready(ctx, s.AdminAddr) {
+		select {
+		case err := <-s.exited:
+			s.cmd = nil
+			s.t.Fatalf("the service ended before it was ready: %v\n%s", err, s.output)
+		case <-ctx.Done():
+			s.t.Fatalf("the service was not ready after %v", Patience)
+		case <-again.C:
+		}
+	}
+}
+
+func ready(ctx context.Context, addr string) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	r.Close = true
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// Stop asks the service to end, as a deploy does, and waits until it has. A
+// stopped service is left alone.
+func (s *Service) Stop() {
+	s.t.Helper()
+	err, ran := s.end(syscall.SIGTERM)
+	if ran && err != nil {
+		s.t.Errorf("the service stopped with %v, want status 0\n%s", err, s.output)
+	}
+}
+
+// Kill ends the service without giving it a chance to say goodbye.
+func (s *Service) Kill() {
+	s.t.Helper()
+	s.end(syscall.SIGKILL)
+}
+
+// end signals the process, waits for its end and looks at what it wrote.
+// It reports false if there was none.
+func (s *Service) end(sig os.Signal) (err error, ran bool) {
+	s.t.Helper()
+	if s.cmd == nil {
+		return nil, false
+	}
+	if err := s.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Errorf("signal the service: %v", err)
+	}
+	select {
+	case err = <-s.exited:
+	case <-time.After(Patience):
+		s.cmd.Process.Kill()
+		<-s.exited
+		err = fmt.Errorf("no end within %v of %v", Patience, sig)
+	}
+	s.cmd = nil
+	for _, trouble := range []string{"DATA RACE", "panic: ", "fatal error: "} {
+		if strings.Contains(s.output.String(), trouble) {
+			s.t.Errorf("the service wrote %q:\n%s", trouble, s.output)
+		}
+	}
+	return err, true
+}
+
+// environment is ours without settings of the service.
+func environment() []string {
+	var env []string
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "BELFRY_") {
+			env = append(env, v)
+		}
+	}
+	return env
+}
