@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
@@ -38,7 +39,7 @@ func (ch *channel) remember(f *frame.Frame, data []byte, ttl time.Duration) {
 	if ttl <= 0 {
 		ttl = apps.DefaultCacheTTL
 	}
-	ch.cached = &cached{frame: f, data: data, expires: time.Now().Add(ttl)}
+	ch.cached = &cached{frame: f, data: bytes.Clone(data), expires: time.Now().Add(ttl)}
 }
 
 // fresh reports whether there is a cached event. The shard's lock is held.

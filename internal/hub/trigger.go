@@ -12,7 +12,7 @@ import (
 type Event struct {
 	Name string
 	// Data is a JSON string literal, quotes included. It reaches clients as
-	// these very bytes. The hub may keep it.
+	// these very bytes. The hub does not keep it.
 	Data []byte
 }
 

@@ -1,0 +1,49 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/belfryhq/belfry/internal/ws"
+)
+
+// A router sends a request to the part that answers it. It is not a
+// http.ServeMux because that redirects to cleaned paths, and backends sign the
+// path as they send it.
+type router struct {
+	websocket http.Handler
+	api       http.Handler
+	root      http.Handler // may be nil
+	prefix    string       // in front of /app and /apps
+	ready     func() error
+}
+
+func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if ws.IsUpgrade(req) {
+		r.websocket.ServeHTTP(w, req)
+		return
+	}
+	path := strings.TrimPrefix(req.URL.Path, r.prefix)
+	switch {
+	case strings.HasPrefix(path, "/app/"):
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		http.Error(w, "this address speaks WebSocket", http.StatusUpgradeRequired)
+	case strings.HasPrefix(path, "/apps/"), strings.HasPrefix(path, "/users/"):
+		r.api.ServeHTTP(w, req)
+	case path == "/up":
+		w.Write([]byte("OK\n"))
+	case path == "/ready":
+		if err := r.ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		w.Write([]byte("OK\n"))
+	case r.root != nil:
+		r.root.ServeHTTP(w, req)
+	case path == "/":
+		w.Write([]byte("Belfry\n"))
+	default:
+		r.api.ServeHTTP(w, req) // which says that there is no such path
+	}
+}

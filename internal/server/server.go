@@ -1,0 +1,215 @@
+// Package server assembles one node: it makes the parts, connects them, opens
+// the listeners, and stops everything in the opposite order.
+//
+// It knows the life of the process and nothing of what the parts do.
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/belfryhq/belfry/internal/admin"
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/httpapi"
+	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/internal/ws"
+)
+
+// Config describes one node. Package config makes it of files, environment
+// and flags, and checks it; here the zero value of a field means what its
+// comment says.
+type Config struct {
+	Listen      string // plain WebSocket and HTTP API, as in "127.0.0.1:6001"; empty: none
+	TLSListen   string // the same over TLS; empty: none
+	TLSCertFile string // PEM, read again when it changes
+	TLSKeyFile  string
+	AdminListen string // health and metrics; empty: none
+	Path        string // prefix in front of /app and /apps; empty, or as in "/realtime"
+
+	Apps           []*apps.App
+	MaxConnections int            // of the node; 0: no limit
+	TrustedProxies []netip.Prefix // whose X-Forwarded-Proto is believed
+
+	// DrainTimeout is how long the clients of a node that stops are sent away
+	// for, at most. Zero means DefaultDrainTimeout.
+	DrainTimeout time.Duration
+
+	MaxMessageSize         int           // of clients, in bytes; 0: the default of package ws
+	PongTimeout            time.Duration // 0: the default of package ws
+	SendBuffer             int           // bytes that may wait for one client; 0: the default of package loop
+	SubscriptionErrorFrame bool          // tell listeners of a channel that it was refused
+	AssumeProtocol         int           // version of clients that name none; 0: refuse them
+
+	MaxBodySize      int  // of the HTTP API, in bytes; 0: the default of package httpapi
+	UnknownKeyStatus int  // 0: the default of package httpapi
+	CORS             bool // on the HTTP API
+
+	// Root answers what is not part of the protocol, on the plain and the TLS
+	// listener. Nil answers / with a line of text, and the rest with 404.
+	Root http.Handler
+	Log  *slog.Logger // nil: no log
+}
+
+// DefaultDrainTimeout is the default of Config.DrainTimeout.
+const DefaultDrainTimeout = 10 * time.Second
+
+// A Server is one node.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	hub     *hub.Hub
+	loops   *loop.Group
+	metrics *prometheus.Registry
+
+	plain, tls, admin *endpoint // nil: not asked for
+	failed            chan error
+	stops             []stop
+}
+
+// A stop is how one part ends.
+type stop struct {
+	name string
+	do   func(context.Context) error
+}
+
+// New makes a node and opens its listeners, so that the addresses are known
+// and taken. It serves from [Server.Run] on. If New fails, nothing is left.
+func New(cfg Config) (_ *Server, err error) {
+	s := &Server{cfg: cfg, log: cfg.Log, metrics: prometheus.NewRegistry(), failed: make(chan error, 3)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.cfg.DrainTimeout = cmp.Or(cfg.DrainTimeout, DefaultDrainTimeout)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.stop(context.Background()))
+		}
+	}()
+	registry, err := apps.NewRegistry(cfg.Apps)
+	if err != nil {
+		return nil, err
+	}
+	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	s.loops = loop.NewGroup(loop.Config{SendBuffer: cfg.SendBuffer})
+	s.hub = hub.New(hub.Config{
+		Apps:             registry,
+		Loops:            s.loops,
+		MaxConnections:   cfg.MaxConnections,
+		AssumeProtocol:   cfg.AssumeProtocol,
+		HostedErrorsOnly: !cfg.SubscriptionErrorFrame,
+		Registerer:       s.metrics,
+	})
+	s.onStop("hub", func(context.Context) error { s.hub.Close(); return nil })
+	s.onStop("sockets", s.loops.Stop)
+	handler := s.routes(registry)
+	if s.plain, err = s.listen("plain", cfg.Listen, handler, nil); err != nil {
+		return nil, err
+	}
+	if cfg.TLSListen != "" {
+		certs, err := loadCertificate(cfg.TLSCertFile, cfg.TLSKeyFile, s.log)
+		if err != nil {
+			return nil, err
+		}
+		if s.tls, err = s.listen("tls", cfg.TLSListen, handler, certs.config()); err != nil {
+			return nil, err
+		}
+	}
+	if s.admin, err = s.listen("admin", cfg.AdminListen, admin.New(admin.Config{Ready: s.ready, Gatherer: s.metrics}), nil); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// routes is what the plain and the TLS listener answer.
+func (s *Server) routes(registry *apps.Registry) http.Handler {
+	return &router{
+		websocket: ws.New(ws.Config{
+			Hub:            s.hub,
+			Loops:          s.loops,
+			Path:           s.cfg.Path,
+			MaxMessageSize: s.cfg.MaxMessageSize,
+			PongTimeout:    s.cfg.PongTimeout,
+			TrustedProxies: s.cfg.TrustedProxies,
+			Registerer:     s.metrics,
+		}),
+		api: httpapi.New(httpapi.Config{
+			Apps:             registry,
+			Hub:              s.hub,
+			Path:             s.cfg.Path,
+			MaxBodySize:      s.cfg.MaxBodySize,
+			UnknownKeyStatus: s.cfg.UnknownKeyStatus,
+			CORS:             s.cfg.CORS,
+			Log:              s.log,
+			Registerer:       s.metrics,
+		}),
+		root:   s.cfg.Root,
+		prefix: s.cfg.Path,
+		ready:  s.ready,
+	}
+}
+
+// ready returns why the node should get no traffic, or nil.
+func (s *Server) ready() error {
+	if s.hub.Draining() {
+		return errors.New("draining")
+	}
+	return nil
+}
+
+// onStop registers how a part ends. The last that was registered ends first.
+func (s *Server) onStop(name string, do func(context.Context) error) {
+	s.stops = append(s.stops, stop{name, do})
+}
+
+// Addr is the address of the plain listener, or nil.
+func (s *Server) Addr() net.Addr { return s.plain.addr() }
+
+// TLSAddr is the address of the TLS listener, or nil.
+func (s *Server) TLSAddr() net.Addr { return s.tls.addr() }
+
+// AdminAddr is the address of the admin listener, or nil.
+func (s *Server) AdminAddr() net.Addr { return s.admin.addr() }
+
+// Run serves until ctx ends, then sends the clients elsewhere and stops all
+// parts. It returns nil if all of them ended in time.
+func (s *Server) Run(ctx context.Context) error {
+	for _, e := range []*endpoint{s.plain, s.tls, s.admin} {
+		e.serve(s.failed)
+	}
+	var failure error
+	select {
+	case <-ctx.Done():
+		s.drain()
+	case failure = <-s.failed:
+	}
+	bounded, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	return errors.Join(failure, s.stop(bounded))
+}
+
+// stopTimeout bounds all of a stop but the draining before it.
+const stopTimeout = 10 * time.Second
+
+// stop ends all parts, the last first. It goes on past failures.
+func (s *Server) stop(ctx context.Context) error {
+	var errs []error
+	for i := len(s.stops) - 1; i >= 0; i-- {
+		if err := s.stops[i].do(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("server: stop %s: %w", s.stops[i].name, err))
+		}
+	}
+	s.stops = nil
+	return errors.Join(errs...)
+}
