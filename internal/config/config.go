@@ -1,0 +1,236 @@
+// Package config reads belfry.yaml, the environment and the flags into one
+// checked [Config].
+//
+// Flags override environment variables, which override the file, which
+// overrides the defaults. One table (table.go and apps_table.go) says what
+// settings there are; the flags, the reference page and the example file are
+// made from it. [Load] reports every mistake at once, and never the text of a
+// secret.
+//
+// What the settings mean is known to the packages they are handed to. The
+// package takes no locks and starts nothing.
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+
+	"github.com/belfryhq/belfry/internal/server"
+)
+
+// A Config is everything that a service is started with.
+type Config struct {
+	// Server is complete but for Log and Root. It has no Apps where none are
+	// configured: see [FirstApp].
+	Server server.Config
+
+	DataDir   string
+	LogLevel  slog.Level
+	LogFormat string // "text" or "json"
+
+	// File is the name of the file that was read, or empty.
+	File string
+	// Warnings are worth reading but no reason not to start.
+	Warnings Problems
+
+	given []given // every setting, in the order of the table
+	apps  []appGiven
+}
+
+// given is a setting as it won over all layers.
+type given struct {
+	name  string
+	value value
+}
+
+// A Source is what a configuration is read from.
+type Source struct {
+	// File is the name of the file. If it is empty, the variable
+	// BELFRY_CONFIG names the file; if that is too, there is none.
+	File string
+	// Environ is the environment as os.Environ returns it.
+	Environ []string
+	// Flags has the flags of AddFlags, parsed. It may be nil.
+	Flags *pflag.FlagSet
+}
+
+// AddFlags defines a flag for every setting but the apps: secrets do not
+// belong on a command line, where every user of the machine can read them.
+func AddFlags(flags *pflag.FlagSet) {
+	for _, s := range settings {
+		f := flags.VarPF(&flagText{kind: flagKind(s.kind)}, s.flag(), "", plain(s.doc)+" ("+s.variable()+")")
+		f.DefValue = s.initial
+		if s.kind == kindBool {
+			f.NoOptDefVal = "true"
+		}
+	}
+}
+
+// flagText is a flag whose text is checked by Load together with everything
+// else.
+type flagText struct{ text, kind string }
+
+func (f *flagText) String() string     { return f.text }
+func (f *flagText) Set(s string) error { f.text = s; return nil }
+func (f *flagText) Type() string       { return f.kind }
+
+// Load reads s. Its error is of type [Problems].
+func Load(s Source) (*Config, error) {
+	l := newLoader()
+	environment := &environment{variables: map[string]string{}, problems: &l.problems}
+	for _, setting := range settings {
+		environment.variables[setting.variable()] = setting.name
+	}
+	fromEnvironment := koanf.New(".")
+	l.must(fromEnvironment.Load(env.Provider(".", env.Opt{
+		Prefix:        envPrefix,
+		EnvironFunc:   func() []string { return s.Environ },
+		TransformFunc: environment.take,
+	}), nil))
+
+	if s.File == "" {
+		s.File = environment.file
+	}
+	l.file(s.File)
+	l.layer(fromEnvironment)
+	if s.Flags != nil {
+		fromFlags := koanf.New(".")
+		l.must(fromFlags.Load(posflag.ProviderWithFlag(s.Flags, ".", nil, takeFlag), nil))
+		l.layer(fromFlags)
+	}
+	l.appsText(environment.apps)
+	return l.finish()
+}
+
+// takeFlag returns the name and value of the setting that a flag gives.
+func takeFlag(f *pflag.Flag) (string, any) {
+	if !f.Changed {
+		return "", nil
+	}
+	for _, s := range settings {
+		if s.flag() == f.Name {
+			place := Place{Source: "--" + f.Name, Layer: layerFlag}
+			return s.name, value{Text: f.Value.String(), Place: place}
+		}
+	}
+	return "", nil
+}
+
+// A loader puts the layers on top of each other and gathers problems.
+type loader struct {
+	merged   *koanf.Koanf
+	config   *Config
+	problems Problems
+}
+
+func newLoader() *loader {
+	l := &loader{merged: koanf.New("."), config: &Config{}}
+	defaults := map[string]any{}
+	for _, s := range settings {
+		defaults[s.name] = s.defaultValue()
+	}
+	first := koanf.New(".")
+	l.must(first.Load(confmap.Provider(defaults, "."), nil))
+	l.layer(first)
+	return l
+}
+
+// must is for errors that only a mistake in the tables can cause.
+func (l *loader) must(err error) {
+	if err != nil {
+		panic("config: " + err.Error())
+	}
+}
+
+// layer checks every value of one layer, also those that will be overridden,
+// and puts the layer on top.
+func (l *loader) layer(k *koanf.Koanf) {
+	for _, s := range settings {
+		if v, ok := k.Get(s.name).(value); ok {
+			if err := s.set(l.config, v); err != nil {
+				l.problems.add(v.Place, s.name, "%s", err)
+			}
+		}
+	}
+	l.must(l.merged.Merge(k))
+}
+
+// file reads the file with that name, if it is not empty.
+func (l *loader) file(name string) {
+	if name == "" {
+		return
+	}
+	l.config.File = name
+	d, top := readFile(name, &l.problems)
+	if top == nil {
+		return
+	}
+	found := d.read(top, block{known: names(settings), lists: []string{"apps"}})
+	if node := found.nodes["apps"]; node != nil {
+		l.config.Server.Apps, l.config.apps = d.apps(node)
+		l.warnReadable(name)
+	}
+	fromFile, values := koanf.New("."), map[string]any{}
+	for name, v := range found.values {
+		values[name] = v
+	}
+	l.must(fromFile.Load(confmap.Provider(values, "."), nil))
+	l.layer(fromFile)
+}
+
+// warnReadable warns of a file with secrets that anybody may read.
+func (l *loader) warnReadable(name string) {
+	info, err := os.Stat(name)
+	if err == nil && info.Mode().Perm()&0o004 != 0 && len(l.config.Server.Apps) > 0 {
+		l.config.Warnings.add(Place{Source: name, Layer: layerFile}, "", "holds secrets and can be read by every user of this machine; chmod o-r %s", name)
+	}
+}
+
+// appsText reads apps that stand in the environment instead of the file.
+func (l *loader) appsText(text string) {
+	if text == "" {
+		return
+	}
+	d := &document{source: envApps, layer: layerEnvironment, problems: &l.problems}
+	if top := d.parse([]byte(text)); top != nil {
+		l.config.Server.Apps, l.config.apps = d.apps(resolve(top))
+	}
+}
+
+// finish checks what only the whole can show.
+func (l *loader) finish() (*Config, error) {
+	for _, s := range settings {
+		v, _ := l.merged.Get(s.name).(value)
+		l.config.given = append(l.config.given, given{s.name, v})
+	}
+	l.listeners()
+	l.certificate()
+	l.sizes()
+	if len(l.problems) > 0 {
+		l.problems.sort()
+		return nil, l.problems
+	}
+	return l.config, nil
+}
+
+// place is where the winning value of a setting stands.
+func (l *loader) place(name string) Place {
+	v, _ := l.merged.Get(name).(value)
+	return v.Place
+}
+
+// defaultValue is the default in the form in which a file would give it.
+func (s setting[T]) defaultValue() value {
+	v, err := parseInitial(s.initial)
+	if err != nil {
+		panic(fmt.Sprintf("config: default of %s: %v", s.name, err))
+	}
+	return v
+}

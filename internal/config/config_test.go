@@ -1,0 +1,291 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+
+	"github.com/belfryhq/belfry/internal/apps"
+)
+
+// inFile makes belfry.yaml the working directory's file for one test.
+func inFile(t *testing.T, text string) Source {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("belfry.yaml", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Source{File: "belfry.yaml"}
+}
+
+// withFlags parses a command line as belfry serve does.
+func withFlags(t *testing.T, args ...string) *pflag.FlagSet {
+	t.Helper()
+	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	AddFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return flags
+}
+
+func load(t *testing.T, s Source) *Config {
+	t.Helper()
+	c, err := Load(s)
+	if err != nil {
+		t.Fatalf("Load: %v", err)
+	}
+	return c
+}
+
+func TestDefaultsAreThoseOfThePackagesThatUseThem(t *testing.T) {
+	app := newApp()
+	if diff := cmp.Diff(apps.DefaultLimits(), app.Limits); diff != "" {
+		t.Errorf("limits of a new app differ from apps.DefaultLimits (-want +got):\n%s", diff)
+	}
+	if app.ActivityTimeout != apps.DefaultActivityTimeout || app.AuthorizationTimeout != apps.DefaultAuthorizationTimeout {
+		t.Errorf("timeouts = %v, %v, want %v, %v", app.ActivityTimeout, app.AuthorizationTimeout, apps.DefaultActivityTimeout, apps.DefaultAuthorizationTimeout)
+	}
+	c := load(t, Source{})
+	if len(c.Server.Apps) != 0 {
+		t.Errorf("apps = %v, want none", c.Server.Apps)
+	}
+	if got, want := c.Server.Listen+" "+c.Server.AdminListen, "0.0.0.0:6001 127.0.0.1:6002"; got != want {
+		t.Errorf("listeners = %q, want %q", got, want)
+	}
+	if got, want := c.Server.DrainTimeout, 10*time.Second; got != want {
+		t.Errorf("DrainTimeout = %v, want %v", got, want)
+	}
+}
+
+func TestFlagsOverEnvironmentOverFile(t *testing.T) {
+	const file = "listen: 127.0.0.1:1\npath: /file\ndrain_timeout: 1s\nwebsocket:\n  pong_timeout: 1s\n"
+	environ := []string{"BELFRY_PATH=/environment", "BELFRY_DRAIN_TIMEOUT=2s", "BELFRY_LOG_LEVEL=", "HOME=/root"}
+	s := inFile(t, file)
+	s.Environ, s.Flags = environ, withFlags(t, "--drain-timeout=3s", "--http-api-cors")
+	c := load(t, s)
+	got := []any{c.Server.Listen, c.Server.Path, c.Server.DrainTimeout, c.Server.PongTimeout, c.Server.CORS, c.Server.SendBuffer}
+	want := []any{"127.0.0.1:1", "/environment", 3 * time.Second, time.Second, true, 1 << 20}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+	places := map[string]string{}
+	for _, g := range c.given {
+		places[g.name] = g.value.Place.String()
+	}
+	for name, want := range map[string]string{
+		"listen": "belfry.yaml:1", "path": "BELFRY_PATH", "drain_timeout": "--drain-timeout",
+		"websocket.pong_timeout": "belfry.yaml:5", "log.level": "",
+	} {
+		if places[name] != want {
+			t.Errorf("%s is said to stand at %q, want %q", name, places[name], want)
+		}
+	}
+}
+
+func TestEverySettingCanBeGivenInEveryLayer(t *testing.T) {
+	example := map[string]string{
+		kindAddress: "127.0.0.1:7001", kindText: "x", kindFolder: "x", kindBool: "true", kindNumber: "7",
+		kindSize: "2MiB", kindDuration: "7s", "path": "/x", "list of networks": "10.0.0.0/8",
+		"debug, info, warn or error": "warn", "text or json": "json", "0, 4, 5, 6 or 7": "7", "400, 401, 403 or 404": "401",
+	}
+	for i, s := range settings {
+		if s.kind == kindFile || s.name == "tls.listen" {
+			continue // these come in threes: TestTLS
+		}
+		text, ok := example[s.kind]
+		if !ok {
+			t.Fatalf("%s: no example of %q", s.name, s.kind)
+		}
+		if s.isList() {
+			text = "[" + text + "]"
+		}
+		text = strings.ReplaceAll(text, "7001", "70"+string(rune('0'+i%10))+"1")
+		parts := strings.Split(s.name, ".")
+		yaml := strings.Join(parts, ": {") + ": " + text + strings.Repeat("}", len(parts)-1)
+		fromFile := load(t, inFile(t, yaml))
+		text = strings.Trim(text, "[]")
+		fromEnvironment := load(t, Source{Environ: []string{s.variable() + "=" + text}})
+		fromFlag := load(t, Source{Flags: withFlags(t, "--"+s.flag()+"="+text)})
+		for _, c := range []*Config{fromEnvironment, fromFlag} {
+			if diff := cmp.Diff(fromFile.Server, c.Server, prefixes); diff != "" || fromFile.DataDir != c.DataDir {
+				t.Errorf("%s differs between file and environment or flag:\n%s", s.name, diff)
+			}
+		}
+		if diff := cmp.Diff(load(t, Source{}).Server, fromFile.Server, prefixes); diff == "" &&
+			!strings.HasPrefix(s.name, "log.") && s.name != "data_dir" && s.name != "websocket.subscription_error_frame" {
+			t.Errorf("%s: %s changed nothing", s.name, text)
+		}
+	}
+}
+
+var prefixes = cmp.Transformer("prefix", func(p interface{ String() string }) string { return p.String() })
+
+func TestConfigFileIsNamedByEnvironment(t *testing.T) {
+	s := inFile(t, "path: /x\n")
+	s.File, s.Environ = "", []string{"BELFRY_CONFIG=belfry.yaml"}
+	if c := load(t, s); c.Server.Path != "/x" || c.File != "belfry.yaml" {
+		t.Errorf("path = %q from %q, want /x from belfry.yaml", c.Server.Path, c.File)
+	}
+}
+
+func TestEnvironmentThatIsNotOurs(t *testing.T) {
+	load(t, Source{Environ: []string{
+		"BELFRY_URL=http://k:s@h/apps/1", "BELFRY_TEST_URL=http://h", "BELFRY_CONFIG=", "XBELFRY_LISTEN=x",
+		"BELFRY_SERVICE_HOST=10.0.0.1", "BELFRY_SERVICE_PORT=6001", "BELFRY_SERVICE_PORT_HTTP=6001",
+		"BELFRY_PORT=tcp://10.0.0.1:6001", "BELFRY_PORT_6001_TCP=tcp://10.0.0.1:6001",
+		"BELFRY_PORT_6001_TCP_PROTO=tcp", "BELFRY_PORT_6001_TCP_PORT=6001", "BELFRY_PORT_6001_TCP_ADDR=10.0.0.1",
+		"BELFRY_ADMIN_SERVICE_HOST=10.0.0.1", "BELFRY_ADMIN_PORT_6002_TCP=tcp://10.0.0.1:6002",
+	}})
+}
+
+const twoApps = `
+apps:
+  - &first
+    id: 1
+    name: shop
+    keys:
+      - {key: abc, secret: def}
+      - {key: 0123, secret: 1e5}
+    client_events: true
+    allowed_origins: [example.com, "*.example.org"]
+    activity_timeout: 30s
+    limits: {connections: 5, event_data: 100KiB, cache_ttl: 1m}
+  - <<: *first
+    id: "2"
+    keys: [{key: ghi, secret: jkl}]
+    limits:
+`
+
+func TestApps(t *testing.T) {
+	c := load(t, inFile(t, twoApps))
+	first := newApp()
+	first.ID, first.Name, first.ClientEvents = "1", "shop", true
+	first.Keys = []apps.Key{{Key: "abc", Secret: "def"}, {Key: "0123", Secret: "1e5"}} // text, never numbers
+	first.AllowedOrigins = []string{"example.com", "*.example.org"}
+	first.ActivityTimeout = 30 * time.Second
+	first.Limits.Connections, first.Limits.EventData, first.Limits.CacheTTL = 5, 100<<10, time.Minute
+	second := *first
+	second.ID, second.Keys, second.Limits = "2", []apps.Key{{Key: "ghi", Secret: "jkl"}}, apps.DefaultLimits()
+	if diff := cmp.Diff([]*apps.App{first, &second}, c.Server.Apps); diff != "" {
+		t.Errorf("apps (-want +got):\n%s", diff)
+	}
+	if _, err := apps.NewRegistry(c.Server.Apps); err != nil {
+		t.Errorf("NewRegistry: %v", err)
+	}
+}
+
+func TestAppsInEnvironmentReplaceThoseOfTheFile(t *testing.T) {
+	s := inFile(t, twoApps)
+	s.Environ = []string{`BELFRY_APPS=[{id: "9", keys: [{key: a, secret: b}]}]`}
+	if c := load(t, s); len(c.Server.Apps) != 1 || c.Server.Apps[0].ID != "9" {
+		t.Errorf("apps = %v, want 9 alone", c.Server.Apps)
+	}
+}
+
+func TestSummaryHidesSecrets(t *testing.T) {
+	s := inFile(t, strings.ReplaceAll(twoApps, "secret: ", "secret: hunter"))
+	var b strings.Builder
+	if err := load(t, s).WriteSummary(&b); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "hunter") {
+		t.Errorf("the summary has a secret:\n%s", &b)
+	}
+	for _, want := range []string{"key abc, 0123 (secret hidden)", "belfry.yaml:12", "100KiB", "websocket.pong_timeout"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the summary lacks %q:\n%s", want, &b)
+		}
+	}
+}
+
+func TestReadableSecretsAreWarnedOf(t *testing.T) {
+	s := inFile(t, twoApps)
+	if err := os.Chmod("belfry.yaml", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := load(t, s).Warnings.Error(), "belfry.yaml: holds secrets and can be read by every user of this machine; chmod o-r belfry.yaml"; got != want {
+		t.Errorf("warnings = %q, want %q", got, want)
+	}
+}
+
+func TestFirstAppsAreMadeOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	first, made, err := FirstApps(dir)
+	if err != nil || !made || len(first) != 1 {
+		t.Fatalf("FirstApps = %v, %v, %v, want one app, made", first, made, err)
+	}
+	if app := first[0]; len(app.Keys[0].Key) != 20 || len(app.Keys[0].Secret) != 40 || len(app.ID) != 6 {
+		t.Errorf("app %q has a key of %d and a secret of %d characters", app.ID, len(app.Keys[0].Key), len(app.Keys[0].Secret))
+	}
+	again, made, err := FirstApps(dir)
+	if err != nil || made {
+		t.Fatalf("second FirstApps = %v, %v, want the same, not made", made, err)
+	}
+	if diff := cmp.Diff(first, again); diff != "" {
+		t.Errorf("a second start has another app:\n%s", diff)
+	}
+	other, _, err := FirstApps(t.TempDir())
+	if err != nil || other[0].Keys[0] == first[0].Keys[0] {
+		t.Errorf("two services have the same credentials (err %v)", err)
+	}
+	for name, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, firstAppFile): 0o600} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+			t.Errorf("mode of %s = %v (%v), want %v", name, info.Mode().Perm(), err, want)
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("the data directory has %d files, want 1", len(left))
+	}
+}
+
+func TestFirstAppsOfProcessesThatStartTogether(t *testing.T) {
+	dir := t.TempDir()
+	type result struct {
+		key  string
+		made bool
+		err  error
+	}
+	results := make(chan result)
+	for range 8 {
+		go func() {
+			list, made, err := FirstApps(dir)
+			if err != nil {
+				results <- result{err: err}
+				return
+			}
+			results <- result{list[0].Keys[0].Key, made, nil}
+		}()
+	}
+	keys, makers := map[string]bool{}, 0
+	for range 8 {
+		r := <-results
+		if r.err != nil {
+			t.Error(r.err)
+		}
+		keys[r.key] = true
+		if r.made {
+			makers++
+		}
+	}
+	if len(keys) != 1 || makers != 1 {
+		t.Errorf("%d different keys and %d makers, want 1 and 1", len(keys), makers)
+	}
+}
+
+func TestBrokenFirstAppsAreNotReplaced(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, firstAppFile)
+	if err := os.WriteFile(name, []byte("apps:\n  - id: x\n    keys: [{key: k, secret: }]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := FirstApps(dir)
+	if want := name + ":3: apps[0].keys[0].secret: is missing"; err == nil || err.Error() != want {
+		t.Errorf("FirstApps = %v, want %s", err, want)
+	}
+}

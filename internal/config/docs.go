@@ -1,0 +1,190 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// parseInitial reads a default as the file would.
+func parseInitial(text string) (value, error) {
+	var problems Problems
+	d := &document{problems: &problems}
+	var v value
+	if node := d.parse([]byte(text)); node != nil {
+		v, _ = d.value(node, block{}, "")
+	}
+	if len(problems) > 0 {
+		return value{}, problems
+	}
+	return v, nil
+}
+
+// plain is a text of the table without the marks of Markdown.
+func plain(doc string) string { return strings.ReplaceAll(doc, "`", "") }
+
+// flagKind is one word for what a flag takes.
+func flagKind(kind string) string {
+	switch kind {
+	case kindAddress, kindText, kindFile, kindFolder, kindNumber, kindSize, kindDuration, "path":
+		return kind
+	case kindBool:
+		return "bool"
+	case "list of networks":
+		return "networks"
+	}
+	return "choice"
+}
+
+const referenceHead = `# Configuration
+
+<!-- Made from the table of settings in internal/config by its tests: go test ./internal/config -update -->
+
+` + "`belfry serve`" + ` reads, from the weakest to the strongest: its defaults, a file (` + "`--config belfry.yaml`" + ` or
+` + "`BELFRY_CONFIG`" + `), environment variables, and flags. ` + "`belfry check`" + ` reads the same, says what would run and where every
+value comes from, and starts nothing. [belfry.yaml](../examples/belfry.yaml) is an example with everything in it.
+
+A mistake anywhere keeps the service from starting, and every mistake is told at once, with where it stands:
+
+` + "```" + `
+belfry.yaml:12: websocket.pong_timeout: 30 has no unit; write 30s for seconds
+belfry.yaml:19: apps[0].limts: unknown setting; did you mean limits?
+BELFRY_LOG_LEVL: unknown setting; did you mean BELFRY_LOG_LEVEL?
+` + "```" + `
+
+* **Environment.** The name of a setting in capitals, with ` + "`BELFRY_`" + ` in front and ` + "`_`" + ` for every dot. A variable that
+  is empty counts as not given; ` + "`off`" + ` turns a listener off. Lists are separated by commas. An unknown variable that begins with
+  ` + "`BELFRY_`" + ` is a mistake, but for ` + "`BELFRY_URL`" + ` (read by ` + "`belfry trigger` and `belfry subscribe`" + `), ` + "`BELFRY_TEST_…`" + `, and those
+  that Kubernetes makes for a service of that name.
+* **Durations** are written ` + "`500ms`, `30s`, `2m`, `24h`" + `. **Sizes** are bytes, or have a unit: ` + "`128KiB`, `1MiB`" + `.
+* **Files** that are named relatively are looked for in the directory in which the service is started.
+
+## The service
+
+| Setting | Default | Flag and variable | Meaning |
+| --- | --- | --- | --- |
+`
+
+const referenceApps = `
+## Apps
+
+` + "`apps`" + ` is a list. An app has an ` + "`id`" + `, one or more pairs under ` + "`keys`" + `, and whatever of the rest should not be as it is by
+default. The defaults of the limits are those of the hosted service.
+
+` + "```yaml" + `
+apps:
+  - id: "1"
+    name: shop
+    keys:
+      - {key: 278d425bdf160c739803, secret: …}
+    client_events: true
+    limits:
+      presence_members: 500
+` + "```" + `
+
+Apps have no flags, because every user of a machine can read the flags of a process. The variable ` + "`BELFRY_APPS`" + ` may have the
+whole list instead, written in the same way: ` + "`BELFRY_APPS='[{id: \"1\", keys: [{key: …, secret: …}]}]'`" + `.
+
+Where there are no apps at all, ` + "`belfry serve`" + ` makes one with random credentials, keeps it in ` + "`apps.yaml`" + ` in the data
+directory, which only its owner can read, and prints the credentials once. Later starts use the same.
+
+| Setting | Default | Meaning |
+| --- | --- | --- |
+`
+
+// writeReference writes docs/configuration.md.
+func writeReference(w io.Writer) {
+	io.WriteString(w, referenceHead)
+	for _, s := range settings {
+		fmt.Fprintf(w, "| `%s` | `%s` | `--%s` `%s` | %s (%s) |\n", s.name, s.initial, s.flag(), s.variable(), s.doc, s.kind)
+	}
+	io.WriteString(w, referenceApps)
+	for _, s := range appSettings {
+		initial := "required"
+		if s.initial != "" {
+			initial = "`" + s.initial + "`"
+		}
+		fmt.Fprintf(w, "| `%s` | %s | %s (%s) |\n", s.name, initial, s.doc, s.kind)
+	}
+	for _, s := range keySettings {
+		fmt.Fprintf(w, "| `keys[].%s` | required | %s (%s) |\n", s.name, s.doc, s.kind)
+	}
+}
+
+const exampleHead = `# Everything that belfry can be told, with the defaults. Keep what you change.
+#
+#   belfry check --config belfry.yaml    says whether it is right
+#   belfry serve --config belfry.yaml    runs it
+#
+# Made from the table of settings in internal/config by its tests.
+`
+
+const exampleApps = `
+# The apps: any number, each with its own credentials and limits. Without any,
+# belfry serve makes one with random credentials and keeps it in data_dir.
+#
+# apps:
+#   - id: "1"
+#     # Credentials. An app may have several pairs at once, so that they can be
+#     # exchanged without a pause. Make a secret with: openssl rand -hex 20
+#     keys:
+#       - key: ""
+#         secret: ""
+`
+
+// writeExample writes examples/belfry.yaml.
+func writeExample(w io.Writer) {
+	io.WriteString(w, exampleHead)
+	writeSettings(w, settings, "", "")
+	io.WriteString(w, exampleApps)
+	var rest []setting[any]
+	for _, s := range appSettings {
+		if s.name != "id" {
+			rest = append(rest, setting[any]{name: s.name, initial: s.initial, doc: s.doc})
+		}
+	}
+	writeSettings(w, rest, "# ", "    ")
+}
+
+// writeSettings writes a table as the inside of one block. mark begins every
+// line and indent follows it.
+func writeSettings[T any](w io.Writer, table []setting[T], mark, indent string) {
+	within := ""
+	for _, s := range table {
+		outer, name, nested := strings.Cut(s.name, ".")
+		deeper := indent
+		if !nested {
+			outer, name = "", s.name
+		}
+		if nested {
+			deeper += "  "
+		}
+		if mark == "" && (outer == "" || outer != within) {
+			fmt.Fprintln(w)
+		}
+		if outer != "" && outer != within {
+			fmt.Fprintf(w, "%s%s%s:\n", mark, indent, outer)
+		}
+		within = outer
+		for _, line := range wrap(plain(s.doc), 76-len(mark+deeper)) {
+			fmt.Fprintf(w, "%s%s# %s\n", mark, deeper, line)
+		}
+		fmt.Fprintf(w, "%s%s%s: %s\n", mark, deeper, name, s.initial)
+	}
+}
+
+// wrap breaks text into lines of at most width bytes, where it can.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}

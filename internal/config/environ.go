@@ -1,0 +1,63 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+)
+
+const (
+	envPrefix = "BELFRY_"
+	envConfig = envPrefix + "CONFIG" // name of the file
+	envApps   = envPrefix + "APPS"   // what stands under apps in the file
+	envURL    = envPrefix + "URL"    // for the commands that are clients
+	envTest   = envPrefix + "TEST_"  // for the suites
+)
+
+// kubernetes matches what is put into the environment of every container for
+// each service of its namespace, such as one that is called belfry. It is not
+// ours to refuse.
+var kubernetes = regexp.MustCompile(`^BELFRY_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST=|SERVICE_PORT(?:_[A-Z0-9_]+)?=\d+$|PORT=[a-z]+://|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?=)`)
+
+// An environment is what of the environment concerns the configuration.
+type environment struct {
+	file string
+	apps string // YAML
+
+	variables map[string]string // to the names of settings
+	problems  *Problems
+}
+
+// take is called for every variable that begins with BELFRY_, and returns the
+// name and the value of the setting that it gives, or no name. A variable
+// that is empty counts as not given; one that means nothing is a problem.
+func (e *environment) take(variable, text string) (string, any) {
+	place := Place{Source: variable, Layer: layerEnvironment}
+	name, ok := e.variables[variable]
+	switch {
+	case strings.HasPrefix(variable, envTest), variable == envURL:
+	case kubernetes.MatchString(variable + "=" + text):
+	case variable == envConfig:
+		e.file = text
+	case variable == envApps:
+		e.apps = text
+	case !ok:
+		e.problems.add(place, "", "%s", unknownVariable(variable))
+	case text != "":
+		return name, value{Text: text, Place: place}
+	}
+	return "", nil
+}
+
+func unknownVariable(variable string) string {
+	var known []string // without the prefix, which would make everything alike
+	for _, v := range []string{envConfig, envApps} {
+		known = append(known, strings.TrimPrefix(v, envPrefix))
+	}
+	for _, s := range settings {
+		known = append(known, strings.TrimPrefix(s.variable(), envPrefix))
+	}
+	if near, ok := nearest(strings.TrimPrefix(variable, envPrefix), known); ok {
+		return "unknown setting; did you mean " + envPrefix + near + "?"
+	}
+	return "unknown setting; belfry serve --help lists what there is"
+}

@@ -1,0 +1,42 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/belfryhq/belfry/internal/apps"
+)
+
+// WriteSummary writes every setting with its value and where it stands, and
+// every app, for a person to check. Secrets are left out.
+func (c *Config) WriteSummary(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SETTING\tVALUE\tFROM")
+	for _, g := range c.given {
+		from := g.value.Place.String()
+		if from == "" {
+			from = "default"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", g.name, g.value, from)
+	}
+	for i, app := range c.Server.Apps {
+		fmt.Fprintf(table, "\nAPP %s\t%s\t%s\n", app.ID, keysOf(app), c.apps[i].place)
+		for _, g := range c.apps[i].given {
+			if g.name != "id" {
+				fmt.Fprintf(table, "  %s\t%s\t%s\n", g.name, g.value, g.value.Place)
+			}
+		}
+	}
+	return table.Flush()
+}
+
+// keysOf names the keys of an app, which are public, without their secrets.
+func keysOf(app *apps.App) string {
+	keys := make([]string, len(app.Keys))
+	for i, k := range app.Keys {
+		keys[i] = k.Key
+	}
+	return "key " + strings.Join(keys, ", ") + " (secret hidden)"
+}

@@ -1,0 +1,105 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+)
+
+// listeners notes addresses that can not be listened on at the same time.
+func (l *loader) listeners() {
+	s := &l.config.Server
+	if s.Listen == "" && s.TLSListen == "" {
+		l.problems.add(l.place("listen"), "listen", "is off and so is tls.listen: clients could not connect")
+	}
+	taken := []struct{ name, address string }{
+		{"listen", s.Listen},
+		{"tls.listen", s.TLSListen},
+		{"admin.listen", s.AdminListen},
+	}
+	for i, a := range taken {
+		for _, b := range taken[:i] {
+			if clash(a.address, b.address) {
+				l.problems.add(l.place(a.name), a.name, "%s is taken by %s (%s)", a.address, b.name, b.address)
+			}
+		}
+	}
+}
+
+// clash reports whether one of two addresses takes the port of the other.
+func clash(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB || portA == "0" {
+		return false
+	}
+	return hostA == hostB || everywhere(hostA) || everywhere(hostB)
+}
+
+// everywhere reports whether listening on host takes every address.
+func everywhere(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "" || err == nil && addr.IsUnspecified()
+}
+
+// certificate notes a pair of files that is incomplete or of no use.
+func (l *loader) certificate() {
+	s := &l.config.Server
+	cert, key := s.TLSCertFile, s.TLSKeyFile
+	switch {
+	case s.TLSListen == "" && cert == "" && key == "":
+		return
+	case s.TLSListen == "":
+		name := "tls.cert_file"
+		if cert == "" {
+			name = "tls.key_file"
+		}
+		l.problems.add(l.place(name), name, "is given, but tls.listen is not; add tls.listen: 0.0.0.0:443 or take it away")
+	case cert == "":
+		l.problems.add(l.place("tls.listen"), "tls.cert_file", "is missing; tls.listen needs a certificate")
+	}
+	if s.TLSListen != "" && key == "" {
+		l.problems.add(l.place("tls.listen"), "tls.key_file", "is missing; tls.listen needs the key of the certificate")
+	}
+	certPEM, certOK := l.read("tls.cert_file", cert)
+	keyPEM, keyOK := l.read("tls.key_file", key)
+	if !certOK || !keyOK {
+		return
+	}
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		l.problems.add(l.place("tls.cert_file"), "tls.cert_file", "does not make a pair with tls.key_file: %s", err)
+		return
+	}
+	l.warnExpired(pair.Leaf)
+}
+
+func (l *loader) warnExpired(leaf *x509.Certificate) {
+	if leaf != nil && time.Now().After(leaf.NotAfter) {
+		l.config.Warnings.add(l.place("tls.cert_file"), "tls.cert_file", "has expired on %s; clients will refuse it", leaf.NotAfter.Format(time.DateOnly))
+	}
+}
+
+// read returns what is in the file that a setting names, if it names one.
+func (l *loader) read(name, file string) ([]byte, bool) {
+	if file == "" {
+		return nil, false
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		l.problems.add(l.place(name), name, "%s %s", file, pathReason(err))
+	}
+	return text, err == nil
+}
+
+// sizes warns of events that an app allows but that nobody can send.
+func (l *loader) sizes() {
+	for i, app := range l.config.Server.Apps {
+		if app.Limits.EventData > l.config.Server.MaxBodySize {
+			l.config.Warnings.add(l.config.apps[i].place, "limits.event_data", "of app %s is above http_api.max_body_size, so that such events can not be sent", app.ID)
+		}
+	}
+}
