@@ -1,0 +1,171 @@
+package conformance
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// A statement is one numbered line of a checklist.
+type statement struct {
+	number int
+	name   string
+	run    func(t *testing.T)
+}
+
+// A checklist is the statements of one protocol, numbered from 1 to size.
+type checklist struct {
+	title        string
+	test         string // the name of its test function
+	size         int
+	statements   []statement
+	testedInside map[int]string // number to where it is tested instead
+}
+
+// run makes every statement a parallel subtest named by its number.
+func (l checklist) run(t *testing.T) {
+	for _, s := range l.statements {
+		t.Run(fmt.Sprintf("%03d_%s", s.number, s.name), func(t *testing.T) {
+			t.Parallel()
+			t.Cleanup(func() { outcomes.record(l.test, s.number, t) })
+			s.run(t)
+		})
+	}
+}
+
+// check reports every number that has no statement, or more than one.
+func (l checklist) check(t *testing.T) {
+	seen := make(map[int]int)
+	for _, s := range l.statements {
+		seen[s.number]++
+	}
+	for n := range l.testedInside {
+		seen[n]++
+	}
+	for n := 1; n <= l.size; n++ {
+		if seen[n] != 1 {
+			t.Errorf("%s statement %d is covered %d times, want once", l.title, n, seen[n])
+		}
+		delete(seen, n)
+	}
+	for n := range seen {
+		t.Errorf("%s has no statement %d", l.title, n)
+	}
+}
+
+func webSocketChecklist() checklist {
+	return checklist{
+		title: "WebSocket",
+		test:  "TestWebSocket",
+		size:  150,
+		statements: slices.Concat(connecting(), framing(), liveness(), publicChannels(), privateChannels(),
+			presenceChannels(), cacheChannels(), subscriptionCounts(), clientEvents(), users()),
+		testedInside: map[int]string{
+			74: "protocol: every published vector of channel, presence and user signatures, and each with a character changed",
+			75: "protocol: the pair of text and digest that the official page prints is refused",
+		},
+	}
+}
+
+func httpChecklist() checklist {
+	return checklist{
+		title:      "HTTP API",
+		test:       "TestHTTP",
+		size:       100,
+		statements: slices.Concat(httpAuthentication(), httpSigning(), httpPublishing(), httpDelivery(), httpBatch(), httpQueries(), httpMisc()),
+		testedInside: map[int]string{
+			1:  "internal/httpapi: the official example, with the clock at 1353088179",
+			2:  "internal/httpapi: every vector A2 to A18, with the clock at 1353088179",
+			30: "code review: protocol.VerifySignature compares in constant time",
+		},
+	}
+}
+
+// TestWebSocket checks every statement of the WebSocket checklist.
+func TestWebSocket(t *testing.T) { webSocketChecklist().run(t) }
+
+// TestHTTP checks every statement of the HTTP API checklist.
+func TestHTTP(t *testing.T) { httpChecklist().run(t) }
+
+// TestChecklistsAreComplete checks the suite itself: no number is missing.
+func TestChecklistsAreComplete(t *testing.T) {
+	webSocketChecklist().check(t)
+	httpChecklist().check(t)
+}
+
+// outcomes is what became of the statements that were run.
+var outcomes = recorder{verdicts: make(map[string]map[int]string), reasons: make(map[string]string)}
+
+// A recorder collects verdicts for the report at the end.
+type recorder struct {
+	mu        sync.Mutex
+	verdicts  map[string]map[int]string // test function, number, verdict
+	reasons   map[string]string         // full name of a skipped test to its reason
+	malformed int                       // frames that broke statement 47 of WebSocket
+}
+
+const (
+	passed  = "passed"
+	failed  = "failed"
+	skipped = "skipped"
+)
+
+func (r *recorder) record(test string, number int, t *testing.T) {
+	verdict := passed
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case t.Failed():
+		verdict = failed
+	case t.Skipped():
+		verdict = skipped + ": " + r.reasons[t.Name()]
+	}
+	if r.verdicts[test] == nil {
+		r.verdicts[test] = make(map[int]string)
+	}
+	r.verdicts[test][number] = verdict
+}
+
+// skip skips the test and keeps the reason for the report.
+func skip(t *testing.T, reason string) {
+	t.Helper()
+	outcomes.mu.Lock()
+	outcomes.reasons[t.Name()] = reason
+	outcomes.mu.Unlock()
+	t.Skip(reason)
+}
+
+// report writes how many statements of the list were covered, and what is
+// known of those that did not simply pass.
+func (r *recorder) report(w io.Writer, l checklist) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	verdicts := r.verdicts[l.test]
+	if l.test == "TestWebSocket" && r.malformed > 0 {
+		verdicts[47] = failed
+	}
+	var ok, bad, not int
+	var lines []string
+	for n := 1; n <= l.size; n++ {
+		switch verdict := verdicts[n]; {
+		case l.testedInside[n] != "":
+			lines = append(lines, fmt.Sprintf("  %03d tested inside: %s", n, l.testedInside[n]))
+		case verdict == passed:
+			ok++
+		case verdict == failed:
+			bad++
+			lines = append(lines, fmt.Sprintf("  %03d failed", n))
+		case verdict != "":
+			not++
+			lines = append(lines, fmt.Sprintf("  %03d %s", n, verdict))
+		}
+	}
+	inside := len(l.testedInside)
+	fmt.Fprintf(w, "%s checklist: %d statements: %d passed, %d failed, %d skipped, %d tested inside, %d not run\n",
+		l.title, l.size, ok, bad, not, inside, l.size-ok-bad-not-inside)
+	for _, line := range lines {
+		fmt.Fprintln(w, line)
+	}
+}
