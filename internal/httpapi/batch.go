@@ -11,17 +11,9 @@ import (
 // triggerBatch answers POST /apps/{app_id}/batch_events: several events on one
 // channel each.
 func (a *api) triggerBatch(c *call) (answer, error) {
-	var batch []byte
-	err := rawjson.Object(c.body, func(key, value []byte) {
-		if string(key) == "batch" && !rawjson.IsNull(value) {
-			batch = value
-		}
-	})
-	switch {
-	case err != nil:
-		return answer{}, c.errJSON()
-	case batch == nil:
-		return answer{}, badRequest("Missing required parameter: batch")
+	batch, err := c.batch()
+	if err != nil {
+		return answer{}, err
 	}
 	if err := c.readBatch(batch); err != nil {
 		return answer{}, err
@@ -33,6 +25,25 @@ func (a *api) triggerBatch(c *call) (answer, error) {
 	}
 	a.metrics.events.Add(float64(len(c.events)))
 	return a.batchInfo(c), nil
+}
+
+// batch returns the one member of the body.
+func (c *call) batch() ([]byte, error) {
+	var batch []byte
+	if len(c.body) > 0 {
+		err := rawjson.Object(c.body, func(key, value []byte) {
+			if string(key) == "batch" && !rawjson.IsNull(value) {
+				batch = value
+			}
+		})
+		if err != nil {
+			return nil, c.errJSON()
+		}
+	}
+	if batch == nil {
+		return nil, badRequest("Missing required parameter: batch")
+	}
+	return batch, nil
 }
 
 // readBatch reads all events into c.events, and what is asked about their
