@@ -37,9 +37,8 @@ func randomPart() uint64 {
 }
 
 // ParseSocketID reads an id. It is ok only for text that String returns for
-// some id other than zero: two 64-bit numbers without leading zeros. Text that
-// [ValidSocketID] accepts beyond that names no connection of any server like
-// this one.
+// some id other than zero: two 64-bit numbers without leading zeros. Other text
+// names no connection, even if it is digits, a dot and digits.
 func ParseSocketID(s string) (id SocketID, ok bool) {
 	left, right, _ := strings.Cut(s, ".")
 	a, aOK := parsePart(left)
@@ -57,14 +56,6 @@ func parsePart(s string) (n uint64, ok bool) {
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
 	return n, err == nil
-}
-
-// ValidSocketID reports whether s has the form that the protocol's public
-// documentation gives to socket ids: digits, a dot, digits. It may still be
-// too long to be one of ours, see [ParseSocketID].
-func ValidSocketID(s string) bool {
-	left, right, _ := strings.Cut(s, ".")
-	return allDigits(left) && allDigits(right)
 }
 
 // allDigits reports whether s is one or more ASCII digits.

@@ -80,22 +80,30 @@ func spokenBy(v libraryVersion) int {
 	return 7
 }
 
-// parseLibraryVersion reads two or three numbers, and ignores what follows
-// them after one of -.+ such as the name of a pre-release.
+// parseLibraryVersion reads two or three numbers. What follows them, such as
+// the name of a pre-release, is ignored, but must begin with one of -.+ after
+// the second number.
 func parseLibraryVersion(s string) (v libraryVersion, ok bool) {
-	var n int
-	for n < len(v) {
-		digits := len(s) - len(strings.TrimLeft(s, "0123456789"))
-		if digits == 0 {
-			break
-		}
-		v[n], _ = strconv.ParseUint(s[:digits], 10, 64) // too large is the largest
-		s = s[digits:]
-		n++
-		if n == len(v) || len(s) < 2 || s[0] != '.' || s[1] < '0' || s[1] > '9' {
-			break
-		}
-		s = s[1:]
+	major, rest, ok := leadingNumber(s)
+	if !ok || !strings.HasPrefix(rest, ".") {
+		return v, false
 	}
-	return v, n >= 2 && (s == "" || strings.Contains("-.+", s[:1]))
+	minor, rest, ok := leadingNumber(rest[1:])
+	if !ok || rest != "" && !strings.Contains("-.+", rest[:1]) {
+		return v, false
+	}
+	var patch uint64
+	if rest, ok = strings.CutPrefix(rest, "."); ok {
+		patch, _, _ = leadingNumber(rest)
+	}
+	return libraryVersion{major, minor, patch}, true
+}
+
+// leadingNumber splits the digits off the start of s. A number that is too
+// large becomes the largest.
+func leadingNumber(s string) (n uint64, rest string, ok bool) {
+	rest = strings.TrimLeft(s, "0123456789")
+	digits := s[:len(s)-len(rest)]
+	n, _ = strconv.ParseUint(digits, 10, 64)
+	return n, rest, digits != ""
 }

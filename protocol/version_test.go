@@ -58,7 +58,10 @@ func TestVersion(t *testing.T) {
 		"js 1.huge":         {query: "version=1.99999999999999999999999", want: 5},
 		"js 8":              {query: "version=8", err: protocol.ErrInvalidVersion},
 		"js 8.x":            {query: "version=8.x", err: protocol.ErrInvalidVersion},
-		"js 8.6.0beta":      {query: "version=8.6.0beta", err: protocol.ErrInvalidVersion},
+		"js 2.1.5beta":      {query: "version=2.1.5beta", want: 7},
+		"js 2.1.x":          {query: "version=2.1.x", want: 6},
+		"js 2.1-5":          {query: "version=2.1-5", want: 6},
+		"js 2.1beta":        {query: "version=2.1beta", err: protocol.ErrInvalidVersion},
 		"js v8.6.0":         {query: "version=v8.6.0", err: protocol.ErrInvalidVersion},
 		"assumed":           {query: "", assume: 7, want: 7},
 		"assumed, other":    {query: "client=ruby&version=1.0.0", assume: 5, want: 5},
@@ -80,7 +83,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-var libraryPattern = regexp.MustCompile(`(?s)\A([0-9]+)\.([0-9]+)(?:\.([0-9]+))?(?:[-.+].*)?\z`)
+var libraryPattern = regexp.MustCompile(`(?s)\A([0-9]+)\.([0-9]+)(?:\.([0-9]+).*|[-.+].*)?\z`)
 
 // inferred is the published table by another way: numbers of any size, and a
 // search among the releases that changed the protocol.
