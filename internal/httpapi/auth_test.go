@@ -16,11 +16,13 @@ import (
 )
 
 // A vector is a signed request of the published protocol. Each of its queries
-// is another way to write the same.
+// is another way to write the same. Statements are those of the conformance
+// checklist that it shows.
 type vector struct {
-	ID, Method, Path, Body, Signature string
-	Query                             []string
-	Status                            int
+	ID, Statements, Method, Path, Body, Signature string
+
+	Query  []string
+	Status int
 }
 
 func readVectors(t testing.TB) []vector {
@@ -48,7 +50,7 @@ func (v vector) request(query string) *http.Request {
 
 func TestVectors(t *testing.T) {
 	for _, v := range readVectors(t) {
-		t.Run(v.ID, func(t *testing.T) {
+		t.Run(v.Statements+" "+v.ID, func(t *testing.T) {
 			for _, query := range v.Query {
 				f := newFixture()
 				f.app.SubscriptionCount = true
@@ -201,17 +203,22 @@ func TestInvalidSignatureShowsWhatToSign(t *testing.T) {
 	want := `Invalid signature: you should have sent HmacSHA256Hex("GET\n/apps/3/channels\n` +
 		`auth_key=278d425bdf160c739803&auth_timestamp=1353088179&auth_version=1.0&filter_by_prefix=a\"b\\c\nd\x00é"` +
 		`, your_secret_key), but you sent "no\"pe\n"` + "\n"
-	if got := w.Body.String(); got != want {
-		t.Errorf("4: body = %q, want %q", got, want)
-	}
-	if body := w.Body.String(); strings.Contains(body, right) || strings.Contains(body, testSecret) {
-		t.Errorf("5: body = %q gives away what it must not", body)
-	}
-
-	q.leaveOut = []string{"auth_signature"}
-	if got := f.do(t, q.build()).Body.String(); !strings.HasSuffix(got, ", your_secret_key), but you sent nil\n") {
-		t.Errorf("6: body = %q, want nil as what was sent", got)
-	}
+	t.Run("4 string to sign", func(t *testing.T) {
+		if got := w.Body.String(); got != want {
+			t.Errorf("body = %q, want %q", got, want)
+		}
+	})
+	t.Run("5 no secret", func(t *testing.T) {
+		if body := w.Body.String(); strings.Contains(body, right) || strings.Contains(body, testSecret) {
+			t.Errorf("body = %q gives away what it must not", body)
+		}
+	})
+	t.Run("6 nil", func(t *testing.T) {
+		q.leaveOut = []string{"auth_signature"}
+		if got := f.do(t, q.build()).Body.String(); !strings.HasSuffix(got, ", your_secret_key), but you sent nil\n") {
+			t.Errorf("body = %q, want nil as what was sent", got)
+		}
+	})
 }
 
 func TestPrefix(t *testing.T) {

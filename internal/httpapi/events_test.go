@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -170,9 +171,9 @@ func TestChecklistPublishingInfo(t *testing.T) {
 	runStatements(t, []statement{
 		{name: "53 user_count", call: asking(`"user_count"`), given: given, status: 200, heard: all,
 			body: `{"channels":{"presence-desk":{"user_count":3},"ticker":{},"#server-to-user-1":{}}}`},
-		{name: "53 both", call: asking(`"subscription_count, user_count,,user_count"`), given: given, status: 200, heard: all,
+		{name: "53, 55 both", call: asking(`"subscription_count, user_count,,user_count"`), given: given, status: 200, heard: all,
 			body: `{"channels":{"presence-desk":{"user_count":3,"subscription_count":5},"ticker":{"subscription_count":18},"#server-to-user-1":{}}}`},
-		{name: "53 unoccupied", call: event(`{"name":"n","data":"d","channel":"presence-x","info":"user_count"}`), given: given, status: 200,
+		{name: "56 unoccupied", call: event(`{"name":"n","data":"d","channel":"presence-x","info":"user_count"}`), given: given, status: 200,
 			body: `{"channels":{"presence-x":{"user_count":0}}}`},
 		{name: "54 null", call: asking(`null`), given: given, status: 200, body: "{}"},
 		{name: "54 empty", call: asking(`" ,"`), given: given, status: 200, body: "{}"},
@@ -184,15 +185,18 @@ func TestChecklistPublishingInfo(t *testing.T) {
 	})
 }
 
-func TestIdenticalRequestsAreBothDelivered(t *testing.T) { // 61
-	f := newFixture()
-	q := event(`{"name":"n","data":"d","channel":"c"}`)
-	for range 2 {
-		if w := f.do(t, q.build()); w.Code != 200 {
-			t.Fatalf("status = %d with %q, want 200", w.Code, w.Body)
+func TestChecklistRepetition(t *testing.T) {
+	t.Run("61 identical requests", func(t *testing.T) {
+		f := newFixture()
+		r := event(`{"name":"n","data":"d","channel":"c"}`).build()
+		for range 2 {
+			r.Body = io.NopCloser(strings.NewReader(`{"name":"n","data":"d","channel":"c"}`))
+			if w := f.do(t, r); w.Code != 200 {
+				t.Fatalf("status = %d with %q, want 200", w.Code, w.Body)
+			}
 		}
-	}
-	checkHeard(t, f.hub, heard("n", `"d"`, "c"), heard("n", `"d"`, "c"))
+		checkHeard(t, f.hub, heard("n", `"d"`, "c"), heard("n", `"d"`, "c"))
+	})
 }
 
 func TestManyDuplicates(t *testing.T) {
@@ -268,6 +272,16 @@ func TestWaitForAnOverloadedHubIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture()
 		f.hub.wait = true
+		patient := &patience{Context: t.Context()}
+		if err := patient.Err(); err != nil {
+			t.Errorf("Err() = %v before the wait, want nil", err)
+		}
+		<-patient.Done()
+		if err := patient.Err(); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Err() = %v after the wait, want that the deadline is exceeded", err)
+		}
+		patient.stop()
+
 		start := time.Now()
 		w := f.do(t, event(`{"name":"n","data":"d","channel":"c"}`).build())
 		if w.Code != 503 || time.Since(start) != overloadWait {

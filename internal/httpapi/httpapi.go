@@ -40,8 +40,8 @@ const DefaultMaxBodySize = 1 << 20
 
 // A Hub is what the API does its work on. It is safe for concurrent use.
 //
-// Nothing that it is given is kept after a call returns, except strings: the
-// slices of names and events and the bytes of data are reused.
+// It may keep names and the data of events. The slices that they come in are
+// used again for the next request.
 type Hub interface {
 	// Trigger hands an event to the sockets on each of the channels, except
 	// one. It waits while the node is overloaded and returns
@@ -67,6 +67,8 @@ type Hub interface {
 	// Draining reports whether the node is shutting down.
 	Draining() bool
 }
+
+var _ Hub = (*hub.Hub)(nil)
 
 // A Config says what an API serves. Apps and Hub are needed.
 type Config struct {

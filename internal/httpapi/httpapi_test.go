@@ -21,7 +21,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestUnknownPaths(t *testing.T) { // 94
+func TestChecklistTransport(t *testing.T) {
+	t.Run("94 unknown paths", testUnknownPaths)
+	t.Run("95 disabled app", testDisabledApp)
+	t.Run("97 connection stays usable", testConnectionStaysUsable)
+	t.Run("98 same over every version", testSameOverEveryVersion)
+	t.Run("99 body size", testBodySize)
+	t.Run("100 draining", testDraining) // the part of the API
+}
+
+func testUnknownPaths(t *testing.T) {
 	f := newFixture()
 	for _, method := range []string{"GET", "POST", "OPTIONS"} {
 		for _, path := range []string{
@@ -75,7 +84,7 @@ func TestWrongMethod(t *testing.T) {
 	}
 }
 
-func TestDisabledApp(t *testing.T) { // 95
+func testDisabledApp(t *testing.T) {
 	f := newFixture()
 	f.app.Disabled = true
 	for _, q := range []request{event(`{"name":"n","data":"d","channel":"c"}`), get("/apps/3/channels"), event(`nonsense`)} {
@@ -86,7 +95,7 @@ func TestDisabledApp(t *testing.T) { // 95
 	checkHeard(t, f.hub)
 }
 
-func TestDraining(t *testing.T) { // 100, the part of the API
+func testDraining(t *testing.T) {
 	f := newFixture()
 	f.hub.draining = true
 	for _, q := range []request{event(`{"name":"n","data":"d","channel":"c"}`), get("/apps/3/channels")} {
@@ -134,7 +143,7 @@ func (b *countingBody) Read(p []byte) (int, error) {
 	return copy(p, bytes.Repeat([]byte{' '}, len(p))), nil
 }
 
-func TestBodySize(t *testing.T) { // 99
+func testBodySize(t *testing.T) {
 	body := `{"name":"n","data":"d","channel":"c"}`
 	f := newFixture()
 	f.cfg.MaxBodySize = len(body)
@@ -221,7 +230,7 @@ func overNetwork(t *testing.T, f *fixture, http2 bool) (do func(request) (*http.
 	}
 }
 
-func TestSameOverEveryVersion(t *testing.T) { // 98
+func testSameOverEveryVersion(t *testing.T) {
 	calls := []request{
 		event(`{"name":"n","data":"d","channels":["a","presence-b"],"info":"user_count"}`),
 		event(`{"name":"n","data":"d"}`),
@@ -243,7 +252,7 @@ func TestSameOverEveryVersion(t *testing.T) { // 98
 	}
 }
 
-func TestConnectionStaysUsable(t *testing.T) { // 97
+func testConnectionStaysUsable(t *testing.T) {
 	f := newFixture()
 	s := httptest.NewUnstartedServer(f.serving(t))
 	var connections atomic.Int32
