@@ -28,6 +28,9 @@ type Config struct {
 	// SendBuffer is how many bytes may wait for one socket that does not take
 	// them before its handler is told. Zero means DefaultSendBuffer.
 	SendBuffer int
+	// Portable makes the loops use a reading goroutine per socket where they
+	// could poll descriptors themselves.
+	Portable bool
 	// WriteTimeout is how long one write may be stuck. Zero means
 	// DefaultWriteTimeout.
 	WriteTimeout time.Duration

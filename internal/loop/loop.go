@@ -3,8 +3,15 @@
 // A [Loop] owns a share of the node's sockets: it alone touches them, their
 // outboxes and their deadlines, and it calls their [Handler], so that none of
 // that takes a lock. Work from elsewhere reaches a loop through its mailbox,
-// in order. A turn of a loop is: take what is in the mailbox, run it, fire
-// deadlines, and flush every socket that got something to send once.
+// in order. A turn of a loop is: read what sockets have received, run what is
+// in the mailbox, fire deadlines, and flush sockets that got something to
+// send. While a turn flushes, further frames gather in the outboxes, and go
+// out together: the more there is to do, the less each frame costs.
+//
+// How bytes move is a [link]'s business. On Linux, plain TCP needs no
+// goroutine and no buffer per socket: the loop polls the descriptors itself
+// (descriptor_linux.go). Everything else has a reading goroutine per socket
+// (stream.go). Both behave alike to the rest.
 //
 // The package moves bytes and knows no protocol: what the bytes mean is the
 // handler's business.
@@ -21,25 +28,48 @@ import (
 	"time"
 )
 
-// turnWeight is how much queued work one turn runs before it flushes, so that
-// a long queue does not delay what is already in the outboxes.
-const turnWeight = 1 << 16
+const (
+	// turnWeight is how much queued work one turn runs, so that a long queue
+	// does not delay the sockets.
+	turnWeight = 1 << 15
+	// turnFlushes is how many sockets one turn flushes, so that a channel
+	// with very many subscribers does not delay the others. Sockets that are
+	// being answered do not count and do not wait.
+	turnFlushes = 1 << 10
+)
 
 // A Loop is one goroutine and the sockets that it owns.
 type Loop struct {
 	index   int
 	group   *Group
 	mailbox *mailbox
+	waiter  waiter
 	done    chan struct{} // closed when the goroutine has ended
 
 	// Owned by the loop's goroutine.
-	now      time.Time // of this turn
-	wheel    wheel
-	sockets  []*Socket // all that are open; Socket.at is the place
-	dirty    []*Socket // have something to flush or to end
-	running  int       // goroutines of streams that have not ended
-	stopping bool
-	open     atomic.Int64 // len(sockets), for whoever asks
+	now       time.Time // of this turn
+	wheel     wheel
+	sockets   []*Socket // all that are open; Socket.at is the place
+	jobs      []job     // taken from the mailbox and not run yet
+	answering bool      // a handler is working on input
+	urgent    queue     // sockets with an answer to flush
+	dirty     queue     // sockets with anything else to flush, or to end
+	running   int       // goroutines of streams that have not ended
+	stopping  bool
+
+	open atomic.Int64 // len(sockets), for whoever asks
+}
+
+// A waiter is what a loop sleeps on.
+type waiter interface {
+	// wait returns when it is woken or at the time, if that is not zero, and
+	// has handed over what sockets have received if it is one to know. With
+	// a time that has passed it does not sleep.
+	wait(until time.Time)
+	// wake ends the wait that goes on, or the next one. Any goroutine may
+	// call it.
+	wake()
+	close()
 }
 
 func newLoop(index int, g *Group) *Loop {
@@ -50,6 +80,7 @@ func newLoop(index int, g *Group) *Loop {
 		done:    make(chan struct{}),
 		now:     time.Now(),
 	}
+	l.waiter = newWaiter(l)
 	l.wheel.start(l.now)
 	return l
 }
@@ -62,15 +93,20 @@ func (l *Loop) Index() int { return l.index }
 func (l *Loop) Now() time.Time { return l.now }
 
 // post queues work; see [Group.Post].
-func (l *Loop) post(run func(loop int), weight int) { l.mailbox.post(job{run, weight}) }
+func (l *Loop) post(run func(loop int), weight int) {
+	if l.mailbox.post(job{run, weight}) {
+		l.waiter.wake()
+	}
+}
 
 // run is the loop's goroutine.
 func (l *Loop) run() {
 	defer close(l.done)
+	defer l.waiter.close()
 	for {
-		jobs := l.mailbox.take(l.wheel.untilNext(time.Now()))
+		l.waiter.wait(l.nextTurn())
 		l.now = time.Now()
-		l.work(jobs)
+		l.work()
 		l.wheel.advance(l.now)
 		l.flush()
 		if l.stopping && l.running == 0 && len(l.sockets) == 0 {
@@ -79,32 +115,41 @@ func (l *Loop) run() {
 	}
 }
 
-// work runs jobs in order, flushing whenever a turn's worth is done.
-func (l *Loop) work(jobs []job) {
-	turn := 0
-	for i := range jobs {
-		jobs[i].run(l.index)
-		turn += jobs[i].weight
-		l.mailbox.finished(jobs[i].weight)
-		jobs[i].run = nil
-		if turn >= turnWeight {
-			l.flush()
-			l.now = time.Now()
-			turn = 0
-		}
+// nextTurn is when the next turn must begin if nothing happens; zero if it
+// need not.
+func (l *Loop) nextTurn() time.Time {
+	if len(l.jobs) > 0 || l.dirty.len() > 0 || l.urgent.len() > 0 {
+		return l.now
 	}
+	return l.wheel.next()
 }
 
-// flush visits every dirty socket once.
-func (l *Loop) flush() {
-	// Ending a socket may make others dirty, so the list can grow meanwhile.
-	for i := 0; i < len(l.dirty); i++ {
-		s := l.dirty[i]
-		l.dirty[i] = nil
-		s.dirty = false
-		s.settle()
+// work runs a turn's worth of jobs, in order.
+func (l *Loop) work() {
+	if len(l.jobs) == 0 {
+		l.jobs = l.mailbox.take()
 	}
-	l.dirty = l.dirty[:0]
+	turn, n := 0, 0
+	for n < len(l.jobs) && turn < turnWeight {
+		j := &l.jobs[n]
+		j.run(l.index)
+		turn += j.weight
+		l.mailbox.finished(j.weight)
+		j.run = nil
+		n++
+	}
+	l.jobs = l.jobs[n:]
+}
+
+// flush settles a turn's worth of dirty sockets, those first that have an
+// answer to send. Ending a socket may make others dirty meanwhile.
+func (l *Loop) flush() {
+	for l.urgent.len() > 0 {
+		l.urgent.pop().settle()
+	}
+	for n := 0; n < turnFlushes && l.dirty.len() > 0; n++ {
+		l.dirty.pop().settle()
+	}
 }
 
 // stop ends every socket of the loop and lets its goroutine end once the
@@ -131,7 +176,7 @@ func (l *Loop) remove(s *Socket) {
 	l.open.Store(int64(last))
 }
 
-// each runs do for every socket, some thousands a turn.
+// each runs do for every socket.
 func (l *Loop) each(do func(*Socket)) {
 	for _, s := range l.sockets {
 		do(s)
@@ -146,4 +191,38 @@ func (l *Loop) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// A queue holds sockets in the order in which they became dirty. Its memory
+// is used again.
+type queue struct {
+	sockets []*Socket
+	head    int
+}
+
+// keepQueue is the longest queue whose memory is kept when it is empty.
+const keepQueue = 1 << 12
+
+func (q *queue) len() int { return len(q.sockets) - q.head }
+
+func (q *queue) push(s *Socket) {
+	if q.head > keepQueue && q.head > len(q.sockets)/2 {
+		n := copy(q.sockets, q.sockets[q.head:])
+		clear(q.sockets[n:])
+		q.sockets, q.head = q.sockets[:n], 0
+	}
+	q.sockets = append(q.sockets, s)
+}
+
+func (q *queue) pop() *Socket {
+	s := q.sockets[q.head]
+	q.sockets[q.head] = nil
+	q.head++
+	if q.head == len(q.sockets) {
+		q.sockets, q.head = q.sockets[:0], 0
+		if cap(q.sockets) > keepQueue {
+			q.sockets = nil
+		}
+	}
+	return s
 }

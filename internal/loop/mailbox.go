@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // A job is work for a loop, and how much of it there is.
@@ -18,8 +17,6 @@ type job struct {
 type mailbox struct {
 	gate  *gate
 	limit int
-	wake  chan struct{} // has one element while there is something to take
-	timer *time.Timer   // owned by the taker
 
 	mu     sync.Mutex
 	queue  []job
@@ -31,42 +28,31 @@ type mailbox struct {
 // keepJobs is the longest queue whose memory is kept for the next turn.
 const keepJobs = 4096
 
-func newMailbox(g *gate, limit int) *mailbox {
-	m := &mailbox{gate: g, limit: limit, wake: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
-	m.timer.Stop()
-	return m
-}
+func newMailbox(g *gate, limit int) *mailbox { return &mailbox{gate: g, limit: limit} }
 
-func (m *mailbox) post(j job) {
+// post queues a job, and reports whether the mailbox was empty, so that its
+// owner may be asleep.
+func (m *mailbox) post(j job) (first bool) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.queue = append(m.queue, j)
-	first := len(m.queue) == 1
 	m.weight += j.weight
 	if m.weight > m.limit && !m.full {
 		m.full = true
 		m.gate.close()
 	}
-	m.mu.Unlock()
-	if first {
-		select {
-		case m.wake <- struct{}{}:
-		default:
-		}
-	}
+	return len(m.queue) == 1
 }
 
-// take returns what is queued, waiting for it at most that long; a negative
-// wait has no end. The slice is the caller's until the next take.
-func (m *mailbox) take(wait time.Duration) []job {
-	if wait < 0 {
-		<-m.wake
-	} else {
-		m.timer.Reset(wait)
-		select {
-		case <-m.wake:
-		case <-m.timer.C:
-		}
-	}
+// empty reports whether there is nothing to take.
+func (m *mailbox) empty() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.queue) == 0
+}
+
+// take returns what is queued. The slice is the caller's until the next take.
+func (m *mailbox) take() []job {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	jobs := m.queue
@@ -99,6 +85,9 @@ type gate struct {
 }
 
 func (g *gate) close() { g.closed.Add(1) }
+
+// shut reports whether the gate is closed.
+func (g *gate) shut() bool { return g.closed.Load() > 0 }
 
 func (g *gate) open() {
 	if g.closed.Add(-1) > 0 {

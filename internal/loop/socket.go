@@ -29,33 +29,62 @@ type Handler interface {
 	Closed(err error)
 }
 
+// A link moves the bytes of a socket. The socket's loop alone calls it.
+type link interface {
+	// start begins to read. What is read goes to [Socket.input], and the end
+	// of it to [Socket.lost].
+	start()
+	// flush sends what is in the socket's outbox, as far as the connection
+	// takes it now, and sees to the rest when it takes more. It must not call
+	// the handler.
+	flush()
+	// partial reports whether the peer has the beginning of the first frame
+	// in the outbox, so that it must get the rest.
+	partial() bool
+	// close ends the connection. It does not block.
+	close()
+}
+
 // A Socket is one connection and what waits to be sent on it. Only its loop's
 // goroutine may use it.
 type Socket struct {
 	loop     *Loop
 	handler  Handler
-	stream   *stream
+	link     link
 	deadline deadline
-	at       int // place in loop.sockets
+	at       int // place in loop.sockets; -1 when the socket has ended
 
-	outbox  []*frame.Frame // shared frames that the stream does not have yet
-	pending int            // bytes in outbox and with the stream
+	outbox  []*frame.Frame // shared frames that the link does not have yet
+	pending int            // bytes that the connection has not taken yet
 
-	dirty     bool // is in loop.dirty
+	queued    queued
 	overflown bool // Overflow is due
-	finishing bool // ends when the outbox is empty
+	finishing bool // ends when nothing is pending
 	dropped   bool // ends at the next flush
 	cause     error
 }
 
-// keepFrames is the longest outbox whose memory is kept when it is empty.
-const keepFrames = 16
+// queued is where a dirty socket waits for its flush.
+type queued uint8
+
+const (
+	notQueued queued = iota
+	inDirty
+	inUrgent // and perhaps in dirty as well
+)
+
+const (
+	// keepFrames is the longest outbox whose memory is kept when it is empty.
+	keepFrames = 16
+	// earlyFlush is how many bytes wait for the end of the turn.
+	earlyFlush = 64 << 10
+)
 
 // attach makes a socket of conn.
 func (l *Loop) attach(conn net.Conn, early []byte, open func(*Socket) Handler) {
 	s := &Socket{loop: l}
 	s.deadline.owner = s
-	s.stream = newStream(s, conn)
+	s.link = newLink(s, conn)
 	l.add(s)
 	s.handler = open(s)
 	if l.stopping {
@@ -63,9 +92,9 @@ func (l *Loop) attach(conn net.Conn, early []byte, open func(*Socket) Handler) {
 		return
 	}
 	if len(early) > 0 {
-		s.handler.Input(early)
+		s.input(early)
 	}
-	s.stream.startReading()
+	s.link.start()
 }
 
 // Loop is the loop that owns the socket.
@@ -83,8 +112,11 @@ func (s *Socket) Send(f *frame.Frame) {
 	}
 	s.outbox = append(s.outbox, f)
 	s.pending += f.Size()
-	if s.pending > s.loop.group.cfg.SendBuffer && !s.finishing {
-		s.overflown = true
+	if limit := s.loop.group.cfg.SendBuffer; s.pending > min(limit, earlyFlush) {
+		s.link.flush()
+		if s.pending > limit && !s.finishing {
+			s.overflown = true
+		}
 	}
 	s.mark()
 }
@@ -92,11 +124,14 @@ func (s *Socket) Send(f *frame.Frame) {
 // Discard forgets all frames that the connection has not begun to take, so
 // that what is sent next need not wait for them.
 func (s *Socket) Discard() {
-	for _, f := range s.outbox {
+	keep := 0
+	if s.link.partial() {
+		keep = 1 // the peer has its beginning
+	}
+	for _, f := range s.outbox[keep:] {
 		s.pending -= f.Size()
 	}
-	clear(s.outbox)
-	s.outbox = s.outbox[:0]
+	s.shorten(keep)
 	s.overflown = false
 }
 
@@ -132,15 +167,21 @@ func (s *Socket) expired() {
 	}
 }
 
+// mark puts the socket in line for a flush.
 func (s *Socket) mark() {
-	if !s.dirty {
-		s.dirty = true
-		s.loop.dirty = append(s.loop.dirty, s)
+	switch {
+	case s.loop.answering && s.queued != inUrgent:
+		s.queued = inUrgent
+		s.loop.urgent.push(s)
+	case s.queued == notQueued:
+		s.queued = inDirty
+		s.loop.dirty.push(s)
 	}
 }
 
 // settle is a dirty socket's part of a flush.
 func (s *Socket) settle() {
+	s.queued = notQueued
 	if s.at < 0 {
 		return
 	}
@@ -149,7 +190,7 @@ func (s *Socket) settle() {
 		s.handler.Overflow()
 	}
 	if !s.dropped {
-		s.stream.flush()
+		s.link.flush()
 	}
 	if s.finishing && s.pending == 0 {
 		s.Drop(nil)
@@ -165,16 +206,19 @@ func (s *Socket) end() {
 	s.loop.wheel.clear(&s.deadline)
 	s.loop.remove(s)
 	s.at = -1
-	s.Discard()
-	s.stream.close()
+	s.outbox = nil
+	s.link.close()
 	s.handler.Closed(s.cause)
 }
 
 // input hands over bytes of the peer, unless the socket has ended.
 func (s *Socket) input(b []byte) {
-	if !s.dropped {
-		s.handler.Input(b)
+	if s.dropped {
+		return
 	}
+	s.loop.answering = true
+	s.handler.Input(b)
+	s.loop.answering = false
 }
 
 // lost is called when the connection fails or ends by itself.
@@ -188,10 +232,18 @@ func (s *Socket) lost(err error) {
 	s.Drop(err)
 }
 
-// written is called when the connection has taken n bytes.
-func (s *Socket) written(n int) {
-	s.pending -= n
-	if len(s.outbox) > 0 || s.finishing {
-		s.mark()
+// taken removes the first n frames, which the link has taken, from the outbox.
+func (s *Socket) taken(n int) {
+	rest := copy(s.outbox, s.outbox[n:])
+	s.shorten(rest)
+}
+
+// shorten keeps the first n frames of the outbox.
+func (s *Socket) shorten(n int) {
+	if n == 0 && cap(s.outbox) > keepFrames {
+		s.outbox = nil
+		return
 	}
+	clear(s.outbox[n:])
+	s.outbox = s.outbox[:n]
 }

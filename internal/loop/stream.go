@@ -32,7 +32,7 @@ func newStream(s *Socket, conn net.Conn) *stream {
 	return &stream{socket: s, conn: conn, taken: make(chan struct{}, 1)}
 }
 
-func (st *stream) startReading() {
+func (st *stream) start() {
 	st.socket.loop.running++
 	go st.read()
 }
@@ -76,7 +76,7 @@ func (st *stream) flush() {
 	st.writing = true
 	s.loop.running++
 	batch := s.outbox
-	s.outbox = nil
+	s.outbox = nil // the goroutine has it now
 	go st.write(batch)
 }
 
@@ -94,7 +94,8 @@ func (st *stream) write(batch []*frame.Frame) {
 	l.post(func(int) {
 		l.running--
 		st.writing = false
-		st.socket.written(size)
+		st.socket.pending -= size
+		st.socket.mark()
 		if err != nil {
 			st.socket.lost(err)
 		}
@@ -130,6 +131,9 @@ func writeAll(conn net.Conn, batch []*frame.Frame, size int) error {
 	_, err := conn.Write(buf)
 	return err
 }
+
+// partial is false: what a writing goroutine has is not in the outbox.
+func (st *stream) partial() bool { return false }
 
 // close ends the connection, and with it both goroutines. A TLS connection
 // says goodbye first, which can block, so that is not left to the loop.

@@ -98,9 +98,9 @@ func (w *wheel) fireSlot(i int, now int64) {
 	}
 }
 
-// untilNext is how long the wheel has nothing to do, or a negative number
-// when it is empty. It may be too short for a deadline beyond one turn.
-func (w *wheel) untilNext(now time.Time) time.Duration {
+// next is when the wheel has something to do, or the zero time when it is
+// empty. It may be too early for a deadline beyond one turn.
+func (w *wheel) next() time.Time {
 	start := int((w.at + 1) % slots)
 	for k := 0; k <= slots/64; k++ {
 		word := (start/64 + k) % (slots / 64)
@@ -113,9 +113,9 @@ func (w *wheel) untilNext(now time.Time) time.Duration {
 		}
 		if b != 0 {
 			i := word*64 + bits.TrailingZeros64(b)
-			ticks := (i-start+slots)%slots + 1
-			return max(w.zero.Add(time.Duration(w.at+int64(ticks))*tick).Sub(now), 0)
+			ticks := int64((i-start+slots)%slots + 1)
+			return w.zero.Add(time.Duration(w.at+ticks) * tick)
 		}
 	}
-	return -1
+	return time.Time{}
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -21,14 +22,21 @@ func TestServesAndStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	conn, _, _, err := ws.Dial(ctx, "ws://"+s.Addr().String()+"/app/k?protocol=7")
+	conn, early, _, err := ws.Dial(ctx, "ws://"+s.Addr().String()+"/app/k?protocol=7")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	var in io.ReadWriter = conn
+	if early != nil { // read behind the answer to the upgrade
+		in = struct {
+			io.Reader
+			io.Writer
+		}{early, conn}
+	}
 	read := func() string {
-		b, err := wsutil.ReadServerText(conn)
+		b, err := wsutil.ReadServerText(in)
 		if err != nil {
 			return err.Error()
 		}

@@ -1,0 +1,151 @@
+package loop
+
+import (
+	"io"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/belfryhq/belfry/internal/frame"
+	"golang.org/x/sys/unix"
+)
+
+// maxIovecs is how many frames one system call writes.
+const maxIovecs = 256
+
+// A descriptor is the link of a plain TCP connection that the loop polls: no
+// goroutine, and no memory but this while nothing happens.
+type descriptor struct {
+	socket  *Socket
+	poller  *poller
+	fd      int
+	slot    int32 // in the poller
+	blocked bool  // the peer takes no more; waiting to be told that it does
+	offset  int   // bytes of the first frame that the peer has
+	stuckAt time.Time
+}
+
+func (d *descriptor) start() {
+	if err := d.poller.add(d); err != nil {
+		d.socket.lost(err)
+	}
+}
+
+// read reads once; what is left is announced again in the next turn, so that
+// no peer can keep the loop for itself.
+func (d *descriptor) read() {
+	s := d.socket
+	if s.dropped {
+		return
+	}
+	n, errno := rawRead(d.fd, d.poller.buf)
+	switch errno {
+	case 0:
+		if n == 0 {
+			s.lost(io.EOF)
+			return
+		}
+		s.input(d.poller.buf[:n])
+	case unix.EAGAIN, unix.EINTR:
+	default:
+		s.lost(errno)
+	}
+}
+
+// flush writes all that the peer takes, many frames in one call.
+func (d *descriptor) flush() {
+	s := d.socket
+	for len(s.outbox) > 0 && !d.blocked && !s.dropped {
+		batch := s.outbox[:min(len(s.outbox), maxIovecs)]
+		n, errno := d.write(batch)
+		switch errno {
+		case 0:
+			d.took(n, batch)
+		case unix.EAGAIN:
+			d.block()
+		case unix.EINTR:
+		default:
+			s.lost(errno)
+		}
+	}
+}
+
+// took accounts for n bytes that the connection has taken of the batch.
+func (d *descriptor) took(n int, batch []*frame.Frame) {
+	s := d.socket
+	s.pending -= n
+	n += d.offset
+	whole := 0
+	for whole < len(batch) && n >= batch[whole].Size() {
+		n -= batch[whole].Size()
+		whole++
+	}
+	d.offset = n
+	s.taken(whole)
+}
+
+func (d *descriptor) write(batch []*frame.Frame) (int, syscall.Errno) {
+	if len(batch) == 1 {
+		return rawWrite(d.fd, batch[0].Wire()[d.offset:])
+	}
+	iovecs := d.poller.iovecs[:0]
+	for i, f := range batch {
+		b := f.Wire()
+		if i == 0 {
+			b = b[d.offset:]
+		}
+		v := unix.Iovec{Base: unsafe.SliceData(b)}
+		v.SetLen(len(b))
+		iovecs = append(iovecs, v)
+	}
+	n, errno := rawWritev(d.fd, iovecs)
+	clear(iovecs) // the frames may go
+	return n, errno
+}
+
+// block waits until the peer takes more.
+func (d *descriptor) block() {
+	d.blocked = true
+	d.poller.watchStuck(d)
+	if err := d.poller.control(unix.EPOLL_CTL_MOD, d, unix.EPOLLIN|unix.EPOLLOUT); err != nil {
+		d.socket.lost(err)
+	}
+}
+
+func (d *descriptor) unblock() {
+	if !d.blocked {
+		return
+	}
+	d.blocked = false
+	delete(d.poller.stuck, d)
+	if err := d.poller.control(unix.EPOLL_CTL_MOD, d, unix.EPOLLIN); err != nil {
+		d.socket.lost(err)
+	}
+	d.socket.mark()
+}
+
+// partial reports whether the peer has the beginning of the first frame.
+func (d *descriptor) partial() bool { return d.offset > 0 }
+
+func (d *descriptor) close() {
+	d.poller.remove(d)
+	unix.Close(d.fd) // which takes it out of the epoll set
+}
+
+// The sockets are non-blocking, so these calls are short: they do not tell the
+// scheduler that they may take long, which costs more than many of them do.
+
+func rawRead(fd int, b []byte) (int, syscall.Errno) {
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	return int(n), errno
+}
+
+func rawWrite(fd int, b []byte) (int, syscall.Errno) {
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	return int(n), errno
+}
+
+func rawWritev(fd int, v []unix.Iovec) (int, syscall.Errno) {
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(v))), uintptr(len(v)))
+	return int(n), errno
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package loop
+
+import "net"
+
+func newWaiter(*Loop) waiter { return newBell() }
+
+func newLink(s *Socket, conn net.Conn) link { return newStream(s, conn) }
