@@ -234,7 +234,7 @@ func TestFirstAppsAreMadeOnce(t *testing.T) {
 	if err != nil || other[0].Keys[0] == first[0].Keys[0] {
 		t.Errorf("two services have the same credentials (err %v)", err)
 	}
-	for name, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, firstAppFile): 0o600} {
+	for name, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, FirstAppsFile): 0o600} {
 		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
 			t.Errorf("mode of %s = %v (%v), want %v", name, info.Mode().Perm(), err, want)
 		}
@@ -280,7 +280,7 @@ func TestFirstAppsOfProcessesThatStartTogether(t *testing.T) {
 
 func TestBrokenFirstAppsAreNotReplaced(t *testing.T) {
 	dir := t.TempDir()
-	name := filepath.Join(dir, firstAppFile)
+	name := filepath.Join(dir, FirstAppsFile)
 	if err := os.WriteFile(name, []byte("apps:\n  - id: x\n    keys: [{key: k, secret: }]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

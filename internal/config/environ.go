@@ -56,7 +56,7 @@ func unknownVariable(variable string) string {
 	for _, s := range settings {
 		known = append(known, strings.TrimPrefix(s.variable(), envPrefix))
 	}
-	if near, ok := nearest(strings.TrimPrefix(variable, envPrefix), known); ok {
+	if near, ok := Nearest(strings.TrimPrefix(variable, envPrefix), known); ok {
 		return "unknown setting; did you mean " + envPrefix + near + "?"
 	}
 	return "unknown setting; belfry serve --help lists what there is"

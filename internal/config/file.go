@@ -198,13 +198,13 @@ func known(node *yaml.Node) bool {
 func (d *document) unknown(key *yaml.Node, prefix string, b block) {
 	here := b.below(prefix)
 	if b.secret {
-		if _, ok := nearest(key.Value, here); !ok {
+		if _, ok := Nearest(key.Value, here); !ok {
 			d.problems.add(d.at(key), strings.TrimSuffix(b.prefix, "."), "has an unknown setting; known here: %s", strings.Join(here, ", "))
 			return
 		}
 	}
 	name := b.prefix + prefix + key.Value
-	if _, ok := nearest(key.Value, here); !ok {
+	if _, ok := Nearest(key.Value, here); !ok {
 		if elsewhere := b.elsewhere(key.Value); elsewhere != "" {
 			d.problems.add(d.at(key), name, "unknown setting; did you mean %s?", elsewhere)
 			return

@@ -163,8 +163,8 @@ func TestNearest(t *testing.T) {
 		"Listen": "listen", "lsiten": "listen", "listne": "listen", "datadir": "data_dir", "dataDir": "data_dir",
 		"max-conections": "max_connections", "limts": "limits", "hostname": "", "x": "", "": "",
 	} {
-		if got, _ := nearest(name, candidates); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", name, got, want)
+		if got, _ := Nearest(name, candidates); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", name, got, want)
 		}
 	}
 }

@@ -5,15 +5,15 @@ import "strings"
 // unknown says that a name is not one of the known, and which of them was
 // probably meant. Names may be full ones with dots.
 func unknown(name string, known []string) string {
-	if near, ok := nearest(name, known); ok {
+	if near, ok := Nearest(name, known); ok {
 		return "unknown setting; did you mean " + near + "?"
 	}
 	return "unknown setting; known here: " + strings.Join(known, ", ")
 }
 
-// nearest returns the candidate that is closest to name by spelling, if one
+// Nearest returns the candidate that is closest to name by spelling, if one
 // is close enough to be a likely slip.
-func nearest(name string, candidates []string) (string, bool) {
+func Nearest(name string, candidates []string) (string, bool) {
 	folded := fold(name)
 	best, bestDistance := "", max(1, len(folded)/3)+1
 	for _, c := range candidates {

@@ -124,7 +124,7 @@ func parseChoice(allowed ...string) func(string) (string, error) {
 		if slices.Contains(allowed, text) {
 			return text, nil
 		}
-		if near, ok := nearest(text, allowed); ok {
+		if near, ok := Nearest(text, allowed); ok {
 			return "", fmt.Errorf("%q is not one of %s; did you mean %s?", text, strings.Join(allowed, ", "), near)
 		}
 		return "", fmt.Errorf("%q is not one of %s", text, strings.Join(allowed, ", "))

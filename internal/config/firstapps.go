@@ -13,9 +13,9 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 )
 
-// firstAppFile is in the data directory. It is written like belfry.yaml and
+// FirstAppsFile is the name of a file in the data directory. It is written like belfry.yaml and
 // has apps only, so that it can be edited or moved into one.
-const firstAppFile = "apps.yaml"
+const FirstAppsFile = "apps.yaml"
 
 const firstAppText = `# Made by belfry on its first start, because no app was configured. The
 # credentials are random and are used until belfry.yaml has apps of its own.
@@ -43,7 +43,7 @@ func FirstApps(dir string) (list []*apps.App, made bool, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, false, fmt.Errorf("config: the data directory can not be made: %w; name another with --data-dir", err)
 	}
-	made, err = writeOnce(filepath.Join(dir, firstAppFile), text)
+	made, err = writeOnce(filepath.Join(dir, FirstAppsFile), text)
 	if err != nil {
 		return nil, false, fmt.Errorf("config: the first app can not be kept: %w; name another data directory with --data-dir", err)
 	}
@@ -54,7 +54,7 @@ func FirstApps(dir string) (list []*apps.App, made bool, err error) {
 // KeptApps returns the apps that the data directory keeps, or none. Mistakes
 // in their file are of type [Problems].
 func KeptApps(dir string) ([]*apps.App, error) {
-	name := filepath.Join(dir, firstAppFile)
+	name := filepath.Join(dir, FirstAppsFile)
 	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -96,7 +96,7 @@ func newFirstApp() ([]byte, error) {
 // or not at all.
 func writeOnce(name string, text []byte) (made bool, err error) {
 	dir := filepath.Dir(name)
-	temporary, err := os.CreateTemp(dir, firstAppFile+".*") // made with mode 0600
+	temporary, err := os.CreateTemp(dir, FirstAppsFile+".*") // made with mode 0600
 	if err != nil {
 		return false, err
 	}

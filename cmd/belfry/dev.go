@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/devsite"
+	"github.com/belfryhq/belfry/internal/server"
+)
+
+// A devService is what belfry dev was asked for.
+type devService struct {
+	listen, adminListen string
+	unlimited, debug    bool
+}
+
+func newDev(s streams) *cobra.Command {
+	var d devService
+	command := &cobra.Command{
+		Use:   "dev",
+		Short: "Run a service to try out, on this machine only",
+		Long: `Runs a service with nothing to configure, for this machine only: everything is
+kept in memory, the credentials are known to everybody (app-id, app-key,
+app-secret), client events are on, and /pusher/auth and /pusher/user-auth sign
+whatever a front end asks for. Open http://` + devListen + ` in a browser to see a
+first event and the lines of code that connect an application.
+
+None of it is ever on in belfry serve.`,
+		Example: `  belfry dev
+  belfry dev --listen 127.0.0.1:7001 --admin-listen off
+  belfry dev --unlimited                       for load tests: no limits on the app`,
+		Args: noArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return d.run(command.Context(), s)
+		},
+	}
+	flags := command.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&d.listen, "listen", devListen, "where to serve: an `address` of this machine alone")
+	flags.StringVar(&d.adminListen, "admin-listen", "127.0.0.1:6002", "where to answer health and metrics: an `address` of this machine alone, or off")
+	flags.BoolVar(&d.unlimited, "unlimited", false, "lift the limits of the app, such as 10 client events a second")
+	flags.BoolVar(&d.debug, "debug", false, "log every frame")
+	return command
+}
+
+func (d devService) run(ctx context.Context, s streams) error {
+	if d.adminListen == "off" {
+		d.adminListen = ""
+	}
+	for _, address := range []string{d.listen, d.adminListen} {
+		if address != "" && !loopbackAddress(address) {
+			return usagef("%q is not an address of this machine alone, such as %s; the credentials of dev are known to everybody, so use belfry serve for other machines", address, devListen)
+		}
+	}
+	level := slog.LevelInfo
+	if d.debug {
+		level = slog.LevelDebug
+	}
+	log := newLog(s.err, level, "text")
+	app := devApp(d.unlimited)
+	var node *server.Server // opened before the site is asked for anything
+	site := devsite.New(devsite.Config{
+		App: app,
+		Log: log,
+		Trigger: func(ctx context.Context, e devsite.Event) error {
+			t := target{base: &url.URL{Scheme: "http", Host: node.Addr().String()}, appID: app.ID, pair: app.Keys[0]}
+			_, err := t.trigger(ctx, event{Name: e.Name, Channel: e.Channel, Data: e.Data})
+			return err
+		},
+	})
+	var err error
+	node, err = openNode(server.Config{
+		Listen:                 d.listen,
+		AdminListen:            d.adminListen,
+		Apps:                   []*apps.App{app},
+		SubscriptionErrorFrame: true,
+		Root:                   site,
+		Log:                    log,
+	})
+	if err != nil {
+		return err
+	}
+	printDev(s.out, node.Addr().String())
+	return runNode(ctx, node, log)
+}
+
+// devApp is the app of belfry dev.
+func devApp(unlimited bool) *apps.App {
+	app := &apps.App{
+		ID:                   devAppID,
+		Name:                 "dev",
+		Keys:                 []apps.Key{{Key: devKey, Secret: devSecret}},
+		ClientEvents:         true,
+		ActivityTimeout:      apps.DefaultActivityTimeout,
+		AuthorizationTimeout: apps.DefaultAuthorizationTimeout,
+		Limits:               apps.DefaultLimits(),
+	}
+	if unlimited {
+		app.Limits = apps.Unlimited()
+	}
+	return app
+}
+
+// printDev says how to connect.
+func printDev(w io.Writer, address string) {
+	snippet := devsite.PusherJS(address, devKey)
+	fmt.Fprintf(w, `
+Belfry for trying out: http://%s
+
+  app id %s · key %s · secret %s
+
+%s
+
+Stop with Ctrl-C.
+
+`, address, devAppID, devKey, devSecret, snippet)
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/belfryhq/belfry/internal/server"
+)
+
+// newLog returns the log of a service.
+func newLog(w io.Writer, level slog.Level, format string) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// openNode makes a node and opens its listeners.
+func openNode(cfg server.Config) (*server.Server, error) {
+	node, err := server.New(cfg)
+	if err != nil {
+		return nil, explainListen(err)
+	}
+	return node, nil
+}
+
+// runNode serves until ctx ends, and then says goodbye to the clients.
+func runNode(ctx context.Context, node *server.Server, log *slog.Logger) error {
+	for _, listener := range []struct {
+		name string
+		addr net.Addr
+	}{{"plain", node.Addr()}, {"tls", node.TLSAddr()}, {"admin", node.AdminAddr()}} {
+		if listener.addr != nil {
+			log.Info("listening", "listener", listener.name, "address", listener.addr.String())
+		}
+	}
+	defer context.AfterFunc(ctx, func() { log.Info("stopping; a second signal stops at once") })()
+	err := node.Run(ctx)
+	if err != nil {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// explainListen says what to do about a listener that can not be opened.
+func explainListen(err error) error {
+	e, ok := errors.AsType[*net.OpError](err)
+	if !ok || e.Op != "listen" {
+		return err
+	}
+	address := ""
+	if e.Addr != nil {
+		address = e.Addr.String()
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("another program listens on %s; stop it, or choose another address with --listen or --admin-listen", address)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("listening on %s is not allowed to this user; choose a port above 1023, or grant CAP_NET_BIND_SERVICE", address)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s is not an address of this machine; 0.0.0.0 stands for all that are", address)
+	}
+	return err
+}

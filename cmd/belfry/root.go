@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/belfryhq/belfry/internal/config"
+)
+
+// streams is where commands read and write. Answers go to out; everything
+// else goes to err, so that out can be piped.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// Statuses of the process.
+const (
+	statusOK      = 0
+	statusFailure = 1
+	statusUsage   = 2 // the command line can not be understood
+)
+
+// A usageError is a command line that can not be understood.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// run executes a command line and returns the status of the process. The
+// first signal to stop ends the command in good order, the second at once.
+func run(args []string, s streams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	root := newRoot(s)
+	root.SetArgs(args)
+	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return statusOK
+	}
+	problems, ok := errors.AsType[config.Problems](err)
+	if ok {
+		fmt.Fprintf(s.err, "%s: the configuration has %s; nothing was started\n", command.CommandPath(), mistakes(len(problems)))
+		fmt.Fprintln(s.err, problems)
+		return statusFailure
+	}
+	fmt.Fprintf(s.err, "%s: %v\n", command.CommandPath(), err)
+	if _, ok := errors.AsType[*usageError](err); ok || strings.HasPrefix(err.Error(), "unknown command") {
+		fmt.Fprintf(s.err, "%s --help shows how it is used\n", command.CommandPath())
+		return statusUsage
+	}
+	return statusFailure
+}
+
+func mistakes(n int) string {
+	if n == 1 {
+		return "a mistake"
+	}
+	return fmt.Sprintf("%d mistakes", n)
+}
+
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "belfry",
+		Short: "A realtime service that speaks the Pusher Channels protocol",
+		Long: `Belfry is a self-hosted realtime service that speaks the Pusher Channels
+protocol: clients and server libraries made for Pusher work with it when their
+host and port are changed. It is not affiliated with Pusher.`,
+		Example: `  belfry dev                                   try it out, on this machine only
+  belfry serve --config belfry.yaml            run it
+  belfry check --config belfry.yaml            see whether a configuration is right
+  belfry subscribe news                        watch a channel
+  belfry trigger news hello '{"text":"hi"}'    send an event`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(newDev(s), newServe(s), newCheck(s), newTrigger(s), newSubscribe(s), newVersion(s))
+	return root
+}
+
+// flagError names the flag that was probably meant.
+func flagError(command *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return usagef("%v", err)
+	}
+	var known []string
+	command.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	name := unknown.GetSpecifiedName()
+	if near, ok := config.Nearest(name, known); ok {
+		return usagef("unknown flag --%s; did you mean --%s?", name, near)
+	}
+	return usagef("unknown flag --%s", name)
+}
+
+// noArgs is for commands that have flags only.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%q is not expected; there are only flags here", args[0])
+	}
+	return nil
+}

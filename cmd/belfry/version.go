@@ -1,0 +1,41 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set when a release is built; otherwise the version is that of
+// the sources.
+var version string
+
+func newVersion(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Say which version this is",
+		Long:    `Says the version, the commit it was built from, and the platform. Put the line into every report of a fault.`,
+		Example: `  belfry version`,
+		Args:    noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(s.out, versionLine())
+			return err
+		},
+	}
+}
+
+func versionLine() string {
+	number, commit := version, ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		number = cmp.Or(number, info.Main.Version)
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				commit = " commit " + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	return fmt.Sprintf("belfry %s%s %s %s/%s", cmp.Or(number, "unknown"), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
