@@ -1,0 +1,89 @@
+// Package devsite is what belfry dev answers besides the protocol: a page on
+// which a person sees a first event, and endpoints that authorize whatever a
+// front end asks for, in place of the backend that it does not have yet.
+//
+// All of it gives away what the app's secret protects. So it is for a service
+// on loopback whose credentials are known anyway; it refuses requests that
+// came by another name than one of this machine, and belfry serve has none
+// of it. The package takes no locks and starts nothing.
+package devsite
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/belfryhq/belfry/internal/apps"
+)
+
+// Config is what the site is about. All of it is required.
+type Config struct {
+	// App is the app that is shown and signed for, with its oldest key.
+	App *apps.App
+	// Trigger sends an event as a backend does. Its error is shown on the page.
+	Trigger func(context.Context, Event) error
+	Log     *slog.Logger
+}
+
+// An Event is what the form on the page sends.
+type Event struct{ Channel, Name, Data string }
+
+// maxForm is far more than any of the forms needs.
+const maxForm = 256 << 10
+
+type site struct {
+	Config
+	key apps.Key
+}
+
+// New returns the handler of the site.
+func New(c Config) http.Handler {
+	s := &site{Config: c, key: c.App.Keys[0]}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("GET /dev/", s.asset)
+	mux.Handle("POST /dev/trigger", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.trigger)))
+	mux.Handle("/pusher/auth", s.endpoint(s.authorize))
+	mux.Handle("/pusher/user-auth", s.endpoint(s.authenticate))
+	return thisMachine(mux)
+}
+
+// thisMachine refuses requests whose Host is not a name of this machine. A
+// foreign name that points to this machine is how a page elsewhere gets
+// around the browser's rule of same origin (DNS rebinding).
+func thisMachine(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !loopback(r.Host) {
+			http.Error(w, "belfry dev answers to the names of this machine only, such as localhost and 127.0.0.1", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// loopback reports whether a Host header names this machine by an address or
+// a name that no server can point elsewhere.
+func loopback(hostport string) bool {
+	host, port := splitHost(hostport)
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return false
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.IsLoopback()
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// splitHost returns the host and the port of a Host header.
+func splitHost(hostport string) (host, port string) {
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return strings.Trim(hostport, "[]"), "80"
+	}
+	return host, port
+}

@@ -1,0 +1,80 @@
+package devsite
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+	"strings"
+)
+
+//go:embed page
+var files embed.FS
+
+var pageTemplate = template.Must(template.ParseFS(files, "page/page.html"))
+
+// A view is what the page shows.
+type view struct {
+	Host     string // and port, by which the browser came
+	AppID    string
+	Key      string
+	Secret   string
+	Channel  string
+	Event    string
+	Snippets []Snippet
+}
+
+// page answers with the page, on which every address is the one by which it
+// was asked for.
+func (s *site) page(w http.ResponseWriter, r *http.Request) {
+	v := view{
+		Host: r.Host, AppID: s.App.ID, Key: s.key.Key, Secret: s.key.Secret,
+		Channel: exampleChannel, Event: exampleEvent,
+		Snippets: snippets(r.Host, s.App.ID, s.key),
+	}
+	var text bytes.Buffer
+	if err := pageTemplate.Execute(&text, v); err != nil {
+		s.Log.ErrorContext(r.Context(), "page not made", "err", err)
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "+
+		"connect-src 'self' ws://"+r.Host+"; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	w.Write(text.Bytes())
+}
+
+// asset answers with a file that the page loads.
+func (s *site) asset(w http.ResponseWriter, r *http.Request) {
+	kinds := map[string]string{"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"}
+	name := strings.TrimPrefix(r.URL.Path, "/dev/")
+	kind, ok := kinds[name]
+	text, err := files.ReadFile("page/" + name)
+	if !ok || err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Write(text)
+}
+
+// trigger sends what the form on the page says.
+func (s *site) trigger(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "the form can not be read", http.StatusBadRequest)
+		return
+	}
+	e := Event{Channel: r.PostForm.Get("channel"), Name: r.PostForm.Get("event"), Data: r.PostForm.Get("data")}
+	if err := s.Trigger(r.Context(), e); err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
