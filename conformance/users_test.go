@@ -96,14 +96,13 @@ func testSecondUserRefused(t *testing.T) {
 func testOwnUserChannel(t *testing.T) {
 	a := fixture(t, plain)
 	c := a.connect(t)
-	for _, id := range []string{unique("16")} {
-		c.signin(userData(id))
-		c.sendSubscribe(userChannel(id), "", nil)
-		c.expect("pusher_internal:subscription_succeeded", userChannel(id), "{}")
-		c.open()
-	}
+	id := unique("16")
+	c.signin(userData(id))
+	c.sendSubscribe(userChannel(id), "", nil)
+	c.expect("pusher_internal:subscription_succeeded", userChannel(id), "{}")
+	c.open()
 	odd := a.connect(t) // the charset of channels is not that of ids
-	id := unique("ą b#€")
+	id = unique("ą b#€")
 	odd.signin(userData(id))
 	odd.sendSubscribe(userChannel(id), "", nil)
 	odd.expect("pusher_internal:subscription_succeeded", userChannel(id), "{}")
@@ -302,11 +301,13 @@ func testWatchlistSwitchedOff(t *testing.T) {
 // go, so that the end of the latter shows that the deadline of all has passed.
 func testAuthorizedConnections(t *testing.T) {
 	a := fixture(t, authorizedOn)
-	signedIn, private, presence := a.connect(t), a.connect(t), a.connect(t)
-	signedIn.signin(userData(unique("16")))
 	name, room := unique("private-a"), unique("presence-r")
+	signedIn := a.connect(t)
+	signedIn.signin(userData(unique("16")))
+	private := a.connect(t)
 	private.subscribe(name)
 	private.unsubscribe(name)
+	presence := a.connect(t)
 	presence.join(room, `{"user_id":"1"}`)
 	presence.unsubscribe(room)
 
