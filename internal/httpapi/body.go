@@ -66,9 +66,14 @@ func errReading(err error) error {
 	return badRequest("Incomplete request body")
 }
 
+// errBodySize refuses a body of which the rest is not read. The connection has
+// to end then: without saying so, the server of net/http would wait for more
+// of the body before it answers.
 func errBodySize(limit int64) error {
 	return &statusError{
 		status:  http.StatusRequestEntityTooLarge,
 		message: "The request body exceeds the allowed maximum (" + strconv.FormatInt(limit, 10) + " bytes)",
+		header:  "Connection",
+		value:   "close",
 	}
 }
