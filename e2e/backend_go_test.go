@@ -33,6 +33,9 @@ func startGoBackend(t testing.TB, s *service.Service, app credential) backend {
 		Host:                      s.Addr,
 		HTTPClient:                &http.Client{Transport: transport, Timeout: service.Patience},
 		EncryptionMasterKeyBase64: masterKey,
+		// The library has the service's limit of 10 KB too. Here the service
+		// has the last word.
+		OverrideMaxMessagePayloadKB: 20,
 	}}
 	if s.TLSAddr != "" {
 		b.client.Secure, b.client.Host = true, s.TLSAddr

@@ -72,8 +72,10 @@ type scene struct {
 	browser *browser
 }
 
-// play runs a test once with each server library, on services of their own.
+// play runs a test once with each server library, on services of their own
+// and beside other tests.
 func play(t *testing.T, cfg service.Config, test func(s *scene)) {
+	t.Parallel()
 	for _, library := range slices.Sorted(maps.Keys(backends)) {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()

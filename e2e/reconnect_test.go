@@ -11,6 +11,7 @@ import (
 // help. pusher-js waits up to 15 s before it tries a refused port again, so
 // these tests may take as long.
 func TestPageReturnsAfterTheServiceWasReplaced(t *testing.T) {
+	t.Parallel()
 	ends := map[string]func(s *scene, ann *page){
 		// A deploy: every socket is told 4200, which means come back at once.
 		"drained": func(s *scene, ann *page) {

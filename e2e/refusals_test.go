@@ -59,6 +59,7 @@ func TestForgedTokenIsRefused(t *testing.T) {
 }
 
 func TestBackendIsToldWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	for library, start := range backends {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()
@@ -74,7 +75,7 @@ func TestBackendIsToldWhatIsWrong(t *testing.T) {
 				status string
 			}{
 				"another secret": {credential{service.AppID, service.Key, "guess"}, "x", "401"},
-				"no such app":    {credential{"404", service.Key, service.Secret}, "x", "404"},
+				"no such app":    {credential{"404", service.Key, service.Secret}, "x", "400"},
 				"no such key":    {credential{service.AppID, "nope", service.Secret}, "x", "400"},
 				"too much data":  {theApp, strings.Repeat("x", 10241), "413"},
 			} {

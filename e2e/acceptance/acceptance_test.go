@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,6 +39,9 @@ const apps = `
     keys: [{key: cb7d5e50f5669e5c9ae6, secret: secreteu}]
     client_events: true
 `
+
+// colour is what the suite's reporter paints its lines with.
+var colour = regexp.MustCompile("\x1b\\[[0-9]+m")
 
 func TestMain(m *testing.M) {
 	os.Exit(service.Main(m))
@@ -160,7 +164,8 @@ func runSpecs(t *testing.T, env []string) {
 	if err := cmd.Run(); err != nil {
 		t.Errorf("the suite: %v", err)
 	}
-	if want := fmt.Sprintf("Executed %d of %[1]d specs SUCCESS", specs); !strings.Contains(out.String(), want) {
+	text := colour.ReplaceAllString(out.String(), "")
+	if want := fmt.Sprintf("Executed %d of %[1]d specs SUCCESS", specs); !strings.Contains(text, want) {
 		t.Errorf("the suite did not say %q", want)
 	}
 }

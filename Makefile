@@ -1,0 +1,71 @@
+# make            lists what there is to make
+# make test       is everything, on a fresh clone too
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 60s
+BENCH    ?= .
+BENCHTIME ?= 1s
+
+staticcheck := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The packages whose tests run in one process, and those that drive a service.
+blackbox = github.com/belfryhq/belfry/(conformance|e2e)
+inside   = $$(go list ./... | grep -vE '^$(blackbox)')
+
+.PHONY: help
+help: ## List what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1	/' | \
+		while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+.PHONY: build
+build: ## Build bin/belfry, static, with its version from git
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/belfry ./cmd/belfry
+
+.PHONY: test
+test: setup lint unit conformance clients acceptance ## Everything; installs what the tests need, or says what is missing
+
+.PHONY: check
+check: lint unit ## The gate before a commit: format, vet, staticcheck, tests without other processes
+
+.PHONY: setup
+setup: ## Install what the tests need, or say what is missing
+	@scripts/setup
+
+.PHONY: lint
+lint: ## gofmt, go vet and staticcheck
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	$(staticcheck) ./...
+
+.PHONY: unit
+unit: ## Tests of the packages, with the race detector
+	go test -race -count=1 -timeout 5m $(inside)
+
+.PHONY: conformance
+conformance: ## The black-box suite; prints how many statements of the protocol it covers
+	go test -race -count=1 -timeout 10m -v ./conformance | { grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)' || true; }
+
+.PHONY: clients
+clients: setup ## The official client libraries against the real binary
+	E2E_REQUIRED=1 go test -race -count=1 -timeout 10m ./e2e ./e2e/service
+
+.PHONY: acceptance
+acceptance: setup ## pusher-js's own integration suite, unmodified, against the real binary
+	E2E_ACCEPTANCE=1 go test -count=1 -timeout 10m -v ./e2e/acceptance
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz test for FUZZTIME (60s)
+	@FUZZTIME=$(FUZZTIME) scripts/fuzz
+
+.PHONY: bench
+bench: ## Run the benchmarks; BENCH and BENCHTIME choose
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(inside)
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin e2e/acceptance/build

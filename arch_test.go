@@ -1,0 +1,210 @@
+// Package belfry has no code. Its test holds the arrows between packages that
+// ARCHITECTURE.md draws.
+package belfry
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/belfryhq/belfry"
+
+// layers are the packages from the bottom to the top. A package imports only
+// packages of lower layers; a new one is given its place here.
+var layers = [][]string{
+	{"internal/rawjson"},
+	{"protocol"},
+	{"internal/apps", "internal/frame"},
+	{"internal/loop"},
+	{"internal/hub"},
+	{"internal/ws", "internal/httpapi", "internal/admin", "internal/devsite"},
+	{"internal/server"},
+	{"internal/config"},
+	{"cmd/belfry"},
+}
+
+// parts are put together by internal/server; nothing above it imports them.
+var parts = []string{"internal/ws", "internal/httpapi", "internal/admin", "internal/loop", "internal/hub"}
+
+// blackBoxes drive the service from outside. Neither they nor their tests
+// know a package of it, other than those that everybody may use.
+var blackBoxes = []string{"conformance", "e2e", "e2e/acceptance", "e2e/service"}
+
+// A pkg is what go list says of a package.
+type pkg struct {
+	ImportPath   string
+	Doc          string
+	Standard     bool
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+}
+
+// path is the import path within the module, "." for its root.
+func (p pkg) path() string {
+	if p.ImportPath == module {
+		return "."
+	}
+	return strings.TrimPrefix(p.ImportPath, module+"/")
+}
+
+func (p pkg) ours() bool {
+	return p.ImportPath == module || strings.HasPrefix(p.ImportPath, module+"/")
+}
+
+// public reports whether programs of other people may import the package.
+func (p pkg) public() bool {
+	return p.path() != "." && !slices.Contains(blackBoxes, p.path()) &&
+		!strings.HasPrefix(p.path(), "internal/") && !strings.HasPrefix(p.path(), "cmd/")
+}
+
+// load lists our packages and everything that they stand on.
+func load(t *testing.T) map[string]pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps",
+		"-json=ImportPath,Doc,Standard,Imports,TestImports,XTestImports", "./...")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[string]pkg)
+	for d := json.NewDecoder(out); ; {
+		var p pkg
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[p.ImportPath] = p
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	return all
+}
+
+// ours are the packages of this module among all.
+func ours(all map[string]pkg) []pkg {
+	var some []pkg
+	for _, p := range all {
+		if p.ours() && p.path() != "." {
+			some = append(some, p)
+		}
+	}
+	slices.SortFunc(some, func(a, b pkg) int { return strings.Compare(a.ImportPath, b.ImportPath) })
+	return some
+}
+
+// layer is the place of a package in layers, -1 if it has none.
+func layer(path string) int {
+	return slices.IndexFunc(layers, func(l []string) bool { return slices.Contains(l, path) })
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	all := load(t)
+	for _, p := range ours(all) {
+		if slices.Contains(blackBoxes, p.path()) {
+			continue
+		}
+		from := layer(p.path())
+		if from < 0 {
+			t.Errorf("%s is in no layer: give it its place in arch_test.go", p.path())
+			continue
+		}
+		for _, i := range p.Imports {
+			imported := all[i]
+			if imported.ours() && layer(imported.path()) >= from {
+				t.Errorf("%s imports %s, which is not below it", p.path(), imported.path())
+			}
+		}
+	}
+}
+
+// TestServerAssemblesTheParts: above the server nobody knows what it is made
+// of.
+func TestServerAssemblesTheParts(t *testing.T) {
+	all := load(t)
+	for _, p := range ours(all) {
+		if layer(p.path()) <= layer("internal/server") {
+			continue
+		}
+		for _, i := range p.Imports {
+			if slices.Contains(parts, all[i].path()) {
+				t.Errorf("%s imports %s, which only internal/server assembles", p.path(), all[i].path())
+			}
+		}
+	}
+}
+
+func TestPublicPackagesStandOnProtocolAlone(t *testing.T) {
+	all := load(t)
+	allowed := []string{module + "/protocol", module + "/internal/rawjson"}
+	for _, p := range ours(all) {
+		if !p.public() {
+			continue
+		}
+		for _, i := range p.Imports {
+			if all[i].ours() && !slices.Contains(allowed, i) {
+				t.Errorf("%s imports %s; a public package may import only protocol of ours", p.path(), all[i].path())
+			}
+		}
+	}
+}
+
+func TestProtocolNeedsOnlyTheStandardLibrary(t *testing.T) {
+	all := load(t)
+	for _, path := range []string{"protocol", "internal/rawjson"} {
+		for _, i := range all[module+"/"+path].Imports {
+			if !all[i].Standard && !all[i].ours() {
+				t.Errorf("%s imports %s", path, i)
+			}
+		}
+	}
+}
+
+// TestHubPerformsNoIO: the hub knows neither transports nor files.
+func TestHubPerformsNoIO(t *testing.T) {
+	for _, i := range load(t)[module+"/internal/hub"].Imports {
+		if slices.Contains([]string{"net", "net/http", "os", "io", "bufio", "syscall"}, i) ||
+			strings.Contains(i, "/ws") {
+			t.Errorf("internal/hub imports %s", i)
+		}
+	}
+}
+
+func TestBlackBoxesKnowNothingInside(t *testing.T) {
+	all := load(t)
+	for _, path := range blackBoxes {
+		p := all[module+"/"+path]
+		for _, i := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			if strings.HasPrefix(i, module+"/internal/") || strings.HasPrefix(i, module+"/cmd/") {
+				t.Errorf("%s imports %s", path, i)
+			}
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItKnows(t *testing.T) {
+	for _, p := range ours(load(t)) {
+		name := p.path()[strings.LastIndex(p.path(), "/")+1:]
+		want := "Package " + name + " "
+		if strings.HasPrefix(p.path(), "cmd/") {
+			want = "" // any sentence about the program
+		}
+		if p.Doc == "" || !strings.HasPrefix(p.Doc, want) {
+			t.Errorf("%s is documented as %q, want a comment that starts %q", p.path(), p.Doc, want)
+		}
+	}
+}
