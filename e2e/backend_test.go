@@ -8,8 +8,9 @@ import (
 	"github.com/belfryhq/belfry/e2e/service"
 )
 
-// masterKey is of the encrypted channels: 32 bytes in base64.
-const masterKey = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="
+// masterKey is of the encrypted channels: 32 bytes in base64. belfry dev uses
+// this one too, and says so.
+const masterKey = "YmVsZnJ5LWRldi1lbmNyeXB0aW9uLW1hc3Rlci1rZXk="
 
 // A backend is a program with the app's secret that uses an official server
 // library. Errors are what the library reports.

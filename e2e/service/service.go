@@ -59,7 +59,7 @@ type Service struct {
 	CAFile    string // the authority of the certificate; empty without TLS
 
 	t      testing.TB
-	file   string // the configuration
+	args   []string // of the command line
 	cmd    *exec.Cmd
 	output *bytes.Buffer // of the process; read after it has ended
 	exited chan error    // receives the result of Wait, once
@@ -70,7 +70,8 @@ type Service struct {
 func Start(t testing.TB, cfg Config) *Service {
 	t.Helper()
 	dir := t.TempDir()
-	s := &Service{t: t, file: filepath.Join(dir, "belfry.yaml")}
+	file := filepath.Join(dir, "belfry.yaml")
+	s := &Service{t: t, args: []string{"serve", "--config", file}}
 	ports := FreePorts(t, 3)
 	s.Addr, s.AdminAddr = loopback(ports[0]), loopback(ports[1])
 	text := fmt.Sprintf("listen: %s\nadmin: {listen: %s}\ndata_dir: %s\n%s\n",
@@ -86,7 +87,7 @@ func Start(t testing.TB, cfg Config) *Service {
 		apps = defaultApps
 	}
 	text += "apps:\n" + strings.Trim(apps, "\n") + "\n"
-	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
@@ -94,12 +95,24 @@ func Start(t testing.TB, cfg Config) *Service {
 	return s
 }
 
-// Restart starts the stopped service again: same file, same ports.
+// StartDev starts what a newcomer starts, belfry dev, and is otherwise like
+// Start.
+func StartDev(t testing.TB) *Service {
+	t.Helper()
+	ports := FreePorts(t, 2)
+	s := &Service{t: t, Addr: loopback(ports[0]), AdminAddr: loopback(ports[1])}
+	s.args = []string{"dev", "--listen", s.Addr, "--admin-listen", s.AdminAddr}
+	t.Cleanup(s.Stop)
+	s.Restart()
+	return s
+}
+
+// Restart starts the stopped service again: same settings, same ports.
 func (s *Service) Restart() {
 	s.t.Helper()
 	s.output = new(bytes.Buffer)
 	s.exited = make(chan error, 1)
-	s.cmd = exec.Command(binary, "serve", "--config", s.file)
+	s.cmd = exec.Command(binary, s.args...)
 	s.cmd.Env = environment()
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	if err := s.cmd.Start(); err != nil {
