@@ -25,9 +25,9 @@ type descriptor struct {
 	stuckAt time.Time
 }
 
-func (d *descriptor) start() {
+func (d *descriptor) Start() {
 	if err := d.poller.add(d); err != nil {
-		d.socket.lost(err)
+		d.socket.Lost(err)
 	}
 }
 
@@ -42,18 +42,18 @@ func (d *descriptor) read() {
 	switch errno {
 	case 0:
 		if n == 0 {
-			s.lost(io.EOF)
+			s.Lost(io.EOF)
 			return
 		}
-		s.input(d.poller.buf[:n])
+		s.Receive(d.poller.buf[:n])
 	case unix.EAGAIN, unix.EINTR:
 	default:
-		s.lost(errno)
+		s.Lost(errno)
 	}
 }
 
-// flush writes all that the peer takes, many frames in one call.
-func (d *descriptor) flush() {
+// Flush writes all that the peer takes, many frames in one call.
+func (d *descriptor) Flush() {
 	s := d.socket
 	for len(s.outbox) > 0 && !d.blocked && !s.dropped {
 		batch := s.outbox[:min(len(s.outbox), maxIovecs)]
@@ -65,23 +65,21 @@ func (d *descriptor) flush() {
 			d.block()
 		case unix.EINTR:
 		default:
-			s.lost(errno)
+			s.Lost(errno)
 		}
 	}
 }
 
 // took accounts for n bytes that the connection has taken of the batch.
 func (d *descriptor) took(n int, batch []*frame.Frame) {
-	s := d.socket
-	s.pending -= n
-	n += d.offset
+	part := n + d.offset
 	whole := 0
-	for whole < len(batch) && n >= batch[whole].Size() {
-		n -= batch[whole].Size()
+	for whole < len(batch) && part >= batch[whole].Size() {
+		part -= batch[whole].Size()
 		whole++
 	}
-	d.offset = n
-	s.taken(whole)
+	d.offset = part
+	d.socket.Took(whole, n)
 }
 
 func (d *descriptor) write(batch []*frame.Frame) (int, syscall.Errno) {
@@ -108,7 +106,7 @@ func (d *descriptor) block() {
 	d.blocked = true
 	d.poller.watchStuck(d)
 	if err := d.poller.control(unix.EPOLL_CTL_MOD, d, unix.EPOLLIN|unix.EPOLLOUT); err != nil {
-		d.socket.lost(err)
+		d.socket.Lost(err)
 	}
 }
 
@@ -119,15 +117,15 @@ func (d *descriptor) unblock() {
 	d.blocked = false
 	delete(d.poller.stuck, d)
 	if err := d.poller.control(unix.EPOLL_CTL_MOD, d, unix.EPOLLIN); err != nil {
-		d.socket.lost(err)
+		d.socket.Lost(err)
 	}
-	d.socket.mark()
+	d.socket.Wake()
 }
 
-// partial reports whether the peer has the beginning of the first frame.
-func (d *descriptor) partial() bool { return d.offset > 0 }
+// Partial reports whether the peer has the beginning of the first frame.
+func (d *descriptor) Partial() bool { return d.offset > 0 }
 
-func (d *descriptor) close() {
+func (d *descriptor) Close() {
 	d.poller.remove(d)
 	unix.Close(d.fd) // which takes it out of the epoll set
 }

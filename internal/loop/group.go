@@ -93,7 +93,7 @@ func (g *Group) Sockets() int {
 // about how many sockets the work concerns, at least 1. Work posted after
 // [Group.Stop] may never run.
 func (g *Group) Post(loop int, run func(loop int), weight int) {
-	g.loops[loop].post(run, weight)
+	g.loops[loop].Post(run, weight)
 }
 
 // Admit waits while some loop has more work queued than it may have, and
@@ -104,14 +104,24 @@ func (g *Group) Admit(ctx context.Context) error { return g.gate.wait(ctx) }
 // the socket's handler. Early holds bytes that were read from conn already.
 // From here on the loop owns conn and closes it.
 func (g *Group) Attach(conn net.Conn, early []byte, open func(*Socket) Handler) {
+	g.open(func(s *Socket) Link { return newLink(s, conn) }, early, open)
+}
+
+// Open makes a socket with a link of the caller's own, on a loop, which calls
+// link and then open on its goroutine. Neither may be nil.
+func (g *Group) Open(link func(*Socket) Link, open func(*Socket) Handler) {
+	g.open(link, nil, open)
+}
+
+func (g *Group) open(link func(*Socket) Link, early []byte, open func(*Socket) Handler) {
 	l := g.loops[g.next.Add(1)%uint64(len(g.loops))]
-	l.post(func(int) { l.attach(conn, early, open) }, 1)
+	l.Post(func(int) { l.attach(link, early, open) }, 1)
 }
 
 // Each runs do for every open socket, on the socket's loop, soon.
 func (g *Group) Each(do func(*Socket)) {
 	for _, l := range g.loops {
-		l.post(func(int) { l.each(do) }, 1)
+		l.Post(func(int) { l.each(do) }, 1)
 	}
 }
 
@@ -119,7 +129,7 @@ func (g *Group) Each(do func(*Socket)) {
 // ended, or ctx has.
 func (g *Group) Stop(ctx context.Context) error {
 	for _, l := range g.loops {
-		l.post(l.stop, 1)
+		l.Post(l.stop, 1)
 	}
 	for _, l := range g.loops {
 		if err := l.wait(ctx); err != nil {

@@ -8,7 +8,7 @@
 // send. While a turn flushes, further frames gather in the outboxes, and go
 // out together: the more there is to do, the less each frame costs.
 //
-// How bytes move is a [link]'s business. On Linux, plain TCP needs no
+// How bytes move is a [Link]'s business. On Linux, plain TCP needs no
 // goroutine and no buffer per socket: the loop polls the descriptors itself
 // (descriptor_linux.go). Everything else has a reading goroutine per socket
 // (stream.go). Both behave alike to the rest.
@@ -92,8 +92,8 @@ func (l *Loop) Index() int { return l.index }
 // goroutine may ask.
 func (l *Loop) Now() time.Time { return l.now }
 
-// post queues work; see [Group.Post].
-func (l *Loop) post(run func(loop int), weight int) {
+// Post queues work for the loop; see [Group.Post].
+func (l *Loop) Post(run func(loop int), weight int) {
 	if l.mailbox.post(job{run, weight}) {
 		l.waiter.wake()
 	}

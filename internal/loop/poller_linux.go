@@ -206,7 +206,7 @@ func (p *poller) expired() {
 	for d := range p.stuck {
 		if p.loop.now.Sub(d.stuckAt) >= p.loop.group.cfg.WriteTimeout {
 			delete(p.stuck, d)
-			d.socket.lost(os.ErrDeadlineExceeded)
+			d.socket.Lost(os.ErrDeadlineExceeded)
 		}
 	}
 	if len(p.stuck) > 0 {
@@ -217,7 +217,7 @@ func (p *poller) expired() {
 func (p *poller) close() { p.file.Close() }
 
 // newLink polls the descriptor of plain TCP, and leaves the rest to a stream.
-func newLink(s *Socket, conn net.Conn) link {
+func newLink(s *Socket, conn net.Conn) Link {
 	if p, ok := s.loop.waiter.(*poller); ok {
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			if fd, err := detach(tcp); err == nil {

@@ -6,4 +6,4 @@ import "net"
 
 func newWaiter(*Loop) waiter { return newBell() }
 
-func newLink(s *Socket, conn net.Conn) link { return newStream(s, conn) }
+func newLink(s *Socket, conn net.Conn) Link { return newStream(s, conn) }

@@ -29,20 +29,26 @@ type Handler interface {
 	Closed(err error)
 }
 
-// A link moves the bytes of a socket. The socket's loop alone calls it.
-type link interface {
-	// start begins to read. What is read goes to [Socket.input], and the end
-	// of it to [Socket.lost].
-	start()
-	// flush sends what is in the socket's outbox, as far as the connection
-	// takes it now, and sees to the rest when it takes more. It must not call
-	// the handler.
-	flush()
-	// partial reports whether the peer has the beginning of the first frame
+// A Link moves the bytes of a socket. The socket's loop alone calls it.
+//
+// Streams and descriptors are links for connections that are byte streams from
+// beginning to end. A transport whose connections are something else brings a
+// link of its own: see [Group.Open].
+type Link interface {
+	// Start is called once, when the handler is in place. From then on the
+	// link may hand over what the peer sends with [Socket.Receive], and
+	// reports the end of the connection with [Socket.Lost].
+	Start()
+	// Flush sends what is in [Socket.Outbox], as far as the connection takes
+	// it now, tells [Socket.Took], and sees to the rest when it takes more.
+	// It must not call the handler.
+	Flush()
+	// Partial reports whether the peer has the beginning of the first frame
 	// in the outbox, so that it must get the rest.
-	partial() bool
-	// close ends the connection. It does not block.
-	close()
+	Partial() bool
+	// Close ends the connection. It does not block, and nothing of the link
+	// is called after it.
+	Close()
 }
 
 // A Socket is one connection and what waits to be sent on it. Only its loop's
@@ -50,7 +56,7 @@ type link interface {
 type Socket struct {
 	loop     *Loop
 	handler  Handler
-	link     link
+	link     Link
 	deadline deadline
 	at       int // place in loop.sockets; -1 when the socket has ended
 
@@ -80,11 +86,11 @@ const (
 	earlyFlush = 64 << 10
 )
 
-// attach makes a socket of conn.
-func (l *Loop) attach(conn net.Conn, early []byte, open func(*Socket) Handler) {
+// attach makes a socket with that link.
+func (l *Loop) attach(link func(*Socket) Link, early []byte, open func(*Socket) Handler) {
 	s := &Socket{loop: l}
 	s.deadline.owner = s
-	s.link = newLink(s, conn)
+	s.link = link(s)
 	l.add(s)
 	s.handler = open(s)
 	if l.stopping {
@@ -92,9 +98,9 @@ func (l *Loop) attach(conn net.Conn, early []byte, open func(*Socket) Handler) {
 		return
 	}
 	if len(early) > 0 {
-		s.input(early)
+		s.Receive(early)
 	}
-	s.link.start()
+	s.link.Start()
 }
 
 // Loop is the loop that owns the socket.
@@ -113,7 +119,7 @@ func (s *Socket) Send(f *frame.Frame) {
 	s.outbox = append(s.outbox, f)
 	s.pending += f.Size()
 	if limit := s.loop.group.cfg.SendBuffer; s.pending > min(limit, earlyFlush) {
-		s.link.flush()
+		s.link.Flush()
 		if s.pending > limit && !s.finishing {
 			s.overflown = true
 		}
@@ -125,7 +131,7 @@ func (s *Socket) Send(f *frame.Frame) {
 // that what is sent next need not wait for them.
 func (s *Socket) Discard() {
 	keep := 0
-	if s.link.partial() {
+	if s.link.Partial() {
 		keep = 1 // the peer has its beginning
 	}
 	for _, f := range s.outbox[keep:] {
@@ -190,7 +196,7 @@ func (s *Socket) settle() {
 		s.handler.Overflow()
 	}
 	if !s.dropped {
-		s.link.flush()
+		s.link.Flush()
 	}
 	if s.finishing && s.pending == 0 {
 		s.Drop(nil)
@@ -207,12 +213,13 @@ func (s *Socket) end() {
 	s.loop.remove(s)
 	s.at = -1
 	s.outbox = nil
-	s.link.close()
+	s.link.Close()
 	s.handler.Closed(s.cause)
 }
 
-// input hands over bytes of the peer, unless the socket has ended.
-func (s *Socket) input(b []byte) {
+// Receive hands bytes of the peer to the handler, unless the socket has ended.
+// It is for links.
+func (s *Socket) Receive(b []byte) {
 	if s.dropped {
 		return
 	}
@@ -221,8 +228,9 @@ func (s *Socket) input(b []byte) {
 	s.loop.answering = false
 }
 
-// lost is called when the connection fails or ends by itself.
-func (s *Socket) lost(err error) {
+// Lost ends the socket because the connection failed, or ended by itself, which
+// is io.EOF. It is for links.
+func (s *Socket) Lost(err error) {
 	if s.at < 0 {
 		return
 	}
@@ -232,10 +240,17 @@ func (s *Socket) lost(err error) {
 	s.Drop(err)
 }
 
-// taken removes the first n frames, which the link has taken, from the outbox.
-func (s *Socket) taken(n int) {
-	rest := copy(s.outbox, s.outbox[n:])
-	s.shorten(rest)
+// Outbox returns the frames that the link does not have yet, the oldest first.
+// The slice is valid until the next call of Took or Send. It is for links.
+func (s *Socket) Outbox() []*frame.Frame { return s.outbox }
+
+// Took tells that the link has the first frames of the outbox now, as many as
+// said, and that so many bytes wait no longer. It is for links.
+func (s *Socket) Took(frames, bytes int) {
+	s.pending -= bytes
+	if frames > 0 {
+		s.shorten(copy(s.outbox, s.outbox[frames:]))
+	}
 }
 
 // shorten keeps the first n frames of the outbox.
@@ -247,3 +262,7 @@ func (s *Socket) shorten(n int) {
 	clear(s.outbox[n:])
 	s.outbox = s.outbox[:n]
 }
+
+// Wake makes the link's Flush be called in this turn. It is for links, and for
+// handlers that have told their link something.
+func (s *Socket) Wake() { s.mark() }

@@ -32,7 +32,7 @@ func newStream(s *Socket, conn net.Conn) *stream {
 	return &stream{socket: s, conn: conn, taken: make(chan struct{}, 1)}
 }
 
-func (st *stream) start() {
+func (st *stream) Start() {
 	st.socket.loop.running++
 	go st.read()
 }
@@ -48,13 +48,13 @@ func (st *stream) read() {
 		n, err := st.conn.Read(buf)
 		if n > 0 {
 			st.chunk = buf[:n]
-			l.post(deliver, 1)
+			l.Post(deliver, 1)
 			<-st.taken
 		}
 		if err != nil {
-			l.post(func(int) {
+			l.Post(func(int) {
 				l.running--
-				st.socket.lost(err)
+				st.socket.Lost(err)
 			}, 1)
 			return
 		}
@@ -62,13 +62,13 @@ func (st *stream) read() {
 }
 
 func (st *stream) deliver(int) {
-	st.socket.input(st.chunk)
+	st.socket.Receive(st.chunk)
 	st.taken <- struct{}{}
 }
 
-// flush hands all that is in the outbox to a writing goroutine, unless there
+// Flush hands all that is in the outbox to a writing goroutine, unless there
 // is one: then it gets its turn when that has ended.
-func (st *stream) flush() {
+func (st *stream) Flush() {
 	s := st.socket
 	if st.writing || len(s.outbox) == 0 {
 		return
@@ -91,13 +91,13 @@ func (st *stream) write(batch []*frame.Frame) {
 	if err == nil {
 		err = writeAll(st.conn, batch, size)
 	}
-	l.post(func(int) {
+	l.Post(func(int) {
 		l.running--
 		st.writing = false
-		st.socket.pending -= size
-		st.socket.mark()
+		st.socket.Took(0, size)
+		st.socket.Wake()
 		if err != nil {
-			st.socket.lost(err)
+			st.socket.Lost(err)
 		}
 	}, 1)
 }
@@ -132,16 +132,16 @@ func writeAll(conn net.Conn, batch []*frame.Frame, size int) error {
 	return err
 }
 
-// partial is false: what a writing goroutine has is not in the outbox.
-func (st *stream) partial() bool { return false }
+// Partial is false: what a writing goroutine has is not in the outbox.
+func (st *stream) Partial() bool { return false }
 
-// close ends the connection, and with it both goroutines. A TLS connection
+// Close ends the connection, and with it both goroutines. A TLS connection
 // says goodbye first, which can block, so that is not left to the loop.
-func (st *stream) close() {
+func (st *stream) Close() {
 	l := st.socket.loop
 	l.running++
 	go func() {
 		st.conn.Close()
-		l.post(func(int) { l.running-- }, 1)
+		l.Post(func(int) { l.running-- }, 1)
 	}()
 }
