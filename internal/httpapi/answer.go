@@ -98,12 +98,6 @@ var (
 		header:  "Accept-Encoding",
 		value:   "identity",
 	}
-	errDraining = &statusError{
-		status:  http.StatusServiceUnavailable,
-		message: "Shutting down",
-		header:  "Retry-After",
-		value:   "1",
-	}
 	errOverloaded = &statusError{
 		status:  http.StatusServiceUnavailable,
 		message: "Overloaded, try again",

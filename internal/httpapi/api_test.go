@@ -44,7 +44,6 @@ type fakeHub struct {
 	channels   map[string]hub.ChannelState
 	users      map[string][]string
 	cached     map[string]hub.Cached
-	draining   bool
 	err        error // answers triggers, which are not recorded then
 	wait       bool  // triggers wait for the end of their context
 }
@@ -95,8 +94,6 @@ func (h *fakeHub) Cached(_ *apps.App, channel string) (hub.Cached, bool) {
 func (h *fakeHub) Terminate(app *apps.App, id string) {
 	h.terminated = append(h.terminated, app.ID+"/"+id)
 }
-
-func (h *fakeHub) Draining() bool { return h.draining }
 
 // testApp is the app of the vectors, with a second key.
 func testApp() *apps.App {

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"net/http"
 	"strconv"
 	"strings"
@@ -55,8 +54,7 @@ func (c *call) event(f *fields) (hub.Event, error) {
 }
 
 // data returns the data of an event as the JSON string that clients get. A
-// string stays as it was written. The hub may keep the data, while the body
-// that it stands in is used again for the next request, so it is copied.
+// string stays as it was written, in the memory of the call.
 func (c *call) data(value []byte) ([]byte, error) {
 	switch limit := c.app.Limits.EventData; {
 	case value == nil:
@@ -70,7 +68,7 @@ func (c *call) data(value []byte) ([]byte, error) {
 	case limit > 0 && len(value)-len(`""`) > limit && rawjson.StringLen(value) > limit: // escapes only make it longer
 		return nil, errDataSize(limit)
 	}
-	return bytes.Clone(value), nil
+	return value, nil
 }
 
 // checkEventName allows what is not reserved for frames of the protocol.

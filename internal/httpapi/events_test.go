@@ -14,7 +14,6 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
-	"github.com/belfryhq/belfry/protocol"
 )
 
 // names returns a JSON array of n different channels.
@@ -219,31 +218,6 @@ func TestUnlimitedApp(t *testing.T) {
 		t.Fatalf("status = %d with %q, want 200", w.Code, w.Body)
 	}
 	checkHeard(t, f.hub, heard(long, `"`+long+`"`, long))
-}
-
-// keeper is a hub that keeps the data, as it may.
-type keeper struct {
-	fakeHub
-	data [][]byte
-}
-
-func (h *keeper) Trigger(ctx context.Context, app *apps.App, channels []string, e hub.Event, _ protocol.SocketID) error {
-	h.data = append(h.data, e.Data)
-	return nil
-}
-
-func TestHubMayKeepData(t *testing.T) {
-	f, h := newFixture(), &keeper{}
-	f.cfg.Hub = h
-	for _, data := range []string{`"first"`, `"other"`, `{"a":1}`, `{"b":2}`} {
-		if w := f.do(t, event(`{"name":"n","channel":"c","data":`+data+`}`).build()); w.Code != 200 {
-			t.Fatalf("status = %d with %q, want 200", w.Code, w.Body)
-		}
-	}
-	got := fmt.Sprintf("%s", h.data)
-	if want := `["first" "other" "{\"a\":1}" "{\"b\":2}"]`; got != want {
-		t.Errorf("data kept = %s, want %s", got, want)
-	}
 }
 
 func TestOverloadedHub(t *testing.T) {

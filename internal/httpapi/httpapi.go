@@ -63,9 +63,6 @@ type Hub interface {
 
 	// Terminate closes every socket on which that user is signed in.
 	Terminate(app *apps.App, userID string)
-
-	// Draining reports whether the node is shutting down.
-	Draining() bool
 }
 
 var _ Hub = (*hub.Hub)(nil)
@@ -170,9 +167,6 @@ func (a *api) serve(c *call) (answer, error) {
 	}
 	if !c.route.allows(c.r.Method) {
 		return answer{}, c.route.errMethod()
-	}
-	if a.hub.Draining() {
-		return answer{}, errDraining
 	}
 	if err := a.authenticate(c); err != nil {
 		return answer{}, err

@@ -26,7 +26,6 @@ func TestChecklistTransport(t *testing.T) {
 	t.Run("98 same over every version", testSameOverEveryVersion)
 	t.Run("99 body size", testBodySize)
 	t.Run("99 refused early", testBodyRefusedEarly)
-	t.Run("100 draining", testDraining) // the part of the API
 }
 
 func testUnknownPaths(t *testing.T) {
@@ -89,18 +88,6 @@ func testDisabledApp(t *testing.T) {
 	for _, q := range []request{event(`{"name":"n","data":"d","channel":"c"}`), get("/apps/3/channels"), event(`nonsense`)} {
 		if w := f.do(t, q.build()); w.Code != 403 || w.Body.String() != "App disabled\n" {
 			t.Errorf("%s %s = %d %q, want 403 App disabled", q.method, q.path, w.Code, w.Body)
-		}
-	}
-	checkHeard(t, f.hub)
-}
-
-func testDraining(t *testing.T) {
-	f := newFixture()
-	f.hub.draining = true
-	for _, q := range []request{event(`{"name":"n","data":"d","channel":"c"}`), get("/apps/3/channels")} {
-		w := f.do(t, q.build())
-		if w.Code != 503 || w.Header().Get("Retry-After") != "1" {
-			t.Errorf("%s %s = %d, Retry-After %q, want 503 and 1", q.method, q.path, w.Code, w.Header().Get("Retry-After"))
 		}
 	}
 	checkHeard(t, f.hub)
