@@ -122,6 +122,17 @@ func (s *Session) authorized() bool {
 	return true
 }
 
+// unauthorize takes back what authorized did, because the subscription for
+// which it was called was refused after all. Due is what authorizeBy was before.
+func (s *Session) unauthorize(due time.Time) {
+	if due.Equal(s.authorizeBy) {
+		return
+	}
+	s.tenant.connections.Add(-1)
+	s.tenant.waiting.Add(1)
+	s.authorizeBy = due
+}
+
 // End takes the session out of everything it is in. It is called once the
 // client is gone or sent away; calling it again does nothing.
 func (s *Session) End() {

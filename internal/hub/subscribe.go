@@ -53,11 +53,13 @@ func (s *Session) subscribe(now time.Time, data []byte) {
 		s.refuse(now, m.Channel, r)
 		return
 	}
+	due := s.authorizeBy
 	if kind.Private() && !s.authorized() {
 		return
 	}
 	sub, j, r := s.tenant.join(s, m.Channel, kind, member)
 	if r != nil {
+		s.unauthorize(due)
 		s.refuse(now, m.Channel, r)
 		return
 	}
