@@ -1,0 +1,180 @@
+package hub
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+)
+
+func counting(a *apps.App) { a.SubscriptionCount = true }
+
+func TestCountIsToldToAllAfterEachChange(t *testing.T) {
+	n := newTestNode(t, counting)
+	a, b := n.connect(), n.connect()
+	a.subscribe("news")
+	a.expect(succeeded("news"), count("news", 1))
+	b.subscribe("news")
+	a.expect(count("news", 2))
+	b.expect(succeeded("news"), count("news", 2))
+	b.unsubscribe("news")
+	a.expect(count("news", 1))
+	b.expect()
+	b.subscribe("cache-x")
+	b.expect(succeeded("cache-x"), miss("cache-x"), count("cache-x", 1))
+	b.session.End()
+	a.session.End()
+	n.expectNothing()
+}
+
+func TestCountIsNotToldWhereItDoesNotBelong(t *testing.T) {
+	n := newTestNode(t, counting)
+	a, b := n.connect(), n.connect()
+	a.join("presence-r", `{"user_id":"1"}`)
+	a.join("presence-cache-r", `{"user_id":"1"}`)
+	b.join("presence-r", `{"user_id":"1"}`)
+	b.session.End()
+	a.signIn(`{"id":"1"}`)
+	a.subscribe("#server-to-user-1")
+	a.expect(snapshot("presence-r", "1"), snapshot("presence-cache-r", "1"), miss("presence-cache-r"),
+		`pusher:signin_success {"user_data":"{\"id\":\"1\"}"}`, succeeded("#server-to-user-1"))
+	off := newNode(t)
+	c := off.connect()
+	c.subscribe("news")
+	c.expect(succeeded("news"))
+}
+
+// crowd is a channel with some early subscribers, of which one is returned.
+func crowd(n *node, size int) (early *client, others []*client) {
+	early = n.connect()
+	early.subscribe("news")
+	for range size - 1 {
+		c := n.connect()
+		c.subscribe("news")
+		others = append(others, c)
+	}
+	early.read()
+	return early, others
+}
+
+func TestCountIsThrottledAboveOneHundred(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNode(t, counting)
+		early, _ := crowd(n, 100)
+		step := func(wait time.Duration, subscribe int, want ...string) {
+			t.Helper()
+			time.Sleep(wait)
+			synctest.Wait()
+			for range subscribe {
+				n.connect().subscribe("news")
+			}
+			early.expect(want...)
+		}
+		step(0, 1) // at once, but the last was told in this instant
+		step(countInterval-1, 19)
+		step(1, 0, count("news", 120))
+		step(countInterval-1, 1)
+		step(1, 1, count("news", 121))
+		step(2*countInterval, 0, count("news", 122)) // the last value is told, and only once
+		step(time.Minute, 1, count("news", 123))     // nothing was told for long
+		step(countInterval, 0)                       // and nothing changed since
+	})
+}
+
+func TestCountThrottleEndsAtOneHundred(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNode(t, counting)
+		early, others := crowd(n, 102)
+		time.Sleep(countInterval)
+		synctest.Wait()
+		early.expect(count("news", 102))
+		others[0].session.End() // 101: waits
+		early.expect()
+		others[1].session.End() // 100: at once, and the one that was owed is not
+		early.expect(count("news", 100))
+		time.Sleep(2 * countInterval)
+		synctest.Wait()
+		early.expect()
+	})
+}
+
+// The count that is owed does not come when all have left, nor to those who
+// come later to a channel of the same name.
+func TestCountIsNotToldWhenAllHaveLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, channel := range []string{"news", "cache-x"} {
+			n := newTestNode(t, counting)
+			n.trigger("cache-x", "e", "")
+			var all []*client
+			for range 110 {
+				c := n.connect()
+				c.subscribe(channel)
+				all = append(all, c)
+			}
+			for _, c := range all {
+				c.session.End()
+			}
+			n.loops.run()
+			late := n.connect()
+			late.subscribe(channel)
+			if got := late.read(); got[len(got)-1] != count(channel, 1) {
+				t.Errorf("%s: the first of the next got %q, want count 1", channel, got)
+			}
+			time.Sleep(2 * countInterval)
+			synctest.Wait()
+			late.expect()
+			late.session.End()
+			n.expectNothing()
+		}
+	})
+}
+
+func TestCountIsOwedAtTheCloseOfTheHub(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNode(t, counting)
+		early, _ := crowd(n, 150)
+		n.hub.stopTimers() // as Close does
+		time.Sleep(2 * countInterval)
+		synctest.Wait()
+		early.expect()
+	})
+}
+
+func (h *Hub) stopTimers() { h.eachTenant(func(t *tenant) { t.stopTimers() }) }
+
+// What an early subscriber of a busy channel is told never comes faster than
+// it may, and ends with the truth.
+func TestCountIsRightInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNode(t, counting)
+		early, others := crowd(n, 130)
+		time.Sleep(countInterval)
+		synctest.Wait()
+		early.read()
+		size, told := 130, 0
+		for i := range 200 {
+			if i%3 == 0 {
+				n.connect().subscribe("news")
+				size++
+			} else if len(others) > 101 {
+				others[0].session.End()
+				others = others[1:]
+				size--
+			}
+			time.Sleep(137 * time.Millisecond)
+			synctest.Wait()
+			told += len(early.read())
+		}
+		if most := int(200*137*time.Millisecond/countInterval) + 1; told == 0 || told > most {
+			t.Errorf("the count was told %d times, want 1 to %d", told, most)
+		}
+		n.connect().subscribe("news")
+		time.Sleep(countInterval)
+		synctest.Wait()
+		if got := early.read(); len(got) == 0 || got[len(got)-1] != count("news", size+1) {
+			t.Errorf("the early subscriber was told %q at last, want %d", fmt.Sprint(got), size+1)
+		}
+	})
+}
