@@ -125,6 +125,8 @@ func (t target) explainStatus(response *http.Response, reply []byte) error {
 		advice = "the clock of this machine or of the server is wrong"
 	case strings.HasPrefix(text, "Unknown auth_key"):
 		advice = fmt.Sprintf("there is no app %q with the key %q; see belfry check on the server", t.appID, t.pair.Key)
+	case strings.HasPrefix(text, "Cannot retrieve the subscription count"):
+		advice = "set subscription_count: true for the app, or leave it out of --info"
 	case response.StatusCode == http.StatusNotFound:
 		advice = "is the address right? A path prefix belongs in front of /apps"
 	case response.StatusCode == http.StatusServiceUnavailable:

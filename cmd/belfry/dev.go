@@ -45,7 +45,7 @@ None of it is ever on in belfry serve.`,
 	flags.StringVar(&d.listen, "listen", devListen, "where to serve: an `address` of this machine alone")
 	flags.StringVar(&d.adminListen, "admin-listen", "127.0.0.1:6002", "where to answer health and metrics: an `address` of this machine alone, or off")
 	flags.BoolVar(&d.unlimited, "unlimited", false, "lift the limits of the app, such as 10 client events a second")
-	flags.BoolVar(&d.debug, "debug", false, "log every frame")
+	flags.BoolVar(&d.debug, "debug", false, "log every request to the HTTP API")
 	return command
 }
 

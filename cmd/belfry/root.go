@@ -74,6 +74,9 @@ func mistakes(n int) string {
 	return fmt.Sprintf("%d mistakes", n)
 }
 
+// helpWidth is how wide the list of flags is in the help.
+const helpWidth = 110
+
 func newRoot(s streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "belfry",
@@ -94,6 +97,8 @@ host and port are changed. It is not affiliated with Pusher.`,
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.SetFlagErrorFunc(flagError)
+	cobra.AddTemplateFunc("wrapped", func(flags *pflag.FlagSet) string { return flags.FlagUsagesWrapped(helpWidth) })
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
 	root.AddCommand(newDev(s), newServe(s), newCheck(s), newTrigger(s), newSubscribe(s), newVersion(s))
 	return root
 }

@@ -23,7 +23,7 @@ data is {}. What the subscribers of one user get is sent to the channel
 ` + targetHelp,
 		Example: `  belfry trigger news hello '{"text":"hi"}'
   echo '{"text":"hi"}' | belfry trigger news hello -
-  belfry trigger presence-room hello --info subscription_count,user_count
+  belfry trigger presence-room hello --info user_count
   BELFRY_URL=http://KEY:SECRET@realtime.example.com:6001/apps/1 belfry trigger news hello`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 || len(args) > 3 {

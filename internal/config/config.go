@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/env/v2"
@@ -65,8 +66,8 @@ type Source struct {
 // belong on a command line, where every user of the machine can read them.
 func AddFlags(flags *pflag.FlagSet) {
 	for _, s := range settings {
-		f := flags.VarPF(&flagText{kind: flagKind(s.kind)}, s.flag(), "", plain(s.doc)+" ("+s.variable()+")")
-		f.DefValue = s.initial
+		f := flags.VarPF(&flagText{kind: flagKind(s.kind)}, s.flag(), "", firstSentence(plain(s.doc))+" ("+s.variable()+")")
+		f.DefValue = strings.Trim(s.initial, `"[]`)
 		if s.kind == kindBool {
 			f.NoOptDefVal = "true"
 		}

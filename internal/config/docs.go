@@ -23,6 +23,15 @@ func parseInitial(text string) (value, error) {
 // plain is a text of the table without the marks of Markdown.
 func plain(doc string) string { return strings.ReplaceAll(doc, "`", "") }
 
+// firstSentence leaves the details to the reference page.
+func firstSentence(doc string) string {
+	first, _, more := strings.Cut(doc, ". ")
+	if more {
+		return first + "."
+	}
+	return first
+}
+
 // flagKind is one word for what a flag takes.
 func flagKind(kind string) string {
 	switch kind {

@@ -106,7 +106,7 @@ var settings = []setting[Config]{
 		"When the service stops, over how long it sends its clients elsewhere (4200), so that they do not all come back at once.",
 		scalar(func(c *Config) *time.Duration { return &c.Server.DrainTimeout }, parseDuration(10*time.Millisecond, time.Hour))},
 	{"log.level", "info", "debug, info, warn or error",
-		"The least important lines that are logged. debug has a line for every frame.",
+		"The least important lines that are logged. debug has a line for every request to the HTTP API.",
 		setLogLevel},
 	{"log.format", "text", "text or json",
 		"How log lines are written, on standard error.",

@@ -104,9 +104,11 @@ function show(frame, data) {
 byId("trigger").addEventListener("submit", async submit => {
   submit.preventDefault()
   tell("")
+  const body = new URLSearchParams(new FormData(submit.target))
   try {
-    const answer = await fetch("/dev/trigger", { method: "POST", body: new URLSearchParams(new FormData(submit.target)) })
+    const answer = await fetch("/dev/trigger", { method: "POST", body })
     if (!answer.ok) tell(await answer.text())
+    else if (!channels.has(body.get("channel"))) tell(`Triggered, but this page is not subscribed to ${body.get("channel")}.`)
   } catch {
     tell("The service does not answer. Is belfry dev still running?")
   }

@@ -1,0 +1,131 @@
+package devsite
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/belfryhq/belfry/internal/apps"
+)
+
+func TestPageHasTheAddressByWhichItWasAskedFor(t *testing.T) {
+	for _, host := range []string{"localhost:6001", "127.0.0.1:7001", "[::1]:6001"} {
+		r := ask(t, "GET", "/", "", "Host", host)
+		page := text(t, r)
+		if r.StatusCode != 200 || r.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+			t.Fatalf("GET / = %d %v", r.StatusCode, r.Header)
+		}
+		h := strings.TrimSuffix(strings.TrimSuffix(host, ":6001"), ":7001")
+		for _, want := range []string{
+			"<code>" + host + "</code>",
+			"wsHost: &#34;" + h + "&#34;, wsPort: ",
+			"httpHost: &#34;" + h + "&#34;, httpPort: ",
+			"PUSHER_HOST=" + h + "\n",
+			"http://app-key:app-secret@" + host + "/apps/app-id",
+			"Host: &#34;" + host + "&#34;",
+		} {
+			if !strings.Contains(page, want) {
+				t.Errorf("the page at %s lacks %q", host, want)
+			}
+		}
+		if policy := r.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "ws://"+host+";") {
+			t.Errorf("policy = %q", policy)
+		}
+	}
+}
+
+// TestPageIsSelfContained follows what the page loads.
+func TestPageIsSelfContained(t *testing.T) {
+	page := text(t, ask(t, "GET", "/", ""))
+	loaded := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page, -1)
+	if len(loaded) != 3 {
+		t.Fatalf("the page loads %q, want an icon, a style and a script", loaded)
+	}
+	for _, l := range loaded {
+		if strings.HasPrefix(l[1], "data:") {
+			continue
+		}
+		r := ask(t, "GET", l[1], "")
+		if body := text(t, r); r.StatusCode != 200 || len(body) < 500 {
+			t.Errorf("GET %s = %d, %d bytes", l[1], r.StatusCode, len(body))
+		} else if strings.Contains(body, "http://") || strings.Contains(body, "https://") {
+			t.Errorf("%s names another place", l[1])
+		}
+	}
+	if strings.Contains(page, "style=\"") || strings.Contains(page, "onclick") {
+		t.Error("the page has what its policy forbids")
+	}
+}
+
+func TestNoSnippetHasAPlaceholderLeft(t *testing.T) {
+	for _, s := range snippets("localhost:6001", "id", apps.Key{Key: "k", Secret: "s"}) {
+		if left := regexp.MustCompile(`<[a-z]+>`).FindString(s.Code); left != "" {
+			t.Errorf("%s: %s is left", s.Title, left)
+		}
+	}
+	js := PusherJS("localhost:6001", "k")
+	for _, option := range []string{"wsHost", "wsPort", "wssPort", "httpHost", "httpPort", "httpsPort", "forceTLS", "cluster"} {
+		if !strings.Contains(js, option+": ") {
+			t.Errorf("the lines for pusher-js lack %s", option)
+		}
+	}
+}
+
+func TestForeignNamesAreRefused(t *testing.T) {
+	for host, want := range map[string]int{
+		"localhost": 200, "localhost:6001": 200, "LOCALHOST:1": 200, "app.localhost:6001": 200, "localhost.:6001": 200,
+		"127.0.0.1": 200, "127.1.2.3:6001": 200, "[::1]:6001": 200, "[::1]": 200, "[::ffff:127.0.0.1]:1": 200,
+		"evil.example": 403, "localhost.evil.example": 403, "127.0.0.1.evil.example:6001": 403, "notlocalhost": 403,
+		"10.0.0.1:6001": 403, "0.0.0.0:6001": 403, "[::]:6001": 403, "": 403, "localhost:6001@evil": 403, "localhost:99999": 403,
+	} {
+		for _, path := range []string{"/", "/dev/page.js"} {
+			if r := ask(t, "GET", path, "", "Host", host); r.StatusCode != want {
+				t.Errorf("GET %s of %q = %d, want %d", path, host, r.StatusCode, want)
+			}
+		}
+		if r := ask(t, "POST", "/pusher/auth", "socket_id=1.2&channel_name=private-a", "Host", host); r.StatusCode != want {
+			t.Errorf("POST /pusher/auth of %q = %d, want %d", host, r.StatusCode, want)
+		}
+	}
+}
+
+func TestUnknownPaths(t *testing.T) {
+	for _, path := range []string{"/x", "/dev/", "/dev/page.html", "/dev/../page.go", "/pusher/authx"} {
+		if r := ask(t, "GET", path, ""); r.StatusCode == 200 {
+			t.Errorf("GET %s = 200", path)
+		}
+	}
+}
+
+func TestTrigger(t *testing.T) {
+	var got Event
+	var failure error
+	site := newSite(func(_ context.Context, e Event) error { got = e; return failure })
+	post := func(header ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "/dev/trigger", strings.NewReader(url.Values{"channel": {"c"}, "event": {"e"}, "data": {`{"a":1}`}}.Encode()))
+		r.Host = "localhost:6001"
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for i := 0; i+1 < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		w := httptest.NewRecorder()
+		site.ServeHTTP(w, r)
+		return w
+	}
+	if w := post("Origin", "http://localhost:6001", "Sec-Fetch-Site", "same-origin"); w.Code != http.StatusNoContent || got != (Event{"c", "e", `{"a":1}`}) {
+		t.Errorf("trigger = %d, %+v", w.Code, got)
+	}
+	got = Event{}
+	if w := post("Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); w.Code != http.StatusForbidden || got != (Event{}) {
+		t.Errorf("trigger from another site = %d, %+v, want 403 and nothing sent", w.Code, got)
+	}
+	failure = errors.New("the channel is no channel")
+	if w := post(); w.Code != http.StatusBadGateway || w.Body.String() != "the channel is no channel\n" {
+		t.Errorf("failed trigger = %d %q", w.Code, w.Body)
+	}
+}
