@@ -52,11 +52,11 @@ conformance: ## The black-box suite; prints how many statements of the protocol 
 
 .PHONY: clients
 clients: setup ## The official client libraries against the real binary
-	E2E_REQUIRED=1 go test -race -count=1 -timeout 10m ./e2e ./e2e/service
+	E2E_REQUIRED=1 go test -race -count=1 -timeout 10m ./e2e
 
 .PHONY: acceptance
 acceptance: setup ## pusher-js's own integration suite, unmodified, against the real binary
-	E2E_ACCEPTANCE=1 go test -count=1 -timeout 10m -v ./e2e/acceptance
+	E2E_ACCEPTANCE=1 go test -race -count=1 -timeout 10m -v ./e2e/acceptance
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (60s)
