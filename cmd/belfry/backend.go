@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,10 +36,7 @@ type event struct {
 // trigger sends an event through the HTTP API and returns the answer, which
 // is a JSON object.
 func (t target) trigger(ctx context.Context, e event) ([]byte, error) {
-	body, err := json.Marshal(e)
-	if err != nil {
-		return nil, err
-	}
+	body := jsonBytes(e)
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.signed("/apps/"+t.appID+"/events", body), bytes.NewReader(body))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/spf13/cobra"
@@ -152,13 +153,16 @@ func (t target) token(text string) string {
 	return t.pair.Key + ":" + protocol.Sign(t.pair.Secret, text)
 }
 
-// jsonBytes encodes what can always be encoded.
+// jsonBytes encodes what can always be encoded. It leaves < > & as they are,
+// because subscribers get strings in the form in which they were sent.
 func jsonBytes(v any) []byte {
-	text, err := json.Marshal(v)
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
 		panic(err)
 	}
-	return text
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }
 
 func jsonText(v any) string { return string(jsonBytes(v)) }

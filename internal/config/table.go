@@ -39,15 +39,6 @@ func names[T any](table []setting[T]) []string {
 	return list
 }
 
-func find[T any](table []setting[T], name string) (setting[T], bool) {
-	for _, s := range table {
-		if s.name == name {
-			return s, true
-		}
-	}
-	return setting[T]{}, false
-}
-
 // Kinds of values, as they are called in the reference page.
 const (
 	kindAddress  = "address"
