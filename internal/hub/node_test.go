@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -360,7 +359,7 @@ func (n *node) expectNothing() {
 }
 
 // newTestNode is what most tests begin with.
-func newTestNode(t *testing.T, change func(*apps.App)) *node {
+func newTestNode(t rapid.TB, change func(*apps.App)) *node {
 	t.Helper()
 	app := testApp()
 	if change != nil {
