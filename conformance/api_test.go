@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -320,28 +319,6 @@ func (a *app) listed(t *testing.T, prefix string, pairs ...string) map[string]an
 		t.Fatalf("%s = %q, want an object of channels", resp.request, short(resp.body))
 	}
 	return list
-}
-
-// exchange sends bytes on a connection of its own and returns the answers
-// that came before the server closed, or one answer when it did not.
-func (a *app) exchange(t *testing.T, raw []byte) (string, error) {
-	t.Helper()
-	nc, err := a.open(dialing{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	_ = nc.SetDeadline(time.Now().Add(patience))
-	if _, err := nc.Write(raw); err != nil {
-		return "", err
-	}
-	return readSome(nc)
-}
-
-func readSome(nc net.Conn) (string, error) {
-	buffer := make([]byte, 64<<10)
-	n, err := nc.Read(buffer)
-	return string(buffer[:n]), err
 }
 
 // number is a JSON number for comparisons with decoded bodies.

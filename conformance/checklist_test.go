@@ -84,10 +84,16 @@ func httpChecklist() checklist {
 }
 
 // TestWebSocket checks every statement of the WebSocket checklist.
-func TestWebSocket(t *testing.T) { webSocketChecklist().run(t) }
+func TestWebSocket(t *testing.T) {
+	t.Parallel()
+	webSocketChecklist().run(t)
+}
 
 // TestHTTP checks every statement of the HTTP API checklist.
-func TestHTTP(t *testing.T) { httpChecklist().run(t) }
+func TestHTTP(t *testing.T) {
+	t.Parallel()
+	httpChecklist().run(t)
+}
 
 // TestChecklistsAreComplete checks the suite itself: no number is missing.
 func TestChecklistsAreComplete(t *testing.T) {

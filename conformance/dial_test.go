@@ -25,7 +25,6 @@ type dialing struct {
 	query     string   // raw; empty means that of a current library
 	headers   []string // added, such as "Origin: https://a.test"
 	pipelined []byte   // sent with the upgrade, in one segment
-	receive   int      // size of the receive buffer; 0 leaves it alone
 	overTLS   bool
 }
 
@@ -45,11 +44,6 @@ func (a *app) open(d dialing) (net.Conn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
-	}
-	if d.receive > 0 {
-		if err := conn.(*net.TCPConn).SetReadBuffer(d.receive); err != nil {
-			return nil, errors.Join(err, conn.Close())
-		}
 	}
 	if !secure {
 		return conn, nil

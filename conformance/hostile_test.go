@@ -16,6 +16,7 @@ import (
 // TestHostile does what broken or malicious peers do. The answer is what the
 // reference or RFC 6455 asks for; above all the server goes on serving others.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]func(*testing.T){
 		"unmasked_frame":             testUnmaskedFrame,
 		"reserved_bits":              testReservedBits,
@@ -86,7 +87,7 @@ func (a *app) breaks(t *testing.T, name string, raw []byte, codes ...int) {
 	}
 	for _, code := range codes {
 		if closing.code == code {
-			c.gone()
+			t.Cleanup(c.gone)
 			return
 		}
 	}

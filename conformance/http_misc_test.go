@@ -239,7 +239,7 @@ func testHTTP1AndHTTP2(t *testing.T) {
 	defer client.CloseIdleConnections()
 	secure := *a
 	secure.addr, secure.secure = a.tlsAddr, true
-	for _, make := range []func(*app) *apiRequest{
+	for _, request := range []func(*app) *apiRequest{
 		func(a *app) *apiRequest { return a.get("/channels", "filter_by_prefix", "none-") },
 		func(a *app) *apiRequest { return a.post("/events", event1("news", "e", "D")) },
 		func(a *app) *apiRequest { return a.post("/events", "not json") },
@@ -247,15 +247,15 @@ func testHTTP1AndHTTP2(t *testing.T) {
 		func(a *app) *apiRequest { return a.get("/channels").set("auth_version", "2") },
 		func(a *app) *apiRequest { return a.get("/nothing") },
 	} {
-		clear := make(a).do(t)
-		over := make(&secure)
+		plainText := request(a).do(t)
+		over := request(&secure)
 		over.client = client
 		got := over.do(t)
-		if clear.proto != "HTTP/1.1" || got.proto != "HTTP/2.0" {
-			t.Errorf("%s over %s and %s, want HTTP/1.1 and HTTP/2.0", clear.request, clear.proto, got.proto)
+		if plainText.proto != "HTTP/1.1" || got.proto != "HTTP/2.0" {
+			t.Errorf("%s over %s and %s, want HTTP/1.1 and HTTP/2.0", plainText.request, plainText.proto, got.proto)
 		}
-		if got.status != clear.status || got.body != clear.body || got.header.Get("Content-Type") != clear.header.Get("Content-Type") {
-			t.Errorf("%s = %d %q over HTTP/2, %d %q over HTTP/1.1", clear.request, got.status, got.body, clear.status, clear.body)
+		if got.status != plainText.status || got.body != plainText.body || got.header.Get("Content-Type") != plainText.header.Get("Content-Type") {
+			t.Errorf("%s = %d %q over HTTP/2, %d %q over HTTP/1.1", plainText.request, got.status, got.body, plainText.status, plainText.body)
 		}
 	}
 }

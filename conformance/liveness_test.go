@@ -131,7 +131,7 @@ func testGracefulShutdown(t *testing.T) {
 // reads nothing. What the kernels buffer comes before the server's own limit.
 func testSlowReader(t *testing.T) {
 	a := fixture(t, plain)
-	slow, quick := a.connectWith(t, dialing{receive: 4 << 10}), a.connect(t)
+	slow, quick := a.connect(t), a.connect(t)
 	shared, own := unique("news"), unique("own")
 	slow.subscribe(shared)
 	slow.subscribe(own)
@@ -142,7 +142,7 @@ func testSlowReader(t *testing.T) {
 	for ; published < most; published++ {
 		a.publish(t, shared, "e", data)
 		quick.expect("e", shared, data)
-		if published%50 == 0 && !a.occupied(t, own) {
+		if published%10 == 0 && !a.occupied(t, own) {
 			break
 		}
 	}
