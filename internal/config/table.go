@@ -79,7 +79,7 @@ var settings = []setting[Config]{
 		"How many connections this process takes, over all apps; more are told to come back later (4100). 0 is no limit.",
 		scalar(func(c *Config) *int { return &c.Server.MaxConnections }, parseInt(0, maxInt))},
 	{"trusted_proxies", "[]", "list of networks",
-		"Proxies whose X-Forwarded-Proto and X-Forwarded-For are believed, as addresses or networks. Everybody else's are ignored.",
+		"Proxies whose X-Forwarded-Proto is believed, as addresses or networks; apps with tls_only need it behind a proxy. Everybody else's is ignored.",
 		list(func(c *Config) *[]netip.Prefix { return &c.Server.TrustedProxies }, parsePrefix)},
 	{"tls.listen", `""`, kindAddress,
 		"Where clients and backends connect with TLS. Needs tls.cert_file and tls.key_file.",
