@@ -21,11 +21,7 @@ func (b *bell) wait(until time.Time) {
 	}
 	d := time.Until(until)
 	if d <= 0 {
-		select {
-		case <-b.ring:
-		default:
-		}
-		return
+		return // the ring, if there is one, is for a wait that sleeps
 	}
 	b.timer.Reset(d)
 	select {

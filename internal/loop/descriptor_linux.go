@@ -19,7 +19,7 @@ type descriptor struct {
 	socket  *Socket
 	poller  *poller
 	fd      int
-	slot    int32 // in the poller
+	slot    int32 // in the poller; -1 before it is there
 	blocked bool  // the peer takes no more; waiting to be told that it does
 	offset  int   // bytes of the first frame that the peer has
 	stuckAt time.Time

@@ -180,12 +180,14 @@ func (p *poller) control(op int, d *descriptor, events uint32) error {
 	return errors.Join(err, cerr)
 }
 
-// remove forgets d, whose descriptor is about to be closed.
+// remove forgets d, whose descriptor is about to be closed. It may not have
+// been added: a loop that stops starts no socket.
 func (p *poller) remove(d *descriptor) {
-	if p.slots[d.slot] == d {
-		p.slots[d.slot] = nil
-		p.free = append(p.free, d.slot)
+	if d.slot < 0 {
+		return
 	}
+	p.slots[d.slot] = nil
+	p.free = append(p.free, d.slot)
 	delete(p.stuck, d)
 }
 
@@ -221,7 +223,7 @@ func newLink(s *Socket, conn net.Conn) Link {
 	if p, ok := s.loop.waiter.(*poller); ok {
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			if fd, err := detach(tcp); err == nil {
-				return &descriptor{socket: s, poller: p, fd: fd}
+				return &descriptor{socket: s, poller: p, fd: fd, slot: -1}
 			}
 		}
 	}
