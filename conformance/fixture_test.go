@@ -50,31 +50,37 @@ const (
 // A fixtureApp says where an app is and what is set in its configuration.
 type fixtureApp struct {
 	service  string
+	about    string // what a test needs it for, after "an app …"
 	settings map[string]any
 }
 
 var fixtureApps = map[string]fixtureApp{
-	plain:          {"main", nil},
-	otherApp:       {"main", nil},
-	empty:          {"main", nil},
-	clientEventsOn: {"main", map[string]any{"client_events": true}},
-	countsOn:       {"main", map[string]any{"subscription_count": true}},
-	watchlistOn:    {"main", map[string]any{"watchlist_events": true}},
-	authorizedOn:   {"main", map[string]any{"authorized_connections": true, "authorization_timeout": "1s"}},
-	disabled:       {"main", map[string]any{"disabled": true}},
-	tlsOnly:        {"main", map[string]any{"tls_only": true}},
-	quotaOfTwo:     {"main", map[string]any{"limits": map[string]any{"connections": 2}}},
-	quotaFreed:     {"main", map[string]any{"limits": map[string]any{"connections": 2}}},
-	originsLimited: {"main", map[string]any{"allowed_origins": []string{"*.example.com"}}},
-	timeoutOf30:    {"main", map[string]any{"activity_timeout": "30s"}},
-	secondKey:      {"main", nil}, // its second key is added by fixtureConfig
-	cacheOfASecond: {"main", map[string]any{"limits": map[string]any{"cache_ttl": "1s"}}},
-	impatient:      {"quick", map[string]any{"activity_timeout": "2s"}},
-	proxied:        {"quick", map[string]any{"tls_only": true}},
-	smallBodies:    {"quick", nil},
-	prefixed:       {"prefixed", nil},
-	draining:       {"draining", nil},
+	plain:          {"main", "with defaults", nil},
+	otherApp:       {"main", "beside the one that is given", nil},
+	empty:          {"main", "that nobody uses", nil},
+	clientEventsOn: {"main", "with client_events on", map[string]any{"client_events": true}},
+	countsOn:       {"main", "with subscription_count on", map[string]any{"subscription_count": true}},
+	watchlistOn:    {"main", "with watchlist_events on", map[string]any{"watchlist_events": true}},
+	authorizedOn: {"main", "with authorized connections and a deadline of 1 s",
+		map[string]any{"authorized_connections": true, "authorization_timeout": "1s"}},
+	disabled:       {"main", "that is disabled", map[string]any{"disabled": true}},
+	tlsOnly:        {"main", "that is TLS-only", map[string]any{"tls_only": true}},
+	quotaOfTwo:     {"main", "with a quota of two connections", map[string]any{"limits": map[string]any{"connections": 2}}},
+	quotaFreed:     {"main", "with a quota of two connections", map[string]any{"limits": map[string]any{"connections": 2}}},
+	originsLimited: {"main", "with a list of origins", map[string]any{"allowed_origins": []string{"*.example.com"}}},
+	timeoutOf30:    {"main", "with an activity timeout of 30 s", map[string]any{"activity_timeout": "30s"}},
+	secondKey:      {"main", "with two pairs of credentials", nil}, // fixtureConfig adds the second
+	cacheOfASecond: {"main", "whose cache lives 1 s", map[string]any{"limits": map[string]any{"cache_ttl": "1s"}}},
+	impatient:      {"quick", "with an activity timeout of 2 s and a pong wait of 1 s", map[string]any{"activity_timeout": "2s"}},
+	proxied:        {"quick", "that is TLS-only behind a trusted proxy", map[string]any{"tls_only": true}},
+	smallBodies:    {"quick", "with a small limit of request bodies", nil},
+	prefixed:       {"prefixed", "under the path prefix /ws", nil},
+	draining:       {"draining", "on a service that may be stopped", nil},
 }
+
+// switches are the settings that an external app may have on without being
+// unfit for the rest of the suite.
+var switches = []string{clientEventsOn, countsOn, watchlistOn}
 
 // fixtureKeys are the credentials of a fixture app. Those of the app A are
 // published ones; the checklists name them.
@@ -146,7 +152,11 @@ func fixture(t *testing.T, name string) *app {
 	t.Helper()
 	if target.external != nil {
 		if name != plain && !target.switches[name] {
-			skip(t, fmt.Sprintf("needs an app %q: let the suite start the service, or name the switch in BELFRY_TEST_SWITCHES", name))
+			reason := "needs an app " + fixtureApps[name].about + ": the suite must start the service itself"
+			if slices.Contains(switches, name) {
+				reason += ", or BELFRY_TEST_SWITCHES must name " + name
+			}
+			skip(t, reason)
 		}
 		return target.external
 	}

@@ -233,7 +233,7 @@ func testTwoRequestsOnAConnection(t *testing.T) {
 func testHTTP1AndHTTP2(t *testing.T) {
 	a := fixture(t, plain)
 	if a.tlsAddr == "" {
-		skip(t, "needs a clear-text and a TLS address of one server: only when the suite starts the service itself")
+		skip(t, "needs a plain and a TLS address of one server: the suite must start the service itself")
 	}
 	client := newAPIClient(&http.Transport{ForceAttemptHTTP2: true})
 	defer client.CloseIdleConnections()

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,8 +93,11 @@ func (s *targetServer) openExternal(address string) error {
 		return errors.New("BELFRY_TEST_URL needs BELFRY_TEST_APP_ID, BELFRY_TEST_KEY and BELFRY_TEST_SECRET too")
 	}
 	s.switches = make(map[string]bool)
-	for name := range strings.SplitSeq(os.Getenv("BELFRY_TEST_SWITCHES"), ",") {
-		s.switches[strings.TrimSpace(name)] = true
+	for name := range strings.FieldsFuncSeq(os.Getenv("BELFRY_TEST_SWITCHES"), func(r rune) bool { return r == ',' || r == ' ' }) {
+		if !slices.Contains(switches, name) {
+			return fmt.Errorf("BELFRY_TEST_SWITCHES: %q is none of %s", name, strings.Join(switches, ", "))
+		}
+		s.switches[name] = true
 	}
 	s.external.counts = s.switches["subscription_count"]
 	return nil
@@ -121,7 +125,7 @@ func (s *targetServer) service(t *testing.T, name string) *service {
 func (s *targetServer) private(t *testing.T, fixture string) *service {
 	t.Helper()
 	if s.external != nil {
-		skip(t, "needs a service that the test may stop: only when the suite starts the service itself")
+		skip(t, "needs a service that the test may stop: the suite must start the service itself")
 	}
 	own, err := startService(s.binary, s.dir, unique(fixture), fixtureConfig(fixture))
 	if err != nil {
