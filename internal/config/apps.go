@@ -30,6 +30,10 @@ func (d *document) apps(node *yaml.Node) ([]*apps.App, []appGiven) {
 	for i, element := range node.Content {
 		element = resolve(element)
 		name := fmt.Sprintf("apps[%d]", i)
+		if isNull(element) {
+			d.problems.add(d.at(element), name, "is empty")
+			continue
+		}
 		app, given := d.app(element, name)
 		d.keys(app, element, name, unique)
 		if other, twice := unique.ids[app.ID]; twice && app.ID != "" {
@@ -102,6 +106,10 @@ func (d *document) keys(app *apps.App, node *yaml.Node, name string, unique uniq
 	}
 	for i, element := range list.Content {
 		element, full := resolve(element), fmt.Sprintf("%s[%d]", name, i)
+		if isNull(element) {
+			d.problems.add(d.at(element), full, "is empty")
+			continue
+		}
 		pair := d.pair(element, full)
 		if other, twice := unique.keys[pair.Key]; twice && pair.Key != "" {
 			d.problems.add(d.at(element), full+".key", "%q stands in %s as well", pair.Key, other)

@@ -22,6 +22,7 @@ import (
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/belfryhq/belfry/internal/server"
 )
@@ -169,14 +170,17 @@ func (l *loader) file(name string) {
 		return
 	}
 	l.config.File = name
-	d, top := readFile(name, &l.problems)
-	if top == nil {
-		return
+	if d, top := readFile(name, &l.problems); top != nil {
+		l.document(d, top)
+		l.warnReadable(name)
 	}
+}
+
+// document reads everything that stands in the file.
+func (l *loader) document(d *document, top *yaml.Node) {
 	found := d.read(top, block{known: names(settings), lists: []string{"apps"}})
 	if node := found.nodes["apps"]; node != nil {
 		l.config.Server.Apps, l.config.apps = d.apps(node)
-		l.warnReadable(name)
 	}
 	fromFile, values := koanf.New("."), map[string]any{}
 	for name, v := range found.values {

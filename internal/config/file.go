@@ -242,7 +242,7 @@ func (b block) elsewhere(name string) string {
 type pair struct{ key, value *yaml.Node }
 
 // maxMerges bounds how deep mappings may be merged into each other.
-const maxMerges = 10
+const maxMerges = 3
 
 // pairs is what stands in a mapping, and then what is merged into it with <<
 // and not overridden there.

@@ -65,6 +65,9 @@ var mistakes = map[string]struct {
 	"app without anything": {"apps: [{}]", []string{
 		`belfry.yaml:1: apps[0].id: is missing`,
 		`belfry.yaml:1: apps[0].keys: is missing: an app has at least one pair, keys: [{key: …, secret: …}]`}},
+	"empty elements": {"apps:\n  -\n  - id: a\n    keys:\n      -", []string{
+		`belfry.yaml:2: apps[0]: is empty`,
+		`belfry.yaml:5: apps[1].keys[0]: is empty`}},
 	"same id and same key": {"apps:\n  - {id: a, keys: [{key: k, secret: s}]}\n  - {id: a, keys: [{key: k, secret: t}]}", []string{
 		`belfry.yaml:3: apps[1].keys[0].key: "k" stands in apps[0].keys[0] as well`,
 		`belfry.yaml:3: apps[1].id: "a" is the id of apps[0] as well`}},
