@@ -6,7 +6,10 @@
 // transport; what the text says is the business of package protocol.
 package frame
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"sync"
+)
 
 // headroom is the longest header that a server's WebSocket frame has:
 // two bytes and a 64-bit length.
@@ -17,6 +20,9 @@ const headroom = 10
 type Frame struct {
 	wire   []byte
 	header int // length of the WebSocket header at the start of wire
+
+	deflate  sync.Once
+	deflated *Frame // set by deflate
 }
 
 // Text returns the frame of one text message. Build appends the message's

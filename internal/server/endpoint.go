@@ -14,11 +14,10 @@ import (
 // Bounds on what one HTTP connection may cost. The header has room for an
 // event whose parameters all stand in the query.
 const (
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 60 * time.Second
-	writeTimeout      = 60 * time.Second
-	idleTimeout       = 120 * time.Second
-	maxHeaderBytes    = 128 << 10
+	readTimeout    = 30 * time.Second // of header and body together: one deadline to set
+	writeTimeout   = 60 * time.Second
+	idleTimeout    = 120 * time.Second
+	maxHeaderBytes = 128 << 10
 )
 
 // An endpoint is a listener and the HTTP server on it. A nil endpoint serves
@@ -45,14 +44,13 @@ func (s *Server) listen(name, address string, h http.Handler, config *tls.Config
 		listener: l,
 		tls:      config != nil,
 		server: &http.Server{
-			Handler:           h,
-			TLSConfig:         config,
-			ReadHeaderTimeout: readHeaderTimeout,
-			ReadTimeout:       readTimeout,
-			WriteTimeout:      writeTimeout,
-			IdleTimeout:       idleTimeout,
-			MaxHeaderBytes:    maxHeaderBytes,
-			ErrorLog:          slog.NewLogLogger(s.log.With("listener", name).Handler(), slog.LevelWarn),
+			Handler:        h,
+			TLSConfig:      config,
+			ReadTimeout:    readTimeout,
+			WriteTimeout:   writeTimeout,
+			IdleTimeout:    idleTimeout,
+			MaxHeaderBytes: maxHeaderBytes,
+			ErrorLog:       slog.NewLogLogger(s.log.With("listener", name).Handler(), slog.LevelWarn),
 		},
 	}
 	s.onStop(name+" listener", e.stop)

@@ -49,6 +49,8 @@ type Config struct {
 	PongTimeout            time.Duration // 0: the default of package ws
 	SendBuffer             int           // bytes that may wait for one client; 0: the default of package loop
 	SubscriptionErrorFrame bool          // tell listeners of a channel that it was refused
+	Compression            bool          // let clients negotiate permessage-deflate
+	PortableSockets        bool          // a goroutine per socket even where the loops could poll
 	AssumeProtocol         int           // version of clients that name none; 0: refuse them
 
 	MaxBodySize      int  // of the HTTP API, in bytes; 0: the default of package httpapi
@@ -102,7 +104,7 @@ func New(cfg Config) (_ *Server, err error) {
 	}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	s.loops = loop.NewGroup(loop.Config{SendBuffer: cfg.SendBuffer})
+	s.loops = loop.NewGroup(loop.Config{SendBuffer: cfg.SendBuffer, Portable: cfg.PortableSockets})
 	s.hub = hub.New(hub.Config{
 		Apps:             registry,
 		Loops:            s.loops,
@@ -141,6 +143,7 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 			Path:           s.cfg.Path,
 			MaxMessageSize: s.cfg.MaxMessageSize,
 			PongTimeout:    s.cfg.PongTimeout,
+			Compression:    s.cfg.Compression,
 			TrustedProxies: s.cfg.TrustedProxies,
 			Registerer:     s.metrics,
 		}),

@@ -28,6 +28,7 @@ type conn struct {
 	pinged  time.Time // when it was pinged for that; zero if it was not
 	drainAt time.Time // when it is sent away; zero while it may stay
 	state   state
+	deflate bool // frames to the client are compressed
 }
 
 // A state is how far a connection is on its way out.
@@ -42,8 +43,9 @@ const (
 
 // open makes a conn of a socket, on its loop: the session begins, or the
 // client is told why not.
-func (s *Server) open(socket *loop.Socket, r hub.Request) *conn {
-	c := &conn{server: s, socket: socket, heard: socket.Loop().Now()}
+func (s *Server) open(socket *loop.Socket, r hub.Request, deflate bool) *conn {
+	c := &conn{server: s, socket: socket, heard: socket.Loop().Now(), deflate: deflate}
+	c.reader.deflate = deflate
 	session, refused := s.cfg.Hub.Connect(r, c, socket.Loop().Index())
 	if refused != nil {
 		c.Close(refused)
@@ -56,9 +58,13 @@ func (s *Server) open(socket *loop.Socket, r hub.Request) *conn {
 
 // Send implements hub.Socket.
 func (c *conn) Send(f *frame.Frame) {
-	if c.state == open {
-		c.socket.Send(f)
+	if c.state != open {
+		return
 	}
+	if c.deflate {
+		f = f.Deflated()
+	}
+	c.socket.Send(f)
 }
 
 // Close implements hub.Socket: the error as an event, then as a Close frame.
@@ -75,7 +81,7 @@ func (c *conn) shut(code protocol.CloseCode, reason string, next state) {
 	c.server.metrics.close(code)
 	c.socket.Send(frame.Control(opClose, closePayload(code, reason)))
 	c.state = next
-	c.reader = reader{}
+	c.reader = reader{deflate: c.deflate}
 	c.socket.SetDeadline(c.socket.Loop().Now().Add(closeWait))
 	c.end()
 }

@@ -19,7 +19,8 @@ const (
 
 const (
 	finBit     = 0x80
-	rsvBits    = 0x70
+	deflateBit = 0x40 // RSV1: the message is compressed
+	rsvBits    = 0x30
 	opcodeBits = 0x0f
 	maskBit    = 0x80
 	lengthBits = 0x7f
@@ -34,6 +35,9 @@ type reader struct {
 	partial []byte // the beginning of a frame
 	message []byte // the payloads of a fragmented message so far
 	opcode  byte   // of that message; 0 when there is none
+
+	deflate    bool // compression was negotiated
+	compressed bool // the message that is being read is
 }
 
 // A sink takes what a reader read. The slices are valid during the call.
@@ -72,7 +76,7 @@ func (r *reader) read(b []byte, limit int, to sink) protocol.CloseCode {
 		}
 		payload := b[h.size : h.size+h.length]
 		unmask(payload, b[h.size-4:h.size])
-		if bad := r.frame(h, payload, to); bad != 0 {
+		if bad := r.frame(h, payload, limit, to); bad != 0 {
 			return bad
 		}
 		b = b[h.size+h.length:]
@@ -136,6 +140,8 @@ func (r *reader) check(first, second byte) protocol.CloseCode {
 	switch {
 	case first&rsvBits != 0, second&maskBit == 0:
 		return protocol.CloseProtocol
+	case first&deflateBit != 0 && (!r.deflate || opcode != opText):
+		return protocol.CloseProtocol
 	case opcode >= opClose:
 		if opcode > opPong || first&finBit == 0 || second&lengthBits > maxControl {
 			return protocol.CloseProtocol
@@ -153,7 +159,7 @@ func (r *reader) check(first, second byte) protocol.CloseCode {
 }
 
 // frame takes one frame, unmasked.
-func (r *reader) frame(h header, payload []byte, to sink) protocol.CloseCode {
+func (r *reader) frame(h header, payload []byte, limit int, to sink) protocol.CloseCode {
 	switch h.first & opcodeBits {
 	case opPing:
 		to.onPing(payload)
@@ -162,13 +168,16 @@ func (r *reader) frame(h header, payload []byte, to sink) protocol.CloseCode {
 	case opClose:
 		return closeFrame(payload, to)
 	default:
-		return r.data(h, payload, to)
+		return r.data(h, payload, limit, to)
 	}
 	return 0
 }
 
 // data takes a frame of a text message, which may be all of it.
-func (r *reader) data(h header, payload []byte, to sink) protocol.CloseCode {
+func (r *reader) data(h header, payload []byte, limit int, to sink) protocol.CloseCode {
+	if r.opcode == 0 {
+		r.compressed = h.first&deflateBit != 0
+	}
 	if h.first&finBit == 0 {
 		r.opcode = opText
 		r.message = append(r.message, payload...)
@@ -177,6 +186,12 @@ func (r *reader) data(h header, payload []byte, to sink) protocol.CloseCode {
 	if r.opcode != 0 {
 		payload = append(r.message, payload...)
 		r.message, r.opcode = nil, 0
+	}
+	if r.compressed {
+		var bad protocol.CloseCode
+		if payload, bad = inflate(payload, limit); bad != 0 {
+			return bad
+		}
 	}
 	if !utf8.Valid(payload) {
 		return protocol.CloseInvalidText

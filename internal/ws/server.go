@@ -36,6 +36,8 @@ type Config struct {
 	// PongTimeout is how long a pinged client has to answer. Zero means
 	// DefaultPongTimeout.
 	PongTimeout time.Duration
+	// Compression lets clients negotiate permessage-deflate.
+	Compression bool
 	// TrustedProxies are the peers whose X-Forwarded-Proto is believed.
 	TrustedProxies []netip.Prefix
 	Registerer     prometheus.Registerer // nil: no metrics are registered
@@ -92,6 +94,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Timeout:  10 * time.Second,
 		Protocol: func(offered string) bool { return offered == choice },
 	}
+	var deflate negotiation
+	if s.cfg.Compression {
+		up.Negotiate = deflate.choose
+	}
 	nc, rw, _, err := up.Upgrade(r, w)
 	if err != nil {
 		if nc != nil {
@@ -100,7 +106,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.cfg.Loops.Attach(nc, buffered(rw.Reader), func(socket *loop.Socket) loop.Handler {
-		return s.open(socket, req)
+		return s.open(socket, req, deflate.accepted)
 	})
 }
 
