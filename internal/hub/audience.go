@@ -113,3 +113,38 @@ func (d *delivery) run(loop int) {
 	}
 	d.hub.metrics.deliveries.Add(float64(n))
 }
+
+// A dismissal is a delivery that closes.
+type dismissal struct {
+	of     *audience
+	number uint64
+	why    *protocol.Error
+}
+
+// dismiss closes the sessions in a, but not those that join from here on. The
+// lock that guards a is held.
+func (h *Hub) dismiss(a *audience, why *protocol.Error) {
+	a.last++
+	if a.loops == 0 {
+		return
+	}
+	d := &dismissal{of: a, number: a.last, why: why}
+	h.post(a, d.run)
+}
+
+// run is a dismissal's part on one loop.
+func (d *dismissal) run(loop int) {
+	r := d.of.roll[loop]
+	if r == nil {
+		return
+	}
+	var doomed []*Session // closing takes them off the roll
+	for _, st := range r.seats {
+		if st.since < d.number {
+			doomed = append(doomed, st.session)
+		}
+	}
+	for _, s := range doomed {
+		s.socket.Close(d.why)
+	}
+}

@@ -50,11 +50,11 @@ func (ch *channel) fresh(now time.Time) bool {
 // cachedFrame is what a new subscriber gets after its success: the event as
 // it was delivered first, or the news that there is none. The shard's lock is
 // held.
-func (ch *channel) cachedFrame(now time.Time) *frame.Frame {
+func (ch *channel) cachedFrame(now time.Time) (f *frame.Frame, miss bool) {
 	if ch.fresh(now) {
-		return ch.cached.frame
+		return ch.cached.frame, false
 	}
-	return frame.Text(func(b []byte) []byte { return protocol.AppendCacheMiss(b, ch.name) })
+	return frame.Text(func(b []byte) []byte { return protocol.AppendCacheMiss(b, ch.name) }), true
 }
 
 // dropExpired forgets the cached events that nobody may get any more.

@@ -66,9 +66,10 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 	ch := sh.open(name, kind)
 	var j joined
 	sub := &subscription{channel: ch}
+	added := false
 	if member != nil {
-		added, ok := ch.presence.add(*member, t.app.Limits.PresenceMembers)
-		if !ok {
+		var ok bool
+		if added, ok = ch.presence.add(*member, t.app().Limits.PresenceMembers); !ok {
 			sh.release(ch)
 			return nil, j, refuseFull
 		}
@@ -80,9 +81,18 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 		sub.userID = member.UserID
 	}
 	ch.add(&sub.seat, s)
+	if ch.size == 1 {
+		t.tell(News{Kind: ChannelOccupied, Channel: name})
+	}
+	if added {
+		t.tell(News{Kind: MemberAdded, Channel: name, UserID: sub.userID})
+	}
 	j.succeeded = ch.succeeded()
 	if kind.Cache() {
-		j.cached = ch.cachedFrame(time.Now())
+		var miss bool
+		if j.cached, miss = ch.cachedFrame(time.Now()); miss {
+			t.tell(News{Kind: CacheMiss, Channel: name})
+		}
 	}
 	t.countChanged(sh, ch)
 	return sub, j, nil
@@ -99,6 +109,10 @@ func (t *tenant) leave(sub *subscription) {
 		t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
 			return protocol.AppendMemberRemoved(b, ch.name, sub.userID)
 		}), protocol.SocketID{})
+		t.tell(News{Kind: MemberRemoved, Channel: ch.name, UserID: sub.userID})
+	}
+	if ch.size == 0 {
+		t.tell(News{Kind: ChannelVacated, Channel: ch.name})
 	}
 	t.countChanged(sh, ch)
 	sh.release(ch)

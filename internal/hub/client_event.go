@@ -4,7 +4,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/rawjson"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -23,10 +23,11 @@ func (s *Session) clientEvent(now time.Time, m protocol.Message) {
 		return
 	}
 	metrics.clientEvents.Inc()
-	s.tenant.relay(sub, frame.Text(func(b []byte) []byte {
-		data := protocol.AppendDataLiteral(nil, m.Data)
-		return protocol.AppendEvent(b, m.Event, m.Channel, data, sub.userID)
-	}))
+	data := m.Data
+	if !rawjson.IsString(data) {
+		data = protocol.AppendDataLiteral(nil, data)
+	}
+	s.tenant.relay(sub, m.Event, data)
 }
 
 // checkClientEvent returns the sender's subscription to the event's channel.

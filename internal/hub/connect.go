@@ -49,10 +49,28 @@ func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.E
 		s.authorizeBy = time.Now().Add(app.AuthorizationTimeout)
 	}
 	h.metrics.connections.Inc()
+	s.tenant.enter(s)
+	if gone := h.stale(app); gone != nil {
+		s.End()
+		h.metrics.refuse(gone.Code)
+		return nil, gone
+	}
 	socket.Send(frame.Text(func(b []byte) []byte {
 		return protocol.AppendConnectionEstablished(b, s.id, app.ActivityTimeout)
 	}))
 	return s, nil
+}
+
+// stale returns why an app that was found a moment ago is none for clients any
+// more. Whoever is among everyone by now will be told of later changes.
+func (h *Hub) stale(app *apps.App) *protocol.Error {
+	switch now := h.cfg.Apps.ByID(app.ID); {
+	case now == nil:
+		return protocol.UnknownApp(anyKey(app))
+	case now.Disabled:
+		return protocol.ErrAppDisabled
+	}
+	return nil
 }
 
 // admit checks a request, in the order in which the hosted service's errors
@@ -131,7 +149,7 @@ func (h *Hub) reserve(app *apps.App) *protocol.Error {
 
 // count counts one session towards the app's quota, if that has room.
 func (t *tenant) count() bool {
-	quota := int64(t.app.Limits.Connections)
+	quota := int64(t.app().Limits.Connections)
 	if n := t.connections.Add(1); quota > 0 && n > quota {
 		t.connections.Add(-1)
 		return false

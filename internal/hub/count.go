@@ -31,7 +31,7 @@ func (c *countLimit) stop() {
 // countChanged tells the channel's subscribers how many they are, now or when
 // the interval is over. The shard's lock is held.
 func (t *tenant) countChanged(sh *shard, ch *channel) {
-	if !t.app.SubscriptionCount || ch.kind.Presence() || ch.size == 0 {
+	if !t.app().SubscriptionCount || ch.kind.Presence() || ch.size == 0 {
 		return
 	}
 	if ch.count == nil {
@@ -61,6 +61,7 @@ func (t *tenant) tellCount(ch *channel) {
 	t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
 		return protocol.AppendSubscriptionCount(b, ch.name, ch.size)
 	}), protocol.SocketID{})
+	t.tell(News{Kind: SubscriptionCount, Channel: ch.name, Subscriptions: ch.size})
 }
 
 // stopTimers makes sure that no count is told any more.

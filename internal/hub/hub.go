@@ -76,6 +76,8 @@ type Config struct {
 	// HostedErrorsOnly leaves out the pusher:subscription_error frame, which
 	// the hosted service does not send.
 	HostedErrorsOnly bool
+	// Observer hears what happens in channels. Nil means that nobody does.
+	Observer Observer
 	// Registerer is where the hub's metrics are registered. Nil means nowhere.
 	Registerer prometheus.Registerer
 }
@@ -101,6 +103,7 @@ func New(cfg Config) *Hub {
 		stop:    make(chan struct{}),
 		swept:   make(chan struct{}),
 	}
+	cfg.Apps.Watch(h.appChanged)
 	go h.sweep()
 	return h
 }
@@ -127,7 +130,8 @@ const shardCount = 32
 // A tenant is the state of one app.
 type tenant struct {
 	hub         *Hub
-	app         *apps.App
+	current     atomic.Pointer[apps.App]
+	everyone    everyone     // all sessions of the app
 	connections atomic.Int64 // sessions that count towards the app's quota
 	waiting     atomic.Int64 // sessions that are not authorized yet
 	shards      [shardCount]shard
@@ -145,9 +149,20 @@ func (h *Hub) tenant(app *apps.App) *tenant {
 	if t, ok := h.tenants.Load(app.ID); ok {
 		return t.(*tenant)
 	}
-	t, _ := h.tenants.LoadOrStore(app.ID, &tenant{hub: h, app: app})
-	return t.(*tenant)
+	fresh := &tenant{hub: h}
+	fresh.current.Store(app)
+	found, _ := h.tenants.LoadOrStore(app.ID, fresh)
+	t := found.(*tenant)
+	// The app may have changed since the caller looked it up, when there was
+	// nobody here yet to be told.
+	if now := h.cfg.Apps.ByID(app.ID); now != nil && now != app {
+		t.current.CompareAndSwap(app, now)
+	}
+	return t
 }
+
+// app is what the app is now.
+func (t *tenant) app() *apps.App { return t.current.Load() }
 
 func (h *Hub) eachTenant(do func(*tenant)) {
 	h.tenants.Range(func(_, t any) bool {

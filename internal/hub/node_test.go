@@ -343,7 +343,7 @@ func (n *node) expectNothing() {
 	}
 	n.hub.eachTenant(func(tn *tenant) {
 		if c, w := tn.connections.Load(), tn.waiting.Load(); c != 0 || w != 0 {
-			n.t.Errorf("app %s counts %d connections and %d waiting, want none", tn.app.ID, c, w)
+			n.t.Errorf("app %s counts %d connections and %d waiting, want none", tn.app().ID, c, w)
 		}
 		for i := range tn.shards {
 			for name, ch := range tn.shards[i].channels {

@@ -18,6 +18,7 @@ type Session struct {
 	id     protocol.SocketID
 
 	// Owned by the loop.
+	place        seat // among all sessions of the app
 	subs         subscriptions
 	identity     *identity // nil until the client signs in
 	clientEvents bucket
@@ -46,7 +47,7 @@ func (s *Session) CheckAuthorized(now time.Time) {
 	}
 }
 
-func (s *Session) app() *apps.App { return s.tenant.app }
+func (s *Session) app() *apps.App { return s.tenant.app() }
 
 // Receive is called with each message of the client, in order, at about now.
 // Text is valid UTF-8; the session does not keep it.
@@ -151,6 +152,7 @@ func (s *Session) End() {
 	} else {
 		s.tenant.waiting.Add(-1)
 	}
+	s.tenant.exit(s)
 	s.tenant.hub.connections.Add(-1)
 	s.tenant.hub.metrics.connections.Dec()
 }

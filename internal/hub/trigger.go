@@ -69,7 +69,7 @@ func (t *tenant) trigger(name string, e Event, except protocol.SocketID) {
 	ch := sh.channels[name]
 	if kind.Cache() {
 		ch = sh.open(name, kind)
-		ch.remember(f, e.Data, t.app.Limits.CacheTTL)
+		ch.remember(f, e.Data, t.app().Limits.CacheTTL)
 	}
 	if ch != nil {
 		t.hub.deliver(&ch.audience, f, except)
@@ -82,10 +82,16 @@ func (sh *shard) has(name string) bool {
 	return sh.channels[name] != nil
 }
 
-// relay delivers a client's event to the other sessions on the channel.
-func (t *tenant) relay(sub *subscription, f *frame.Frame) {
+// relay delivers a client's event to the other sessions on the channel. Data is
+// the event's, as a JSON string literal.
+func (t *tenant) relay(sub *subscription, event string, data []byte) {
+	f := frame.Text(func(b []byte) []byte {
+		return protocol.AppendEvent(b, event, sub.channel.name, data, sub.userID)
+	})
 	sh := t.shard(sub.channel.name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	t.hub.deliver(&sub.channel.audience, f, sub.session.id)
+	t.tell(News{Kind: ClientEvent, Channel: sub.channel.name, UserID: sub.userID,
+		Event: event, Data: data, Socket: sub.session.id})
 }

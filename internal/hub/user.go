@@ -233,29 +233,5 @@ func (h *Hub) Terminate(app *apps.App, userID string) {
 	if u == nil || u.connections.size == 0 {
 		return
 	}
-	u.connections.last++ // those who sign in from here on are not meant
-	t := &termination{of: &u.connections, number: u.connections.last}
-	h.post(t.of, t.run)
-}
-
-// A termination is a delivery that closes.
-type termination struct {
-	of     *audience
-	number uint64
-}
-
-func (t *termination) run(loop int) {
-	r := t.of.roll[loop]
-	if r == nil {
-		return
-	}
-	var doomed []*Session // closing takes them off the roll
-	for _, st := range r.seats {
-		if st.since < t.number {
-			doomed = append(doomed, st.session)
-		}
-	}
-	for _, s := range doomed {
-		s.socket.Close(protocol.ErrTerminated)
-	}
+	h.dismiss(&u.connections, protocol.ErrTerminated)
 }

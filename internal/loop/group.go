@@ -100,6 +100,13 @@ func (g *Group) Post(loop int, run func(loop int), weight int) {
 // returns the context's error if that does not change in time.
 func (g *Group) Admit(ctx context.Context) error { return g.gate.wait(ctx) }
 
+// Hold makes Admit wait as if a mailbox was full, until Release is called as
+// often: for queues beside the mailboxes that must not grow without an end.
+func (g *Group) Hold() { g.gate.close() }
+
+// Release takes back one Hold.
+func (g *Group) Release() { g.gate.open() }
+
 // Attach hands conn over to a loop, which calls open on its goroutine to get
 // the socket's handler. Early holds bytes that were read from conn already.
 // From here on the loop owns conn and closes it.

@@ -1,0 +1,67 @@
+package hub
+
+import (
+	"sync"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// everyone is all sessions of an app, for what concerns all of them.
+type everyone struct {
+	mu sync.Mutex // guards the audience like a shard's lock
+	audience
+}
+
+// enter adds a session that begins. It runs on the session's loop.
+func (t *tenant) enter(s *Session) {
+	t.everyone.mu.Lock()
+	defer t.everyone.mu.Unlock()
+	t.everyone.add(&s.place, s)
+}
+
+// exit takes a session out that ends. It runs on the session's loop.
+func (t *tenant) exit(s *Session) {
+	t.everyone.mu.Lock()
+	defer t.everyone.mu.Unlock()
+	t.everyone.remove(&s.place)
+}
+
+// appChanged makes a change of an app's settings true for the sessions that
+// are there: they stay, under the new settings, unless the app is disabled or
+// gone.
+func (h *Hub) appChanged(c apps.Change) {
+	if c.Old == nil {
+		return
+	}
+	found, ok := h.tenants.Load(c.Old.ID)
+	if !ok {
+		return
+	}
+	t := found.(*tenant)
+	switch {
+	case c.New == nil:
+		h.tenants.Delete(c.Old.ID)
+		t.dismiss(protocol.UnknownApp(anyKey(c.Old)))
+	case c.New.Disabled:
+		t.current.Store(c.New)
+		t.dismiss(protocol.ErrAppDisabled)
+	default:
+		t.current.Store(c.New)
+	}
+}
+
+// dismiss closes all sessions of the app.
+func (t *tenant) dismiss(why *protocol.Error) {
+	t.everyone.mu.Lock()
+	defer t.everyone.mu.Unlock()
+	t.hub.dismiss(&t.everyone.audience, why)
+}
+
+// anyKey is a key by which clients know the app.
+func anyKey(app *apps.App) string {
+	if len(app.Keys) == 0 {
+		return ""
+	}
+	return app.Keys[0].Key
+}
