@@ -31,7 +31,12 @@ func (c *countLimit) stop() {
 // countChanged tells the channel's subscribers how many they are, now or when
 // the interval is over. The shard's lock is held.
 func (t *tenant) countChanged(sh *shard, ch *channel) {
-	if !t.app().SubscriptionCount || ch.kind.Presence() || ch.size == 0 {
+	if !t.app().SubscriptionCount || ch.kind.Presence() {
+		return
+	}
+	if ch.size == 0 {
+		ch.count.stop()
+		t.tell(News{Kind: SubscriptionCount, Channel: ch.name}) // there is nobody else to tell
 		return
 	}
 	if ch.count == nil {
