@@ -41,9 +41,9 @@ func runNode(ctx context.Context, node *server.Server, log *slog.Logger) error {
 			log.Info("listening", "listener", listener.name, "address", listener.addr.String())
 		}
 	}
-	defer context.AfterFunc(ctx, func() { log.Info("stopping; a second signal stops at once") })()
-	err := node.Run(ctx)
-	if err != nil {
+	forget := context.AfterFunc(ctx, func() { log.Info("stopping; a second signal stops at once") })
+	defer forget()
+	if err := node.Run(ctx); err != nil {
 		return err
 	}
 	log.Info("stopped")

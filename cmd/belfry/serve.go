@@ -58,7 +58,7 @@ func serve(ctx context.Context, s streams, source config.Source) error {
 	}
 	log := newLog(s.err, cfg.LogLevel, cfg.LogFormat)
 	for _, warning := range cfg.Warnings {
-		log.Warn(warning.String())
+		log.Warn("doubtful configuration", "place", warning.Place.String(), "setting", warning.Name, "reason", warning.Text)
 	}
 	log.Info("starting", "version", versionLine(), "config", cfg.File)
 	if len(cfg.Server.Apps) == 0 {
@@ -94,7 +94,7 @@ func serveKept(cfg *config.Config, out io.Writer, log *slog.Logger) error {
 // adviseOfFile warns of a file that lies ready and is not used.
 func adviseOfFile(cfg *config.Config, log *slog.Logger) {
 	if _, err := os.Stat("belfry.yaml"); err == nil && cfg.File == "" {
-		log.Warn("there is a belfry.yaml here, but it is not used; pass --config belfry.yaml")
+		log.Warn("a belfry.yaml is here, but it is not used; pass --config belfry.yaml")
 	}
 }
 

@@ -42,7 +42,7 @@ var appSettings = []setting[apps.App]{
 		"How long a connection may be silent before it is pinged; clients are told it in whole seconds. 10s to 600s is sensible.",
 		scalar(func(a *apps.App) *time.Duration { return &a.ActivityTimeout }, parseActivityTimeout)},
 	{"allowed_origins", `["*"]`, "list of host patterns",
-		"Hosts whose pages may connect, such as example.com or *.example.com. \"*\" allows every client; anything else also refuses clients that are not browsers.",
+		"Hosts whose pages may connect, such as `example.com` or `*.example.com`. `*` allows every client; anything else also refuses clients that are not browsers.",
 		list(func(a *apps.App) *[]string { return &a.AllowedOrigins }, parseOrigin)},
 	limit("connections", "0", "Connections at once; more are refused (4004).",
 		func(l *apps.Limits) *int { return &l.Connections }),
