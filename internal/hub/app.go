@@ -31,17 +31,20 @@ func (t *tenant) exit(s *Session) {
 // are there: they stay, under the new settings, unless the app is disabled or
 // gone.
 func (h *Hub) appChanged(c apps.Change) {
-	if c.Old == nil {
-		return
+	app := c.New
+	if app == nil {
+		app = c.Old
 	}
-	found, ok := h.tenants.Load(c.Old.ID)
+	// An app that is new can have a tenant: of one with its id that is gone,
+	// made by a call that had found it before.
+	found, ok := h.tenants.Load(app.ID)
 	if !ok {
 		return
 	}
 	t := found.(*tenant)
 	switch {
 	case c.New == nil:
-		h.tenants.Delete(c.Old.ID)
+		h.tenants.Delete(app.ID)
 		t.dismiss(protocol.UnknownApp(anyKey(c.Old)))
 	case c.New.Disabled:
 		t.current.Store(c.New)

@@ -29,16 +29,18 @@ type Request struct {
 // from which it is called, and sends the first of them. If it refuses, nothing
 // was sent, and the transport tells the client.
 func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.Error) {
+	var t *tenant
 	app, refused := h.admit(r)
 	if refused == nil {
-		refused = h.reserve(app)
+		t = h.tenant(app)
+		refused = h.reserve(t, app)
 	}
 	if refused != nil {
 		h.metrics.refuse(refused.Code)
 		return nil, refused
 	}
 	s := &Session{
-		tenant: h.tenant(app),
+		tenant: t,
 		socket: socket,
 		loop:   loop,
 		id:     protocol.NewSocketID(),
@@ -49,8 +51,8 @@ func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.E
 		s.authorizeBy = time.Now().Add(app.AuthorizationTimeout)
 	}
 	h.metrics.connections.Inc()
-	s.tenant.enter(s)
-	if gone := h.stale(app); gone != nil {
+	t.enter(s)
+	if gone := h.stale(t, app); gone != nil {
 		s.End()
 		h.metrics.refuse(gone.Code)
 		return nil, gone
@@ -63,12 +65,14 @@ func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.E
 
 // stale returns why an app that was found a moment ago is none for clients any
 // more. Whoever is among everyone by now will be told of later changes.
-func (h *Hub) stale(app *apps.App) *protocol.Error {
+func (h *Hub) stale(t *tenant, app *apps.App) *protocol.Error {
 	switch now := h.cfg.Apps.ByID(app.ID); {
 	case now == nil:
 		return protocol.UnknownApp(anyKey(app))
 	case now.Disabled:
 		return protocol.ErrAppDisabled
+	case h.tenant(now) != t: // gone, and another with its id is there
+		return protocol.ErrReconnect
 	}
 	return nil
 }
@@ -125,12 +129,11 @@ func originHost(origin string) string {
 // reserve counts a new session against the quotas of node and app. With
 // authorized connections on, the app's quota is asked for when the session
 // becomes authorized.
-func (h *Hub) reserve(app *apps.App) *protocol.Error {
+func (h *Hub) reserve(t *tenant, app *apps.App) *protocol.Error {
 	if n := h.connections.Add(1); h.cfg.MaxConnections > 0 && n > int64(h.cfg.MaxConnections) {
 		h.connections.Add(-1)
 		return protocol.ErrOverCapacity
 	}
-	t := h.tenant(app)
 	quota := int64(app.Limits.Connections)
 	if app.AuthorizedRequired {
 		if n := t.waiting.Add(1); quota > 0 && n > quota*waitingFactor {
