@@ -67,6 +67,11 @@ type Param struct {
 // Elements of an array sort under the name without "[]"; what sorts equal
 // keeps its order. The params themselves stay unchanged.
 func RequestText(method, path string, params []Param) string {
+	return string(AppendRequestText(nil, method, path, params))
+}
+
+// AppendRequestText appends the text that RequestText returns.
+func AppendRequestText(dst []byte, method, path string, params []Param) []byte {
 	var few [12]Param
 	sorted := few[:0]
 	size := len(method) + len(path) + 2
@@ -81,8 +86,7 @@ func RequestText(method, path string, params []Param) string {
 	slices.SortStableFunc(sorted, func(a, b Param) int {
 		return strings.Compare(strings.TrimSuffix(a.Key, "[]"), strings.TrimSuffix(b.Key, "[]"))
 	})
-	text := make([]byte, 0, size)
-	text = append(text, strings.ToUpper(method)...)
+	text := append(slices.Grow(dst, size), strings.ToUpper(method)...)
 	text = append(text, '\n')
 	text = append(text, path...)
 	separator := byte('\n')
@@ -96,7 +100,7 @@ func RequestText(method, path string, params []Param) string {
 	if len(sorted) == 0 {
 		text = append(text, separator)
 	}
-	return string(text)
+	return text
 }
 
 // SignWebhook returns the signature of a webhook's body. Receivers find it in

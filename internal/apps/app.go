@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/belfryhq/belfry/protocol"
 )
 
 // An App is a tenant: everything it does is invisible to every other app.
@@ -48,6 +50,8 @@ type App struct {
 type Key struct {
 	Key    string
 	Secret string
+
+	signer *protocol.Signer // with Secret; set when the app enters a registry
 }
 
 // Limits bound what one app may use. Zero means unlimited for every field
@@ -113,6 +117,23 @@ func (a *App) Secret(key string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// Signer returns the signer for one of the app's keys, or nil when it is none
+// of them. A key without a secret is none: everybody would know it.
+func (a *App) Signer(key string) *protocol.Signer {
+	for _, k := range a.Keys {
+		switch {
+		case k.Key != key:
+			continue
+		case k.Secret == "":
+			return nil
+		case k.signer == nil:
+			return protocol.NewSigner(k.Secret)
+		}
+		return k.signer
+	}
+	return nil
 }
 
 // OriginAllowed reports whether a browser page of that origin host (without

@@ -68,7 +68,7 @@ func TestMatchHostIsARegularExpression(t *testing.T) {
 }
 
 func TestSecretIsThatOfTheKey(t *testing.T) {
-	a := &App{Keys: []Key{{"old", "s1"}, {"new", "s2"}}}
+	a := &App{Keys: []Key{{Key: "old", Secret: "s1"}, {Key: "new", Secret: "s2"}}}
 	tests := map[string]struct {
 		secret string
 		ok     bool

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/belfryhq/belfry/protocol"
 )
 
 // ErrUnknown says that there is no app with that id.
@@ -53,7 +55,11 @@ func newIndex(list []*App) (*index, error) {
 			continue
 		}
 		ix.byID[a.ID] = a
-		for _, k := range a.Keys {
+		for i := range a.Keys {
+			k := &a.Keys[i]
+			if k.signer == nil { // else the app is in use already
+				k.signer = protocol.NewSigner(k.Secret)
+			}
 			switch {
 			case k.Secret == "":
 				errs = append(errs, fmt.Errorf("apps: key %q of app %q has no secret", k.Key, a.ID))

@@ -6,8 +6,8 @@ import (
 )
 
 func TestRegistryFindsAppsByIDAndByEveryKey(t *testing.T) {
-	shop := &App{ID: "1", Keys: []Key{{"k1", "s1"}, {"k2", "s2"}}}
-	blog := &App{ID: "k1", Keys: []Key{{"1", "s3"}}} // ids and keys are different names
+	shop := &App{ID: "1", Keys: []Key{{Key: "k1", Secret: "s1"}, {Key: "k2", Secret: "s2"}}}
+	blog := &App{ID: "k1", Keys: []Key{{Key: "1", Secret: "s3"}}} // ids and keys are different names
 	r, err := NewRegistry([]*App{shop, blog})
 	if err != nil {
 		t.Fatal(err)
@@ -36,9 +36,9 @@ func TestRegistryOfNothing(t *testing.T) {
 
 func TestRegistryTellsEveryMistake(t *testing.T) {
 	r, err := NewRegistry([]*App{
-		{ID: "1", Keys: []Key{{"a", "s"}, {"a", "s"}}}, // twice in one app
-		{ID: "1", Keys: []Key{{"b", "s"}}},             // the id again
-		{ID: "2", Keys: []Key{{"a", "s"}, {"c", ""}}},  // the key of another app, and one without a secret
+		{ID: "1", Keys: []Key{{Key: "a", Secret: "s"}, {Key: "a", Secret: "s"}}}, // twice in one app
+		{ID: "1", Keys: []Key{{Key: "b", Secret: "s"}}},                          // the id again
+		{ID: "2", Keys: []Key{{Key: "a", Secret: "s"}, {Key: "c", Secret: ""}}},  // the key of another app, and one without a secret
 	})
 	if err == nil || r != nil {
 		t.Fatalf("NewRegistry = %v, %v, want no registry and an error", r, err)

@@ -39,11 +39,11 @@ func (a *api) authenticate(c *call) error {
 	if err := c.checkTimestamp(a.now()); err != nil {
 		return err
 	}
-	secret, ok := app.Secret(key)
-	if !ok || secret == "" { // a registry has neither; without this an empty secret would be one that everybody knows
+	signer := app.Signer(key)
+	if signer == nil {
 		return &statusError{status: a.unknownKey, message: "Unknown auth_key"}
 	}
-	if err := a.checkSignature(c, secret); err != nil {
+	if err := a.checkSignature(c, signer); err != nil {
 		return err
 	}
 	c.app = app
@@ -90,17 +90,17 @@ func timestamp(s string) int64 {
 // The query is tried decoded, which is what the protocol says, and then as on
 // the wire, for libraries that forget to escape it; if that is what was
 // signed, it is also what the parameters are.
-func (a *api) checkSignature(c *call, secret string) error {
+func (a *api) checkSignature(c *call, signer *protocol.Signer) error {
 	given, ok := c.param("auth_signature")
 	if !ok {
 		return c.errSignature("nil")
 	}
-	if a.verify(c, c.params, secret, given) {
+	if a.verify(c, c.params, signer, given) {
 		return nil
 	}
 	if strings.ContainsAny(c.query, "%+") {
 		raw := appendParams(nil, c.query, false)
-		if a.verify(c, raw, secret, given) {
+		if a.verify(c, raw, signer, given) {
 			c.params = raw
 			return nil
 		}
@@ -112,8 +112,8 @@ func (a *api) checkSignature(c *call, secret string) error {
 // wire; without or with the prefix that the client or a proxy keeps to itself;
 // and each of these decoded, because what stands between here and the client
 // may have escaped it.
-func (a *api) verify(c *call, params []protocol.Param, secret, given string) bool {
-	if protocol.VerifySignature(secret, protocol.RequestText(c.r.Method, c.path, params), given) {
+func (a *api) verify(c *call, params []protocol.Param, signer *protocol.Signer, given string) bool {
+	if c.signed(c.path, params, signer, given) {
 		return true
 	}
 	paths := [3]string{}
@@ -125,11 +125,18 @@ func (a *api) verify(c *call, params []protocol.Param, secret, given string) boo
 	}
 	paths[2] = decodedPath(c.path)
 	for _, path := range paths {
-		if path != "" && protocol.VerifySignature(secret, protocol.RequestText(c.r.Method, path, params), given) {
+		if path != "" && c.signed(path, params, signer, given) {
 			return true
 		}
 	}
 	return false
+}
+
+// signed reports whether the request is signed over that path and those
+// parameters.
+func (c *call) signed(path string, params []protocol.Param, signer *protocol.Signer, given string) bool {
+	c.text = protocol.AppendRequestText(c.text[:0], c.r.Method, path, params)
+	return signer.Verify(c.text, given)
 }
 
 // decodedPath is path without escapes, or "" if it has none.

@@ -33,6 +33,7 @@ type call struct {
 	channels []string       // where E1 and E7 trigger
 	events   []hub.Targeted // what E2 triggers
 	infos    []info         // beside events: what is asked about their channels
+	text     []byte         // what the client can have signed
 	scratch  []byte         // JSON made of what did not come as JSON
 	out      []byte         // the answer
 }
@@ -48,6 +49,7 @@ func (c *call) reset() {
 		channels: c.channels[:0],
 		events:   c.events[:0],
 		infos:    c.infos[:0],
+		text:     reuse(c.text),
 		scratch:  reuse(c.scratch),
 		out:      reuse(c.out),
 	}

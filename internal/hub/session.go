@@ -94,12 +94,12 @@ func (s *Session) sendError(e *protocol.Error) {
 // the texts that it may have signed.
 func (s *Session) verify(auth string, texts ...string) *protocol.Error {
 	key, digest, _ := protocol.SplitAuth(auth)
-	secret, ok := s.app().Secret(key)
-	if !ok {
+	signer := s.app().Signer(key)
+	if signer == nil {
 		return protocol.InvalidKey(key)
 	}
 	for _, text := range texts {
-		if protocol.VerifySignature(secret, text, digest) {
+		if signer.Verify([]byte(text), digest) {
 			return nil
 		}
 	}
