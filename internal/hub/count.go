@@ -51,14 +51,16 @@ func (t *tenant) countChanged(sh *shard, ch *channel) {
 		c.last = now
 		t.tellCount(ch)
 	case c.timer == nil:
-		c.timer = time.AfterFunc(due.Sub(now), func() {
+		var timer *time.Timer
+		timer = time.AfterFunc(due.Sub(now), func() {
 			sh.mu.Lock()
 			defer sh.mu.Unlock()
-			if c.timer != nil && ch.size > 0 {
+			if c.timer == timer && ch.size > 0 { // not stopped when it had fired
 				c.timer, c.last = nil, time.Now()
 				t.tellCount(ch)
 			}
 		})
+		c.timer = timer
 	}
 }
 

@@ -178,3 +178,25 @@ func TestCountIsRightInTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// A timer that has fired, but is overtaken by a change that tells the count
+// itself, must not take the place of the timer after it.
+func TestCountTimerThatComesLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNode(t, counting)
+		early, _ := crowd(n, 110)
+		tn := n.hub.tenant(n.app)
+		sh := tn.shard("news")
+		sh.mu.Lock()
+		ch := sh.channels["news"]
+		time.Sleep(ch.count.last.Add(countInterval).Sub(time.Now())) // the timer has fired, and waits for the lock
+		tn.countChanged(sh, ch)                                      // tells
+		tn.countChanged(sh, ch)                                      // owes the next
+		sh.mu.Unlock()
+		synctest.Wait()
+		early.expect(count("news", 110))
+		time.Sleep(countInterval)
+		synctest.Wait()
+		early.expect(count("news", 110))
+	})
+}
