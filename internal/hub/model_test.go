@@ -20,6 +20,8 @@ type world struct {
 	node     *node
 	clients  []*person
 	channels map[string]*place
+	news     []string // that the observer has to hear
+	heard    gazette
 }
 
 // A person is a client and what the world expects of it.
@@ -57,7 +59,8 @@ func modelApp() *apps.App {
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{t: t, node: newNode(t, modelApp()), channels: make(map[string]*place)}
+	w := &world{t: t, channels: make(map[string]*place)}
+	w.node = newNodeWith(t, Config{Observer: &w.heard}, modelApp())
 	now := time.Now()
 	w.node.now = func() time.Time { now = now.Add(time.Second); return now } // no complaint is too much
 	for _, name := range modelChannels {
@@ -117,6 +120,10 @@ func (w *world) compare() {
 		p.want = nil
 	}
 	w.node.loops.run()
+	if !slices.Equal(w.heard, w.news) {
+		w.t.Fatalf("the observer heard\n\t%q\nwant\n\t%q", w.heard, w.news)
+	}
+	w.heard, w.news = nil, nil
 	if got := w.node.hub.Connections(); got != len(w.clients) {
 		w.t.Fatalf("Connections() = %d, want %d", got, len(w.clients))
 	}
@@ -174,6 +181,8 @@ func (w *world) resort() {
 		slices.Sort(p.got)
 		slices.Sort(p.want)
 	}
+	slices.Sort(w.heard)
+	slices.Sort(w.news)
 }
 
 func (w *world) online(user string) bool {
@@ -192,6 +201,7 @@ func (w *world) tellWatchers(user, frame string) {
 func (w *world) tellCount(name string) {
 	ch := w.channels[name]
 	if !protocol.KindOf(name).Presence() {
+		w.report(SubscriptionCount, name, fmt.Sprint(len(ch.subs)))
 		for p := range ch.subs {
 			p.tell(count(name, len(ch.subs)))
 		}
@@ -207,10 +217,14 @@ func (w *world) left(p *person, name string) {
 		ch.members[i].sockets--
 		if ch.members[i].sockets == 0 {
 			ch.members = slices.Delete(ch.members, i, i+1)
+			w.report(MemberRemoved, name, id)
 			for q := range ch.subs {
 				q.tell(removed(name, id))
 			}
 		}
+	}
+	if len(ch.subs) == 0 {
+		w.report(ChannelVacated, name)
 	}
 	w.tellCount(name)
 }
@@ -229,7 +243,8 @@ func (w *world) entered(p *person, name string, m occupant) {
 		p.tell(complaint(protocol.ErrTooManyChannels), subscriptionError(name, "LimitReached", 4004))
 		return
 	}
-	success, id := succeeded(name), ""
+	success, id, first := succeeded(name), "", len(ch.subs) == 0
+	isNew := false
 	if protocol.KindOf(name).Presence() {
 		id = m.id
 		i := slices.IndexFunc(ch.members, func(o occupant) bool { return o.id == m.id })
@@ -242,6 +257,7 @@ func (w *world) entered(p *person, name string, m occupant) {
 			return
 		default:
 			ch.members = append(ch.members, m)
+			isNew = true
 			for q := range ch.subs {
 				q.tell(added(name, m.id, m.info))
 			}
@@ -254,10 +270,17 @@ func (w *world) entered(p *person, name string, m occupant) {
 	}
 	ch.subs[p] = id
 	p.tell(success)
+	if first {
+		w.report(ChannelOccupied, name)
+	}
+	if isNew {
+		w.report(MemberAdded, name, id)
+	}
 	if protocol.KindOf(name).Cache() && ch.cached != "" {
 		p.tell(ch.cached)
 	} else if protocol.KindOf(name).Cache() {
 		p.tell(miss(name))
+		w.report(CacheMiss, name)
 	}
 	w.tellCount(name)
 }

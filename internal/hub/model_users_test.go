@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -121,6 +122,7 @@ func (w *world) clientEvent(p *person, name string) {
 		p.tell(complaint(protocol.ErrNotSubscribed))
 		return
 	}
+	w.report(ClientEvent, name, id, "client-e", `"d"`, p.session.ID().String())
 	f := "client-e @" + name + " d"
 	if id != "" {
 		f += " by " + id
@@ -144,4 +146,29 @@ func (w *world) terminate(user string) {
 		// What it was told before its end depends on who ended first.
 		w.forget(p)
 	}
+}
+
+// A gazette is an observer that keeps what it heard.
+type gazette []string
+
+func (g *gazette) Observe(_ *apps.App, n News) {
+	switch n.Kind {
+	case SubscriptionCount:
+		*g = append(*g, printed(n.Kind, n.Channel, fmt.Sprint(n.Subscriptions)))
+	case MemberAdded, MemberRemoved:
+		*g = append(*g, printed(n.Kind, n.Channel, n.UserID))
+	case ClientEvent:
+		*g = append(*g, printed(n.Kind, n.Channel, n.UserID, n.Event, string(n.Data), n.Socket.String()))
+	default:
+		*g = append(*g, printed(n.Kind, n.Channel))
+	}
+}
+
+// report expects news.
+func (w *world) report(k NewsKind, channel string, more ...string) {
+	w.news = append(w.news, printed(k, channel, more...))
+}
+
+func printed(k NewsKind, channel string, more ...string) string {
+	return fmt.Sprintf("%d %s %q", k, channel, more)
 }

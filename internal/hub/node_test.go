@@ -345,6 +345,9 @@ func (n *node) expectNothing() {
 		if c, w := tn.connections.Load(), tn.waiting.Load(); c != 0 || w != 0 {
 			n.t.Errorf("app %s counts %d connections and %d waiting, want none", tn.app().ID, c, w)
 		}
+		if got := tn.everyone.size; got != 0 || tn.everyone.loops != 0 {
+			n.t.Errorf("app %s has %d sessions, want none", tn.app().ID, got)
+		}
 		for i := range tn.shards {
 			for name, ch := range tn.shards[i].channels {
 				if ch.cached == nil || ch.size != 0 || ch.loops != 0 {
