@@ -140,6 +140,20 @@ func testExtensionOffered(t *testing.T) {
 	}
 }
 
+func testOddPaths(t *testing.T) {
+	a := fixture(t, plain)
+	app := a.prefix + "/app/"
+	for _, path := range []string{app + a.key + "/", app + percentEncoded(a.key), app + "%" + fmt.Sprintf("%02x", a.key[0]) + a.key[1:]} {
+		a.connectWith(t, dialing{path: path}).open()
+	}
+	for _, path := range []string{app, app + "/", app + a.key + "/x", app + a.key + "//", a.prefix + "/App/" + a.key, a.prefix + "/apps/" + a.id + "/events", "/"} {
+		a.refused(t, dialing{path: path}, 4005)
+	}
+	for _, path := range []string{app + a.key + "%00", app + "%ff%fe", app + strings.ToUpper(a.key) + "%2F..", app + "..%2F" + a.key} {
+		a.refused(t, dialing{path: path}, 4001)
+	}
+}
+
 // answer returns the status of the HTTP answer to raw bytes; 0 when there was
 // none before the server closed.
 func (a *app) answer(t *testing.T, raw string) int {

@@ -40,6 +40,7 @@ func TestHostile(t *testing.T) {
 		"long_echo":                  testLongEcho,
 		"frames_before_101":          testFramesBefore101,
 		"extension_offered":          testExtensionOffered,
+		"odd_paths":                  testOddPaths,
 		"odd_upgrades":               testOddUpgrades,
 		"oversized_upgrade":          testOversizedUpgrade,
 		"upgrade_never_ends":         testUpgradeNeverEnds,

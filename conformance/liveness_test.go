@@ -28,8 +28,8 @@ const longIdle = 10 * time.Second
 func testPongsKeepOpen(t *testing.T) {
 	c := fixture(t, impatient).connect(t)
 	c.quietFor(longIdle) // answers control Pings while it reads
-	if c.pings == 0 {
-		t.Errorf("no control Ping in %v, want one every 2 to 7 s of silence", longIdle)
+	if c.pings < 1 || c.pings > 5 {
+		t.Errorf("control Pings in %v = %d, want one for every 2 to 7 s of silence", longIdle, c.pings)
 	}
 	c.open()
 }
@@ -56,6 +56,9 @@ func testActivityKeepsOpen(t *testing.T) {
 		c.quietFor(time.Second)
 	}
 	c.open()
+	if c.pings > 2 { // none but for a machine that stood still
+		t.Errorf("control Pings in %v = %d, want none: there was no silence of 2 s", longIdle, c.pings)
+	}
 }
 
 func testOutboundIsNotActivity(t *testing.T) {
