@@ -1,0 +1,131 @@
+package fallback
+
+import (
+	"iter"
+	"slices"
+	"time"
+)
+
+const (
+	// orderWait is how long a request waits for those that the client sent
+	// before it.
+	orderWait = 100 * time.Millisecond
+	// maxEarly is how many requests wait at once, and maxEarlyBytes how much
+	// they may have brought.
+	maxEarly      = 512
+	maxEarlyBytes = 512 << 10
+)
+
+// An order puts requests back into the order in which the client made them,
+// as far as that can be known: each message is a request of its own, and they
+// overtake each other. Clients number all their requests, those of other
+// sessions too, so that a gap may never be filled.
+type order struct {
+	next  uint64    // the lowest number that was not seen; 0: none was
+	early []request // of higher numbers, sorted
+	size  int       // bytes of the messages in early
+	ready [][][]byte
+}
+
+// A request is what is known of one that came too early.
+type request struct {
+	number   uint64
+	messages [][]byte // nil for a receive request
+	came     time.Time
+}
+
+// add notes a request. Without a number it is in order.
+func (o *order) add(number uint64, messages [][]byte, now time.Time) {
+	switch {
+	case number != 0 && o.next == 0:
+		o.next = number + 1
+		o.ready = append(o.ready, messages)
+	case number > o.next:
+		i, found := slices.BinarySearchFunc(o.early, number, func(r request, n uint64) int {
+			if r.number < n {
+				return -1
+			}
+			return int(min(r.number-n, 1))
+		})
+		if found {
+			return // sent twice on its way
+		}
+		o.early = slices.Insert(o.early, i, request{number, messages, now})
+		o.size += size(messages)
+		if len(o.early) > maxEarly || o.size > maxEarlyBytes {
+			o.release(len(o.early))
+		}
+	case number == o.next && number != 0:
+		o.next++
+		o.ready = append(o.ready, messages)
+		o.release(0)
+	default:
+		o.ready = append(o.ready, messages)
+	}
+}
+
+// release makes the first n early requests ready, and those that follow them
+// without a gap.
+func (o *order) release(n int) {
+	for n < len(o.early) && (n > 0 && o.early[n].number == o.early[n-1].number+1 || n == 0 && o.early[0].number == o.next) {
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	for _, r := range o.early[:n] {
+		o.ready = append(o.ready, r.messages)
+		o.size -= size(r.messages)
+	}
+	o.next = o.early[n-1].number + 1
+	o.early = slices.Delete(o.early, 0, n)
+	if len(o.early) == 0 {
+		o.early = nil
+	}
+}
+
+// due is when [order.expire] has to be called, or zero.
+func (o *order) due() time.Time {
+	var first time.Time
+	for _, r := range o.early {
+		if first.IsZero() || r.came.Before(first) {
+			first = r.came
+		}
+	}
+	if first.IsZero() {
+		return first
+	}
+	return first.Add(orderWait)
+}
+
+// expire gives up waiting for what should have come before the requests that
+// have waited long enough.
+func (o *order) expire(now time.Time) {
+	for n := len(o.early); n > 0; n-- {
+		if !now.Before(o.early[n-1].came.Add(orderWait)) {
+			o.release(n)
+			return
+		}
+	}
+}
+
+// take returns the messages that are ready, in order, each list once.
+func (o *order) take() iter.Seq[[][]byte] {
+	return func(yield func([][]byte) bool) {
+		ready := o.ready
+		o.ready = nil
+		for _, messages := range ready {
+			if !yield(messages) {
+				return
+			}
+		}
+	}
+}
+
+func size(messages [][]byte) int {
+	n := 0
+	for _, m := range messages {
+		n += len(m)
+	}
+	return n
+}

@@ -1,0 +1,221 @@
+package fallback
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// writeTimeout is how long one chunk may take.
+const writeTimeout = 30 * time.Second
+
+// serveReceive answers a request that waits for frames.
+func (s *Server) serveReceive(w http.ResponseWriter, r *http.Request, rt route) {
+	f := formats[rt.endpoint]
+	query := r.URL.Query()
+	callback := query.Get("c")
+	if f.callback && !callbackName.MatchString(callback) {
+		refuse(w, http.StatusBadRequest, "c is not the name of a callback")
+		return
+	}
+	// The request must have been read before its end can be noticed.
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, minBody)); err != nil {
+		refuseBody(w, err)
+		return
+	}
+	p := response{w: w, control: http.NewResponseController(w), format: f, callback: callback}
+	if rt.endpoint == xhrStreaming && r.Header.Get("Content-Type") != "application/json" {
+		p.prelude = xhrPrelude
+	} else if f.prelude != nil {
+		p.prelude = f.prelude(callback)
+	}
+	for {
+		rcv := &receiver{
+			format: f,
+			number: requestNumber(query.Get("n")),
+			chunks: make(chan chunk, 1),
+			quit:   make(chan struct{}),
+			units:  units(p.prelude),
+		}
+		session := s.sessionFor(r, rt, f, query)
+		if session == nil {
+			s.overCapacity(w, rt, f)
+			return
+		}
+		select {
+		case <-session.opened:
+		case <-r.Context().Done():
+			return
+		}
+		session.loop.Post(func(int) { session.attach(rcv) }, 1)
+		if p.serve(r, session.loop, rcv) {
+			return
+		}
+	}
+}
+
+// sessionFor returns the session of a receive request: a new one if there is
+// none, or nil if there are too many.
+func (s *Server) sessionFor(r *http.Request, rt route, f *format, query map[string][]string) *session {
+	if found := s.table.find(rt.id); found != nil {
+		return found
+	}
+	n := &session{server: s, id: rt.id, transport: f.transport, opened: make(chan struct{})}
+	n.request.Secure = s.cfg.Secure(r)
+	if rt.id.sockJS() {
+		n.transport = transportSockJS
+	} else {
+		n.request.Path = rt.app
+		n.request.Query = query
+		n.request.Origin = r.Header.Get("Origin")
+		assumeVersion(query)
+	}
+	found := s.table.findOrAdd(n)
+	if found == n {
+		s.cfg.Loops.Open(
+			func(socket *loop.Socket) loop.Link { return link{n} },
+			func(socket *loop.Socket) loop.Handler {
+				n.open(socket)
+				return n
+			})
+	}
+	return found
+}
+
+// assumeVersion makes a client that names no protocol speak the version that
+// all clients with these transports speak.
+func assumeVersion(query map[string][]string) {
+	if len(query["protocol"]) == 0 {
+		query["protocol"] = []string{strconv.Itoa(latestProtocol)}
+	}
+}
+
+const latestProtocol = 7
+
+// overCapacity refuses a client for which there is no room. The line that
+// opens a session comes first: without it clients do not see the other.
+func (s *Server) overCapacity(w http.ResponseWriter, rt route, f *format) {
+	if rt.id.sockJS() {
+		refuse(w, http.StatusServiceUnavailable, protocol.ErrOverCapacity.Message)
+		return
+	}
+	setHeaders(w.Header(), f)
+	_, _ = w.Write(append(openLine.text, closeLine(protocol.ErrOverCapacity).text...))
+}
+
+// requestNumber reads the number that clients give their requests, or 0.
+func requestNumber(text string) uint64 {
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// setHeaders are those of a response with frames. They keep proxies from
+// storing, changing and above all from collecting it.
+func setHeaders(h http.Header, f *format) {
+	h.Set("Content-Type", f.contentType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store, no-cache, no-transform, must-revalidate, max-age=0")
+	h.Set("X-Accel-Buffering", "no")
+}
+
+// A response is the HTTP side of a receiver. The request's goroutine alone
+// uses it.
+type response struct {
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	format   *format
+	callback string
+	prelude  []byte
+	buf      []byte // lines in the format's encoding
+}
+
+// serve writes what the loop hands to rcv until one of the three ends it. It
+// returns false if the session had ended before it got the receiver.
+func (p *response) serve(r *http.Request, l *loop.Loop, rcv *receiver) bool {
+	setHeaders(p.w.Header(), p.format)
+	// Streams outlive the timeouts of the server; each write has its own.
+	_ = p.control.SetWriteDeadline(time.Time{})
+	var err error
+	written := func(int) { rcv.written(err) }
+	for {
+		select {
+		case c := <-rcv.chunks:
+			err = p.write(c)
+			if c.last {
+				return true
+			}
+			l.Post(written, 1)
+			if err != nil {
+				return true
+			}
+		case <-rcv.quit:
+			if rcv.gone {
+				return false
+			}
+			p.finish(rcv)
+			return true
+		case <-r.Context().Done():
+			l.Post(func(int) { rcv.aborted() }, 1)
+			return true
+		}
+	}
+}
+
+// finish writes what the receiver was handed before it was told to end.
+func (p *response) finish(rcv *receiver) {
+	select {
+	case c := <-rcv.chunks:
+		_ = p.write(c) // who does not listen any more can not be told either
+	default:
+	}
+}
+
+// write writes a chunk and sees that it leaves.
+func (p *response) write(c chunk) error {
+	if err := p.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	if len(p.prelude) > 0 {
+		if _, err := p.w.Write(p.prelude); err != nil {
+			return err
+		}
+		p.prelude = nil
+	}
+	for _, line := range c.lines {
+		if p.format.encode != nil {
+			p.buf = p.format.encode(p.buf[:0], line, p.callback)
+			line = p.buf
+		}
+		if _, err := p.w.Write(line); err != nil {
+			return err
+		}
+	}
+	if c.last {
+		return nil // the end of the response flushes it
+	}
+	if err := p.control.Flush(); err != nil {
+		return err
+	}
+	if cap(p.buf) > keepBuffer {
+		p.buf = nil
+	}
+	// An HTTP/2 stream would be reset when its deadline comes, written or not.
+	return p.control.SetWriteDeadline(time.Time{})
+}
+
+// keepBuffer is the largest buffer that a stream keeps while it is silent.
+const keepBuffer = 4 << 10
+
+// The compiler checks that a session is what it is used as.
+var (
+	_ hub.Socket   = (*session)(nil)
+	_ loop.Handler = (*session)(nil)
+)

@@ -1,0 +1,157 @@
+package fallback
+
+import (
+	"io"
+
+	"github.com/belfryhq/belfry/internal/loop"
+)
+
+const (
+	// rotation is how many UTF-16 code units of one response make pusher-js
+	// leave it for a new one, when it has read all of them and more than
+	// this. What is written after that is lost.
+	rotation = 256 << 10
+	// sockJSRotation is how many bytes of a response end it with SockJS.
+	sockJSRotation = 128 << 10
+	// maxChunk is how many bytes of lines go out at a time, and maxBatch how
+	// many a poll is answered with, if it takes no single message to pass it.
+	maxChunk = 64 << 10
+	maxBatch = 256 << 10
+)
+
+// A receiver is a request that waits for a session's frames. Its goroutine,
+// one of net/http's, writes what the loop hands it.
+type receiver struct {
+	// Immutable.
+	format *format
+	number uint64 // of the request; 0: it has none
+
+	chunks chan chunk    // with room for one; the loop sends when it is idle
+	quit   chan struct{} // closed by the loop when the response has to end
+	gone   bool          // set before quit is closed: the session had ended already
+
+	// Owned by the loop.
+	session *session // nil if it never got this receiver
+	started bool     // the response has begun
+	idle    bool     // nothing is being written
+	units   int      // of the response so far, in UTF-16 code units
+	bytes   int
+	held    bool // the client is about to leave this response for another
+	free    bool // the client does not rotate: it is never held again
+}
+
+// A chunk is what a receiver writes at once. No lines: the response begins.
+type chunk struct {
+	lines [][]byte
+	last  bool // then the response ends
+}
+
+// attach makes r the session's receiver, on its loop. An older one is ended:
+// the client has given it up, whether or not we have heard of that.
+func (s *session) attach(r *receiver) {
+	if s.ended {
+		r.gone = true
+		close(r.quit)
+		return
+	}
+	s.detach()
+	s.receiver, r.session, r.idle = r, s, true
+	s.heard()
+	s.clock.wrote = s.now()
+	s.order.add(r.number, nil, s.now())
+	s.deliver()
+	s.socket.Wake()
+	s.schedule()
+}
+
+// detach ends the response of the receiver, if there is one, once all that it
+// was handed is written.
+func (s *session) detach() {
+	if s.receiver != nil {
+		close(s.receiver.quit)
+		s.receiver = nil
+		s.clock.receiveBy = s.now().Add(gap)
+	}
+}
+
+// written is called on the loop when a receiver has written what it had, or
+// has failed to.
+func (r *receiver) written(err error) {
+	s := r.session
+	if s == nil || s.receiver != r {
+		return
+	}
+	if err != nil {
+		r.aborted()
+		return
+	}
+	r.idle = true
+	s.socket.Wake()
+}
+
+// aborted is called on the loop when the client has ended the request. It
+// comes back with another only if it rotates; otherwise it is gone, and those
+// who see it present learn that at once.
+func (r *receiver) aborted() {
+	s := r.session
+	if s == nil || s.receiver != r {
+		return
+	}
+	if r.rotates() && r.units > rotation {
+		s.detach()
+		s.schedule()
+		return
+	}
+	s.lose(io.EOF)
+}
+
+// rotates reports whether the client leaves the response by itself when it has
+// become long.
+func (r *receiver) rotates() bool { return r.format.stream && !r.session.id.sockJS() }
+
+// A link moves a session's frames to its receiver. It is the session's
+// [loop.Link].
+type link struct{ session *session }
+
+var _ loop.Link = link{}
+
+// Start implements loop.Link.
+func (l link) Start() {}
+
+// Partial implements loop.Link: what a receiver has is not in the outbox.
+func (l link) Partial() bool { return false }
+
+// Close implements loop.Link.
+func (l link) Close() { l.session.detach() }
+
+// Flush implements loop.Link.
+func (l link) Flush() {
+	s := l.session
+	r := s.receiver
+	if r == nil || !r.idle || r.held {
+		return
+	}
+	c := s.fill(r)
+	if len(c.lines) == 0 && !c.last && (r.started || !r.format.stream) {
+		return
+	}
+	r.started, r.idle = true, false
+	if len(c.lines) > 0 {
+		s.clock.wrote = s.now()
+	}
+	r.chunks <- c // which has room, since r was idle
+	if r.held {
+		s.clock.holdUntil = s.now().Add(holdWait)
+		s.schedule()
+	}
+	if !c.last {
+		return
+	}
+	s.receiver = nil
+	s.clock.receiveBy = s.now().Add(gap)
+	if s.finished {
+		s.lose(nil)
+		return
+	}
+	s.schedule()
+}

@@ -1,0 +1,121 @@
+package fallback
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"github.com/belfryhq/belfry/internal/rawjson"
+)
+
+// serveSend takes messages of a client. It makes no session.
+func (s *Server) serveSend(w http.ResponseWriter, r *http.Request, rt route) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.maxBody))
+	if err != nil {
+		refuseBody(w, err)
+		return
+	}
+	if rt.endpoint == jsonpSend {
+		body = formField(r, body)
+	}
+	messages, err := readMessages(body, s.cfg.MaxMessageSize)
+	switch {
+	case errors.Is(err, errTooLong):
+		refuse(w, http.StatusRequestEntityTooLarge, err.Error())
+		return
+	case err != nil:
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	// Clients are slowed down when the node has too much to do.
+	if s.cfg.Loops.Admit(r.Context()) != nil {
+		return
+	}
+	if !s.send(r, rt.id, messages) {
+		refuse(w, http.StatusNotFound, "there is no such session")
+		return
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "no-store, no-cache, no-transform, must-revalidate, max-age=0")
+	if rt.endpoint == jsonpSend { // forms notice only an answer with a body
+		h.Set("Content-Type", "text/plain; charset=UTF-8")
+		h.Set("X-Content-Type-Options", "nosniff")
+		_, _ = w.Write([]byte("ok"))
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// send hands messages to the session of that id, and reports whether there is
+// one that takes them.
+func (s *Server) send(r *http.Request, id sessionID, messages [][]byte) bool {
+	session := s.table.find(id)
+	if session == nil {
+		return false
+	}
+	number := requestNumber(r.URL.Query().Get("n"))
+	accepted := make(chan bool, 1)
+	select {
+	case <-session.opened:
+	case <-r.Context().Done():
+		return false
+	}
+	session.loop.Post(func(int) { accepted <- session.accept(messages, number) }, 1)
+	select {
+	case ok := <-accepted:
+		return ok
+	case <-r.Context().Done():
+		return false
+	}
+}
+
+// formField returns what a form sends as d. Other types of bodies are that
+// itself.
+func formField(r *http.Request, body []byte) []byte {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind != "application/x-www-form-urlencoded" {
+		return body
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil
+	}
+	return []byte(form.Get("d"))
+}
+
+var (
+	errNotMessages = errors.New("the body is not a JSON array of strings")
+	errTooLong     = errors.New("a message is too long")
+)
+
+// readMessages reads a JSON array of strings.
+func readMessages(body []byte, limit int) ([][]byte, error) {
+	messages := [][]byte{}
+	var bad error
+	err := rawjson.Array(body, func(value []byte) {
+		text, ok := rawjson.String(value)
+		switch {
+		case !ok:
+			bad = errNotMessages
+		case len(text) > limit:
+			bad = errTooLong
+		default:
+			messages = append(messages, []byte(text))
+		}
+	})
+	if err != nil {
+		return nil, errNotMessages
+	}
+	return messages, bad
+}
+
+// refuseBody answers a request whose body could not be read.
+func refuseBody(w http.ResponseWriter, err error) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		refuse(w, http.StatusRequestEntityTooLarge, "the body is too long")
+		return
+	}
+	refuse(w, http.StatusBadRequest, "the body can not be read")
+}
