@@ -86,7 +86,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := hub.Request{
 		Path:   s.stripPrefix(r.URL.EscapedPath()),
 		Query:  r.URL.Query(),
-		Secure: s.secure(r),
+		Secure: s.Secure(r),
 		Origin: r.Header.Get("Origin"),
 	}
 	choice := chooseProtocol(r)
@@ -126,9 +126,9 @@ func (s *Server) stripPrefix(path string) string {
 	return rest
 }
 
-// secure reports whether the client used TLS, to us or to a proxy that we
+// Secure reports whether the client used TLS, to us or to a proxy that we
 // believe.
-func (s *Server) secure(r *http.Request) bool {
+func (s *Server) Secure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
 	}
