@@ -12,16 +12,30 @@ import (
 // path as they send it.
 type router struct {
 	websocket http.Handler
+	parts     []part // of paths that only they know
 	api       http.Handler
 	root      http.Handler // may be nil
 	prefix    string       // in front of /app and /apps
 	ready     func() error
 }
 
+// A part answers requests whose path it knows.
+type part interface {
+	// Handler returns what answers the request, or nil if the path is none
+	// of the part's.
+	Handler(*http.Request) http.Handler
+}
+
 func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if ws.IsUpgrade(req) {
 		r.websocket.ServeHTTP(w, req)
 		return
+	}
+	for _, p := range r.parts {
+		if h := p.Handler(req); h != nil {
+			h.ServeHTTP(w, req)
+			return
+		}
 	}
 	path := strings.TrimPrefix(req.URL.Path, r.prefix)
 	switch {

@@ -20,10 +20,12 @@ import (
 
 	"github.com/belfryhq/belfry/internal/admin"
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/fallback"
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/ws"
+	"github.com/belfryhq/belfry/web"
 )
 
 // Config describes one node. Package config makes it of files, environment
@@ -52,6 +54,9 @@ type Config struct {
 	Compression            bool          // let clients negotiate permessage-deflate
 	PortableSockets        bool          // a goroutine per socket even where the loops could poll
 	AssumeProtocol         int           // version of clients that name none; 0: refuse them
+
+	HTTPPath    string // in front of the HTTP transports, behind Path; empty: the default of package fallback, "/": nothing
+	NoFallbacks bool   // answer the HTTP transports with 404
 
 	MaxBodySize      int  // of the HTTP API, in bytes; 0: the default of package httpapi
 	UnknownKeyStatus int  // 0: the default of package httpapi
@@ -136,17 +141,22 @@ func New(cfg Config) (_ *Server, err error) {
 
 // routes is what the plain and the TLS listener answer.
 func (s *Server) routes(registry *apps.Registry) http.Handler {
+	websocket := ws.New(ws.Config{
+		Hub:            s.hub,
+		Loops:          s.loops,
+		Path:           s.cfg.Path,
+		MaxMessageSize: s.cfg.MaxMessageSize,
+		PongTimeout:    s.cfg.PongTimeout,
+		Compression:    s.cfg.Compression,
+		TrustedProxies: s.cfg.TrustedProxies,
+		Registerer:     s.metrics,
+	})
 	return &router{
-		websocket: ws.New(ws.Config{
-			Hub:            s.hub,
-			Loops:          s.loops,
-			Path:           s.cfg.Path,
-			MaxMessageSize: s.cfg.MaxMessageSize,
-			PongTimeout:    s.cfg.PongTimeout,
-			Compression:    s.cfg.Compression,
-			TrustedProxies: s.cfg.TrustedProxies,
-			Registerer:     s.metrics,
-		}),
+		websocket: websocket,
+		parts: []part{
+			s.fallback(registry, websocket.Secure),
+			web.New(web.Config{Path: s.cfg.Path, HTTPPath: cmp.Or(s.cfg.HTTPPath, fallback.DefaultHTTPPath), Secure: websocket.Secure}),
+		},
 		api: httpapi.New(httpapi.Config{
 			Apps:             registry,
 			Hub:              s.hub,
@@ -161,6 +171,26 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 		prefix: s.cfg.Path,
 		ready:  s.ready,
 	}
+}
+
+// fallback serves clients for which WebSocket does not work.
+func (s *Server) fallback(registry *apps.Registry, secure func(*http.Request) bool) part {
+	script, err := web.File("sockjs.min.js")
+	if err != nil {
+		s.log.Info("the client files are not in this binary; make web adds them", "err", err)
+	}
+	return fallback.New(fallback.Config{
+		Hub:            s.hub,
+		Apps:           registry,
+		Loops:          s.loops,
+		Path:           s.cfg.Path,
+		HTTPPath:       s.cfg.HTTPPath,
+		Disabled:       s.cfg.NoFallbacks,
+		MaxMessageSize: s.cfg.MaxMessageSize,
+		Secure:         secure,
+		SockJS:         script,
+		Registerer:     s.metrics,
+	})
 }
 
 // ready returns why the node should get no traffic, or nil.
