@@ -22,14 +22,14 @@ var layers = [][]string{
 	{"internal/apps", "internal/frame", "backend"},
 	{"internal/loop"},
 	{"internal/hub"},
-	{"internal/ws", "internal/httpapi", "internal/admin", "internal/devsite", "internal/bench"},
+	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/bench"},
 	{"internal/server"},
 	{"internal/config"},
 	{"cmd/belfry"},
 }
 
 // parts are put together by internal/server; nothing above it imports them.
-var parts = []string{"internal/ws", "internal/httpapi", "internal/admin", "internal/loop", "internal/hub"}
+var parts = []string{"internal/ws", "internal/fallback", "web", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/loop", "internal/hub"}
 
 // blackBoxes are directories whose programs meet the service from outside, as
 // other people's do. Neither they nor their tests know a package of it, other
