@@ -135,6 +135,11 @@ func (c *call) targets(f *fields) error {
 		if err := checkTarget(c.app, name); err != nil {
 			return err
 		}
+		// Each such channel has a key of its own, so what one can read is
+		// noise on the others.
+		if len(c.channels) > 1 && protocol.KindOf(name).Encrypted() {
+			return badRequest("An event for an encrypted channel can have no other channels")
+		}
 	}
 	return nil
 }

@@ -220,6 +220,28 @@ func TestUnlimitedApp(t *testing.T) {
 	checkHeard(t, f.hub, heard(long, `"`+long+`"`, long))
 }
 
+func TestEncryptedChannelStandsAlone(t *testing.T) {
+	for channels, want := range map[string]int{
+		`["private-encrypted-a"]`:                        200,
+		`["private-encrypted-a","private-encrypted-a"]`:  200,
+		`["private-encrypted-a","b"]`:                    400,
+		`["b","private-encrypted-cache-a"]`:              400,
+		`["private-encrypted-a","private-encrypted-b"]`:  400,
+		`["xprivate-encrypted-a","private-encryptedb"]`:  200,
+		`["private-encrypted-a","#server-to-user-16"]`:   400,
+		`["private-encrypted","#server-to-user-16","x"]`: 200,
+	} {
+		f := newFixture()
+		w := f.do(t, event(`{"name":"n","data":"d","channels":`+channels+`}`).build())
+		if w.Code != want {
+			t.Errorf("channels %s = %d with %q, want %d", channels, w.Code, w.Body, want)
+		}
+		if want == 400 {
+			checkHeard(t, f.hub)
+		}
+	}
+}
+
 func TestOverloadedHub(t *testing.T) {
 	for name, err := range map[string]error{
 		"overloaded": fmt.Errorf("%w: loop 1", hub.ErrOverloaded),
