@@ -135,6 +135,7 @@ func (g *Group) Each(do func(*Socket)) {
 // Stop drops every socket and waits until all goroutines of the group have
 // ended, or ctx has.
 func (g *Group) Stop(ctx context.Context) error {
+	g.gate.lift()
 	for _, l := range g.loops {
 		l.Post(l.stop, 1)
 	}

@@ -78,7 +78,8 @@ func (m *mailbox) finished(weight int) {
 
 // A gate is closed while any mailbox is over its limit.
 type gate struct {
-	closed atomic.Int32 // mailboxes over their limit
+	closed atomic.Int32 // mailboxes over their limit, and whoever else holds it
+	lifted atomic.Bool  // open for good
 
 	mu     sync.Mutex
 	opened chan struct{} // closed when the gate opens; nil while nobody waits
@@ -87,12 +88,22 @@ type gate struct {
 func (g *gate) close() { g.closed.Add(1) }
 
 // shut reports whether the gate is closed.
-func (g *gate) shut() bool { return g.closed.Load() > 0 }
+func (g *gate) shut() bool { return g.closed.Load() > 0 && !g.lifted.Load() }
+
+// lift opens the gate for good, so that nobody waits for loops that stop.
+func (g *gate) lift() {
+	g.lifted.Store(true)
+	g.pass()
+}
 
 func (g *gate) open() {
-	if g.closed.Add(-1) > 0 {
-		return
+	if g.closed.Add(-1) <= 0 {
+		g.pass()
 	}
+}
+
+// pass lets go on who waits.
+func (g *gate) pass() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.opened != nil {
@@ -103,9 +114,9 @@ func (g *gate) open() {
 
 // wait returns when the gate is open, or with the context's error.
 func (g *gate) wait(ctx context.Context) error {
-	for g.closed.Load() > 0 {
+	for g.shut() {
 		g.mu.Lock()
-		if g.closed.Load() <= 0 {
+		if !g.shut() {
 			g.mu.Unlock()
 			return nil
 		}

@@ -44,7 +44,7 @@ func (st *stream) read() {
 	buf := make([]byte, readSize)
 	deliver := st.deliver
 	for {
-		_ = l.group.gate.wait(context.Background()) // without an end: loops always get on
+		_ = l.group.gate.wait(context.Background()) // opens at the latest when the loops stop
 		n, err := st.conn.Read(buf)
 		if n > 0 {
 			st.chunk = buf[:n]
