@@ -10,6 +10,7 @@ package ws
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -83,6 +84,9 @@ func headerHas(h http.Header, name, token string) bool {
 // the status of a refused upgrade, so the client is refused with a code after
 // it (docs/protocol.md, "Connecting").
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.cfg.Hub.Draining() && !pause(r.Context(), drainPause) {
+		return
+	}
 	req := hub.Request{
 		Path:   s.stripPrefix(r.URL.EscapedPath()),
 		Query:  r.URL.Query(),
@@ -110,6 +114,23 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// drainPause is how long a draining node keeps a new client waiting before it
+// sends it on with 4200: clients take that to mean at once, and a balancer that
+// has not noticed yet brings them straight back.
+const drainPause = time.Second
+
+// pause waits, and reports whether the request is still there.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // buffered returns what was read behind the request's header.
 func buffered(r *bufio.Reader) []byte {
 	b, _ := r.Peek(r.Buffered())
@@ -132,7 +153,11 @@ func (s *Server) Secure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
 	}
-	if !strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") && !strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "wss") {
+	// Proxies that do not replace the header append to it, so only its end is
+	// what the peer says; a client can have written the rest.
+	said := r.Header.Get("X-Forwarded-Proto")
+	proto := strings.ToLower(strings.TrimSpace(said[strings.LastIndexByte(said, ',')+1:]))
+	if proto != "https" && proto != "wss" {
 		return false
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
