@@ -28,11 +28,12 @@ type conn struct {
 	header http.Header // of the upgrade answer
 	id     string      // socket id, once established
 
-	deaf    bool     // leaves control Pings unanswered
-	pings   int      // control Pings received
-	pongs   []string // payloads of control Pongs received
-	last    string   // what was sent last, for failure messages
-	barrier string   // channel of nothing
+	inflate *inflater // when compression was negotiated
+	deaf    bool      // leaves control Pings unanswered
+	pings   int       // control Pings received
+	pongs   []string  // payloads of control Pongs received
+	last    string    // what was sent last, for failure messages
+	barrier string    // channel of nothing
 }
 
 // A closeError is a Close frame that the server sent.
@@ -42,6 +43,14 @@ type closeError struct {
 }
 
 func (e *closeError) Error() string { return fmt.Sprintf("closed %d %q", e.code, e.reason) }
+
+// closeCode is the code of a Close frame that ended a read, or 0.
+func closeCode(err error) int {
+	if closing, ok := errors.AsType[*closeError](err); ok {
+		return closing.code
+	}
+	return 0
+}
 
 var (
 	errSilence = errors.New("no frame")
@@ -174,7 +183,8 @@ func (c *conn) readFrame(deadline time.Time) (ws.Header, []byte, error) {
 	if err != nil {
 		return h, nil, err
 	}
-	if h.Masked || h.Rsv != 0 || !h.Fin && h.OpCode.IsControl() || h.OpCode.IsControl() && h.Length > 125 {
+	compressed := c.inflate != nil && h.OpCode == ws.OpText && h.Rsv == ws.Rsv(true, false, false)
+	if h.Masked || h.Rsv != 0 && !compressed || h.OpCode.IsControl() && (!h.Fin || h.Length > 125) {
 		return h, nil, fmt.Errorf("%w: header %+v", errFraming, h)
 	}
 	payload := make([]byte, h.Length)
@@ -191,7 +201,10 @@ func (c *conn) readFrame(deadline time.Time) (ws.Header, []byte, error) {
 		}
 		payload, h.Fin = append(payload, more...), next.Fin
 	}
-	return h, payload, nil
+	if compressed {
+		payload, err = c.inflate.message(payload)
+	}
+	return h, payload, err
 }
 
 // closed checks a Close frame and answers it.

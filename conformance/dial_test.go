@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -117,7 +118,11 @@ func (a *app) dial(t *testing.T, d dialing) *conn {
 		t.Fatalf("Sec-WebSocket-Accept = %q, want %q", got, acceptOfTheSampleKey)
 	}
 	_ = nc.SetDeadline(time.Time{})
-	return &conn{t: t, app: a, net: nc, r: r, header: resp.Header}
+	c := &conn{t: t, app: a, net: nc, r: r, header: resp.Header}
+	if strings.HasPrefix(resp.Header.Get("Sec-WebSocket-Extensions"), "permessage-deflate") {
+		c.inflate = new(inflater)
+	}
+	return c
 }
 
 // connect opens a connection that must be established.

@@ -133,7 +133,6 @@ func testExtensionOffered(t *testing.T) {
 			if !strings.HasPrefix(accepted, "permessage-deflate") || !strings.HasPrefix(offer, "permessage-deflate; client") {
 				t.Errorf("Sec-WebSocket-Extensions = %q for offer %q", accepted, offer)
 			}
-			continue
 		}
 		c.established()
 		c.open()
