@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/belfryhq/belfry/internal/config"
+	"github.com/belfryhq/belfry/internal/setting"
 )
 
 // streams is where commands read and write. Answers go to out; everything
@@ -99,7 +100,7 @@ host and port are changed. It is not affiliated with Pusher.`,
 	root.SetFlagErrorFunc(flagError)
 	cobra.AddTemplateFunc("wrapped", func(flags *pflag.FlagSet) string { return flags.FlagUsagesWrapped(helpWidth) })
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
-	root.AddCommand(newDev(s), newServe(s), newCheck(s), newTrigger(s), newSubscribe(s), newVersion(s))
+	root.AddCommand(newDev(s), newServe(s), newCheck(s), newTrigger(s), newSubscribe(s), newBench(s), newVersion(s))
 	return root
 }
 
@@ -112,7 +113,7 @@ func flagError(command *cobra.Command, err error) error {
 	var known []string
 	command.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 	name := unknown.GetSpecifiedName()
-	if near, ok := config.Nearest(name, known); ok {
+	if near, ok := setting.Nearest(name, known); ok {
 		return usagef("unknown flag --%s; did you mean --%s?", name, near)
 	}
 	return usagef("unknown flag --%s", name)

@@ -61,6 +61,10 @@ type Limits struct {
 	ChannelsPerConnection int
 	ClientEventsPerSecond int // per socket
 
+	// What backends may ask for, on each node. A second's worth may come at once.
+	BackendEventsPerSecond int
+	ReadRequestsPerSecond  int
+
 	ChannelNameLength int // bytes
 	EventNameLength   int // characters
 	EventData         int // bytes of an event's data

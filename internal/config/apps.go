@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/setting"
 )
 
 // appGiven is what was written for one app, its keys left out.
@@ -51,37 +52,23 @@ type uniqueness struct{ ids, keys map[string]string }
 
 // app reads everything of an app but its keys.
 func (d *document) app(node *yaml.Node, name string) (*apps.App, appGiven) {
-	app := newApp()
-	found := d.read(node, block{known: names(appSettings), lists: []string{"keys"}, prefix: name + "."})
+	app := apps.New()
+	found := d.read(node, block{known: setting.Names(apps.Settings), lists: []string{"keys"}, prefix: name + "."})
 	written := appGiven{place: d.at(node)}
-	for _, s := range appSettings {
-		v, ok := found.values[s.name]
+	for _, s := range apps.Settings {
+		v, ok := found.values[s.Name]
 		if !ok {
 			continue
 		}
-		if err := s.set(app, v); err != nil {
-			d.problems.add(v.Place, name+"."+s.name, "%s", err)
+		if err := s.Set(app, v.Value); err != nil {
+			d.problems.add(v.Place, name+"."+s.Name, "%s", err)
 		}
-		written.given = append(written.given, given{s.name, v})
+		written.given = append(written.given, given{s.Name, v})
 	}
 	if _, ok := found.values["id"]; !ok && node.Kind == yaml.MappingNode {
 		d.problems.add(d.at(node), name+".id", "is missing")
 	}
 	return app, written
-}
-
-// newApp returns an app that has every default.
-func newApp() *apps.App {
-	app := &apps.App{}
-	for _, s := range appSettings {
-		if s.initial == "" {
-			continue
-		}
-		if err := s.set(app, s.defaultValue()); err != nil {
-			panic(fmt.Sprintf("config: default of %s: %v", s.name, err))
-		}
-	}
-	return app
 }
 
 // keys reads the pairs of the app that stands at node.
@@ -121,18 +108,18 @@ func (d *document) keys(app *apps.App, node *yaml.Node, name string, unique uniq
 
 func (d *document) pair(node *yaml.Node, name string) apps.Key {
 	var pair apps.Key
-	found := d.read(node, block{known: names(keySettings), prefix: name + ".", secret: true})
-	for _, s := range keySettings {
-		v, ok := found.values[s.name]
+	found := d.read(node, block{known: setting.Names(apps.KeySettings), prefix: name + ".", secret: true})
+	for _, s := range apps.KeySettings {
+		v, ok := found.values[s.Name]
 		if !ok && node.Kind == yaml.MappingNode {
-			d.problems.add(d.at(node), name+"."+s.name, "is missing")
+			d.problems.add(d.at(node), name+"."+s.Name, "is missing")
 			continue
 		}
 		if !ok {
 			continue
 		}
-		if err := s.set(&pair, v); err != nil {
-			d.problems.add(v.Place, name+"."+s.name, "%s", err)
+		if err := s.Set(&pair, v.Value); err != nil {
+			d.problems.add(v.Place, name+"."+s.Name, "%s", err)
 		}
 	}
 	return pair

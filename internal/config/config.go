@@ -12,7 +12,6 @@
 package config
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -25,6 +24,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/belfryhq/belfry/internal/server"
+	"github.com/belfryhq/belfry/internal/setting"
 )
 
 // A Config is everything that a service is started with.
@@ -44,6 +44,13 @@ type Config struct {
 
 	given []given // every setting, in the order of the table
 	apps  []appGiven
+}
+
+// A value is what was written for a setting, and where it stands. The fields
+// are exported for the library that merges layers.
+type value struct {
+	setting.Value
+	Place Place
 }
 
 // given is a setting as it won over all layers.
@@ -67,9 +74,9 @@ type Source struct {
 // belong on a command line, where every user of the machine can read them.
 func AddFlags(flags *pflag.FlagSet) {
 	for _, s := range settings {
-		f := flags.VarPF(&flagText{kind: flagKind(s.kind)}, s.flag(), "", firstSentence(plain(s.doc))+" ("+s.variable()+")")
-		f.DefValue = strings.Trim(s.initial, `"[]`)
-		if s.kind == kindBool {
+		f := flags.VarPF(&flagText{kind: s.FlagKind()}, s.Flag(), "", s.Summary()+" ("+variable(s.Name)+")")
+		f.DefValue = strings.Trim(s.Initial, `"[]`)
+		if s.Kind == setting.KindBool {
 			f.NoOptDefVal = "true"
 		}
 	}
@@ -87,8 +94,8 @@ func (f *flagText) Type() string       { return f.kind }
 func Load(s Source) (*Config, error) {
 	l := newLoader()
 	environment := &environment{variables: map[string]string{}, problems: &l.problems}
-	for _, setting := range settings {
-		environment.variables[setting.variable()] = setting.name
+	for _, s := range settings {
+		environment.variables[variable(s.Name)] = s.Name
 	}
 	fromEnvironment := koanf.New(".")
 	l.must(fromEnvironment.Load(env.Provider(".", env.Opt{
@@ -117,9 +124,9 @@ func takeFlag(f *pflag.Flag) (string, any) {
 		return "", nil
 	}
 	for _, s := range settings {
-		if s.flag() == f.Name {
+		if s.Flag() == f.Name {
 			place := Place{Source: "--" + f.Name, Layer: layerFlag}
-			return s.name, value{Text: f.Value.String(), Place: place}
+			return s.Name, value{setting.Value{Text: f.Value.String()}, place}
 		}
 	}
 	return "", nil
@@ -136,7 +143,7 @@ func newLoader() *loader {
 	l := &loader{merged: koanf.New("."), config: &Config{}}
 	defaults := map[string]any{}
 	for _, s := range settings {
-		defaults[s.name] = s.defaultValue()
+		defaults[s.Name] = value{Value: s.Default()}
 	}
 	first := koanf.New(".")
 	l.must(first.Load(confmap.Provider(defaults, "."), nil))
@@ -155,9 +162,9 @@ func (l *loader) must(err error) {
 // and puts the layer on top.
 func (l *loader) layer(k *koanf.Koanf) {
 	for _, s := range settings {
-		if v, ok := k.Get(s.name).(value); ok {
-			if err := s.set(l.config, v); err != nil {
-				l.problems.add(v.Place, s.name, "%s", err)
+		if v, ok := k.Get(s.Name).(value); ok {
+			if err := s.Set(l.config, v.Value); err != nil {
+				l.problems.add(v.Place, s.Name, "%s", err)
 			}
 		}
 	}
@@ -178,7 +185,7 @@ func (l *loader) file(name string) {
 
 // document reads everything that stands in the file.
 func (l *loader) document(d *document, top *yaml.Node) {
-	found := d.read(top, block{known: names(settings), lists: []string{"apps"}})
+	found := d.read(top, block{known: setting.Names(settings), lists: []string{"apps"}})
 	if node := found.nodes["apps"]; node != nil {
 		l.config.Server.Apps, l.config.apps = d.apps(node)
 	}
@@ -212,8 +219,8 @@ func (l *loader) appsText(text string) {
 // finish checks what only the whole can show.
 func (l *loader) finish() (*Config, error) {
 	for _, s := range settings {
-		v, _ := l.merged.Get(s.name).(value)
-		l.config.given = append(l.config.given, given{s.name, v})
+		v, _ := l.merged.Get(s.Name).(value)
+		l.config.given = append(l.config.given, given{s.Name, v})
 	}
 	l.listeners()
 	l.certificate()
@@ -229,13 +236,4 @@ func (l *loader) finish() (*Config, error) {
 func (l *loader) place(name string) Place {
 	v, _ := l.merged.Get(name).(value)
 	return v.Place
-}
-
-// defaultValue is the default in the form in which a file would give it.
-func (s setting[T]) defaultValue() value {
-	v, err := parseInitial(s.initial)
-	if err != nil {
-		panic(fmt.Sprintf("config: default of %s: %v", s.name, err))
-	}
-	return v
 }

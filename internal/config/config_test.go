@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/spf13/pflag"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/setting"
 )
 
 // inFile makes belfry.yaml the working directory's file for one test.
@@ -44,7 +46,7 @@ func load(t *testing.T, s Source) *Config {
 }
 
 func TestDefaultsAreThoseOfThePackagesThatUseThem(t *testing.T) {
-	app := newApp()
+	app := apps.New()
 	if diff := cmp.Diff(apps.DefaultLimits(), app.Limits); diff != "" {
 		t.Errorf("limits of a new app differ from apps.DefaultLimits (-want +got):\n%s", diff)
 	}
@@ -90,39 +92,42 @@ func TestFlagsOverEnvironmentOverFile(t *testing.T) {
 
 func TestEverySettingCanBeGivenInEveryLayer(t *testing.T) {
 	example := map[string]string{
-		kindAddress: "127.0.0.1:7001", kindText: "x", kindFolder: "x", kindBool: "true", kindNumber: "7",
-		kindSize: "2MiB", kindDuration: "7s", "path": "/x", "list of networks": "10.0.0.0/8",
+		setting.KindAddress: "127.0.0.1:7001", setting.KindText: "x", setting.KindFolder: "x", setting.KindBool: "true", setting.KindNumber: "7",
+		setting.KindSize: "2MiB", setting.KindDuration: "7s", setting.KindPath: "/x", "list of networks": "10.0.0.0/8",
 		"debug, info, warn or error": "warn", "text or json": "json", "0, 4, 5, 6 or 7": "7", "400, 401, 403 or 404": "401",
 	}
 	for i, s := range settings {
-		if s.kind == kindFile || s.name == "tls.listen" {
+		if s.Kind == setting.KindFile || s.Name == "tls.listen" {
 			continue // these come in threes: TestTLS
 		}
-		text, ok := example[s.kind]
+		text, ok := example[s.Kind]
 		if !ok {
-			t.Fatalf("%s: no example of %q", s.name, s.kind)
+			t.Fatalf("%s: no example of %q", s.Name, s.Kind)
 		}
-		if s.isList() {
+		if s.IsList() {
 			text = "[" + text + "]"
 		}
 		text = strings.ReplaceAll(text, "7001", "70"+string(rune('0'+i%10))+"1")
-		parts := strings.Split(s.name, ".")
+		parts := strings.Split(s.Name, ".")
 		yaml := strings.Join(parts, ": {") + ": " + text + strings.Repeat("}", len(parts)-1)
 		fromFile := load(t, inFile(t, yaml))
 		text = strings.Trim(text, "[]")
-		fromEnvironment := load(t, Source{Environ: []string{s.variable() + "=" + text}})
-		fromFlag := load(t, Source{Flags: withFlags(t, "--"+s.flag()+"="+text)})
+		fromEnvironment := load(t, Source{Environ: []string{variable(s.Name) + "=" + text}})
+		fromFlag := load(t, Source{Flags: withFlags(t, "--"+s.Flag()+"="+text)})
 		for _, c := range []*Config{fromEnvironment, fromFlag} {
 			if diff := cmp.Diff(fromFile.Server, c.Server, prefixes); diff != "" || fromFile.DataDir != c.DataDir {
-				t.Errorf("%s differs between file and environment or flag:\n%s", s.name, diff)
+				t.Errorf("%s differs between file and environment or flag:\n%s", s.Name, diff)
 			}
 		}
 		if diff := cmp.Diff(load(t, Source{}).Server, fromFile.Server, prefixes); diff == "" &&
-			!strings.HasPrefix(s.name, "log.") && s.name != "data_dir" && s.name != "websocket.subscription_error_frame" {
-			t.Errorf("%s: %s changed nothing", s.name, text)
+			!strings.HasPrefix(s.Name, "log.") && s.Name != "data_dir" && s.Name != "websocket.subscription_error_frame" {
+			t.Errorf("%s: %s changed nothing", s.Name, text)
 		}
 	}
 }
+
+// asWritten compares keys by what was written for them.
+var asWritten = cmpopts.IgnoreUnexported(apps.Key{})
 
 var prefixes = cmp.Transformer("prefix", func(p interface{ String() string }) string { return p.String() })
 
@@ -164,7 +169,7 @@ apps:
 
 func TestApps(t *testing.T) {
 	c := load(t, inFile(t, twoApps))
-	first := newApp()
+	first := apps.New()
 	first.ID, first.Name, first.ClientEvents = "1", "shop", true
 	first.Keys = []apps.Key{{Key: "abc", Secret: "def"}, {Key: "0123", Secret: "1e5"}} // text, never numbers
 	first.AllowedOrigins = []string{"example.com", "*.example.org"}
@@ -172,7 +177,7 @@ func TestApps(t *testing.T) {
 	first.Limits.Connections, first.Limits.EventData, first.Limits.CacheTTL = 5, 100<<10, time.Minute
 	second := *first
 	second.ID, second.Keys, second.Limits = "2", []apps.Key{{Key: "ghi", Secret: "jkl"}}, apps.DefaultLimits()
-	if diff := cmp.Diff([]*apps.App{first, &second}, c.Server.Apps); diff != "" {
+	if diff := cmp.Diff([]*apps.App{first, &second}, c.Server.Apps, asWritten); diff != "" {
 		t.Errorf("apps (-want +got):\n%s", diff)
 	}
 	if _, err := apps.NewRegistry(c.Server.Apps); err != nil {
@@ -227,7 +232,7 @@ func TestFirstAppsAreMadeOnce(t *testing.T) {
 	if err != nil || made {
 		t.Fatalf("second FirstApps = %v, %v, want the same, not made", made, err)
 	}
-	if diff := cmp.Diff(first, again); diff != "" {
+	if diff := cmp.Diff(first, again, asWritten); diff != "" {
 		t.Errorf("a second start has another app:\n%s", diff)
 	}
 	other, _, err := FirstApps(t.TempDir())

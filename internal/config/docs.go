@@ -3,47 +3,12 @@ package config
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/setting"
 )
-
-// parseInitial reads a default as the file would.
-func parseInitial(text string) (value, error) {
-	var problems Problems
-	d := &document{problems: &problems}
-	var v value
-	if node := d.parse([]byte(text)); node != nil {
-		v, _ = d.value(node, block{}, "")
-	}
-	if len(problems) > 0 {
-		return value{}, problems
-	}
-	return v, nil
-}
-
-// plain is a text of the table without the marks of Markdown.
-func plain(doc string) string { return strings.ReplaceAll(doc, "`", "") }
-
-// firstSentence leaves the details to the reference page.
-func firstSentence(doc string) string {
-	first, _, more := strings.Cut(doc, ". ")
-	if more {
-		return first + "."
-	}
-	return first
-}
-
-// flagKind is one word for what a flag takes.
-func flagKind(kind string) string {
-	switch kind {
-	case kindAddress, kindText, kindFile, kindFolder, kindNumber, kindSize, kindDuration, "path":
-		return kind
-	case kindBool:
-		return "bool"
-	case "list of networks":
-		return "networks"
-	}
-	return "choice"
-}
 
 const referenceHead = `# Configuration
 
@@ -105,18 +70,18 @@ directory, which only its owner can read, and prints the credentials once. Later
 func writeReference(w io.Writer) {
 	io.WriteString(w, referenceHead)
 	for _, s := range settings {
-		fmt.Fprintf(w, "| `%s` | `%s` | `--%s` `%s` | %s (%s) |\n", s.name, s.initial, s.flag(), s.variable(), s.doc, s.kind)
+		fmt.Fprintf(w, "| `%s` | `%s` | `--%s` `%s` | %s (%s) |\n", s.Name, s.Initial, s.Flag(), variable(s.Name), s.Doc, s.Kind)
 	}
 	io.WriteString(w, referenceApps)
-	for _, s := range appSettings {
+	for _, s := range apps.Settings {
 		initial := "required"
-		if s.initial != "" {
-			initial = "`" + s.initial + "`"
+		if s.Initial != "" {
+			initial = "`" + s.Initial + "`"
 		}
-		fmt.Fprintf(w, "| `%s` | %s | %s (%s) |\n", s.name, initial, s.doc, s.kind)
+		fmt.Fprintf(w, "| `%s` | %s | %s (%s) |\n", s.Name, initial, s.Doc, s.Kind)
 	}
-	for _, s := range keySettings {
-		fmt.Fprintf(w, "| `keys[].%s` | required | %s (%s) |\n", s.name, s.doc, s.kind)
+	for _, s := range apps.KeySettings {
+		fmt.Fprintf(w, "| `keys[].%s` | required | %s (%s) |\n", s.Name, s.Doc, s.Kind)
 	}
 }
 
@@ -146,24 +111,19 @@ func writeExample(w io.Writer) {
 	io.WriteString(w, exampleHead)
 	writeSettings(w, settings, "", "")
 	io.WriteString(w, exampleApps)
-	var rest []setting[any]
-	for _, s := range appSettings {
-		if s.name != "id" {
-			rest = append(rest, setting[any]{name: s.name, initial: s.initial, doc: s.doc})
-		}
-	}
-	writeSettings(w, rest, "# ", "    ")
+	isID := func(s setting.Setting[apps.App]) bool { return s.Name == "id" }
+	writeSettings(w, slices.DeleteFunc(slices.Clone(apps.Settings), isID), "# ", "    ")
 }
 
 // writeSettings writes a table as the inside of one block. mark begins every
 // line and indent follows it.
-func writeSettings[T any](w io.Writer, table []setting[T], mark, indent string) {
+func writeSettings[T any](w io.Writer, table []setting.Setting[T], mark, indent string) {
 	within := ""
 	for _, s := range table {
-		outer, name, nested := strings.Cut(s.name, ".")
+		outer, name, nested := strings.Cut(s.Name, ".")
 		deeper := indent
 		if !nested {
-			outer, name = "", s.name
+			outer, name = "", s.Name
 		}
 		if nested {
 			deeper += "  "
@@ -175,10 +135,10 @@ func writeSettings[T any](w io.Writer, table []setting[T], mark, indent string) 
 			fmt.Fprintf(w, "%s%s%s:\n", mark, indent, outer)
 		}
 		within = outer
-		for _, line := range wrap(plain(s.doc), 76-len(mark+deeper)) {
+		for _, line := range wrap(s.Plain(), 76-len(mark+deeper)) {
 			fmt.Fprintf(w, "%s%s# %s\n", mark, deeper, line)
 		}
-		fmt.Fprintf(w, "%s%s%s: %s\n", mark, deeper, name, s.initial)
+		fmt.Fprintf(w, "%s%s%s: %s\n", mark, deeper, name, s.Initial)
 	}
 }
 

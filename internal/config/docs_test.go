@@ -56,17 +56,17 @@ func TestExample(t *testing.T) {
 func TestNamesAreUnambiguous(t *testing.T) {
 	seen := map[string]string{envConfig: "", envApps: "", envURL: "", "config": ""}
 	for _, s := range settings {
-		for _, form := range []string{s.flag(), s.variable()} {
+		for _, form := range []string{s.Flag(), variable(s.Name)} {
 			if other, twice := seen[form]; twice {
-				t.Errorf("%s and %s are both %s", s.name, other, form)
+				t.Errorf("%s and %s are both %s", s.Name, other, form)
 			}
-			seen[form] = s.name
+			seen[form] = s.Name
 		}
-		if kubernetes.MatchString(s.variable() + "=tcp://1") {
-			t.Errorf("%s looks like a variable of Kubernetes", s.variable())
+		if kubernetes.MatchString(variable(s.Name) + "=tcp://1") {
+			t.Errorf("%s looks like a variable of Kubernetes", variable(s.Name))
 		}
-		if !strings.HasSuffix(s.doc, ".") {
-			t.Errorf("the text of %s is no sentence: %q", s.name, s.doc)
+		if !strings.HasSuffix(s.Doc, ".") {
+			t.Errorf("the text of %s is no sentence: %q", s.Name, s.Doc)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package config
 import (
 	"regexp"
 	"strings"
+
+	"github.com/belfryhq/belfry/internal/setting"
 )
 
 const (
@@ -43,20 +45,20 @@ func (e *environment) take(variable, text string) (string, any) {
 	case !ok:
 		e.problems.add(place, "", "%s", unknownVariable(variable))
 	case text != "":
-		return name, value{Text: text, Place: place}
+		return name, value{setting.Value{Text: text}, place}
 	}
 	return "", nil
 }
 
-func unknownVariable(variable string) string {
+func unknownVariable(name string) string {
 	var known []string // without the prefix, which would make everything alike
 	for _, v := range []string{envConfig, envApps} {
 		known = append(known, strings.TrimPrefix(v, envPrefix))
 	}
 	for _, s := range settings {
-		known = append(known, strings.TrimPrefix(s.variable(), envPrefix))
+		known = append(known, strings.TrimPrefix(variable(s.Name), envPrefix))
 	}
-	if near, ok := Nearest(strings.TrimPrefix(variable, envPrefix), known); ok {
+	if near, ok := setting.Nearest(strings.TrimPrefix(name, envPrefix), known); ok {
 		return "unknown setting; did you mean " + envPrefix + near + "?"
 	}
 	return "unknown setting; belfry serve --help lists what there is"

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/belfryhq/belfry/internal/setting"
 )
 
 // A document is one text in YAML: the file, or what stands in for it in an
@@ -165,9 +167,9 @@ func (d *document) value(node *yaml.Node, b block, name string) (value, bool) {
 	case isNull(node):
 		return value{}, false
 	case node.Kind == yaml.ScalarNode && known(node):
-		return value{Text: node.Value}, true
+		return value{Value: setting.Value{Text: node.Value}}, true
 	case node.Kind == yaml.SequenceNode:
-		v := value{IsList: true, List: []string{}}
+		v := value{Value: setting.Value{IsList: true, List: []string{}}}
 		for _, element := range node.Content {
 			element = resolve(element)
 			if element.Kind != yaml.ScalarNode || !known(element) {
@@ -198,19 +200,19 @@ func known(node *yaml.Node) bool {
 func (d *document) unknown(key *yaml.Node, prefix string, b block) {
 	here := b.below(prefix)
 	if b.secret {
-		if _, ok := Nearest(key.Value, here); !ok {
+		if _, ok := setting.Nearest(key.Value, here); !ok {
 			d.problems.add(d.at(key), strings.TrimSuffix(b.prefix, "."), "has an unknown setting; known here: %s", strings.Join(here, ", "))
 			return
 		}
 	}
 	name := b.prefix + prefix + key.Value
-	if _, ok := Nearest(key.Value, here); !ok {
+	if _, ok := setting.Nearest(key.Value, here); !ok {
 		if elsewhere := b.elsewhere(key.Value); elsewhere != "" {
 			d.problems.add(d.at(key), name, "unknown setting; did you mean %s?", elsewhere)
 			return
 		}
 	}
-	d.problems.add(d.at(key), name, "%s", unknown(key.Value, here))
+	d.problems.add(d.at(key), name, "%s", setting.Unknown(key.Value, here))
 }
 
 // below is what may stand directly under prefix: settings and blocks.

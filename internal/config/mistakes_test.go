@@ -50,7 +50,7 @@ var mistakes = map[string]struct {
 	"block twice": {"tls:\n  listen: \"\"\ntls:\n  listen: \"\"", []string{`belfry.yaml:4: tls: stands twice; the first is in line 2`}},
 	"text for a block": {"tls: on\nwebsocket: [1]", []string{
 		`belfry.yaml:1: tls: is not a block of settings (listen, cert_file, key_file)`,
-		`belfry.yaml:2: websocket: is not a block of settings (max_message_size, pong_timeout, send_buffer, subscription_error_frame, assume_protocol)`}},
+		`belfry.yaml:2: websocket: is not a block of settings (max_message_size, pong_timeout, send_buffer, subscription_error_frame, assume_protocol, compression, portable_sockets)`}},
 	"block and list for text": {"listen: {host: x}\npath: [a]\ntrusted_proxies: [[a]]", []string{
 		`belfry.yaml:1: listen: is a block of settings, but one value is wanted`,
 		`belfry.yaml:2: path: is a list, but one value is wanted`,
@@ -157,17 +157,5 @@ func TestSecretsAreNeverRepeated(t *testing.T) {
 				t.Errorf("Load repeats a secret of the environment, or accepts it: %v", err)
 			}
 		})
-	}
-}
-
-func TestNearest(t *testing.T) {
-	candidates := []string{"listen", "path", "data_dir", "max_connections", "limits"}
-	for name, want := range map[string]string{
-		"Listen": "listen", "lsiten": "listen", "listne": "listen", "datadir": "data_dir", "dataDir": "data_dir",
-		"max-conections": "max_connections", "limts": "limits", "hostname": "", "x": "", "": "",
-	} {
-		if got, _ := Nearest(name, candidates); got != want {
-			t.Errorf("Nearest(%q) = %q, want %q", name, got, want)
-		}
 	}
 }

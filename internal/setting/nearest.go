@@ -1,10 +1,10 @@
-package config
+package setting
 
 import "strings"
 
-// unknown says that a name is not one of the known, and which of them was
+// Unknown says that a name is not one of the known, and which of them was
 // probably meant. Names may be full ones with dots.
-func unknown(name string, known []string) string {
+func Unknown(name string, known []string) string {
 	if near, ok := Nearest(name, known); ok {
 		return "unknown setting; did you mean " + near + "?"
 	}

@@ -1,4 +1,4 @@
-package config
+package setting
 
 import (
 	"errors"
@@ -11,77 +11,15 @@ import (
 	"time"
 )
 
-// A value is what was written for a setting, before it is read as what the
-// setting holds. The fields are exported for the library that merges layers.
-type value struct {
-	Text   string
-	List   []string // when IsList
-	IsList bool
-	Place  Place
-}
+// Bounds that no setting needs more than.
+const (
+	Day     = 24 * time.Hour
+	MaxInt  = 1<<31 - 1
+	MaxSize = 1 << 30
+)
 
-// String is the value as it would be written in the file.
-func (v value) String() string {
-	switch {
-	case v.IsList:
-		return "[" + strings.Join(v.List, ", ") + "]"
-	case v.Text == "":
-		return `""`
-	}
-	return v.Text
-}
-
-var errList = errors.New("is a list, but one value is wanted")
-
-// scalar makes a setter from a function that reads text.
-func scalar[T, V any](field func(*T) *V, parse func(string) (V, error)) func(*T, value) error {
-	return func(t *T, v value) error {
-		if v.IsList {
-			return errList
-		}
-		parsed, err := parse(v.Text)
-		if err != nil {
-			return err
-		}
-		*field(t) = parsed
-		return nil
-	}
-}
-
-// list makes a setter from a function that reads one element. Text outside
-// the file is split at commas.
-func list[T, V any](field func(*T) *[]V, parse func(string) (V, error)) func(*T, value) error {
-	return func(t *T, v value) error {
-		texts := v.List
-		if !v.IsList {
-			texts = splitList(v.Text)
-		}
-		var parsed []V
-		var errs []error
-		for _, text := range texts {
-			element, err := parse(text)
-			errs = append(errs, err)
-			parsed = append(parsed, element)
-		}
-		if err := errors.Join(errs...); err != nil {
-			return errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
-		}
-		*field(t) = parsed
-		return nil
-	}
-}
-
-func splitList(text string) []string {
-	var parts []string
-	for part := range strings.SplitSeq(text, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return parts
-}
-
-func parseBool(text string) (bool, error) {
+// Bool reads true or false, in any case.
+func Bool(text string) (bool, error) {
 	switch strings.ToLower(text) {
 	case "true":
 		return true, nil
@@ -91,7 +29,8 @@ func parseBool(text string) (bool, error) {
 	return false, fmt.Errorf("%q is neither true nor false", text)
 }
 
-func parseInt(minimum, maximum int) func(string) (int, error) {
+// Int returns a reader of whole numbers within bounds.
+func Int(minimum, maximum int) func(string) (int, error) {
 	return func(text string) (int, error) {
 		n, err := strconv.Atoi(text)
 		switch {
@@ -106,7 +45,8 @@ func parseInt(minimum, maximum int) func(string) (int, error) {
 	}
 }
 
-func parseIntOf(allowed ...int) func(string) (int, error) {
+// IntOf returns a reader of some whole numbers.
+func IntOf(allowed ...int) func(string) (int, error) {
 	return func(text string) (int, error) {
 		if n, err := strconv.Atoi(text); err == nil && slices.Contains(allowed, n) {
 			return n, nil
@@ -119,7 +59,8 @@ func parseIntOf(allowed ...int) func(string) (int, error) {
 	}
 }
 
-func parseChoice(allowed ...string) func(string) (string, error) {
+// Choice returns a reader of some words.
+func Choice(allowed ...string) func(string) (string, error) {
 	return func(text string) (string, error) {
 		if slices.Contains(allowed, text) {
 			return text, nil
@@ -131,7 +72,8 @@ func parseChoice(allowed ...string) func(string) (string, error) {
 	}
 }
 
-func parseDuration(minimum, maximum time.Duration) func(string) (time.Duration, error) {
+// Duration returns a reader of durations within bounds. They have a unit.
+func Duration(minimum, maximum time.Duration) func(string) (time.Duration, error) {
 	return func(text string) (time.Duration, error) {
 		d, err := time.ParseDuration(text)
 		switch {
@@ -140,9 +82,9 @@ func parseDuration(minimum, maximum time.Duration) func(string) (time.Duration, 
 		case err != nil:
 			return 0, fmt.Errorf("%q is not a duration such as 500ms, 30s or 2m", text)
 		case d < minimum:
-			return 0, fmt.Errorf("%s is below %s", text, short(minimum))
+			return 0, fmt.Errorf("%s is below %s", text, Short(minimum))
 		case d > maximum:
-			return 0, fmt.Errorf("%s is above %s", text, short(maximum))
+			return 0, fmt.Errorf("%s is above %s", text, Short(maximum))
 		}
 		return d, nil
 	}
@@ -153,8 +95,8 @@ func isNumber(text string) bool {
 	return err == nil
 }
 
-// short writes a duration as people do: 24h, not 24h0m0s.
-func short(d time.Duration) string {
+// Short writes a duration as people do: 24h, not 24h0m0s.
+func Short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
@@ -170,9 +112,9 @@ var sizeUnits = []struct {
 	bytes  int
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}}
 
-// parseSize reads a number of bytes. Decimal units are refused because half
+// Size returns a reader of numbers of bytes within bounds. Decimal units are refused because half
 // of their users mean the binary ones.
-func parseSize(minimum, maximum int) func(string) (int, error) {
+func Size(minimum, maximum int) func(string) (int, error) {
 	return func(text string) (int, error) {
 		number, unit := text, 1
 		for _, u := range sizeUnits {
@@ -198,8 +140,8 @@ func parseSize(minimum, maximum int) func(string) (int, error) {
 // off is what turns a listener off where an empty text can not be given.
 const off = "off"
 
-// parseAddress reads where to listen: host:port, or nothing.
-func parseAddress(text string) (string, error) {
+// Address reads where to listen: host:port, or nothing.
+func Address(text string) (string, error) {
 	if text == "" || text == off {
 		return "", nil
 	}
@@ -219,8 +161,8 @@ func parseAddress(text string) (string, error) {
 	return text, nil
 }
 
-// parsePrefix reads a network, or an address that stands for itself alone.
-func parsePrefix(text string) (netip.Prefix, error) {
+// Prefix reads a network, or an address that stands for itself alone.
+func Prefix(text string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		if addr.Zone() != "" {
 			return netip.Prefix{}, fmt.Errorf("%q has a zone, which can not be matched", text)
@@ -237,8 +179,8 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return prefix, nil
 }
 
-// parsePath reads the prefix in front of /app and /apps.
-func parsePath(text string) (string, error) {
+// Path reads the prefix in front of /app and /apps.
+func Path(text string) (string, error) {
 	switch {
 	case text == "" || text == "/":
 		return "", nil
@@ -254,37 +196,13 @@ func parsePath(text string) (string, error) {
 	return text, nil
 }
 
-// parseOrigin reads a pattern for the host of a browser's origin.
-func parseOrigin(text string) (string, error) {
-	switch {
-	case text == "":
-		return "", errors.New("an origin is empty")
-	case strings.Contains(text, "://"):
-		_, host, _ := strings.Cut(text, "://")
-		host, _, _ = strings.Cut(host, "/")
-		return "", fmt.Errorf("%q has a scheme; write the host alone, such as %s", text, withoutPort(host))
-	case strings.ContainsAny(text, "/ ?#@"):
-		return "", fmt.Errorf("%q is not a host or a pattern such as *.example.com", text)
-	case withoutPort(text) != text:
-		return "", fmt.Errorf("%q has a port; write the host alone, %s", text, withoutPort(text))
-	}
-	return text, nil
-}
-
-func withoutPort(host string) string {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		return h
-	}
-	return host
-}
-
-// parseText reads any text that is not empty.
-func parseText(text string) (string, error) {
+// Text reads any text that is not empty.
+func Text(text string) (string, error) {
 	if text == "" {
 		return "", errors.New("is empty")
 	}
 	return text, nil
 }
 
-// parseAny takes text as it is.
-func parseAny(text string) (string, error) { return text, nil }
+// Any takes text as it is.
+func Any(text string) (string, error) { return text, nil }

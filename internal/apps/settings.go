@@ -1,0 +1,181 @@
+package apps
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/setting"
+)
+
+// Settings is every setting of one app but its keys, in the order of the file.
+// It is read-only.
+var Settings = []setting.Setting[App]{
+	setting.Row("id", "", setting.KindText,
+		"Names the app in the paths of the HTTP API. Required, and no two apps have the same. Digits only, if backends use the Go or Python library with a URL.",
+		setting.Scalar(func(a *App) *string { return &a.ID }, parseAppID)),
+	setting.Row("name", `""`, setting.KindText,
+		"For people: logs and metrics call the app so.",
+		setting.Scalar(func(a *App) *string { return &a.Name }, setting.Any)),
+	setting.Row("disabled", "false", setting.KindBool,
+		"Refuses clients (4003) and backends (403) without forgetting the app.",
+		setting.Scalar(func(a *App) *bool { return &a.Disabled }, setting.Bool)),
+	setting.Row("tls_only", "false", setting.KindBool,
+		"Refuses clients that connect without TLS (4000).",
+		setting.Scalar(func(a *App) *bool { return &a.TLSOnly }, setting.Bool)),
+	setting.Row("client_events", "false", setting.KindBool,
+		"Whether clients may trigger client- events on private and presence channels.",
+		setting.Scalar(func(a *App) *bool { return &a.ClientEvents }, setting.Bool)),
+	setting.Row("subscription_count", "false", setting.KindBool,
+		"Whether subscribers are told how many they are (pusher:subscription_count), and backends may ask for it.",
+		setting.Scalar(func(a *App) *bool { return &a.SubscriptionCount }, setting.Bool)),
+	setting.Row("watchlist_events", "false", setting.KindBool,
+		"Whether signed-in users are told when those on their watchlist come and go.",
+		setting.Scalar(func(a *App) *bool { return &a.WatchlistEvents }, setting.Bool)),
+	setting.Row("authorized_connections", "false", setting.KindBool,
+		"Closes connections (4009) that neither sign in nor subscribe to a private or presence channel within authorization_timeout.",
+		setting.Scalar(func(a *App) *bool { return &a.AuthorizedRequired }, setting.Bool)),
+	setting.Row("authorization_timeout", "30s", setting.KindDuration,
+		"How long authorized_connections waits.",
+		setting.Scalar(func(a *App) *time.Duration { return &a.AuthorizationTimeout }, setting.Duration(time.Second, setting.Day))),
+	setting.Row("activity_timeout", "120s", setting.KindDuration,
+		"How long a connection may be silent before it is pinged; clients are told it in whole seconds. 10s to 600s is sensible.",
+		setting.Scalar(func(a *App) *time.Duration { return &a.ActivityTimeout }, parseActivityTimeout)),
+	setting.Row("allowed_origins", `["*"]`, "list of host patterns",
+		"Hosts whose pages may connect, such as `example.com` or `*.example.com`. `*` allows every client; anything else also refuses clients that are not browsers.",
+		setting.List(func(a *App) *[]string { return &a.AllowedOrigins }, parseOrigin)),
+	limit("connections", "0", "Connections at once; more are refused (4004).",
+		func(l *Limits) *int { return &l.Connections }),
+	limit("channels_per_connection", "0", "Channels that one connection may subscribe to.",
+		func(l *Limits) *int { return &l.ChannelsPerConnection }),
+	limit("client_events_per_second", "10", "Client events of one connection; more are dropped and answered with 4301.",
+		func(l *Limits) *int { return &l.ClientEventsPerSecond }),
+	limit("backend_events_per_second", "0", "Events that backends may trigger, on each node and with a second's worth at once; more are refused (429).",
+		func(l *Limits) *int { return &l.BackendEventsPerSecond }),
+	limit("read_requests_per_second", "0", "Requests of backends about channels and users, likewise.",
+		func(l *Limits) *int { return &l.ReadRequestsPerSecond }),
+	limit("channel_name_length", "200", "Bytes of a channel's name, prefix included.",
+		func(l *Limits) *int { return &l.ChannelNameLength }),
+	limit("event_name_length", "200", "Characters of an event's name.",
+		func(l *Limits) *int { return &l.EventNameLength }),
+	limitSize("event_data", "10KiB", "Bytes of an event's data.",
+		func(l *Limits) *int { return &l.EventData }),
+	limit("channels_per_event", "100", "Channels that one call of the HTTP API may name.",
+		func(l *Limits) *int { return &l.ChannelsPerEvent }),
+	limit("events_per_batch", "10", "Events of one batch call of the HTTP API.",
+		func(l *Limits) *int { return &l.EventsPerBatch }),
+	limit("presence_members", "100", "Users on one presence channel.",
+		func(l *Limits) *int { return &l.PresenceMembers }),
+	limit("presence_user_id", "128", "Characters of a user id on a presence channel.",
+		func(l *Limits) *int { return &l.PresenceUserID }),
+	limitSize("presence_user_info", "1KiB", "Bytes of user_info on a presence channel, as JSON.",
+		func(l *Limits) *int { return &l.PresenceUserInfo }),
+	limit("watchlist", "100", "User ids of one watchlist that are watched; the rest is ignored and answered with 4302.",
+		func(l *Limits) *int { return &l.Watchlist }),
+	setting.Row("limits.cache_ttl", "30m", setting.KindDuration,
+		"How long a cache channel remembers its last event.",
+		setting.Scalar(func(a *App) *time.Duration { return &a.Limits.CacheTTL }, setting.Duration(time.Second, 365*setting.Day))),
+}
+
+// KeySettings are those of one element of an app's keys. The text of a
+// mistake in them never repeats what was written.
+var KeySettings = []setting.Setting[Key]{
+	setting.Row("key", "", setting.KindText, "Public: clients connect with it.",
+		setting.Scalar(func(k *Key) *string { return &k.Key }, parseKey)),
+	setting.Row("secret", "", setting.KindText, "Known to backends only: requests and subscriptions are signed with it.",
+		setting.Scalar(func(k *Key) *string { return &k.Secret }, parseSecret)),
+}
+
+func limit(name, initial, doc string, field func(*Limits) *int) setting.Setting[App] {
+	return setting.Row("limits."+name, initial, setting.KindNumber, doc+" 0 is no limit.",
+		setting.Scalar(func(a *App) *int { return field(&a.Limits) }, setting.Int(0, setting.MaxInt)))
+}
+
+func limitSize(name, initial, doc string, field func(*Limits) *int) setting.Setting[App] {
+	return setting.Row("limits."+name, initial, setting.KindSize, doc+" 0 is no limit.",
+		setting.Scalar(func(a *App) *int { return field(&a.Limits) }, setting.Size(0, setting.MaxSize)))
+}
+
+// New returns an app that has every default, and neither an id nor keys.
+func New() *App {
+	a := &App{}
+	for _, s := range Settings {
+		s.SetDefault(a)
+	}
+	return a
+}
+
+// maxAppID is longer than any id that was seen, and short enough for a log.
+const maxAppID = 128
+
+func parseAppID(text string) (string, error) {
+	switch {
+	case text == "":
+		return "", fmt.Errorf("is empty")
+	case len(text) > maxAppID:
+		return "", fmt.Errorf("is longer than %d characters", maxAppID)
+	case strings.Trim(text, ".") == "" || strings.ContainsFunc(text, notInPath):
+		return "", fmt.Errorf("%q can not stand in a URL; use letters, digits, dashes and underscores", text)
+	}
+	return text, nil
+}
+
+func notInPath(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.", r))
+}
+
+func parseKey(text string) (string, error) {
+	switch {
+	case text == "":
+		return "", fmt.Errorf("is empty")
+	case len(text) > maxAppID:
+		return "", fmt.Errorf("is longer than %d characters", maxAppID)
+	case strings.Trim(text, ".") == "" || strings.ContainsFunc(text, notInPath):
+		return "", fmt.Errorf("has a character that can not stand in a URL; use letters, digits, dashes and underscores")
+	}
+	return text, nil
+}
+
+func parseSecret(text string) (string, error) {
+	switch {
+	case text == "":
+		return "", fmt.Errorf("is empty; make one with: openssl rand -hex 20")
+	case strings.TrimSpace(text) != text:
+		return "", fmt.Errorf("begins or ends with white space")
+	}
+	return text, nil
+}
+
+func parseActivityTimeout(text string) (time.Duration, error) {
+	d, err := setting.Duration(time.Second, setting.Day)(text)
+	if err == nil && d%time.Second != 0 {
+		return 0, fmt.Errorf("%s is not a whole number of seconds", text)
+	}
+	return d, err
+}
+
+// parseOrigin reads a pattern for the host of a browser's origin.
+func parseOrigin(text string) (string, error) {
+	switch {
+	case text == "":
+		return "", errors.New("an origin is empty")
+	case strings.Contains(text, "://"):
+		_, host, _ := strings.Cut(text, "://")
+		host, _, _ = strings.Cut(host, "/")
+		return "", fmt.Errorf("%q has a scheme; write the host alone, such as %s", text, withoutPort(host))
+	case strings.ContainsAny(text, "/ ?#@"):
+		return "", fmt.Errorf("%q is not a host or a pattern such as *.example.com", text)
+	case withoutPort(text) != text:
+		return "", fmt.Errorf("%q has a port; write the host alone, %s", text, withoutPort(text))
+	}
+	return text, nil
+}
+
+func withoutPort(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		return h
+	}
+	return host
+}
