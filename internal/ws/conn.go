@@ -81,7 +81,6 @@ func (c *conn) shut(code protocol.CloseCode, reason string, next state) {
 	c.server.metrics.close(code)
 	c.socket.Send(frame.Control(opClose, closePayload(code, reason)))
 	c.state = next
-	c.reader = reader{deflate: c.deflate}
 	c.socket.SetDeadline(c.socket.Loop().Now().Add(closeWait))
 	c.end()
 }
