@@ -194,14 +194,13 @@ var ping = frame.Control(opPing, nil)
 
 // Overflow implements loop.Handler: a client that reads too slowly is asked to
 // come back later, so that it cannot delay others or fill the memory. What it
-// did not take is lost to it; it will know from the close code.
+// did not take is lost to it; it will know from the close code. One that is on
+// its way out gets nothing more, so it may overflow with its goodbye.
 func (c *conn) Overflow() {
-	if c.state != open {
-		c.socket.Drop(os.ErrDeadlineExceeded)
-		return
+	if c.state == open {
+		c.socket.Discard()
+		c.Close(protocol.ErrOverCapacity)
 	}
-	c.socket.Discard()
-	c.Close(protocol.ErrOverCapacity)
 }
 
 // Drain implements loop.Handler.
