@@ -97,7 +97,7 @@ func closePayload(code protocol.CloseCode, reason string) []byte {
 
 // Input implements loop.Handler.
 func (c *conn) Input(b []byte) {
-	c.heard, c.pinged = c.socket.Loop().Now(), time.Time{}
+	c.hear()
 	if c.state == deaf || c.state == gone {
 		return
 	}
@@ -105,6 +105,18 @@ func (c *conn) Input(b []byte) {
 		c.shut(code, "", deaf)
 	} else if code != 0 {
 		c.state = deaf
+	}
+}
+
+// hear notes that the peer lives.
+func (c *conn) hear() {
+	c.heard = c.socket.Loop().Now()
+	if c.pinged.IsZero() {
+		return // the deadline is moved when it comes, not with every message
+	}
+	c.pinged = time.Time{}
+	if c.state == open {
+		c.schedule()
 	}
 }
 
