@@ -7,6 +7,7 @@
 package apps
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +51,9 @@ type App struct {
 type Key struct {
 	Key    string
 	Secret string
+	// Created is when the pair was made, or zero for one that was written by
+	// hand.
+	Created time.Time
 
 	signer *protocol.Signer // with Secret; set when the app enters a registry
 }
@@ -110,6 +114,17 @@ func DefaultLimits() Limits {
 // what protects the process itself remains.
 func Unlimited() Limits {
 	return Limits{CacheTTL: DefaultCacheTTL}
+}
+
+// Same reports whether a and b are equal in everything that can be set.
+func (a *App) Same(b *App) bool {
+	same := func(k, l Key) bool { return k.Key == l.Key && k.Secret == l.Secret && k.Created.Equal(l.Created) }
+	if !slices.EqualFunc(a.Keys, b.Keys, same) || !slices.Equal(a.AllowedOrigins, b.AllowedOrigins) {
+		return false
+	}
+	c, d := *a, *b
+	c.Keys, d.Keys, c.AllowedOrigins, d.AllowedOrigins = nil, nil, nil, nil
+	return reflect.DeepEqual(c, d)
 }
 
 // Secret returns the secret of one of the app's keys, and whether the key is

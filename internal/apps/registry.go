@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -50,27 +51,40 @@ func newIndex(list []*App) (*index, error) {
 	ix := &index{byID: make(map[string]*App, len(list)), byKey: make(map[string]*App, len(list))}
 	var errs []error
 	for _, a := range list {
-		if other := ix.byID[a.ID]; other != nil {
-			errs = append(errs, fmt.Errorf("apps: two apps have the id %q", a.ID))
-			continue
-		}
-		ix.byID[a.ID] = a
-		for i := range a.Keys {
-			k := &a.Keys[i]
-			if k.signer == nil { // else the app is in use already
-				k.signer = protocol.NewSigner(k.Secret)
-			}
-			switch {
-			case k.Secret == "":
-				errs = append(errs, fmt.Errorf("apps: key %q of app %q has no secret", k.Key, a.ID))
-			case ix.byKey[k.Key] != nil:
-				errs = append(errs, fmt.Errorf("apps: key %q stands twice, in app %q and app %q", k.Key, ix.byKey[k.Key].ID, a.ID))
-			default:
-				ix.byKey[k.Key] = a
-			}
-		}
+		errs = append(errs, ix.add(a)...)
 	}
 	return ix, errors.Join(errs...)
+}
+
+// add puts an app into an index that nobody else has.
+func (ix *index) add(a *App) (errs []error) {
+	if ix.byID[a.ID] != nil {
+		return []error{fmt.Errorf("apps: two apps have the id %q", a.ID)}
+	}
+	ix.byID[a.ID] = a
+	for i := range a.Keys {
+		k := &a.Keys[i]
+		if k.signer == nil { // else the app is in use already
+			k.signer = protocol.NewSigner(k.Secret)
+		}
+		switch {
+		case k.Secret == "":
+			errs = append(errs, fmt.Errorf("apps: key %q of app %q has no secret", k.Key, a.ID))
+		case ix.byKey[k.Key] != nil:
+			errs = append(errs, fmt.Errorf("apps: key %q stands twice, in app %q and app %q", k.Key, ix.byKey[k.Key].ID, a.ID))
+		default:
+			ix.byKey[k.Key] = a
+		}
+	}
+	return errs
+}
+
+// remove takes an app out of an index that nobody else has.
+func (ix *index) remove(a *App) {
+	delete(ix.byID, a.ID)
+	for _, k := range a.Keys {
+		delete(ix.byKey, k.Key)
+	}
 }
 
 // ByID returns the app with that id, or nil.
@@ -107,15 +121,68 @@ func (r *Registry) Watch(f func(Change)) {
 func (r *Registry) Change(edit func(byID map[string]*App)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old := r.current.Load()
-	edited := maps.Clone(old.byID)
+	old := r.current.Load().byID
+	edited := maps.Clone(old)
 	edit(edited)
-	ix, err := newIndex(slices.Collect(maps.Values(edited)))
-	if err != nil {
+	var list []Change
+	for id, a := range edited {
+		if old[id] != a {
+			list = append(list, Change{Old: old[id], New: a})
+		}
+	}
+	for id, a := range old {
+		if edited[id] == nil {
+			list = append(list, Change{Old: a})
+		}
+	}
+	return r.applyLocked(list)
+}
+
+// Apply makes some apps those with their ids, and takes others away; an id
+// that is not there is no error, and none may be named twice. If the result can not stand beside each other,
+// nothing changes. It costs less than [Registry.Change] when there are many apps.
+func (r *Registry) Apply(put []*App, remove []string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.current.Load().byID
+	var list []Change
+	for _, a := range put {
+		if old[a.ID] != a {
+			list = append(list, Change{Old: old[a.ID], New: a})
+		}
+	}
+	for _, id := range remove {
+		if a := old[id]; a != nil {
+			list = append(list, Change{Old: a})
+		}
+	}
+	return r.applyLocked(list)
+}
+
+// applyLocked makes changes true and tells the watchers. r.mu is held.
+func (r *Registry) applyLocked(list []Change) error {
+	if len(list) == 0 {
+		return nil
+	}
+	old := r.current.Load()
+	ix := &index{byID: maps.Clone(old.byID), byKey: maps.Clone(old.byKey)}
+	for _, c := range list {
+		if c.Old != nil {
+			ix.remove(c.Old)
+		}
+	}
+	slices.SortFunc(list, func(c, d Change) int { return strings.Compare(c.id(), d.id()) })
+	var errs []error
+	for _, c := range list {
+		if c.New != nil {
+			errs = append(errs, ix.add(c.New)...)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	r.current.Store(ix)
-	for _, c := range changes(old.byID, ix.byID) {
+	for _, c := range list {
 		for _, f := range r.watchers {
 			f(c)
 		}
@@ -123,33 +190,20 @@ func (r *Registry) Change(edit func(byID map[string]*App)) error {
 	return nil
 }
 
-// changes returns how one set of apps becomes another, ordered by id.
-func changes(from, to map[string]*App) []Change {
-	ids := maps.Clone(from)
-	maps.Copy(ids, to)
-	var list []Change
-	for _, id := range slices.Sorted(maps.Keys(ids)) {
-		if from[id] != to[id] {
-			list = append(list, Change{Old: from[id], New: to[id]})
-		}
+func (c Change) id() string {
+	if c.New != nil {
+		return c.New.ID
 	}
-	return list
+	return c.Old.ID
 }
 
 // Put makes app the app with its id.
-func (r *Registry) Put(app *App) error {
-	return r.Change(func(byID map[string]*App) { byID[app.ID] = app })
-}
+func (r *Registry) Put(app *App) error { return r.Apply([]*App{app}, nil) }
 
 // Remove takes the app with that id away, or returns ErrUnknown.
 func (r *Registry) Remove(id string) error {
-	known := false
-	err := r.Change(func(byID map[string]*App) {
-		_, known = byID[id]
-		delete(byID, id)
-	})
-	if err == nil && !known {
+	if r.ByID(id) == nil {
 		return ErrUnknown
 	}
-	return err
+	return r.Apply(nil, []string{id})
 }

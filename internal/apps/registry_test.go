@@ -1,6 +1,7 @@
 package apps
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,5 +53,55 @@ func TestRegistryTellsEveryMistake(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %q, want %q in it", err, want)
 		}
+	}
+}
+
+func TestApplyTellsOfEachAppInOrder(t *testing.T) {
+	a := &App{ID: "a", Keys: []Key{{Key: "k1", Secret: "s"}}}
+	b := &App{ID: "b", Keys: []Key{{Key: "k2", Secret: "s"}}}
+	r, err := NewRegistry([]*App{a, b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []Change
+	r.Watch(func(c Change) { got = append(got, c) })
+	swapped := &App{ID: "b", Keys: []Key{{Key: "k1", Secret: "s"}}} // the key goes to another app in one step
+	c := &App{ID: "c", Keys: []Key{{Key: "k3", Secret: "s"}}}
+	if err := r.Apply([]*App{c, swapped}, []string{"a", "unknown"}); err != nil {
+		t.Fatal(err)
+	}
+	want := []Change{{Old: a}, {Old: b, New: swapped}, {New: c}}
+	if !slices.Equal(got, want) {
+		t.Errorf("told of %v, want %v", got, want)
+	}
+	for key, want := range map[string]*App{"k1": swapped, "k2": nil, "k3": c} {
+		if got := r.ByKey(key); got != want {
+			t.Errorf("ByKey(%q) = %v, want %v", key, got, want)
+		}
+	}
+	got = nil
+	if err := r.Apply([]*App{c}, nil); err != nil || got != nil {
+		t.Errorf("Apply of what is there = %v, told of %v, want nothing", err, got)
+	}
+}
+
+func TestApplyChangesNothingIfAnythingIsWrong(t *testing.T) {
+	a := &App{ID: "a", Keys: []Key{{Key: "k1", Secret: "s"}}}
+	r, err := NewRegistry([]*App{a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Watch(func(c Change) { t.Errorf("told of %v", c) })
+	for name, put := range map[string][]*App{
+		"key of another app": {{ID: "b"}, {ID: "c", Keys: []Key{{Key: "k1", Secret: "s"}}}},
+		"no secret":          {{ID: "b", Keys: []Key{{Key: "k2"}}}},
+		"named twice":        {{ID: "b"}, {ID: "b"}},
+	} {
+		if err := r.Apply(put, nil); err == nil {
+			t.Errorf("%s: Apply = nil, want an error", name)
+		}
+	}
+	if r.Len() != 1 || r.ByKey("k1") != a || r.ByID("b") != nil {
+		t.Errorf("the registry has %d apps, want what it had", r.Len())
 	}
 }
