@@ -18,7 +18,7 @@ const module = "github.com/belfryhq/belfry"
 // packages of lower layers; a new one is given its place here.
 var layers = [][]string{
 	{"internal/rawjson", "internal/setting"},
-	{"protocol"},
+	{"protocol", "internal/rest"},
 	{"internal/apps", "internal/frame", "backend"},
 	{"internal/loop"},
 	{"internal/hub"},

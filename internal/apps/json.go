@@ -14,8 +14,8 @@ import (
 
 // A Mistake is one thing that is wrong with the settings of an app.
 type Mistake struct {
-	Setting string `json:"setting"` // full name, such as limits.connections
-	Text    string `json:"text"`    // what is wrong and, where it is known, what to write; never a secret
+	Setting string // full name, such as limits.connections
+	Text    string // what is wrong and, where it is known, what to write; never a secret
 }
 
 func (m Mistake) String() string { return m.Setting + ": " + m.Text }
