@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"context"
+	"time"
+)
+
+// lookInterval is how often the disk and the server are looked at.
+const lookInterval = time.Second
+
+// supervise looks after the disk, and starts a server again that could not
+// write, until the engine is closed.
+func (e *Engine) supervise() {
+	defer close(e.done)
+	tick := time.NewTicker(lookInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			e.look()
+		case <-e.stop:
+			return
+		}
+	}
+}
+
+// look finds out whether there is room, and repairs what can be repaired.
+func (e *Engine) look() {
+	free, err := freeSpace(e.dir())
+	if err != nil {
+		e.log.Warn("free space of the data directory is unknown", "err", err)
+	} else if full := free < e.cfg.MinFree; full != e.full.Swap(full) {
+		if full {
+			e.log.Error("disk is nearly full; nothing more is accepted for the engine", "dir", e.dir(), "free", free, "min_free", e.cfg.MinFree)
+		} else {
+			e.log.Info("disk has room again", "dir", e.dir(), "free", free)
+		}
+	}
+	e.mu.Lock()
+	s := e.server
+	e.mu.Unlock()
+	if e.full.Load() || s != nil && s.JetStreamEnabled() && !e.broken.Load() {
+		return
+	}
+	e.restart()
+}
+
+// restart replaces the embedded server. JetStream does not write again after
+// a write has failed, but what it acknowledged is on the disk.
+func (e *Engine) restart() {
+	e.log.Warn("starting the embedded engine again, because it could not write")
+	e.mu.Lock()
+	old := e.server
+	e.server = nil
+	e.mu.Unlock()
+	if old != nil {
+		if err := shutdown(context.Background(), old); err != nil {
+			e.log.Error("the embedded engine does not stop", "err", err)
+		}
+	}
+	s, err := e.startServer()
+	if err != nil {
+		e.broken.Store(true)
+		e.log.Error("the embedded engine does not start", "err", err)
+		return
+	}
+	e.mu.Lock()
+	e.server = s
+	e.mu.Unlock()
+}
