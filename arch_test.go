@@ -17,19 +17,19 @@ const module = "github.com/belfryhq/belfry"
 // layers are the packages from the bottom to the top. A package imports only
 // packages of lower layers; a new one is given its place here.
 var layers = [][]string{
-	{"internal/rawjson", "internal/setting"},
+	{"internal/rawjson", "internal/setting", "internal/engine"},
 	{"protocol", "internal/rest"},
 	{"internal/apps", "internal/frame", "backend"},
 	{"internal/loop"},
 	{"internal/hub"},
-	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/bench"},
+	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/bench", "internal/webhook"},
 	{"internal/server"},
 	{"internal/config"},
 	{"cmd/belfry"},
 }
 
 // parts are put together by internal/server; nothing above it imports them.
-var parts = []string{"internal/ws", "internal/fallback", "web", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/loop", "internal/hub"}
+var parts = []string{"internal/ws", "internal/fallback", "web", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/webhook", "internal/engine", "internal/loop", "internal/hub"}
 
 // blackBoxes are directories whose programs meet the service from outside, as
 // other people's do. Neither they nor their tests know a package of it, other
