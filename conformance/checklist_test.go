@@ -35,7 +35,9 @@ type inside struct {
 	why   string // it is not tested here
 }
 
-func (i inside) String() string { return i.dir + ": " + strings.Join(i.texts, ", ") + " (" + i.why + ")" }
+func (i inside) String() string {
+	return i.dir + ": " + strings.Join(i.texts, ", ") + " (" + i.why + ")"
+}
 
 // check reports what is not there. The suite may be run from a copy without
 // the server, where there is nothing to check.
