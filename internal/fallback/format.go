@@ -85,9 +85,9 @@ func appendCall(dst, line []byte, callback string) []byte {
 // scriptString is text as a literal that can stand in a script and in HTML.
 func scriptString(text []byte) []byte { return mustJSON(string(text)) }
 
-// htmlPadding is how long the beginning of a page is before browsers show
-// what comes after it.
-const htmlPadding = 1 << 10
+// htmlPadding is how long the beginning of a page is: browsers show nothing of
+// one before they have 1 KB.
+const htmlPadding = 5 << 8
 
 // htmlPrelude is the beginning of an endless page.
 func htmlPrelude(callback string) []byte {

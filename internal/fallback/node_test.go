@@ -1,0 +1,516 @@
+package fallback_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/fallback"
+	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// A node is hub, loops and HTTP server with the fallback transports, over
+// connections in memory, and with a clock that jumps. One test uses it.
+type node struct {
+	t       *testing.T
+	hub     *hub.Hub
+	loops   *loop.Group
+	server  *fallback.Server
+	metrics *prometheus.Registry
+	apps    []*apps.App
+	listen  *memoryListener
+	client  *http.Client
+	base    string // of the addresses of the transports
+}
+
+// A setup changes what a node is made with.
+type setup struct {
+	fallback fallback.Config
+	hub      hub.Config
+	loops    loop.Config
+	http2    bool
+	app      func(*apps.App)
+	proxy    func(http.Handler) http.Handler // around the server
+}
+
+// run runs a test on a node of its own, with a clock that jumps.
+func run(t *testing.T, s setup, test func(n *node)) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, s)
+		test(n)
+	})
+}
+
+// bothVersions runs a test with HTTP/1.1 and with HTTP/2.
+func bothVersions(t *testing.T, s setup, test func(n *node)) {
+	for name, http2 := range map[string]bool{"http1": false, "http2": true} {
+		t.Run(name, func(t *testing.T) {
+			s.http2 = http2
+			run(t, s, test)
+		})
+	}
+}
+
+func newApp(id string) *apps.App {
+	return &apps.App{
+		ID: id, Keys: []apps.Key{{Key: "key" + id, Secret: "secret" + id}},
+		ClientEvents: true, ActivityTimeout: 120 * time.Second, AuthorizationTimeout: 30 * time.Second,
+		Limits: apps.DefaultLimits(),
+	}
+}
+
+func newNode(t *testing.T, s setup) *node {
+	t.Helper()
+	n := &node{t: t, metrics: prometheus.NewRegistry(), listen: newMemoryListener()}
+	n.apps = []*apps.App{newApp("1"), newApp("2")}
+	if s.app != nil {
+		s.app(n.apps[0])
+	}
+	registry, err := apps.NewRegistry(n.apps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.loops.Loops, s.loops.Portable = 2, true
+	n.loops = loop.NewGroup(s.loops)
+	s.hub.Apps, s.hub.Loops = registry, n.loops
+	n.hub = hub.New(s.hub)
+	s.fallback.Hub, s.fallback.Apps, s.fallback.Loops, s.fallback.Registerer = n.hub, registry, n.loops, n.metrics
+	n.server = fallback.New(s.fallback)
+	n.base = "http://belfry.test" + s.fallback.Path + "/pusher"
+
+	var protocols http.Protocols
+	protocols.SetHTTP1(!s.http2)
+	protocols.SetUnencryptedHTTP2(s.http2)
+	var handler http.Handler = http.HandlerFunc(n.route)
+	if s.proxy != nil {
+		handler = s.proxy(handler)
+	}
+	// The timeouts are those of the node's listeners.
+	server := &http.Server{Handler: handler, Protocols: &protocols, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
+	go server.Serve(n.listen)
+	transport := &http.Transport{Protocols: &protocols, DialContext: n.listen.dial}
+	n.client = &http.Client{Transport: transport}
+	t.Cleanup(func() {
+		server.Close()
+		transport.CloseIdleConnections()
+		if err := n.loops.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+		n.hub.Close()
+		time.Sleep(time.Second) // net/http takes its time to close connections
+	})
+	return n
+}
+
+func (n *node) route(w http.ResponseWriter, r *http.Request) {
+	h := n.server.Handler(r)
+	if h == nil {
+		http.Error(w, "not a path of the transports", http.StatusTeapot)
+		return
+	}
+	h.ServeHTTP(w, r)
+}
+
+// A memoryListener is dialed without a network.
+type memoryListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newMemoryListener() *memoryListener {
+	return &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (l *memoryListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *memoryListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *memoryListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (l *memoryListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case l.conns <- far:
+		return near, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// app is the path of an app of the node, 1 or 2, for a client of protocol 7.
+func appPath(id string) string { return "/app/key" + id }
+
+const query = "?protocol=7&client=js&version=8.6.0"
+
+// do sends a request and reads the whole answer.
+func (n *node) do(method, path, body string, headers ...string) (*http.Response, string) {
+	n.t.Helper()
+	r, err := http.NewRequest(method, n.base+path, strings.NewReader(body))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	if r.Header.Get("Host") != "" {
+		r.Host = r.Header.Get("Host")
+	}
+	resp, err := n.client.Do(r)
+	if err != nil {
+		n.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		n.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return resp, string(text)
+}
+
+// post is do for what pusher-js posts.
+func (n *node) post(path, body string) (status int, answer string) {
+	n.t.Helper()
+	resp, answer := n.do("POST", path, body, "Content-Type", "application/json")
+	return resp.StatusCode, answer
+}
+
+// send posts messages, encoded as clients do, to a session.
+func (n *node) send(session string, messages ...string) {
+	n.t.Helper()
+	body, err := json.Marshal(append([]string{}, messages...))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if status, answer := n.post(session+"/xhr_send?t=1", string(body)); status != http.StatusNoContent || answer != "" {
+		n.t.Fatalf("xhr_send = %d %q, want 204 and nothing", status, answer)
+	}
+}
+
+// trigger publishes an event to a channel of the first app.
+func (n *node) trigger(channel, event, data string) {
+	n.t.Helper()
+	n.triggerExcept(channel, event, data, protocol.SocketID{})
+}
+
+func (n *node) triggerExcept(channel, event, data string, except protocol.SocketID) {
+	n.t.Helper()
+	literal, err := json.Marshal(data)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if err := n.hub.Trigger(context.Background(), n.apps[0], []string{channel}, hub.Event{Name: event, Data: literal}, except); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// connections waits until everything has come to rest and returns how many
+// there are.
+func (n *node) connections() int {
+	synctest.Wait()
+	return n.hub.Connections()
+}
+
+// sockets is the same for what the loops hold.
+func (n *node) sockets() int {
+	synctest.Wait()
+	return n.loops.Sockets()
+}
+
+// counters are the values of a metric by labels, as in "code=4001".
+func (n *node) counters(name string) map[string]float64 {
+	n.t.Helper()
+	families, err := n.metrics.Gather()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	values := make(map[string]float64)
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetName()+"="+l.GetValue())
+			}
+			values[strings.Join(labels, " ")] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return values
+}
+
+// subscribeMessage asks for a public channel.
+func subscribeMessage(channel string) string {
+	return fmt.Sprintf(`{"event":"pusher:subscribe","data":{"auth":"","channel":%q}}`, channel)
+}
+
+// A stream is a receive request whose answer is read line by line.
+type stream struct {
+	n      *node
+	resp   *http.Response
+	cancel context.CancelFunc
+	lines  chan string // with the separators; closed at the end
+	err    error       // how it ended; read after lines is closed
+	peeked []string    // lines that were looked at
+}
+
+var errNoLine = errors.New("no line")
+
+// open sends a receive request, and returns when the headers of the answer
+// are there.
+func (n *node) open(method, path string, headers ...string) *stream {
+	n.t.Helper()
+	r, cancel := n.request(path)
+	r.Method = method
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := n.client.Do(r)
+	if err != nil {
+		n.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	s := &stream{n: n, resp: resp, cancel: cancel, lines: make(chan string, 1<<14)}
+	go s.read()
+	return s
+}
+
+// request is a receive request, and what aborts it.
+func (n *node) request(path string) (*http.Request, context.CancelFunc) {
+	n.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r, err := http.NewRequestWithContext(ctx, "POST", n.base+path, nil)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	n.t.Cleanup(cancel)
+	return r, cancel
+}
+
+// stream opens an xhr_streaming request of a session.
+func (n *node) stream(session string, extra ...string) *stream {
+	n.t.Helper()
+	return n.open("POST", session+"/xhr_streaming"+query+strings.Join(extra, ""))
+}
+
+func (s *stream) read() {
+	defer close(s.lines)
+	defer s.resp.Body.Close()
+	var line []byte
+	buf := make([]byte, 4096)
+	for {
+		k, err := s.resp.Body.Read(buf)
+		for _, b := range buf[:k] {
+			line = append(line, b)
+			if b == '\n' {
+				s.lines <- string(line)
+				line = line[:0]
+			}
+		}
+		if err != nil {
+			if len(line) > 0 {
+				s.lines <- string(line)
+			}
+			s.err = err
+			return
+		}
+	}
+}
+
+// within returns the next line, with its separator, if it comes in time.
+func (s *stream) within(d time.Duration) (string, error) {
+	if len(s.peeked) > 0 {
+		l := s.peeked[0]
+		s.peeked = s.peeked[1:]
+		return l, nil
+	}
+	select {
+	case l, ok := <-s.lines:
+		if !ok {
+			return "", s.err
+		}
+		return l, nil
+	case <-time.After(d):
+		return "", errNoLine
+	}
+}
+
+// more waits for the next line without taking it, and reports whether there is
+// one.
+func (s *stream) more() bool {
+	l, err := s.within(time.Second)
+	if err == nil {
+		s.peeked = append(s.peeked, l)
+	}
+	return err == nil
+}
+
+// next returns the next line without its separator.
+func (s *stream) next() string {
+	s.n.t.Helper()
+	l, err := s.within(time.Hour)
+	if err != nil {
+		s.n.t.Fatalf("next line: %v", err)
+	}
+	return strings.TrimSuffix(l, "\n")
+}
+
+// expect checks the next line.
+func (s *stream) expect(want string) {
+	s.n.t.Helper()
+	if got := s.next(); got != want {
+		s.n.t.Fatalf("line = %.200q, want %q", got, want)
+	}
+}
+
+// silent checks that no line comes for some time, and that the stream lasts.
+func (s *stream) silent(d time.Duration) {
+	s.n.t.Helper()
+	if l, err := s.within(d); !errors.Is(err, errNoLine) {
+		s.n.t.Fatalf("within %v: %.200q, %v; want nothing", d, l, err)
+	}
+}
+
+// ended checks that the answer ends, completely, without another line.
+func (s *stream) ended() {
+	s.n.t.Helper()
+	if l, err := s.within(time.Minute); !errors.Is(err, io.EOF) {
+		s.n.t.Fatalf("%.200q, %v; want the end", l, err)
+	}
+}
+
+// messages decodes a line of messages.
+func (n *node) messages(line string) []string {
+	n.t.Helper()
+	var list []string
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(line, "a")), &list); err != nil || !strings.HasPrefix(line, "a") {
+		n.t.Fatalf("line %.200q is not one of messages: %v", line, err)
+	}
+	return list
+}
+
+// An inside is a message of the Pusher protocol.
+type inside struct {
+	Event   string
+	Channel string
+	Data    json.RawMessage
+}
+
+// text is the data of a message, which is a string.
+func (m inside) text() string {
+	var s string
+	_ = json.Unmarshal(m.Data, &s)
+	return s
+}
+
+func (n *node) decode(message string) inside {
+	n.t.Helper()
+	var m inside
+	if err := json.Unmarshal([]byte(message), &m); err != nil {
+		n.t.Fatalf("message %q: %v", message, err)
+	}
+	return m
+}
+
+// message decodes the next line, which must carry one message.
+func (s *stream) message() inside {
+	s.n.t.Helper()
+	list := s.n.messages(s.next())
+	if len(list) != 1 {
+		s.n.t.Fatalf("line has %d messages, want 1", len(list))
+	}
+	return s.n.decode(list[0])
+}
+
+// event checks that the next message is of that event.
+func (s *stream) event(want string) inside {
+	s.n.t.Helper()
+	m := s.message()
+	if m.Event != want {
+		s.n.t.Fatalf("message is %.200v, want %s", m, want)
+	}
+	return m
+}
+
+// established checks the beginning of a session and returns its socket id.
+func (s *stream) established() protocol.SocketID {
+	s.n.t.Helper()
+	s.expect("o")
+	return s.n.socketID(s.event("pusher:connection_established"))
+}
+
+func (n *node) socketID(m inside) protocol.SocketID {
+	n.t.Helper()
+	var data struct {
+		SocketID        protocol.SocketID `json:"socket_id"`
+		ActivityTimeout int               `json:"activity_timeout"`
+	}
+	if err := json.Unmarshal([]byte(m.text()), &data); err != nil || data.SocketID.IsZero() || data.ActivityTimeout < 1 {
+		n.t.Fatalf("%+v has no socket_id or no activity_timeout: %v", m, err)
+	}
+	return data.SocketID
+}
+
+// connected is a stream of a new session that is subscribed to channels.
+func (n *node) connected(session string, channels ...string) *stream {
+	n.t.Helper()
+	s := n.stream(session)
+	s.established()
+	for _, c := range channels {
+		n.send(session, subscribeMessage(c))
+		s.event("pusher_internal:subscription_succeeded")
+	}
+	return s
+}
+
+// poll sends a poll and returns its whole answer.
+func (n *node) poll(session string) string {
+	n.t.Helper()
+	status, answer := n.post(session+"/xhr"+query, "")
+	if status != http.StatusOK {
+		n.t.Fatalf("poll = %d %q, want 200", status, answer)
+	}
+	return answer
+}
+
+// polling opens a session by polling, subscribed to channels.
+func (n *node) polling(session string, channels ...string) {
+	n.t.Helper()
+	lines := strings.SplitAfter(n.poll(session), "\n")
+	if len(lines) != 3 || lines[0] != "o\n" || !strings.Contains(lines[1], "pusher:connection_established") {
+		n.t.Fatalf("first poll = %q", lines)
+	}
+	for _, c := range channels {
+		n.send(session, subscribeMessage(c))
+		if answer := n.poll(session); !strings.Contains(answer, "subscription_succeeded") {
+			n.t.Fatalf("poll = %q, want the subscription", answer)
+		}
+	}
+}
