@@ -44,6 +44,10 @@ type App struct {
 	// AuthorizedRequired is on.
 	AuthorizationTimeout time.Duration
 
+	// Webhooks are the endpoints of the backend that are told what happens in
+	// channels. [CheckWebhooks] finds nothing wrong with them.
+	Webhooks []Webhook
+
 	Limits Limits
 }
 
@@ -119,11 +123,13 @@ func Unlimited() Limits {
 // Same reports whether a and b are equal in everything that can be set.
 func (a *App) Same(b *App) bool {
 	same := func(k, l Key) bool { return k.Key == l.Key && k.Secret == l.Secret && k.Created.Equal(l.Created) }
-	if !slices.EqualFunc(a.Keys, b.Keys, same) || !slices.Equal(a.AllowedOrigins, b.AllowedOrigins) {
+	if !slices.EqualFunc(a.Keys, b.Keys, same) || !slices.Equal(a.AllowedOrigins, b.AllowedOrigins) ||
+		!sameWebhooks(a.Webhooks, b.Webhooks) {
 		return false
 	}
 	c, d := *a, *b
 	c.Keys, d.Keys, c.AllowedOrigins, d.AllowedOrigins = nil, nil, nil, nil
+	c.Webhooks, d.Webhooks = nil, nil
 	return reflect.DeepEqual(c, d)
 }
 

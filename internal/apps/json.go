@@ -68,6 +68,10 @@ func (p *patch) member(prefix, key string, value []byte) {
 		}
 	case prefix == "" && isBlock(name):
 		p.block(name, value)
+	case prefix == "" && name == "webhooks":
+		if mistakes, ok := errors.AsType[Mistakes](p.app.SetWebhooks(value)); ok {
+			p.mistakes = append(p.mistakes, mistakes...)
+		}
 	case prefix == "" && p.rest != nil && p.rest(name, value):
 	default:
 		p.mistakes = append(p.mistakes, Mistake{name, setting.Unknown(key, below(prefix))})
@@ -157,7 +161,8 @@ func below(prefix string) []string {
 
 // AppendSettings appends the settings of a as members of a JSON object,
 // without its braces and without secrets: all of them, or the id and those
-// that are not as they are by default. [App.Set] reads them back.
+// that are not as they are by default. [App.Set] reads them back. The
+// webhooks are not among them: see [App.AppendWebhooks].
 func (a *App) AppendSettings(dst []byte, all bool) []byte {
 	initial := New()
 	inside := ""

@@ -1,0 +1,140 @@
+package apps
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// A Webhook is an endpoint of the app's backend that is told what happens in
+// channels.
+type Webhook struct {
+	// ID names the endpoint among those of its app, in lists and metrics, and
+	// is what its queue is kept under. Empty means [Webhook.Name] makes one of
+	// the URL.
+	ID  string
+	URL string // http or https; may have a password or token in it
+	// Events is what the endpoint is told of.
+	Events WebhookEvents
+	// ChannelPrefixes and ChannelSuffixes choose channels: the name begins
+	// with one of the former and ends with one of the latter. An empty list
+	// chooses all.
+	ChannelPrefixes []string
+	ChannelSuffixes []string
+	// Headers are sent with each request. They count as secrets.
+	Headers []Header
+	// Batch puts events that happen close together into one request.
+	Batch bool
+}
+
+// A Header is sent to a webhook. The value is a secret.
+type Header struct{ Name, Value string }
+
+// String leaves the value out.
+func (h Header) String() string { return h.Name + ": …" }
+
+// WebhookEvents is a set of what can happen in channels.
+type WebhookEvents uint8
+
+// What can happen in a channel; see the reference of webhooks.
+const (
+	ChannelOccupied WebhookEvents = 1 << iota
+	ChannelVacated
+	MemberAdded
+	MemberRemoved
+	ClientEvent
+	CacheMiss
+	SubscriptionCount
+)
+
+// webhookEvents are the names of events and groups of them, as they are
+// written in settings. The single ones come first.
+var webhookEvents = []struct {
+	name string
+	set  WebhookEvents
+}{
+	{"channel_occupied", ChannelOccupied},
+	{"channel_vacated", ChannelVacated},
+	{"member_added", MemberAdded},
+	{"member_removed", MemberRemoved},
+	{"client_event", ClientEvent},
+	{"cache_miss", CacheMiss},
+	{"subscription_count", SubscriptionCount},
+	{"channel_existence", ChannelOccupied | ChannelVacated},
+	{"presence", MemberAdded | MemberRemoved},
+	{"client_events", ClientEvent},
+	{"cache_channels", CacheMiss},
+}
+
+// singleEvents is how many of webhookEvents are not groups.
+const singleEvents = 7
+
+// Names returns the names of the single events in the set, as they stand in
+// the bodies of webhooks.
+func (e WebhookEvents) Names() []string {
+	list := []string{}
+	for _, w := range webhookEvents[:singleEvents] {
+		if e&w.set != 0 {
+			list = append(list, w.name)
+		}
+	}
+	return list
+}
+
+// Wants reports whether the endpoint is told of any of these events on that
+// channel.
+func (w *Webhook) Wants(events WebhookEvents, channel string) bool {
+	return w.Events&events != 0 &&
+		(len(w.ChannelPrefixes) == 0 || hasAny(w.ChannelPrefixes, channel, strings.HasPrefix)) &&
+		(len(w.ChannelSuffixes) == 0 || hasAny(w.ChannelSuffixes, channel, strings.HasSuffix))
+}
+
+func hasAny(list []string, channel string, has func(string, string) bool) bool {
+	for _, s := range list {
+		if has(channel, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// Name is the ID or, if there is none, what stands for it.
+func (w *Webhook) Name() string {
+	if w.ID != "" {
+		return w.ID
+	}
+	sum := sha256.Sum256([]byte(w.URL))
+	return hex.EncodeToString(sum[:6])
+}
+
+// Host is the part of the URL that may be logged.
+func (w *Webhook) Host() string {
+	u, err := url.Parse(w.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// Webhook returns the endpoint of that name, or nil.
+func (a *App) Webhook(name string) *Webhook {
+	for i := range a.Webhooks {
+		if w := &a.Webhooks[i]; w.Name() == name {
+			return w
+		}
+	}
+	return nil
+}
+
+// reservedHeader reports whether a header is for the sender alone to set.
+func reservedHeader(name string) bool {
+	name = http.CanonicalHeaderKey(name)
+	switch name {
+	case "Content-Type", "Content-Length", "Content-Encoding", "Host", "Connection", "Keep-Alive", "Proxy-Authorization",
+		"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect":
+		return true
+	}
+	return strings.HasPrefix(name, "X-Pusher-") || strings.HasPrefix(name, "X-Belfry-")
+}
