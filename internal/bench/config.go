@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -83,14 +84,11 @@ func (c Config) check() error {
 	return errors.Join(errs...)
 }
 
-// complete fills in what the settings leave to us.
-func (c *Config) complete() {
-	if c.Readers == 0 {
-		c.Readers = 1
-	}
-	if c.Settings.Backlog == 0 {
-		c.Settings.Backlog = 2*c.Settings.Connections + 2000
-	}
+// backlog is how many deliveries may be on their way without a rate: what all
+// publishers send at once, and some more.
+func (c Config) backlog(p *plan) int {
+	s := c.Settings
+	return cmp.Or(s.Backlog, 2*s.Connections+2000+int(p.perEvent()*float64(s.Inflight*max(s.Batch, 1))))
 }
 
 // checkPlan returns why a plan is more than this process can do.

@@ -110,7 +110,7 @@ func (r *run) send(ctx context.Context) error {
 	r.wait(ctx, phaseMeasure, time.Duration(to-r.clock.now()), nil)
 	after := r.glimpse()
 	r.rec.to.Store(min(to, after.at)) // earlier, if it was interrupted
-	r.wait(context.WithoutCancel(ctx), "waiting for the publishers", late+requestTimeout, func() bool { return closed(over) })
+	r.wait(context.WithoutCancel(ctx), phaseEnd, late+requestTimeout, func() bool { return closed(over) })
 	<-over
 	for _, p := range publishers {
 		r.requests.add(&p.requests)

@@ -104,11 +104,10 @@ func (r *Report) writeLines(t io.Writer) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t", orDash(l.P50), orDash(l.P99), orDash(l.Max))
 		p, f := s.processOrZero(), s.floorOrZero()
 		ratio := f.DeliveryRatio
-		switch {
-		case p.CPUPerDelivery == 0:
+		if ratio == 0 {
 			ratio = f.PublishRatio
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t", orDash(p.CPUPerDelivery), orDash(p.CPUPerPublish), orDash(ratio), orDash(p.PerConnectionKB))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t", orDash(p.CPUPerDelivery), orDash(p.CPUPerPublish), orDash(ratio), orDash(max(p.PerConnectionKB, 0)))
 		fmt.Fprintf(t, "%d\t%d\t%d\n", s.Counted.Lost, s.Counted.Repeated, s.Counted.Disordered)
 	}
 }
@@ -151,7 +150,7 @@ func (s *Result) rate() string {
 
 // write writes everything about one result.
 func (s *Result) write(t io.Writer) {
-	fmt.Fprintf(t, "%s: %s connections, %s channels", s.Load, grouped(float64(s.Settings.Connections)), grouped(float64(s.Settings.Channels)))
+	fmt.Fprintf(t, "%s: %s, %s", s.Load, counted(s.Settings.Connections, "connection"), counted(s.Settings.Channels, "channel"))
 	switch {
 	case s.Load == "idle":
 	case s.Settings.Rate == 0:
@@ -159,7 +158,7 @@ func (s *Result) write(t io.Writer) {
 	default:
 		fmt.Fprintf(t, ", %s a second", number(s.Settings.Rate))
 	}
-	fmt.Fprintf(t, ", measured for %s s\n\n", number(s.MeasuredS))
+	fmt.Fprintf(t, ", measured for %.1f s\n\n", s.MeasuredS)
 	fmt.Fprintln(t, "\tper second\tp50 ms\tp90 ms\tp99 ms\tp99.9 ms\tmax ms")
 	row := func(name string, rate float64, l Latency) {
 		if rate == 0 && l.Count == 0 {
@@ -201,7 +200,9 @@ func (s *Result) writeUse(t io.Writer) {
 		cost("publish", p.CPUPerPublish, f.PublishRatio)
 		cost("connection made", p.CPUPerConnected, f.ConnectionRatio)
 		fmt.Fprintf(t, "resident memory\t%s MB before, %s MB connected, %s MB at the end, %s MB at most\n", number(p.BeforeMB), number(p.ConnectedMB), number(p.EndMB), number(p.PeakMB))
-		fmt.Fprintf(t, "  per connection\t%s KB\n", number(p.PerConnectionKB))
+		if p.PerConnectionKB > 0 { // else the process had more before than it needed
+			fmt.Fprintf(t, "  per connection\t%s KB\n", number(p.PerConnectionKB))
+		}
 	}
 	if f.WriteUs > 0 {
 		fmt.Fprintf(t, "floor\t%s µs for one write of %d bytes (%s before, %s after)\n", number(f.WriteUs), f.Bytes, number(f.BeforeUs), number(f.AfterUs))
@@ -264,6 +265,13 @@ func (s *Result) writeNotes(w io.Writer, named bool) error {
 		}
 	}
 	return nil
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return grouped(float64(n)) + " " + noun + "s"
 }
 
 func orDash(f float64) string {

@@ -65,6 +65,14 @@ type glimpse struct {
 // error is ErrInterrupted. A mistake in the settings is one or more
 // *SettingError, joined.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
+	result, err := runLoad(ctx, cfg)
+	if err != nil && ctx.Err() != nil {
+		return nil, ErrInterrupted // whatever it was that did not end well
+	}
+	return result, err
+}
+
+func runLoad(ctx context.Context, cfg Config) (*Result, error) {
 	r, err := newRun(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -86,6 +94,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
+	r.result.Interrupted = ctx.Err() != nil
 	r.finish()
 	r.fleet.close()
 	r.settle()
@@ -94,13 +103,12 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	r.compare(before, after)
-	r.result.Interrupted = ctx.Err() != nil
 	return r.result, nil
 }
 
 // newRun checks everything that can be checked before there are connections.
 func newRun(ctx context.Context, cfg Config) (*run, error) {
-	cfg.complete()
+	cfg.Readers = max(cfg.Readers, 1)
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -126,12 +134,13 @@ func newRun(ctx context.Context, cfg Config) (*run, error) {
 	if cfg.Portable || r.endpoint.tls != nil {
 		shards = max(shards, runtime.GOMAXPROCS(0)*4)
 	}
-	r.gate = newGate(int64(cfg.Settings.Backlog))
+	r.cfg.Settings.Backlog = cfg.backlog(r.plan)
+	r.gate = newGate(int64(r.cfg.Settings.Backlog))
 	r.rec = newRecorder(r.clock, r.gate, shards)
 	r.fleet = newFleet(r.endpoint, r.plan, r.rec)
 	r.ledger = newLedger(r.plan)
 	r.floor = floorOf(r.plan, cfg)
-	r.result = &Result{Load: cfg.Load.Name, Started: time.Now(), Settings: cfg.Settings, Problems: []Problem{}}
+	r.result = &Result{Load: cfg.Load.Name, Started: time.Now(), Settings: r.cfg.Settings, Problems: []Problem{}}
 	r.result.Generator.Processors = runtime.GOMAXPROCS(0)
 	return r, nil
 }
@@ -235,7 +244,7 @@ func (r *run) tell(phase string, passed, long time.Duration) {
 	switch phase {
 	case "connecting":
 		s.Done, s.Total, s.Unit = float64(r.fleet.joined.Load()), float64(len(r.fleet.sessions)), "connections"
-	case phaseDrain:
+	case phaseDrain, phaseEnd:
 		s.Done, s.Total = 0, 0
 	}
 	if took := float64(now.at-r.seen.at) / 1e9; took > 0 {
@@ -257,5 +266,6 @@ const (
 	phaseSettle  = "letting the server settle"
 	phaseWarm    = "warming up"
 	phaseMeasure = "measuring"
+	phaseEnd     = "waiting for the publishers"
 	phaseDrain   = "waiting for the last deliveries"
 )
