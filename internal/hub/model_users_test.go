@@ -92,6 +92,7 @@ func (w *world) trigger(name string) {
 	ch := w.channels[name]
 	if protocol.KindOf(name).Cache() {
 		ch.cached = f
+		w.report(CacheFilled, name)
 	}
 	for p := range ch.subs {
 		if !slices.Contains(except, p.client) {

@@ -32,6 +32,7 @@ const (
 	ClientEvent                       // a client's event was relayed
 	CacheMiss                         // a subscriber found no cached event
 	SubscriptionCount                 // subscribers were told their number
+	CacheFilled                       // there is a cached event where CacheMiss may have been told
 )
 
 // An Observer hears the news of channels. Those of one channel come one at a

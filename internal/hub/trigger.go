@@ -70,6 +70,7 @@ func (t *tenant) trigger(name string, e Event, except protocol.SocketID) {
 	if kind.Cache() {
 		ch = sh.open(name, kind)
 		ch.remember(f, e.Data, t.app().Limits.CacheTTL)
+		t.tell(News{Kind: CacheFilled, Channel: name})
 	}
 	if ch != nil {
 		t.hub.deliver(&ch.audience, f, except)
