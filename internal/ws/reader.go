@@ -87,9 +87,12 @@ func (r *reader) read(b []byte, limit int, to sink) protocol.CloseCode {
 
 // keep holds on to the beginning of a frame, which may be in partial already.
 func (r *reader) keep(b []byte) {
-	if len(b) == 0 {
+	switch {
+	case len(b) == 0:
 		r.partial = nil
 		return
+	case len(b) == len(r.partial):
+		return // is all of partial: nothing was complete
 	}
 	r.partial = append(r.partial[:0], b...)
 }
