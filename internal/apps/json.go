@@ -36,9 +36,10 @@ func (m Mistakes) Error() string {
 var ErrNotObject = errors.New("apps: not a JSON object")
 
 // Set sets those settings of a that a JSON object gives, under their names in
-// the file; null stands for the default. Other members are handed to rest,
-// which reports whether it knows them; a nil rest knows none. The error is
-// ErrNotObject or [Mistakes]; a may then be partly set.
+// the file; null stands for the default. Other members, also those inside a
+// block, are handed to rest with their full names. It reports whether it knows
+// them; a nil rest knows none. The error is ErrNotObject or [Mistakes]; a may
+// then be partly set.
 func (a *App) Set(text []byte, rest func(name string, value []byte) bool) error {
 	p := patch{app: a, rest: rest}
 	if err := rawjson.Object(text, func(key, value []byte) { p.member("", string(key), value) }); err != nil {
@@ -72,7 +73,7 @@ func (p *patch) member(prefix, key string, value []byte) {
 		if mistakes, ok := errors.AsType[Mistakes](p.app.SetWebhooks(value)); ok {
 			p.mistakes = append(p.mistakes, mistakes...)
 		}
-	case prefix == "" && p.rest != nil && p.rest(name, value):
+	case p.rest != nil && p.rest(name, value):
 	default:
 		p.mistakes = append(p.mistakes, Mistake{name, setting.Unknown(key, below(prefix))})
 	}

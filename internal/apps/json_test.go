@@ -120,7 +120,7 @@ func TestSetHandsOnWhatIsNoSetting(t *testing.T) {
 		got = append(got, name+" "+string(value))
 		return name == "keys"
 	})
-	if want := []string{"keys [1]"}; !slices.Equal(got, want) {
+	if want := []string{"keys [1]", "limits.keys 2"}; !slices.Equal(got, want) {
 		t.Errorf("handed on %q, want %q", got, want)
 	}
 	if m, ok := errors.AsType[Mistakes](err); !ok || len(m) != 1 || m[0].Setting != "limits.keys" {

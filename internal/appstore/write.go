@@ -1,0 +1,208 @@
+package appstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/belfryhq/belfry/internal/apps"
+)
+
+const (
+	// writeTimeout is how long the engine has for one change.
+	writeTimeout = 5 * time.Second
+	// attempts is how often a change that somebody else got ahead of is tried.
+	attempts = 10
+)
+
+// Create makes an app. Without an id it gets a random one, and without keys a
+// random pair. When Create returns, the app is served on this node; the
+// errors are ErrExists, ErrKeyTaken and ErrUnavailable.
+func (s *Store) Create(ctx context.Context, app *apps.App) (Entry, error) {
+	a := *app
+	a.Keys = slices.Clone(app.Keys)
+	now := s.now()
+	for i := range a.Keys {
+		if a.Keys[i].Created.IsZero() {
+			a.Keys[i].Created = now
+		}
+	}
+	if len(a.Keys) == 0 {
+		a.Keys = []apps.Key{apps.NewKey(now)}
+	}
+	if err := s.checkKeys(&a); err != nil {
+		return Entry{}, err
+	}
+	for range attempts {
+		if app.ID == "" {
+			a.ID = apps.NewID()
+		}
+		e, err := s.create(ctx, &record{app: &a, created: now, updated: now})
+		if app.ID != "" || !errors.Is(err, ErrExists) {
+			return e, err
+		}
+	}
+	return Entry{}, ErrExists
+}
+
+func (s *Store) create(ctx context.Context, r *record) (Entry, error) {
+	if e, err := s.Get(r.app.ID); err == nil && e.Configured {
+		return Entry{}, ErrExists
+	}
+	err := s.write(ctx, r, func(ctx context.Context, key string, value []byte) (uint64, error) {
+		return s.cfg.Bucket.Create(ctx, key, value)
+	})
+	if errors.Is(err, jetstream.ErrKeyExists) {
+		return Entry{}, ErrExists
+	}
+	if err != nil {
+		return Entry{}, err
+	}
+	s.log.Info("app made", "app", r.app.ID, "revision", r.revision)
+	return r.entry(), nil
+}
+
+// write puts r into the bucket and waits until this node has seen it.
+func (s *Store) write(ctx context.Context, r *record, put func(context.Context, string, []byte) (uint64, error)) error {
+	value, err := r.encode()
+	if err != nil {
+		return err
+	}
+	if err := s.writable(); err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	if r.revision, err = put(bounded, bucketKey(r.app.ID), value); err != nil {
+		if errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			return err
+		}
+		return unavailable(err)
+	}
+	s.await(ctx, func() bool {
+		seen := s.stored[r.app.ID]
+		return seen != nil && seen.revision >= r.revision
+	})
+	return nil
+}
+
+// Update changes an app by edit, which gets a copy to change and may refuse. A
+// revision other than zero must be that of the app, else the error is
+// ErrRevision. When Update returns, the change is in effect on this node.
+func (s *Store) Update(ctx context.Context, id string, revision uint64, edit func(*apps.App) error) (Entry, error) {
+	for range attempts {
+		r, err := s.fetch(ctx, id)
+		if err != nil {
+			return Entry{}, err
+		}
+		if revision != 0 && r.revision != revision {
+			return Entry{}, ErrRevision
+		}
+		a := *r.app
+		a.Keys, a.AllowedOrigins = slices.Clone(r.app.Keys), slices.Clone(r.app.AllowedOrigins)
+		if err := edit(&a); err != nil {
+			return Entry{}, err
+		}
+		a.ID = id
+		if err := s.checkKeys(&a); err != nil {
+			return Entry{}, err
+		}
+		if a.Same(r.app) {
+			return r.entry(), nil
+		}
+		changed := &record{app: &a, created: r.created, updated: s.now(), unknown: r.unknown}
+		err = s.write(ctx, changed, func(ctx context.Context, key string, value []byte) (uint64, error) {
+			return s.cfg.Bucket.Update(ctx, key, value, r.revision)
+		})
+		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			continue // somebody else was faster
+		}
+		if err != nil {
+			return Entry{}, err
+		}
+		s.log.Info("app changed", "app", id, "revision", changed.revision)
+		return changed.entry(), nil
+	}
+	return Entry{}, ErrRevision
+}
+
+// Delete takes an app away. Revision is as for Update.
+func (s *Store) Delete(ctx context.Context, id string, revision uint64) error {
+	for range attempts {
+		r, err := s.fetch(ctx, id)
+		if err != nil {
+			return err
+		}
+		if revision != 0 && r.revision != revision {
+			return ErrRevision
+		}
+		if err := s.writable(); err != nil {
+			return err
+		}
+		bounded, cancel := context.WithTimeout(ctx, writeTimeout)
+		err = s.cfg.Bucket.Delete(bounded, bucketKey(id), jetstream.LastRevision(r.revision))
+		cancel()
+		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			continue
+		}
+		if err != nil {
+			return unavailable(err)
+		}
+		s.await(ctx, func() bool {
+			seen := s.stored[id]
+			return seen == nil || seen.revision > r.revision
+		})
+		s.log.Info("app deleted", "app", id)
+		return nil
+	}
+	return ErrRevision
+}
+
+// fetch reads an app from the bucket itself, so that what is changed is the
+// newest.
+func (s *Store) fetch(ctx context.Context, id string) (*record, error) {
+	if e, err := s.Get(id); err == nil && e.Configured {
+		return nil, ErrReadOnly
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	e, err := s.cfg.Bucket.Get(ctx, bucketKey(id))
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound), errors.Is(err, jetstream.ErrInvalidKey):
+		return nil, ErrUnknown
+	case err != nil:
+		return nil, unavailable(err)
+	}
+	r, err := decode(e.Value(), e.Revision())
+	if err != nil {
+		return nil, fmt.Errorf("appstore: app %s in the store can not be read: %w", id, err)
+	}
+	return r, nil
+}
+
+// checkKeys refuses keys that another app has, as far as this node has seen.
+func (s *Store) checkKeys(a *apps.App) error {
+	for _, k := range a.Keys {
+		if owner := s.cfg.Registry.ByKey(k.Key); owner != nil && owner.ID != a.ID {
+			return fmt.Errorf("%w: %s", ErrKeyTaken, k.Key)
+		}
+	}
+	return nil
+}
+
+func (s *Store) writable() error {
+	if s.cfg.Writable == nil {
+		return nil
+	}
+	if err := s.cfg.Writable(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// now is the time that is written down, in whole seconds.
+func (s *Store) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Second) }
