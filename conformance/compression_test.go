@@ -77,7 +77,10 @@ func TestCompression(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := fixture(t, plain)
+			a := target.external // which may or may not compress
+			if a == nil {
+				a = fixture(t, compressed)
+			}
 			test(t, a)
 			a.alive(t)
 		})
@@ -136,8 +139,9 @@ func testCompressedFragments(t *testing.T, a *app) {
 
 func testCompressionBomb(t *testing.T, a *app) {
 	for _, size := range []int{maxMessageSize + 1, 64 << 20} {
+		bomb := deflated(paddedPing(size))
 		c := a.compressing(t)
-		c.sendDeflated(paddedPing(size))
+		c.writeFrame(ws.Header{Fin: true, OpCode: ws.OpText, Rsv: rsv1}, bomb)
 		c.expectClose(1009)
 	}
 }

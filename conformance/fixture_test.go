@@ -44,6 +44,8 @@ const (
 	proxied        = "proxied"   // TLS-only, behind a trusted proxy
 	smallBodies    = "small_bodies"
 	prefixed       = "prefixed" // under /ws
+	compressed     = "compressed"
+	silent         = "silent"   // nobody but one test uses its service
 	draining       = "draining" // for services that a test stops
 )
 
@@ -75,6 +77,8 @@ var fixtureApps = map[string]fixtureApp{
 	proxied:        {"quick", "that is TLS-only behind a trusted proxy", map[string]any{"tls_only": true}},
 	smallBodies:    {"quick", "with a small limit of request bodies", nil},
 	prefixed:       {"prefixed", "under the path prefix /ws", nil},
+	compressed:     {"compressed", "on a service with compression", nil},
+	silent:         {"silent", "on a service that nobody else uses", map[string]any{"client_events": true}},
 	draining:       {"draining", "on a service that may be stopped", nil},
 }
 
@@ -135,6 +139,8 @@ func fixtureConfig(service string) map[string]any {
 		config["http_api"] = map[string]any{"max_body_size": smallBodySize}
 	case "prefixed":
 		config["path"] = "/ws"
+	case "compressed":
+		config["websocket"] = map[string]any{"compression": true}
 	case "draining":
 		config["drain_timeout"] = "2s"
 	}
