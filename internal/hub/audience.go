@@ -74,17 +74,21 @@ type delivery struct {
 	number uint64
 	frame  *frame.Frame
 	except protocol.SocketID // gets nothing; may be zero
-	hub    *Hub
+	meter  *meter
 }
 
 // deliver posts f to all loops that have sessions in a. The shard's lock is
 // held, which is what puts the deliveries of an audience in one order.
 func (h *Hub) deliver(a *audience, f *frame.Frame, except protocol.SocketID) {
+	h.deliverMetered(a, f, except, &h.service)
+}
+
+func (h *Hub) deliverMetered(a *audience, f *frame.Frame, except protocol.SocketID, m *meter) {
 	a.last++
 	if a.loops == 0 {
 		return
 	}
-	d := &delivery{to: a, number: a.last, frame: f, except: except, hub: h}
+	d := &delivery{to: a, number: a.last, frame: f, except: except, meter: m}
 	h.post(a, d.run)
 }
 
@@ -111,7 +115,7 @@ func (d *delivery) run(loop int) {
 		st.session.socket.Send(d.frame)
 		n++
 	}
-	d.hub.metrics.deliveries.Add(float64(n))
+	d.meter.delivered(n)
 }
 
 // A dismissal is a delivery that closes.

@@ -23,6 +23,7 @@ func (s *Session) clientEvent(now time.Time, m protocol.Message) {
 		return
 	}
 	metrics.clientEvents.Inc()
+	s.tenant.meter.client.Add(1)
 	data := m.Data
 	if !rawjson.IsString(data) {
 		data = protocol.AppendDataLiteral(nil, data)

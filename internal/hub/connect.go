@@ -153,9 +153,11 @@ func (h *Hub) reserve(t *tenant, app *apps.App) *protocol.Error {
 // count counts one session towards the app's quota, if that has room.
 func (t *tenant) count() bool {
 	quota := int64(t.app().Limits.Connections)
-	if n := t.connections.Add(1); quota > 0 && n > quota {
+	n := t.connections.Add(1)
+	if quota > 0 && n > quota {
 		t.connections.Add(-1)
 		return false
 	}
+	t.meter.connected(n)
 	return true
 }

@@ -87,6 +87,7 @@ type Hub struct {
 	cfg         Config
 	metrics     *metrics
 	seed        maphash.Seed
+	service     meter    // of frames that are no messages of an app
 	tenants     sync.Map // app id → *tenant
 	connections atomic.Int64
 	draining    atomic.Bool
@@ -103,6 +104,7 @@ func New(cfg Config) *Hub {
 		stop:    make(chan struct{}),
 		swept:   make(chan struct{}),
 	}
+	h.service.hub = h
 	cfg.Apps.Watch(h.appChanged)
 	go h.sweep()
 	return h
@@ -134,6 +136,7 @@ type tenant struct {
 	everyone    everyone     // all sessions of the app
 	connections atomic.Int64 // sessions that count towards the app's quota
 	waiting     atomic.Int64 // sessions that are not authorized yet
+	meter       meter
 	shards      [shardCount]shard
 }
 
@@ -149,7 +152,7 @@ func (h *Hub) tenant(app *apps.App) *tenant {
 	if t, ok := h.tenants.Load(app.ID); ok {
 		return t.(*tenant)
 	}
-	fresh := &tenant{hub: h}
+	fresh := &tenant{hub: h, meter: meter{hub: h}}
 	fresh.current.Store(app)
 	found, _ := h.tenants.LoadOrStore(app.ID, fresh)
 	t := found.(*tenant)

@@ -36,6 +36,7 @@ func (h *Hub) Trigger(ctx context.Context, app *apps.App, channels []string, e E
 	for _, name := range channels {
 		t.trigger(name, e, except)
 	}
+	t.meter.backend.Add(uint64(len(channels)))
 	h.metrics.backendEvents.Inc()
 	return nil
 }
@@ -49,6 +50,7 @@ func (h *Hub) TriggerBatch(ctx context.Context, app *apps.App, batch []Targeted)
 	for _, e := range batch {
 		t.trigger(e.Channel, e.Event, e.Except)
 	}
+	t.meter.backend.Add(uint64(len(batch)))
 	h.metrics.backendEvents.Add(float64(len(batch)))
 	return nil
 }
@@ -73,7 +75,7 @@ func (t *tenant) trigger(name string, e Event, except protocol.SocketID) {
 		t.tell(News{Kind: CacheFilled, Channel: name})
 	}
 	if ch != nil {
-		t.hub.deliver(&ch.audience, f, except)
+		t.deliver(&ch.audience, f, except)
 	}
 }
 
@@ -92,7 +94,7 @@ func (t *tenant) relay(sub *subscription, event string, data []byte) {
 	sh := t.shard(sub.channel.name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	t.hub.deliver(&sub.channel.audience, f, sub.session.id)
+	t.deliver(&sub.channel.audience, f, sub.session.id)
 	t.tell(News{Kind: ClientEvent, Channel: sub.channel.name, UserID: sub.userID,
 		Event: event, Data: data, Socket: sub.session.id})
 }

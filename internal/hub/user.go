@@ -220,7 +220,7 @@ func (t *tenant) triggerUser(id, channel string, e Event, except protocol.Socket
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if u := sh.users[id]; u != nil {
-		t.hub.deliver(&u.connections, f, except)
+		t.deliver(&u.connections, f, except)
 	}
 }
 

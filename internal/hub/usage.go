@@ -1,0 +1,63 @@
+package hub
+
+import (
+	"sync/atomic"
+
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// Usage is what an app used on this node since it was asked for last.
+type Usage struct {
+	Connections     int    // that count towards the quota, now
+	PeakConnections int    // the most of them at once
+	BackendEvents   uint64 // accepted, once for every channel
+	ClientEvents    uint64 // relayed
+	Deliveries      uint64 // of such events, to one connection each
+}
+
+// A meter counts what an app uses. That of the hub itself counts frames that
+// are no messages of an app, and nobody reads it.
+type meter struct {
+	hub                   *Hub
+	peak                  atomic.Int64
+	backend, client, sent atomic.Uint64
+}
+
+// connected notes that there are n connections.
+func (m *meter) connected(n int64) {
+	for peak := m.peak.Load(); n > peak; peak = m.peak.Load() {
+		if m.peak.CompareAndSwap(peak, n) {
+			return
+		}
+	}
+}
+
+// delivered notes that n sessions got a frame.
+func (m *meter) delivered(n int) {
+	m.hub.metrics.deliveries.Add(float64(n))
+	m.sent.Add(uint64(n))
+}
+
+// TakeUsage calls each for every app that was used on this node, with what it
+// used since the last call. What an app used that is gone is lost.
+func (h *Hub) TakeUsage(each func(appID string, u Usage)) {
+	h.tenants.Range(func(id, found any) bool {
+		t := found.(*tenant)
+		now := t.connections.Load()
+		each(id.(string), Usage{
+			Connections:     int(now),
+			PeakConnections: int(max(t.meter.peak.Swap(now), now)),
+			BackendEvents:   t.meter.backend.Swap(0),
+			ClientEvents:    t.meter.client.Swap(0),
+			Deliveries:      t.meter.sent.Swap(0),
+		})
+		return true
+	})
+}
+
+// deliver is that of the hub for an event that somebody triggered, which
+// counts as usage. The shard's lock is held.
+func (t *tenant) deliver(a *audience, f *frame.Frame, except protocol.SocketID) {
+	t.hub.deliverMetered(a, f, except, &t.meter)
+}
