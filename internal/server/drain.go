@@ -32,11 +32,13 @@ func (s *Server) drain() {
 	defer deadline.Stop()
 	poll := time.NewTicker(drainPoll)
 	defer poll.Stop()
-	for s.hub.Connections() > 0 {
+	// A session ends when its client is sent away, and the socket when the
+	// client has said goodbye: before that, what was sent may get lost.
+	for s.loops.Sockets() > 0 {
 		select {
 		case <-poll.C:
 		case <-deadline.C:
-			s.log.Warn("clients did not leave in time", "connections", s.hub.Connections())
+			s.log.Warn("clients did not leave in time", "connections", s.loops.Sockets())
 			return
 		}
 	}
