@@ -1,0 +1,68 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/belfryhq/belfry/internal/apps"
+)
+
+func TestRouter(t *testing.T) {
+	const notFound = "404 NOT FOUND"
+	root := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "root "+r.URL.Path) })
+	for _, tt := range []struct {
+		prefix, method, path string
+		root                 http.Handler
+		status               int
+		body                 string // the beginning
+	}{
+		{"", "GET", "/", nil, 200, "Belfry\n"},
+		{"", "GET", "/", root, 200, "root /"},
+		{"", "GET", "/favicon.ico", nil, 404, notFound},
+		{"", "GET", "/favicon.ico", root, 200, "root /favicon.ico"},
+		{"", "GET", "/up", root, 200, "OK\n"},
+		{"", "GET", "/ready", root, 200, "OK\n"},
+		{"", "GET", "/app/key", root, 426, "this address speaks WebSocket\n"},
+		{"", "GET", "/app/", root, 426, "this address speaks WebSocket\n"},
+		{"", "GET", "/apps/1/channels", root, 401, ""}, // signed by nobody
+		{"", "GET", "/apps/1/nothing", root, 404, notFound},
+		{"", "POST", "/apps//events", root, 404, ""}, // not cleaned, not redirected
+		{"", "GET", "/apps/../up", root, 404, notFound},
+		{"/rt", "GET", "/rt/app/key", nil, 426, "this address speaks WebSocket\n"},
+		{"/rt", "GET", "/rt/apps/1/channels", nil, 401, ""},
+		{"/rt", "GET", "/apps/1/channels", nil, 401, ""}, // for libraries that know no prefix
+		{"/rt", "GET", "/rt/up", nil, 200, "OK\n"},
+		{"/rt", "GET", "/up", nil, 200, "OK\n"},
+		{"/rt", "GET", "/", nil, 200, "Belfry\n"},
+		{"/rt", "GET", "/rtapps/1/channels", nil, 404, notFound},
+	} {
+		s, err := New(Config{Listen: "127.0.0.1:0", Path: tt.prefix, Root: tt.root, Apps: []*apps.App{testApp()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		s.plain.server.Handler.ServeHTTP(w, httptest.NewRequest(tt.method, tt.path, nil))
+		if w.Code != tt.status || !strings.HasPrefix(w.Body.String(), tt.body) {
+			t.Errorf("%s %s with prefix %q = %d %q, want %d %q", tt.method, tt.path, tt.prefix, w.Code, w.Body, tt.status, tt.body)
+		}
+		if w.Code == 426 && (w.Header().Get("Upgrade") != "websocket" || w.Header().Get("Connection") != "Upgrade") {
+			t.Errorf("%s: the answer 426 has %v, want what to upgrade to", tt.path, w.Header())
+		}
+		if err := s.stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestRouterSaysWhyANodeIsNotReady(t *testing.T) {
+	r := &router{ready: func() error { return errors.New("reason") }}
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest("GET", "/ready", nil))
+	if w.Code != 503 || w.Body.String() != "reason\n" {
+		t.Errorf("GET /ready = %d %q, want 503 and the reason", w.Code, w.Body)
+	}
+}
