@@ -8,8 +8,10 @@ import (
 
 const (
 	// orderWait is how long a request waits for those that the client sent
-	// before it.
+	// before it, after it came itself or one of them did.
 	orderWait = 100 * time.Millisecond
+	// maxOrderWait is how long it waits at most.
+	maxOrderWait = time.Second
 	// maxEarly is how many requests wait at once, and maxEarlyBytes how much
 	// they may have brought.
 	maxEarly      = 512
@@ -23,6 +25,7 @@ const (
 type order struct {
 	next  uint64    // the lowest number that was not seen; 0: none was
 	early []request // of higher numbers, sorted
+	late  time.Time // when a request came that others had overtaken
 	size  int       // bytes of the messages in early
 	ready [][][]byte
 }
@@ -50,6 +53,9 @@ func (o *order) add(number uint64, messages [][]byte, now time.Time) {
 		if found {
 			return // sent twice on its way
 		}
+		if i < len(o.early) {
+			o.late = now
+		}
 		o.early = slices.Insert(o.early, i, request{number, messages, now})
 		o.size += size(messages)
 		if len(o.early) > maxEarly || o.size > maxEarlyBytes {
@@ -57,6 +63,7 @@ func (o *order) add(number uint64, messages [][]byte, now time.Time) {
 		}
 	case number == o.next && number != 0:
 		o.next++
+		o.late = now
 		o.ready = append(o.ready, messages)
 		o.release(0)
 	default:
@@ -88,21 +95,32 @@ func (o *order) release(n int) {
 func (o *order) due() time.Time {
 	var first time.Time
 	for _, r := range o.early {
-		if first.IsZero() || r.came.Before(first) {
-			first = r.came
+		if t := o.dueOf(r); first.IsZero() || t.Before(first) {
+			first = t
 		}
 	}
-	if first.IsZero() {
-		return first
+	return first
+}
+
+// dueOf is when r has waited long enough. While others still come late, more
+// may.
+func (o *order) dueOf(r request) time.Time {
+	due := r.came
+	if o.late.After(due) {
+		due = o.late
 	}
-	return first.Add(orderWait)
+	due = due.Add(orderWait)
+	if most := r.came.Add(maxOrderWait); most.Before(due) {
+		return most
+	}
+	return due
 }
 
 // expire gives up waiting for what should have come before the requests that
 // have waited long enough.
 func (o *order) expire(now time.Time) {
 	for n := len(o.early); n > 0; n-- {
-		if !now.Before(o.early[n-1].came.Add(orderWait)) {
+		if !now.Before(o.dueOf(o.early[n-1])) {
 			o.release(n)
 			return
 		}

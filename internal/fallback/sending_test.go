@@ -124,7 +124,7 @@ func testSendsInOrder(t *testing.T) {
 		s.event("pusher_internal:subscription_succeeded")
 		var requests sync.WaitGroup
 		for i := range 200 {
-			delay := time.Duration(rand.IntN(90)) * time.Millisecond
+			delay := time.Duration(rand.IntN(500)) * time.Millisecond
 			requests.Go(func() {
 				time.Sleep(delay)
 				message, _ := json.Marshal([]string{fmt.Sprintf(`{"event":"client-e","channel":"private-x","data":"%d"}`, i)})
