@@ -62,10 +62,12 @@ type Loop struct {
 
 // A waiter is what a loop sleeps on.
 type waiter interface {
-	// wait returns when it is woken or at the time, if that is not zero, and
-	// has handed over what sockets have received if it is one to know. With
-	// a time that has passed it does not sleep.
+	// wait returns when it is woken, when sockets have received something, if
+	// it is one to know, or at the time, if that is not zero. With a time that
+	// has passed it does not sleep.
 	wait(until time.Time)
+	// receive hands over what sockets have received, as far as wait found it.
+	receive()
 	// wake ends the wait that goes on, or the next one. Any goroutine may
 	// call it.
 	wake()
@@ -106,6 +108,7 @@ func (l *Loop) run() {
 	for {
 		l.waiter.wait(l.nextTurn())
 		l.now = time.Now()
+		l.waiter.receive()
 		l.work()
 		l.wheel.advance(l.now)
 		l.flush()

@@ -85,17 +85,20 @@ func newWaiter(l *Loop) waiter {
 var past = time.Unix(1, 0)
 
 func (p *poller) wait(until time.Time) {
+	p.ready = 0
 	if p.loop.group.gate.shut() {
 		p.pause(until)
 		return
 	}
-	p.ready = 0
 	if !until.IsZero() && !until.After(p.loop.now) || !p.loop.mailbox.empty() {
 		runtime.Gosched() // others have waited for the length of a turn
 		p.raw.Control(func(fd uintptr) { p.poll(fd) })
 	} else {
 		p.sleep(until, p.ask)
 	}
+}
+
+func (p *poller) receive() {
 	for i := range p.ready {
 		p.serve(&p.events[i])
 	}
