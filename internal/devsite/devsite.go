@@ -49,6 +49,9 @@ func New(c Config) http.Handler {
 	mux.Handle("POST /dev/trigger", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.trigger)))
 	mux.Handle("/pusher/auth", s.endpoint(s.authorize))
 	mux.Handle("/pusher/user-auth", s.endpoint(s.authenticate))
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "404 NOT FOUND", http.StatusNotFound) // as the HTTP API says it
+	})
 	return thisMachine(mux)
 }
 
