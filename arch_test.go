@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"internal/rawjson", "internal/setting", "internal/engine"},
 	{"protocol", "internal/rest"},
 	{"internal/apps", "internal/frame", "backend"},
-	{"internal/loop", "internal/appstore"},
+	{"internal/loop", "internal/appstore", "internal/usage"},
 	{"internal/hub"},
 	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/bench", "internal/webhook"},
 	{"internal/server"},

@@ -1,0 +1,229 @@
+package usage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/belfryhq/belfry/internal/engine"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func openEngine(t testing.TB, dataDir string) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open(t.Context(), engine.Config{DataDir: dataDir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close(context.Background()) })
+	return e
+}
+
+// A node has a clock, and an app that uses something.
+type node struct {
+	*Recorder
+	t  *testing.T
+	mu sync.Mutex
+	at time.Time
+	// used is what is told when usage is asked for next.
+	used map[string]Sample
+}
+
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+
+func newNode(t *testing.T, e *engine.Engine, name string, at time.Time) *node {
+	t.Helper()
+	n := &node{t: t, at: at}
+	var err error
+	n.Recorder, err = Open(t.Context(), Config{
+		JetStream: e.JetStream(), Storage: e.Storage(), Node: name,
+		Take: func(each func(string, Sample)) {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			for app, s := range n.used {
+				each(app, s)
+			}
+			n.used = nil
+		},
+		Now: func() time.Time {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			return n.at
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// use is what the app used until that time, when it is written.
+func (n *node) use(at time.Time, app string, s Sample) {
+	n.t.Helper()
+	n.mu.Lock()
+	n.at, n.used = at, map[string]Sample{app: s}
+	n.mu.Unlock()
+	if err := n.Flush(n.t.Context()); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func (n *node) expect(app string, from, to time.Time, want ...Hour) {
+	n.t.Helper()
+	got, err := n.App(n.t.Context(), app, from, to)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if want == nil {
+		want = []Hour{}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		n.t.Errorf("App(%s, %s, %s) (-want +got):\n%s", app, from.Format(time.TimeOnly), to.Format(time.TimeOnly), diff)
+	}
+}
+
+func TestUsageIsCountedByTheHour(t *testing.T) {
+	n := newNode(t, openEngine(t, ""), "", noon)
+	defer n.Close(t.Context())
+	n.use(noon.Add(time.Minute), "1", Sample{5, 10, 1, 100})
+	n.use(noon.Add(2*time.Minute), "1", Sample{3, 1, 0, 3})
+	n.use(noon.Add(time.Hour), "1", Sample{4, 1, 0, 4}) // of the last minute before
+	n.use(noon.Add(time.Hour+time.Minute), "1", Sample{7, 2, 2, 2})
+	n.use(noon.Add(3*time.Hour), "1", Sample{}) // nothing
+	n.use(noon.Add(3*time.Hour+time.Minute), "2", Sample{1, 0, 0, 0})
+	first, second := Hour{noon, 5, 12, 1, 107}, Hour{noon.Add(time.Hour), 7, 2, 2, 2}
+	n.expect("1", noon.Add(-time.Hour), noon.Add(9*time.Hour), first, second)
+	n.expect("1", noon, noon.Add(time.Hour), first)
+	n.expect("1", noon.Add(time.Second), noon.Add(time.Hour+time.Second), second)
+	n.expect("1", noon.Add(-90*24*time.Hour), noon.Add(9*time.Hour), first, second) // everything is read
+	n.expect("1", noon.Add(2*time.Hour), noon)
+	n.expect("3", noon, noon.Add(9*time.Hour))
+	totals, err := n.Totals(t.Context(), noon, noon.Add(9*time.Hour))
+	want := map[string]Hour{"1": {noon, 7, 14, 3, 109}, "2": {noon.Add(3 * time.Hour), 1, 0, 0, 0}}
+	if diff := cmp.Diff(want, totals); diff != "" || err != nil {
+		t.Errorf("Totals: %v (-want +got):\n%s", err, diff)
+	}
+	if got, want := Total([]Hour{first, second}), (Hour{noon, 7, 14, 3, 109}); got != want {
+		t.Errorf("Total = %v, want %v", got, want)
+	}
+}
+
+func TestUsageGoesOnAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	e := openEngine(t, dir)
+	first := newNode(t, e, "a", noon)
+	first.use(noon.Add(time.Minute), "1", Sample{5, 10, 1, 100})
+	first.mu.Lock()
+	first.used = map[string]Sample{"1": {2, 1, 1, 1}} // written when it stops
+	first.mu.Unlock()
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second := newNode(t, openEngine(t, dir), "a", noon.Add(2*time.Minute))
+	defer second.Close(t.Context())
+	second.use(noon.Add(3*time.Minute), "1", Sample{4, 1, 0, 0})
+	second.expect("1", noon, noon.Add(time.Hour), Hour{noon, 5, 12, 2, 101})
+}
+
+func TestUsageOfNodesIsAddedUp(t *testing.T) {
+	e := openEngine(t, "")
+	a, b := newNode(t, e, "a", noon), newNode(t, e, "b", noon)
+	defer a.Close(t.Context())
+	defer b.Close(t.Context())
+	a.use(noon.Add(time.Minute), "1", Sample{5, 1, 2, 3})
+	b.use(noon.Add(time.Minute), "1", Sample{2, 10, 20, 30})
+	a.expect("1", noon, noon.Add(time.Hour), Hour{noon, 7, 11, 22, 33})
+	totals, err := b.Totals(t.Context(), noon, noon.Add(time.Hour))
+	if want := (Hour{noon, 7, 11, 22, 33}); err != nil || totals["1"] != want {
+		t.Errorf("Totals = %v, %v, want %v", totals, err, want)
+	}
+}
+
+// An idle app costs no writes.
+func TestOnlyWhatChangedIsWritten(t *testing.T) {
+	n := newNode(t, openEngine(t, ""), "", noon)
+	defer n.Close(t.Context())
+	n.use(noon.Add(time.Minute), "1", Sample{PeakConnections: 5})
+	before, err := n.bucket.Get(t.Context(), n.key(numberOf(noon), shardOf("1")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.use(noon.Add(2*time.Minute), "1", Sample{PeakConnections: 5})
+	n.use(noon.Add(3*time.Minute), "1", Sample{PeakConnections: 4})
+	after, err := n.bucket.Get(t.Context(), n.key(numberOf(noon), shardOf("1")))
+	if err != nil || after.Revision() != before.Revision() {
+		t.Errorf("the value was written again (revision %d after %d), %v", after.Revision(), before.Revision(), err)
+	}
+}
+
+func TestWhatCannotBeWrittenIsKept(t *testing.T) {
+	n := newNode(t, openEngine(t, ""), "", noon)
+	defer n.Close(t.Context())
+	broken, cancel := context.WithCancel(t.Context())
+	cancel()
+	for at, s := range map[time.Time]Sample{noon.Add(time.Minute): {1, 1, 0, 0}} {
+		n.mu.Lock()
+		n.at, n.used = at, map[string]Sample{"1": s}
+		n.mu.Unlock()
+		if err := n.Flush(broken); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("Flush = %v, want %v", err, ErrUnavailable)
+		}
+	}
+	n.mu.Lock()
+	n.at = noon.Add(time.Hour)
+	n.mu.Unlock()
+	if err := n.Flush(broken); err == nil { // the hour is over
+		t.Fatal("Flush = nil, want an error")
+	}
+	n.use(noon.Add(time.Hour+time.Minute), "1", Sample{2, 2, 0, 0})
+	n.expect("1", noon, noon.Add(9*time.Hour), Hour{noon, 1, 1, 0, 0}, Hour{noon.Add(time.Hour), 2, 2, 0, 0})
+}
+
+func TestNodeNames(t *testing.T) {
+	e := openEngine(t, "")
+	if _, err := Open(t.Context(), Config{JetStream: e.JetStream(), Node: "a.b"}); err == nil {
+		t.Error("Open with a dot in the node's name = nil, want an error")
+	}
+}
+
+// TestManyAppsAndHours keeps a value far below what the engine takes, and
+// reads a month of it.
+func TestManyAppsAndHours(t *testing.T) {
+	n := newNode(t, openEngine(t, ""), "", noon)
+	defer n.Close(t.Context())
+	all := map[string]Sample{}
+	for i := range 10_000 {
+		all[fmt.Sprint(1_000_000+i)] = Sample{1000, 1_000_000, 1_000_000, 1_000_000_000}
+	}
+	n.mu.Lock()
+	n.used = all
+	n.mu.Unlock()
+	if err := n.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e, err := n.bucket.Get(t.Context(), n.key(numberOf(noon), 0))
+	if err != nil || len(e.Value()) > 64<<10 {
+		t.Errorf("a value has %d bytes, %v, want less than 64 KiB", len(e.Value()), err)
+	}
+	for h := range 200 {
+		n.use(noon.Add(time.Duration(h+1)*time.Hour), "1", Sample{BackendEvents: 1})
+	}
+	got, err := n.App(t.Context(), "1", noon, noon.Add(300*time.Hour))
+	if err != nil || len(got) != 200 {
+		t.Errorf("App = %d hours, %v, want 200", len(got), err)
+	}
+	totals, err := n.Totals(t.Context(), noon, noon.Add(99*time.Hour))
+	if err != nil || totals["1"].BackendEvents != 99 || len(totals) != 10_001 {
+		t.Errorf("Totals = %v of %d apps, %v, want 99 events", totals["1"], len(totals), err)
+	}
+}
