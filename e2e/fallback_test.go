@@ -101,11 +101,6 @@ func TestFallbackLosesAndRepeatsNothing(t *testing.T) {
 func TestFallbackSendsInOrder(t *testing.T) {
 	const events = 200
 	playFallback(t, service.Config{}, func(s *scene, c fallbackClient) {
-		if c.chromium && c.transport != "sockjs" {
-			// Preflights take as long as they like, so here order is only
-			// likely; that nothing is lost is certain.
-			s.Log("order is not checked: browsers ask before each request")
-		}
 		ann, bob := s.openPage(c, "ann"), s.openPage(c, "bob")
 		ann.Subscribe("private-orders")
 		bob.Subscribe("private-orders")
@@ -123,7 +118,7 @@ func TestFallbackSendsInOrder(t *testing.T) {
 		if len(seen) != events {
 			s.Errorf("%d different events, want %d", len(seen), events)
 		}
-		if inversions > 0 && !(c.chromium && c.transport != "sockjs") {
+		if inversions > 0 {
 			s.Errorf("%d events were overtaken, want none", inversions)
 		}
 	})
