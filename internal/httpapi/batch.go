@@ -18,6 +18,9 @@ func (a *api) triggerBatch(c *call) (answer, error) {
 	if err := c.readBatch(batch); err != nil {
 		return answer{}, err
 	}
+	if err := a.admitEvents(c, len(c.events)); err != nil {
+		return answer{}, err
+	}
 	ctx := &patience{Context: c.r.Context()}
 	defer ctx.stop()
 	if err := a.hub.TriggerBatch(ctx, c.app, c.events); err != nil {

@@ -48,6 +48,9 @@ func (a *api) triggerEvent(c *call) (answer, error) {
 
 // trigger hands e to the hub, for c.channels.
 func (a *api) trigger(c *call, e hub.Event, except protocol.SocketID) error {
+	if err := a.admitEvents(c, len(c.channels)); err != nil {
+		return err
+	}
 	ctx := &patience{Context: c.r.Context()}
 	defer ctx.stop()
 	if err := a.hub.Trigger(ctx, c.app, c.channels, e, except); err != nil {

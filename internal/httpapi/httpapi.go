@@ -15,7 +15,8 @@
 // cleaned paths, and a stripped prefix is to be named in [Config], not removed
 // from the URL of the request.
 //
-// The package holds no state beside its settings and takes no locks.
+// Beside its settings the package holds how much each app has asked for in the
+// last second, where that is limited. It takes no locks.
 package httpapi
 
 import (
@@ -119,10 +120,11 @@ func New(cfg Config) http.Handler {
 		a.now = time.Now
 	}
 	a.calls.New = func() any { return new(call) }
+	a.apps.Watch(a.limits.appChanged)
 	return a
 }
 
-// An api is the handler. It is immutable but for the pool.
+// An api is the handler. It is immutable but for the pool and the limits.
 type api struct {
 	apps       *apps.Registry
 	hub        Hub
@@ -134,7 +136,8 @@ type api struct {
 	now        func() time.Time
 	metrics    *metrics
 
-	calls sync.Pool // of *call
+	limits limits
+	calls  sync.Pool // of *call
 }
 
 // ServeHTTP answers one request.
@@ -181,6 +184,9 @@ func (a *api) serve(c *call) (answer, error) {
 		return answer{}, errAppDisabled
 	}
 	if err := c.checkUTF8(); err != nil {
+		return answer{}, err
+	}
+	if err := a.admitRead(c); err != nil {
 		return answer{}, err
 	}
 	return c.route.serve(a, c)

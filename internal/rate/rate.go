@@ -1,0 +1,49 @@
+// Package rate limits how often something may happen. A [Limiter] is one
+// number, takes no lock, and costs nothing while nobody asks it.
+package rate
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A Limiter is a bucket of tokens. The zero value is full. It is safe for
+// concurrent use.
+type Limiter struct {
+	// full is when the bucket will be full again, in nanoseconds since 1970.
+	full atomic.Int64
+}
+
+// A Limit is how fast a bucket fills, and how much it holds: what comes within
+// Window.
+type Limit struct {
+	Tokens int // in each Window; must be above zero
+	Window time.Duration
+}
+
+// PerSecond is a limit of n in each second, all of which may come at once.
+func PerSecond(n int) Limit { return Limit{n, time.Second} }
+
+// PerMinute is a limit of n in each minute, all of which may come at once.
+func PerMinute(n int) Limit { return Limit{n, time.Minute} }
+
+// Take takes n tokens if there is at least one, and owes what is missing: so
+// something that is larger than the bucket can happen too, just less often. If
+// there is none it returns how long that will be so.
+func (l *Limiter) Take(now time.Time, n int, limit Limit) (wait time.Duration, ok bool) {
+	t := now.UnixNano()
+	each := max(limit.Window/time.Duration(limit.Tokens), 1)
+	for {
+		was := l.full.Load()
+		full := max(was, t)
+		if wait := time.Duration(full-t) + each - limit.Window; wait > 0 {
+			return wait, false
+		}
+		if l.full.CompareAndSwap(was, full+int64(n)*int64(each)) {
+			return 0, true
+		}
+	}
+}
+
+// Full reports whether the bucket is full, so that it need not be kept.
+func (l *Limiter) Full(now time.Time) bool { return l.full.Load() <= now.UnixNano() }

@@ -1,0 +1,76 @@
+package rate
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+var start = time.Unix(1e9, 0)
+
+func TestTakeAtOnceAndThenAsItComes(t *testing.T) {
+	var l Limiter
+	limit := PerSecond(4)
+	take := func(at time.Duration, n int, wantWait time.Duration) {
+		t.Helper()
+		wait, ok := l.Take(start.Add(at), n, limit)
+		if ok != (wantWait == 0) || wait != wantWait {
+			t.Errorf("Take(%d) after %v = %v, %t, want %v", n, at, wait, ok, wantWait)
+		}
+	}
+	for range 4 {
+		take(0, 1, 0)
+	}
+	take(0, 1, 250*time.Millisecond)
+	take(100*time.Millisecond, 1, 150*time.Millisecond)
+	take(250*time.Millisecond, 1, 0)
+	take(250*time.Millisecond, 1, 250*time.Millisecond)
+	take(time.Minute, 10, 0) // owes six
+	take(time.Minute, 1, 1750*time.Millisecond)
+	take(time.Minute+1749*time.Millisecond, 1, time.Millisecond)
+	take(time.Minute+1750*time.Millisecond, 1, 0)
+	take(time.Minute, 1, 2*time.Second) // a clock that goes back
+	if l.Full(start.Add(time.Minute)) || !l.Full(start.Add(2*time.Minute)) {
+		t.Error("the bucket is not full when it should be")
+	}
+}
+
+// Whatever is asked when, no more comes through than the limit.
+func TestNeverMoreThanTheLimit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var l Limiter
+		perSecond := rapid.IntRange(1, 50).Draw(t, "per second")
+		at, taken := time.Duration(0), 0
+		for range rapid.IntRange(1, 200).Draw(t, "calls") {
+			at += time.Duration(rapid.IntRange(0, 300).Draw(t, "pause")) * time.Millisecond
+			if _, ok := l.Take(start.Add(at), 1, PerSecond(perSecond)); ok {
+				taken++
+			}
+			if allowed := float64(perSecond) * (at.Seconds() + 1); float64(taken) > allowed+1e-3 {
+				t.Fatalf("%d were taken after %v, at most %.1f are allowed", taken, at, allowed)
+			}
+		}
+	})
+}
+
+func TestTakeFromManyGoroutines(t *testing.T) {
+	var l Limiter
+	var taken atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				if _, ok := l.Take(start, 1, PerMinute(250)); ok {
+					taken.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := taken.Load(); got != 250 {
+		t.Errorf("%d were taken, want 250", got)
+	}
+}
