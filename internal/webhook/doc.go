@@ -1,0 +1,30 @@
+// Package webhook tells the backends of apps what happens in channels: signed
+// HTTP requests, at least once, in order per channel.
+//
+// An event passes these stations:
+//
+//	hub → Sender.Observe → recorder → queue → endpoint → HTTP
+//
+// The [Sender] hears news under a lock of the hub, decides whether it is news
+// to anybody (damping.go: a page reload is not), and appends it to the outbox
+// of each endpoint that wants it. The recorder cuts outboxes into records and
+// publishes them to the queue, a JetStream stream with a subject for each
+// endpoint; what the queue has acknowledged survives the process. An endpoint
+// takes its records from memory or, when there are too many, from the queue,
+// forms requests of them, and removes a record once all of its events are
+// delivered or buried. Events that could not be delivered in time are buried:
+// kept in a second stream, from where they can be listed and replayed.
+//
+// # Order
+//
+// Events of one channel are delivered to one endpoint in order: while a
+// request is under way or waits to be retried, no later event of its channels
+// is sent. Other channels go on. Endpoints share nothing but memory bounds, so
+// none waits for another.
+//
+// # Locks
+//
+// recorder.mu and endpoint.mu are leaves: nothing is called while they are
+// held but the gate of the loops, which does not block. A goroutine per
+// endpoint that has work owns the rest of the endpoint's state.
+package webhook

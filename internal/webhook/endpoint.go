@@ -1,0 +1,397 @@
+package webhook
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+)
+
+// endpointWindow is how many bytes of its records one endpoint keeps in memory.
+const endpointWindow = 4 << 20
+
+// engineAgain is the wait after the engine did not answer.
+const engineAgain = time.Second
+
+// An endpoint is where some events of an app go. Its goroutine runs while it
+// has something to deliver.
+type endpoint struct {
+	// Immutable.
+	all  *endpoints
+	to   address
+	wake chan struct{}
+	done chan outcome // of attempts; has room for all
+
+	mu          sync.Mutex
+	running     bool // the goroutine
+	changed     bool // the app has, since the goroutine looked
+	behind      bool // there are records in the queue from cursor on
+	cursor      uint64
+	last        uint64    // the highest number that was accepted here
+	queued      int64     // bytes in the queue, about
+	window      int64     // bytes in memory
+	incoming    []*stored // that the goroutine has not seen
+	outstanding []*stored // in memory or just done, in order
+	dirty       bool      // the remover will look at outstanding
+	health      health
+
+	// Owned by the goroutine.
+	lanes    map[string]*lane // by channel; those with events
+	ready    lanes            // that are not busy
+	retries  retries
+	inflight int
+	engineAt time.Time // when to ask the engine again; zero unless it did not answer
+}
+
+// A stored record is one that is in the queue and in memory.
+type stored struct {
+	seq     uint64
+	bytes   int
+	at      int64 // of its first event
+	events  []event
+	left    int  // events that are neither delivered nor buried
+	removed bool // from the queue, out of order
+}
+
+func newEndpoint(es *endpoints, to address) *endpoint {
+	return &endpoint{
+		all:   es,
+		to:    to,
+		wake:  make(chan struct{}, 1),
+		done:  make(chan outcome, es.sender.cfg.Concurrency),
+		lanes: make(map[string]*lane),
+	}
+}
+
+// roomLocked reports whether so many bytes may come into memory. e.mu is held.
+func (e *endpoint) roomLocked(bytes int) bool {
+	return e.window == 0 ||
+		e.window+int64(bytes) <= endpointWindow && e.all.window.Load()+int64(bytes) <= maxWindow
+}
+
+// takeLocked takes a record into memory. e.mu is held.
+func (e *endpoint) takeLocked(seq uint64, r *record) {
+	s := &stored{seq: seq, bytes: r.bytes, at: r.events[0].at, events: r.events, left: len(r.events)}
+	e.window += int64(r.bytes)
+	e.all.window.Add(int64(r.bytes))
+	e.incoming = append(e.incoming, s)
+	e.outstanding = append(e.outstanding, s)
+}
+
+// run is the endpoint's goroutine. It ends when there is nothing to deliver.
+func (e *endpoint) run() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		e.refill()
+		e.admit()
+		wait := e.start(time.Now())
+		if e.idle() {
+			return
+		}
+		timer.Reset(wait)
+		select {
+		case o := <-e.done:
+			e.settle(o)
+			e.settleMore()
+		case <-e.wake:
+		case <-timer.C:
+		case <-e.all.quit:
+			e.finish()
+			return
+		}
+	}
+}
+
+// settleMore settles what has come besides.
+func (e *endpoint) settleMore() {
+	for {
+		select {
+		case o := <-e.done:
+			e.settle(o)
+		default:
+			return
+		}
+	}
+}
+
+// finish waits for the attempts that are under way.
+func (e *endpoint) finish() {
+	for e.inflight > 0 {
+		e.settle(<-e.done)
+	}
+	e.mu.Lock()
+	e.running = false
+	e.mu.Unlock()
+}
+
+// idle reports whether there is nothing to do any more, and the goroutine is
+// to end.
+func (e *endpoint) idle() bool {
+	if e.inflight > 0 || e.retries.Len() > 0 || len(e.lanes) > 0 {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.behind || len(e.incoming) > 0 {
+		return false
+	}
+	e.running = false
+	return true
+}
+
+// refill loads records from the queue while there is room.
+func (e *endpoint) refill() {
+	if !e.engineAt.IsZero() && time.Now().Before(e.engineAt) {
+		return
+	}
+	e.engineAt = time.Time{}
+	for {
+		e.mu.Lock()
+		want, from, last := e.behind && e.roomLocked(recordBytes), e.cursor, e.last
+		e.mu.Unlock()
+		if !want {
+			return
+		}
+		seq, r, err := e.all.sender.queue.next(e.all.ctx, e.to, from)
+		if !e.loaded(seq, r, last, err) {
+			return
+		}
+	}
+}
+
+// loaded takes what the queue has answered, and reports whether to go on. Last
+// is what e.last was before it was asked.
+func (e *endpoint) loaded(seq uint64, r *record, last uint64, err error) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case err == nil:
+		e.cursor = seq + 1
+		e.takeLocked(seq, r)
+	case errors.Is(err, errRecord):
+		e.all.sender.metrics.lost(lostUnreadable, 1)
+		e.all.sender.log.Error("a record of the webhook queue can not be read and is left out", "app", e.to.app, "endpoint", e.to.endpoint, "seq", seq)
+		e.cursor = seq + 1
+		e.outstanding = append(e.outstanding, &stored{seq: seq})
+		e.all.remover.addLocked(e)
+	case errors.Is(err, errEmpty):
+		if e.last != last {
+			return true // something came while we asked
+		}
+		e.cursor = max(e.cursor, last+1)
+		e.behind = false
+	default:
+		if e.all.ctx.Err() == nil {
+			e.all.sender.log.Warn("the queue of webhooks can not be read; trying again", "err", err)
+		}
+		e.engineAt = time.Now().Add(engineAgain)
+		return false
+	}
+	return true
+}
+
+// admit puts the events of new records into the lanes of their channels.
+func (e *endpoint) admit() {
+	e.mu.Lock()
+	fresh := e.incoming
+	e.incoming = nil
+	e.mu.Unlock()
+	for _, s := range fresh {
+		for i := range s.events {
+			item := item{event: &s.events[i], of: s, index: i}
+			l := e.lanes[item.event.channel]
+			if l == nil {
+				l = &lane{channel: item.event.channel}
+				e.lanes[l.channel] = l
+			}
+			l.items = append(l.items, item)
+			if !l.busy && len(l.items) == 1 {
+				e.ready.push(l)
+			} else if !l.busy {
+				e.ready.events++
+			}
+		}
+	}
+}
+
+// app returns the app and the endpoint's settings as they are now, or nil when
+// there is no such endpoint.
+func (e *endpoint) app() (*apps.App, *apps.Webhook) {
+	app := e.all.sender.cfg.Apps.ByID(e.to.app)
+	if app == nil || len(app.Keys) == 0 {
+		return nil, nil
+	}
+	w := app.Webhook(e.to.endpoint)
+	if w == nil {
+		return nil, nil
+	}
+	return app, w
+}
+
+// start starts all attempts that are due, and returns how long to wait for the
+// next ones.
+func (e *endpoint) start(now time.Time) time.Duration {
+	e.mu.Lock()
+	e.changed = false
+	overflow := e.queued > e.all.sender.cfg.MaxEndpoint
+	e.mu.Unlock()
+	app, hook := e.app()
+	switch {
+	case app == nil:
+		e.sweep(now, buryRemoved)
+		if e.hungry() {
+			return 0
+		}
+		return e.sweepWait(now)
+	case e.health.open():
+		e.sweep(now, buryDown)
+	}
+	if overflow {
+		e.spill()
+	}
+	for e.inflight < e.limit() {
+		r := e.next(now, hook)
+		if r == nil {
+			break
+		}
+		e.inflight++
+		e.attempt(r, app, hook)
+	}
+	if e.hungry() {
+		return 0
+	}
+	return e.wait(now, hook)
+}
+
+// hungry reports whether there is room again for what is in the queue.
+func (e *endpoint) hungry() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.behind && e.engineAt.IsZero() && e.roomLocked(recordBytes)
+}
+
+// limit is how many requests may be under way: one while nobody knows whether
+// the endpoint lives.
+func (e *endpoint) limit() int {
+	if e.health.open() {
+		return 1
+	}
+	return e.all.sender.cfg.Concurrency
+}
+
+// next returns a request that is to be sent now, or nil.
+func (e *endpoint) next(now time.Time, hook *apps.Webhook) *request {
+	for r := e.retries.due(now); r != nil; r = e.retries.due(now) {
+		if r.spent.IsZero() && now.Before(r.until) {
+			return r
+		}
+		e.giveUp(r, now)
+	}
+	if e.health.open() && e.retries.Len() > 0 {
+		return nil // the endpoint is tried by what waits longest
+	}
+	return e.form(now, hook)
+}
+
+// forever is a wait for something else to happen.
+const forever = time.Hour
+
+// wait is how long nothing happens unless something comes.
+func (e *endpoint) wait(now time.Time, hook *apps.Webhook) time.Duration {
+	wait := forever
+	if at := e.engineAt; !at.IsZero() {
+		wait = min(wait, at.Sub(now))
+	}
+	if e.inflight >= e.limit() {
+		return max(wait, 0)
+	}
+	if e.retries.Len() > 0 {
+		wait = min(wait, e.retries.first().next.Sub(now))
+	}
+	if at := e.formAt(hook); !at.IsZero() && (!e.health.open() || e.retries.Len() == 0) {
+		wait = min(wait, at.Sub(now))
+	}
+	return max(wait, 0)
+}
+
+// settle takes the outcome of an attempt.
+func (e *endpoint) settle(o outcome) {
+	e.inflight--
+	e.all.sender.metrics.attempted(o)
+	r := o.request
+	r.attempts++
+	now := time.Now()
+	if o.err == nil {
+		e.mu.Lock()
+		back := e.health.succeeded(now, o)
+		e.mu.Unlock()
+		if back {
+			e.retries.hurry(now)
+			e.all.sender.log.Info("webhook endpoint answers again", "app", e.to.app, "endpoint", e.to.endpoint, "host", o.host)
+		}
+		e.all.sender.metrics.delivered.Add(float64(len(r.items)))
+		e.release(r)
+		return
+	}
+	e.mu.Lock()
+	opened := e.health.failed(now, o)
+	e.mu.Unlock()
+	e.report(o, opened)
+	r.failure = o
+	if wait, ok := r.nextWait(e.all.sender.cfg.RetryFirst, o.retryAfter, now); ok {
+		r.next = now.Add(wait)
+		e.retries.push(r)
+		return
+	}
+	e.giveUp(r, now)
+}
+
+// report logs a failed attempt. Only what an operator may act on is a
+// warning: the first failure, and that no more is sent for now.
+func (e *endpoint) report(o outcome, opened bool) {
+	log := e.all.sender.log.With("app", e.to.app, "endpoint", e.to.endpoint, "host", o.host,
+		"status", o.status, "attempt", o.request.attempts, "err", o.err)
+	switch {
+	case opened:
+		log.Warn("webhook endpoint does not answer; it is tried with one request at a time")
+	case e.health.failures == 1:
+		log.Warn("webhook was not delivered and will be tried again")
+	default:
+		log.Debug("webhook was not delivered")
+	}
+}
+
+// release lets the channels of a request that is over go on, and forgets its
+// events.
+func (e *endpoint) release(r *request) {
+	for _, l := range r.lanes {
+		l.busy = false
+		if len(l.items) > 0 {
+			e.ready.push(l)
+		} else {
+			delete(e.lanes, l.channel)
+		}
+	}
+	e.forget(r.items)
+}
+
+// forget takes events off the books that are delivered or buried.
+func (e *endpoint) forget(items []item) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	finished := false
+	for _, it := range items {
+		if it.of.left--; it.of.left == 0 {
+			finished = true
+			e.window -= int64(it.of.bytes)
+			e.all.window.Add(-int64(it.of.bytes))
+			e.queued = max(e.queued-int64(it.of.bytes), 0)
+			it.of.events = nil
+		}
+	}
+	if finished {
+		e.all.remover.addLocked(e)
+	}
+}

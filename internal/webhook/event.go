@@ -1,0 +1,70 @@
+package webhook
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/rawjson"
+)
+
+// An event is one thing that an endpoint is told. It is immutable.
+type event struct {
+	id      eventID
+	at      int64 // when it happened, in Unix milliseconds
+	channel string
+	body    []byte // a JSON object as it stands in requests
+}
+
+// eventSize is about what an event takes in memory beside its texts.
+const eventSize = 128
+
+func (e *event) size() int { return len(e.body) + len(e.channel) + eventSize }
+
+// An eventID is the same for every attempt to deliver an event, also by
+// another process. No two events of an endpoint have the same.
+type eventID struct {
+	origin string // random, of the process that observed the event
+	number uint64 // of the event there
+}
+
+func (id eventID) append(dst []byte) []byte {
+	return strconv.AppendUint(append(append(dst, id.origin...), '-'), id.number, 10)
+}
+
+func (id eventID) String() string { return string(id.append(nil)) }
+
+// kinds are the names of news that can be in requests, and the sets that they
+// are in.
+var kinds = [...]struct {
+	name string
+	set  apps.WebhookEvents
+}{
+	hub.ChannelOccupied:   {"channel_occupied", apps.ChannelOccupied},
+	hub.ChannelVacated:    {"channel_vacated", apps.ChannelVacated},
+	hub.MemberAdded:       {"member_added", apps.MemberAdded},
+	hub.MemberRemoved:     {"member_removed", apps.MemberRemoved},
+	hub.ClientEvent:       {"client_event", apps.ClientEvent},
+	hub.CacheMiss:         {"cache_miss", apps.CacheMiss},
+	hub.SubscriptionCount: {"subscription_count", apps.SubscriptionCount},
+}
+
+// newEvent encodes news. Its id is still missing.
+func newEvent(n hub.News, now time.Time) event {
+	b := make([]byte, 0, 96+len(n.Channel)+len(n.UserID)+len(n.Event)+len(n.Data))
+	b = append(append(append(b, `{"name":"`...), kinds[n.Kind].name...), `","channel":`...)
+	b = rawjson.AppendString(b, n.Channel)
+	switch n.Kind {
+	case hub.ClientEvent:
+		b = rawjson.AppendString(append(b, `,"event":`...), n.Event)
+		b = append(append(b, `,"data":`...), n.Data...)
+		b = append(append(append(b, `,"socket_id":"`...), n.Socket.String()...), '"')
+	case hub.SubscriptionCount:
+		b = strconv.AppendInt(append(b, `,"subscription_count":`...), int64(n.Subscriptions), 10)
+	}
+	if n.UserID != "" {
+		b = rawjson.AppendString(append(b, `,"user_id":`...), n.UserID)
+	}
+	return event{at: now.UnixMilli(), channel: n.Channel, body: append(b, '}')}
+}

@@ -1,0 +1,377 @@
+package webhook
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+)
+
+const (
+	recordEvents = 256       // the most events of one record
+	recordBytes  = 256 << 10 // about the most bytes of one record
+	// maxEvent is above what a client can send, and what the queue takes.
+	maxEvent = 4 << 20
+	// maxFlights is how many records wait for the queue's answer at once.
+	maxFlights = 256
+	// maxPendingBytes bounds what waits for the engine, beside their number.
+	maxPendingBytes = 64 << 20
+)
+
+// A recorder brings events into the queue. Each endpoint has at most one record
+// under way: while it is, further events gather in the outbox, so that records
+// grow with load, and their order is kept whatever has to be tried again.
+type recorder struct {
+	sender *Sender
+	origin string
+
+	mu       sync.Mutex
+	apps     map[string]*boxes
+	ready    []*outbox // with events and nothing under way
+	grace    grace
+	misses   grace  // channels whose cache miss was news
+	numbers  uint64 // of events
+	records  uint64
+	events   int // that the queue has not acknowledged
+	bytes    int
+	held     bool // the gate
+	draining bool
+	stopping bool
+
+	wake    chan struct{} // there is something ready, or nothing any more
+	waits   chan struct{} // the first of something waits
+	flights chan flight
+	flying  atomic.Int32 // records in flights
+	trouble atomic.Bool  // the last one was refused
+
+	quit   chan struct{} // closed to end damp
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// boxes are the outboxes of one app, in the order of its webhooks.
+type boxes struct {
+	app  *apps.App
+	list []*outbox
+}
+
+// An outbox is what an endpoint will be told and the queue does not have.
+type outbox struct {
+	to     address
+	events []event
+	bytes  int
+	busy   bool      // ready, or a record is under way
+	record *record   // under way, or to be tried again
+	replay []*record // that go before events
+}
+
+// A flight is a record on its way into the queue.
+type flight struct {
+	box *outbox
+	ack ack
+	err error // it did not even start
+}
+
+func newRecorder(s *Sender) *recorder {
+	var origin [6]byte
+	rand.Read(origin[:]) // never fails
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &recorder{
+		sender:  s,
+		origin:  hex.EncodeToString(origin[:]),
+		apps:    make(map[string]*boxes),
+		grace:   grace{delay: s.cfg.Grace},
+		misses:  grace{delay: missEvery},
+		wake:    make(chan struct{}, 1),
+		waits:   make(chan struct{}, 1),
+		flights: make(chan flight, maxFlights),
+		quit:    make(chan struct{}),
+		cancel:  cancel,
+	}
+	r.done.Go(r.damp)
+	r.done.Go(func() { r.publish(ctx) })
+	r.done.Go(func() { r.collect(ctx) })
+	return r
+}
+
+// boxesLocked returns the outboxes of the app's endpoints. r.mu is held.
+func (r *recorder) boxesLocked(app *apps.App) []*outbox {
+	b := r.apps[app.ID]
+	if b != nil && b.app == app {
+		return b.list
+	}
+	fresh := &boxes{app: app}
+	for i := range app.Webhooks {
+		to := address{app.ID, app.Webhooks[i].Name()}
+		box := &outbox{to: to}
+		if b != nil { // an endpoint that is still there keeps what it has
+			for _, old := range b.list {
+				if old.to == to {
+					box = old
+				}
+			}
+		}
+		fresh.list = append(fresh.list, box)
+	}
+	r.apps[app.ID] = fresh
+	return fresh.list
+}
+
+// forget gives back what is kept for an app that has changed. What is under
+// way or ready goes on.
+func (r *recorder) forget(appID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b := r.apps[appID]; b != nil && r.sender.cfg.Apps.ByID(appID) == nil {
+		delete(r.apps, appID)
+	}
+}
+
+// putLocked appends an event to an outbox. r.mu is held.
+func (r *recorder) putLocked(b *outbox, e event) {
+	b.events = append(b.events, e)
+	b.bytes += e.size()
+	r.pendLocked(b, 1, e.size())
+}
+
+// replayLocked puts events into an outbox that were in the queue before, and
+// returns a channel that is closed when they are there again. r.mu is held.
+func (r *recorder) replayLocked(b *outbox, events []event) <-chan struct{} {
+	rec := &record{events: events, landed: make(chan struct{})}
+	for i := range events {
+		rec.bytes += events[i].size()
+	}
+	b.replay = append(b.replay, rec)
+	r.pendLocked(b, len(events), rec.bytes)
+	return rec.landed
+}
+
+// pendLocked puts what came into an outbox on the books. r.mu is held.
+func (r *recorder) pendLocked(b *outbox, events, bytes int) {
+	r.events += events
+	r.bytes += bytes
+	if !r.held && (r.events > r.sender.cfg.MaxPending || r.bytes > maxPendingBytes) {
+		r.held = true
+		if r.sender.cfg.Gate != nil {
+			r.sender.cfg.Gate.Hold()
+		}
+		r.sender.metrics.held.Set(1)
+		r.sender.log.Warn("webhooks wait for the engine; the node takes no new work meanwhile", "events", r.events)
+	}
+	if !b.busy {
+		b.busy = true
+		r.ready = append(r.ready, b)
+		signal(r.wake)
+	}
+}
+
+// settledLocked takes what the queue has acknowledged off the books. r.mu is
+// held.
+func (r *recorder) settledLocked(events, bytes int) {
+	r.events -= events
+	r.bytes -= bytes
+	if r.held && r.events <= r.sender.cfg.MaxPending/2 && r.bytes <= maxPendingBytes/2 {
+		r.releaseLocked()
+	}
+}
+
+func (r *recorder) releaseLocked() {
+	r.held = false
+	if r.sender.cfg.Gate != nil {
+		r.sender.cfg.Gate.Release()
+	}
+	r.sender.metrics.held.Set(0)
+	r.sender.log.Info("the engine has taken the events of webhooks; the node takes work again")
+}
+
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // somebody will look anyway
+	}
+}
+
+// cutLocked returns the next record of an outbox: the one that was not taken,
+// or a new one. r.mu is held.
+func (r *recorder) cutLocked(b *outbox) *record {
+	if b.record != nil {
+		return b.record
+	}
+	r.records++
+	id := r.origin + "." + strconv.FormatUint(r.records, 10)
+	if len(b.replay) > 0 {
+		b.record, b.replay = b.replay[0], b.replay[1:]
+		b.record.id = id
+		return b.record
+	}
+	n, bytes := 0, 0
+	for n < len(b.events) && n < recordEvents && (n == 0 || bytes+b.events[n].size() <= recordBytes) {
+		bytes += b.events[n].size()
+		n++
+	}
+	b.record = &record{id: id, events: b.events[:n:n], bytes: bytes}
+	b.events = b.events[n:]
+	b.bytes -= bytes
+	if len(b.events) == 0 {
+		b.events = nil
+	}
+	return b.record
+}
+
+// publish is the goroutine that starts records on their way: many at once,
+// but one at a time while the queue refuses them.
+func (r *recorder) publish(ctx context.Context) {
+	defer close(r.flights)
+	for {
+		b := r.nextReady(ctx)
+		if b == nil {
+			return
+		}
+		for r.trouble.Load() && r.flying.Load() > 0 && ctx.Err() == nil {
+			pause(ctx, time.Millisecond)
+		}
+		if r.trouble.Load() {
+			pause(ctx, publishAgain)
+		}
+		r.mu.Lock()
+		rec := r.cutLocked(b)
+		r.mu.Unlock()
+		f := flight{box: b}
+		f.ack, f.err = r.sender.queue.publish(b.to, rec)
+		r.flying.Add(1)
+		r.flights <- f // collect ends only after this goroutine
+	}
+}
+
+// nextReady waits for an outbox with something to publish. It returns nil when
+// there will be none any more, or ctx has ended.
+func (r *recorder) nextReady(ctx context.Context) *outbox {
+	for {
+		if ctx.Err() != nil {
+			return nil
+		}
+		r.mu.Lock()
+		if len(r.ready) > 0 {
+			b := r.ready[0]
+			r.ready[0] = nil
+			if r.ready = r.ready[1:]; len(r.ready) == 0 {
+				r.ready = nil
+			}
+			r.mu.Unlock()
+			return b
+		}
+		finished := r.stopping && r.events == 0
+		r.mu.Unlock()
+		if finished {
+			return nil
+		}
+		select {
+		case <-r.wake:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// collect is the goroutine that hears what became of the records, in the
+// order in which they started.
+func (r *recorder) collect(ctx context.Context) {
+	for f := range r.flights {
+		seq, err := uint64(0), f.err
+		if err == nil {
+			seq, err = f.ack.wait(ctx)
+		}
+		if err != nil {
+			r.sender.metrics.refused.Inc()
+		}
+		switch troubled := r.trouble.Swap(err != nil); {
+		case err != nil && !troubled && ctx.Err() == nil:
+			r.sender.log.Error("the engine does not take events of webhooks; trying again", "err", err)
+		case err == nil && troubled:
+			r.sender.log.Info("the engine takes events of webhooks again")
+		}
+		r.landed(f.box, seq, err)
+		r.flying.Add(-1)
+	}
+}
+
+// publishAgain is the wait after the queue has refused.
+const publishAgain = 200 * time.Millisecond
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// landed makes what became of a record known, and lets the next one of its
+// endpoint follow.
+func (r *recorder) landed(b *outbox, seq uint64, err error) {
+	if err == nil {
+		r.sender.endpoints.accepted(b.to, b.record, seq)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
+		if b.record.landed != nil {
+			close(b.record.landed)
+		}
+		r.settledLocked(len(b.record.events), b.record.bytes)
+		b.record = nil
+	}
+	if b.record == nil && len(b.events) == 0 && len(b.replay) == 0 {
+		b.busy = false
+	} else {
+		r.ready = append(r.ready, b)
+	}
+	signal(r.wake)
+}
+
+// drain says that empty channels are no news any more.
+func (r *recorder) drain() {
+	r.mu.Lock()
+	r.draining = true
+	r.mu.Unlock()
+}
+
+// stop brings everything into the queue, or gives up when ctx ends.
+func (r *recorder) stop(ctx context.Context) error {
+	if r.sender.cfg.VacateOnStop {
+		r.endWaits(time.Now(), true)
+	}
+	r.mu.Lock()
+	r.stopping, r.draining = true, true
+	r.mu.Unlock()
+	close(r.quit)
+	signal(r.wake)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.done.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		r.cancel()
+		<-ended
+	}
+	r.cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.held {
+		r.releaseLocked()
+	}
+	if r.events > 0 {
+		r.sender.metrics.lost(lostAtStop, r.events)
+		r.sender.log.Error("events of webhooks were lost, because the engine did not take them before the end", "events", r.events)
+		return errNotTaken
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package webhook
+
+import (
+	"context"
+	"sync"
+)
+
+// A remover takes records out of the queue whose events are delivered or
+// buried, behind the endpoints' backs: what it has not done when the process
+// is killed will be delivered again. The further it is behind, the more
+// records it removes at once.
+type remover struct {
+	all  *endpoints
+	wake chan struct{}
+	done chan struct{}
+
+	mu       sync.Mutex
+	dirty    []*endpoint
+	stopping bool
+}
+
+func newRemover(es *endpoints) *remover {
+	r := &remover{all: es, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go r.run()
+	return r
+}
+
+// addLocked says that e has finished records. e.mu is held.
+func (r *remover) addLocked(e *endpoint) {
+	if e.dirty {
+		return
+	}
+	e.dirty = true
+	r.mu.Lock()
+	r.dirty = append(r.dirty, e)
+	r.mu.Unlock()
+	signal(r.wake)
+}
+
+// stop removes what is left to remove, and ends.
+func (r *remover) stop() {
+	r.mu.Lock()
+	r.stopping = true
+	r.mu.Unlock()
+	signal(r.wake)
+	<-r.done
+}
+
+func (r *remover) run() {
+	defer close(r.done)
+	for {
+		r.mu.Lock()
+		dirty, stopping := r.dirty, r.stopping
+		r.dirty = nil
+		r.mu.Unlock()
+		for _, e := range dirty {
+			r.clean(e)
+		}
+		if len(dirty) > 0 {
+			continue
+		}
+		if stopping {
+			return
+		}
+		<-r.wake
+	}
+}
+
+// clean removes the records of an endpoint that are finished: those that all
+// before them are too as one, and others one by one.
+func (r *remover) clean(e *endpoint) {
+	ctx := r.all.ctx
+	e.mu.Lock()
+	e.dirty = false
+	n, through := 0, uint64(0)
+	for _, s := range e.outstanding {
+		if s.left > 0 {
+			break
+		}
+		through = s.seq
+		n++
+	}
+	single := n == 1 && !e.outstanding[0].removed
+	if e.outstanding = e.outstanding[n:]; len(e.outstanding) == 0 {
+		e.outstanding = nil
+	}
+	var alone []uint64
+	for _, s := range e.outstanding {
+		if s.left == 0 && !s.removed {
+			s.removed = true
+			alone = append(alone, s.seq)
+		}
+	}
+	e.mu.Unlock()
+	switch {
+	case single:
+		r.persist(ctx, func() error { return r.all.sender.queue.remove(ctx, through) })
+	case n > 1:
+		r.persist(ctx, func() error { return r.all.sender.queue.removeThrough(ctx, e.to, through) })
+	}
+	for _, seq := range alone {
+		r.persist(ctx, func() error { return r.all.sender.queue.remove(ctx, seq) })
+	}
+}
+
+// persist does something until it works, or the process ends: then it will be
+// done again by the next one.
+func (r *remover) persist(ctx context.Context, remove func() error) {
+	for ctx.Err() == nil {
+		err := remove()
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		r.mu.Lock()
+		stopping := r.stopping
+		r.mu.Unlock()
+		r.all.sender.log.Warn("delivered webhooks can not be removed from the queue", "err", err)
+		if stopping {
+			return
+		}
+		pause(ctx, engineAgain)
+	}
+}

@@ -1,0 +1,242 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+const (
+	testKey    = "278d425bdf160c739803"
+	testSecret = "7ad3773142a6692b25b8"
+)
+
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+// everything is all events there are.
+const everything = apps.ChannelOccupied | apps.ChannelVacated | apps.MemberAdded | apps.MemberRemoved |
+	apps.ClientEvent | apps.CacheMiss | apps.SubscriptionCount
+
+func newApp(id string, hooks ...apps.Webhook) *apps.App {
+	a := apps.New()
+	a.ID, a.Webhooks = id, hooks
+	a.Keys = []apps.Key{{Key: testKey, Secret: testSecret}}
+	if id != "1" {
+		a.Keys = []apps.Key{{Key: testKey + id, Secret: testSecret}}
+	}
+	a.ClientEvents = true
+	return a
+}
+
+func registry(t testing.TB, list ...*apps.App) *apps.Registry {
+	t.Helper()
+	r, err := apps.NewRegistry(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// openEngine opens an engine until the test ends; dir is empty for memory.
+func openEngine(t testing.TB, dir string) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open(t.Context(), engine.Config{DataDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// start starts a sender until the test ends.
+func start(t testing.TB, cfg Config) *Sender {
+	t.Helper()
+	if cfg.Engine == nil && cfg.queue == nil {
+		cfg.Engine = openEngine(t, "")
+	}
+	if cfg.AllowedNetworks == nil {
+		cfg.AllowedNetworks = loopback
+	}
+	s, err := New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, s) })
+	return s
+}
+
+func stop(t testing.TB, s *Sender) {
+	t.Helper()
+	select {
+	case <-s.endpoints.quit:
+		return // it was stopped by the test
+	default:
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	if idle, ok := s.cfg.Transport.(*http.Transport); ok {
+		idle.CloseIdleConnections()
+	}
+}
+
+// A delivery is one request as a receiver gets it.
+type delivery struct {
+	header http.Header
+	body   []byte
+	at     time.Time
+	time   int64
+	events []told
+	ids    []string
+}
+
+// told is one event of a delivery.
+type told struct {
+	Name    string
+	Channel string
+	Event   string
+	Data    any
+	UserID  string `json:"user_id"`
+	Count   *int   `json:"subscription_count"`
+}
+
+// String is the event in one line.
+func (e told) String() string {
+	s := e.Name + " " + e.Channel
+	if e.UserID != "" {
+		s += " " + e.UserID
+	}
+	if e.Event != "" {
+		s += fmt.Sprintf(" %s %v", e.Event, e.Data)
+	}
+	if e.Count != nil {
+		s += fmt.Sprint(" ", *e.Count)
+	}
+	return s
+}
+
+// A receiver is an endpoint that remembers what it got.
+type receiver struct {
+	t      testing.TB
+	answer func(n int, d delivery) int // the status of the nth request, from 1
+	url    string
+
+	mu       sync.Mutex
+	requests []delivery
+	changed  chan struct{} // closed and replaced with each request
+}
+
+// receive starts a receiver on the loopback interface. A nil answer is 200.
+func receive(t testing.TB, answer func(n int, d delivery) int) *receiver {
+	t.Helper()
+	r := newReceiver(t, answer)
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	r.url = server.URL
+	return r
+}
+
+func newReceiver(t testing.TB, answer func(n int, d delivery) int) *receiver {
+	if answer == nil {
+		answer = func(int, delivery) int { return http.StatusOK }
+	}
+	return &receiver{t: t, answer: answer, changed: make(chan struct{})}
+}
+
+func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	d := delivery{header: req.Header, at: time.Now()}
+	d.body, _ = io.ReadAll(req.Body)
+	if !strings.HasPrefix(req.Header.Get("X-Pusher-Key"), testKey) || !protocol.VerifyWebhook(testSecret, d.body, req.Header.Get("X-Pusher-Signature")) {
+		r.t.Errorf("a request is not signed: %v %s", req.Header, d.body)
+	}
+	var parsed struct {
+		Time   int64 `json:"time_ms"`
+		Events []told
+	}
+	if err := json.Unmarshal(d.body, &parsed); err != nil {
+		r.t.Errorf("a request is not JSON: %v: %s", err, d.body)
+	}
+	d.time, d.events = parsed.Time, parsed.Events
+	d.ids = strings.Split(req.Header.Get(headerIDs), ",")
+	r.mu.Lock()
+	r.requests = append(r.requests, d)
+	n := len(r.requests)
+	close(r.changed)
+	r.changed = make(chan struct{})
+	r.mu.Unlock()
+	if status := r.answer(n, d); status > 0 {
+		w.WriteHeader(status)
+	}
+}
+
+// all returns the requests so far.
+func (r *receiver) all() []delivery {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.requests)
+}
+
+// events are those of all requests so far, in the order of their arrival.
+func (r *receiver) events() []string {
+	var list []string
+	for _, d := range r.all() {
+		for _, e := range d.events {
+			list = append(list, e.String())
+		}
+	}
+	return list
+}
+
+// patience is how long tests wait for what must happen.
+const patience = 30 * time.Second
+
+// await waits until the receiver has got so many requests.
+func (r *receiver) await(n int) []delivery {
+	r.t.Helper()
+	r.until(func(all []delivery) bool { return len(all) >= n })
+	return r.all()
+}
+
+// until waits until the requests are as wanted.
+func (r *receiver) until(enough func([]delivery) bool) {
+	r.t.Helper()
+	deadline := time.After(patience)
+	for {
+		r.mu.Lock()
+		all, changed := slices.Clone(r.requests), r.changed
+		r.mu.Unlock()
+		if enough(all) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			r.t.Fatalf("after %v there were %d requests: %v", patience, len(all), r.events())
+		}
+	}
+}
+
+// clientEvent is news of a client's event.
+func clientEvent(channel, data string) hub.News {
+	return hub.News{Kind: hub.ClientEvent, Channel: channel, Event: "client-e", Data: fmt.Appendf(nil, "%q", data), Socket: protocol.NewSocketID()}
+}
