@@ -39,7 +39,20 @@ type Config struct {
 	AdminListen string // health and metrics; empty: none
 	Path        string // prefix in front of /app and /apps; empty, or as in "/realtime"
 
-	Apps           []*apps.App
+	// DataDir is where the engine keeps what it has to remember. Empty means in
+	// memory, until the node ends.
+	DataDir string
+	// EngineURL is an engine elsewhere, which several nodes may share; then
+	// DataDir is not used for it. Empty means one in this process.
+	EngineURL string
+
+	Apps []*apps.App // of the configuration
+	// Import are apps that are made at run time if there are none with their ids.
+	Import []*apps.App
+	// FirstApp makes a node without configured apps make one with random
+	// credentials, once in the life of its data, and is called with it.
+	FirstApp func(*apps.App)
+
 	MaxConnections int            // of the node; 0: no limit
 	TrustedProxies []netip.Prefix // whose X-Forwarded-Proto is believed
 
@@ -78,6 +91,7 @@ type Server struct {
 	hub     *hub.Hub
 	loops   *loop.Group
 	metrics *prometheus.Registry
+	state   state
 
 	plain, tls, admin *endpoint // nil: not asked for
 	failed            chan error
@@ -103,8 +117,11 @@ func New(cfg Config) (_ *Server, err error) {
 			err = errors.Join(err, s.stop(context.Background()))
 		}
 	}()
-	registry, err := apps.NewRegistry(cfg.Apps)
+	registry, err := apps.NewRegistry(nil)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.openState(registry); err != nil {
 		return nil, err
 	}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -120,6 +137,9 @@ func New(cfg Config) (_ *Server, err error) {
 	})
 	s.onStop("hub", func(context.Context) error { s.hub.Close(); return nil })
 	s.onStop("sockets", s.loops.Stop)
+	if _, err := s.openUsage(); err != nil {
+		return nil, err
+	}
 	handler := s.routes(registry)
 	if s.plain, err = s.listen("plain", cfg.Listen, handler, nil); err != nil {
 		return nil, err

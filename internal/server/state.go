@@ -1,0 +1,106 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/appstore"
+	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/usage"
+)
+
+// stateTimeout bounds how long the durable state takes to be there.
+const stateTimeout = 30 * time.Second
+
+// state is what outlives the process.
+type state struct {
+	engine *engine.Engine
+	apps   *appstore.Store
+}
+
+// openState starts the engine, and fills the registry.
+func (s *Server) openState(registry *apps.Registry) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
+	defer cancel()
+	var err error
+	s.state.engine, err = engine.Open(ctx, engine.Config{
+		DataDir: s.cfg.DataDir, URL: s.cfg.EngineURL, Registerer: s.metrics, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("engine", s.state.engine.Close)
+	bucket, err := s.state.engine.KeyValue(ctx, appstore.Bucket)
+	if err != nil {
+		return err
+	}
+	s.state.apps, err = appstore.Open(ctx, appstore.Config{
+		Bucket:     bucket,
+		Registry:   registry,
+		Configured: s.cfg.Apps,
+		Writable:   s.state.engine.Writable,
+		Registerer: s.metrics,
+		Log:        s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("apps", func(context.Context) error { s.state.apps.Close(); return nil })
+	return s.firstApps(ctx)
+}
+
+// firstApps makes the apps of a service where none are configured: those that
+// an earlier version has kept elsewhere, or else one.
+func (s *Server) firstApps(ctx context.Context) error {
+	made, err := s.state.apps.Import(ctx, s.cfg.Import)
+	if err != nil {
+		return fmt.Errorf("server: import apps: %w", err)
+	}
+	if len(made) > 0 {
+		s.log.Info("apps imported", "apps", made)
+	}
+	if len(s.cfg.Apps) > 0 || s.cfg.FirstApp == nil {
+		return nil
+	}
+	e, first, err := s.state.apps.First(ctx, "first app")
+	if err != nil {
+		return fmt.Errorf("server: first app: %w", err)
+	}
+	if first {
+		s.cfg.FirstApp(e.App)
+	}
+	return nil
+}
+
+// openUsage begins to keep what apps use.
+func (s *Server) openUsage() (*usage.Recorder, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
+	defer cancel()
+	r, err := usage.Open(ctx, usage.Config{
+		JetStream:  s.state.engine.JetStream(),
+		Storage:    s.state.engine.Storage(),
+		Take:       func(each func(string, usage.Sample)) { s.hub.TakeUsage(sampled(each)) },
+		Registerer: s.metrics,
+		Log:        s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.onStop("usage", r.Close)
+	return r, nil
+}
+
+// sampled hands on what the hub counted.
+func sampled(each func(string, usage.Sample)) func(string, hub.Usage) {
+	return func(app string, u hub.Usage) {
+		each(app, usage.Sample{
+			PeakConnections: u.PeakConnections,
+			BackendEvents:   u.BackendEvents,
+			ClientEvents:    u.ClientEvents,
+			Deliveries:      u.Deliveries,
+		})
+	}
+}
