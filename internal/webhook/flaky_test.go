@@ -1,0 +1,132 @@
+package webhook
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+)
+
+// flakyEvents is how many events TestHalfOfTheRequestsFail sends to each of
+// its endpoints: WEBHOOK_EVENTS, or enough for a test that runs always.
+func flakyEvents(t *testing.T) int {
+	text := os.Getenv("WEBHOOK_EVENTS")
+	if text == "" {
+		return 20_000
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("WEBHOOK_EVENTS=%s is not a number", text)
+	}
+	return n
+}
+
+// A tally checks what an endpoint gets: events numbered from 0 in each channel,
+// each at least once, in order but for repeats.
+type tally struct {
+	t *testing.T
+
+	mu      sync.Mutex
+	next    map[string]int // by channel
+	seen    map[string]bool
+	repeats int
+	failed  int
+	done    chan struct{}
+	missing int
+}
+
+func newTally(t *testing.T, events int) *tally {
+	return &tally{t: t, next: make(map[string]int), seen: make(map[string]bool), done: make(chan struct{}), missing: events}
+}
+
+// take looks at a request. The receiver drops what it has seen, by the ids.
+func (y *tally) take(d delivery) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if len(d.ids) != len(d.events) {
+		y.t.Errorf("a request of %d events has %d ids", len(d.events), len(d.ids))
+		return
+	}
+	for i, e := range d.events {
+		if y.seen[d.ids[i]] {
+			y.repeats++
+			continue
+		}
+		y.seen[d.ids[i]] = true
+		n, err := strconv.Atoi(e.Data.(string))
+		if err != nil || n != y.next[e.Channel] {
+			y.t.Errorf("channel %s got %v, want %d", e.Channel, e.Data, y.next[e.Channel])
+		}
+		y.next[e.Channel] = n + 1
+		if y.missing--; y.missing == 0 {
+			close(y.done)
+		}
+	}
+}
+
+// flaky answers half of the requests with a failure: before it has looked at
+// the events, or after.
+func (y *tally) flaky(_ int, d delivery) int {
+	switch rand.IntN(4) {
+	case 0:
+		return http.StatusInternalServerError
+	case 1:
+		y.take(d)
+		y.mu.Lock()
+		y.failed++
+		y.mu.Unlock()
+		return http.StatusServiceUnavailable
+	default:
+		y.take(d)
+		return http.StatusOK
+	}
+}
+
+func (y *tally) await() {
+	y.t.Helper()
+	select {
+	case <-y.done:
+	case <-time.After(10 * patience):
+		y.mu.Lock()
+		defer y.mu.Unlock()
+		y.t.Fatalf("%d events are missing", y.missing)
+	}
+}
+
+func TestHalfOfTheRequestsFail(t *testing.T) {
+	const channels = 200
+	events := flakyEvents(t)
+	tests := map[string]struct {
+		batch  bool
+		events int
+	}{
+		"batches":      {true, events},
+		"single event": {false, events},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			y := newTally(t, tt.events)
+			r := receive(t, y.flaky)
+			app := newApp("1", apps.Webhook{URL: r.url, Events: everything, Batch: tt.batch})
+			s := start(t, Config{Apps: registry(t, app), Engine: openEngine(t, t.TempDir()), RetryFirst: time.Millisecond,
+				BatchInterval: 2 * time.Millisecond})
+			begin := time.Now()
+			for i := range tt.events {
+				s.Observe(app, clientEvent(fmt.Sprintf("private-%d", i%channels), strconv.Itoa(i/channels)))
+			}
+			y.await()
+			y.mu.Lock()
+			defer y.mu.Unlock()
+			if y.failed == 0 {
+				t.Error("no request failed after its events were taken; the test proves nothing")
+			}
+			t.Logf("%d events in %v with %d requests; %d repeats dropped by id", tt.events, time.Since(begin).Round(time.Millisecond), len(r.all()), y.repeats)
+		})
+	}
+}
