@@ -21,6 +21,7 @@ const (
 // meanwhile: what they trigger reaches the clients that are still here.
 func (s *Server) drain() {
 	s.hub.Drain()
+	s.webhooks.Drain()
 	n := s.loops.Sockets()
 	window := min(s.cfg.DrainTimeout, time.Duration(n)*drainEach)
 	s.log.Info("draining", "connections", n, "over", window)

@@ -24,6 +24,7 @@ import (
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/internal/webhook"
 	"github.com/belfryhq/belfry/internal/ws"
 	"github.com/belfryhq/belfry/web"
 )
@@ -75,6 +76,8 @@ type Config struct {
 	UnknownKeyStatus int  // 0: the default of package httpapi
 	CORS             bool // on the HTTP API
 
+	Webhooks Webhooks
+
 	// Root answers what is not part of the protocol, on the plain and the TLS
 	// listener. Nil answers / with a line of text, and the rest with 404.
 	Root http.Handler
@@ -86,12 +89,13 @@ const DefaultDrainTimeout = 10 * time.Second
 
 // A Server is one node.
 type Server struct {
-	cfg     Config
-	log     *slog.Logger
-	hub     *hub.Hub
-	loops   *loop.Group
-	metrics *prometheus.Registry
-	state   state
+	cfg      Config
+	log      *slog.Logger
+	hub      *hub.Hub
+	loops    *loop.Group
+	metrics  *prometheus.Registry
+	state    state
+	webhooks *webhook.Sender
 
 	plain, tls, admin *endpoint // nil: not asked for
 	failed            chan error
@@ -127,7 +131,11 @@ func New(cfg Config) (_ *Server, err error) {
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	s.loops = loop.NewGroup(loop.Config{SendBuffer: cfg.SendBuffer, Portable: cfg.PortableSockets})
+	if err := s.openWebhooks(registry); err != nil {
+		return nil, err
+	}
 	s.hub = hub.New(hub.Config{
+		Observer:         s.webhooks,
 		Apps:             registry,
 		Loops:            s.loops,
 		MaxConnections:   cfg.MaxConnections,
