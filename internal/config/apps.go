@@ -53,7 +53,7 @@ type uniqueness struct{ ids, keys map[string]string }
 // app reads everything of an app but its keys.
 func (d *document) app(node *yaml.Node, name string) (*apps.App, appGiven) {
 	app := apps.New()
-	found := d.read(node, block{known: setting.Names(apps.Settings), lists: []string{"keys"}, prefix: name + "."})
+	found := d.read(node, block{known: setting.Names(apps.Settings), lists: []string{"keys", "webhooks"}, prefix: name + "."})
 	written := appGiven{place: d.at(node)}
 	for _, s := range apps.Settings {
 		v, ok := found.values[s.Name]
@@ -65,6 +65,7 @@ func (d *document) app(node *yaml.Node, name string) (*apps.App, appGiven) {
 		}
 		written.given = append(written.given, given{s.Name, v})
 	}
+	d.webhooks(app, found.nodes["webhooks"], name)
 	if _, ok := found.values["id"]; !ok && node.Kind == yaml.MappingNode {
 		d.problems.add(d.at(node), name+".id", "is missing")
 	}

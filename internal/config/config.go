@@ -34,6 +34,7 @@ type Config struct {
 	Server server.Config
 
 	DataDir   string
+	Reload    bool // read File again when it changes
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 
@@ -74,6 +75,9 @@ type Source struct {
 // belong on a command line, where every user of the machine can read them.
 func AddFlags(flags *pflag.FlagSet) {
 	for _, s := range settings {
+		if s.Secret {
+			continue
+		}
 		f := flags.VarPF(&flagText{kind: s.FlagKind()}, s.Flag(), "", s.Summary()+" ("+variable(s.Name)+")")
 		f.DefValue = strings.Trim(s.Initial, `"[]`)
 		if s.Kind == setting.KindBool {

@@ -100,6 +100,9 @@ func TestEverySettingCanBeGivenInEveryLayer(t *testing.T) {
 		if s.Kind == setting.KindFile || s.Name == "tls.listen" {
 			continue // these come in threes: TestTLS
 		}
+		if s.Secret {
+			continue // there is no flag: TestSecrets
+		}
 		text, ok := example[s.Kind]
 		if !ok {
 			t.Fatalf("%s: no example of %q", s.Name, s.Kind)
@@ -120,7 +123,7 @@ func TestEverySettingCanBeGivenInEveryLayer(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff(load(t, Source{}).Server, fromFile.Server, prefixes); diff == "" &&
-			!strings.HasPrefix(s.Name, "log.") && s.Name != "data_dir" && s.Name != "websocket.subscription_error_frame" {
+			!strings.HasPrefix(s.Name, "log.") && s.Name != "data_dir" && s.Name != "reload" && s.Name != "websocket.subscription_error_frame" {
 			t.Errorf("%s: %s changed nothing", s.Name, text)
 		}
 	}
@@ -292,5 +295,29 @@ func TestBrokenFirstAppsAreNotReplaced(t *testing.T) {
 	_, _, err := FirstApps(dir)
 	if want := name + ":3: apps[0].keys[0].secret: is missing"; err == nil || err.Error() != want {
 		t.Errorf("FirstApps = %v, want %s", err, want)
+	}
+}
+
+func TestSecretsHaveNoFlagAndAreHidden(t *testing.T) {
+	s := inFile(t, "engine: {url: \"nats://u:hunter2@h:4222,nats://i\"}")
+	s.Environ = []string{"BELFRY_ADMIN_TOKEN=hunter2-hunter2-hunter2"}
+	s.Flags = withFlags(t)
+	c := load(t, s)
+	if c.Server.AdminToken != "hunter2-hunter2-hunter2" || c.Server.EngineURL != "nats://u:hunter2@h:4222,nats://i" {
+		t.Errorf("token %q and engine %q", c.Server.AdminToken, c.Server.EngineURL)
+	}
+	var b strings.Builder
+	if err := c.WriteSummary(&b); err != nil || strings.Contains(b.String(), "hunter") || strings.Count(b.String(), "(hidden)") != 2 {
+		t.Errorf("the summary (%v) shows secrets:\n%s", err, &b)
+	}
+	s.Flags.VisitAll(func(f *pflag.Flag) {
+		if strings.Contains(f.Name, "token") || strings.Contains(f.Name, "engine") {
+			t.Errorf("there is a flag --%s", f.Name)
+		}
+	})
+	for _, text := range []string{"admin: {token: hunter2}", "admin: {token: \"hunter2 hunter2 hunter2\"}", "engine: {url: hunter2}", "engine: {url: \"http://hunter2@h\"}", "engine: {url: \"nats://h, hunter2:4\"}"} {
+		if _, err := Load(inFile(t, text)); err == nil || strings.Contains(err.Error(), "hunter") {
+			t.Errorf("Load of a wrong secret = %v, want an error without it", err)
+		}
 	}
 }

@@ -28,9 +28,12 @@ BELFRY_LOG_LEVL: unknown setting; did you mean BELFRY_LOG_LEVEL?
 
 * **Environment.** The name of a setting in capitals, with ` + "`BELFRY_`" + ` in front and ` + "`_`" + ` for every dot. A variable that
   is empty counts as not given; ` + "`off`" + ` turns a listener off. Lists are separated by commas. An unknown variable that begins with
-  ` + "`BELFRY_`" + ` is a mistake, but for ` + "`BELFRY_URL`" + ` (read by ` + "`belfry trigger` and `belfry subscribe`" + `), ` + "`BELFRY_TEST_…`" + `, and those
+  ` + "`BELFRY_`" + ` is a mistake, but for ` + "`BELFRY_URL`" + ` (read by ` + "`belfry trigger` and `belfry subscribe`" + `), ` + "`BELFRY_ADMIN_URL`" + ` (` + "`belfry apps`" + `), ` + "`BELFRY_TEST_…`" + `, and those
   that Kubernetes makes for a service of that name.
 * **Durations** are written ` + "`500ms`, `30s`, `2m`, `24h`" + `. **Sizes** are bytes, or have a unit: ` + "`128KiB`, `1MiB`" + `.
+* **Reloading.** The file is read again when it changes, and on a SIGHUP. Apps and the settings called live below then are as it says,
+  without a connection being closed, but for those of apps that are gone (4001) or disabled (4003). A file with a mistake changes
+  nothing; the log says every one. What needs a restart is named in a warning.
 * **Files** that are named relatively are looked for in the directory in which the service is started.
 
 ## The service
@@ -59,8 +62,11 @@ apps:
 Apps have no flags, because every user of a machine can read the flags of a process. The variable ` + "`BELFRY_APPS`" + ` may have the
 whole list instead, written in the same way: ` + "`BELFRY_APPS='[{id: \"1\", keys: [{key: …, secret: …}]}]'`" + `.
 
-Where there are no apps at all, ` + "`belfry serve`" + ` makes one with random credentials, keeps it in ` + "`apps.yaml`" + ` in the data
-directory, which only its owner can read, and prints the credentials once. Later starts use the same.
+Apps of the file can not be changed by the admin API or ` + "`belfry apps`" + `; those that are [made at run time](apps.md) can. Both are served. If
+both have an app of one id, or a key, it is the file's, and the log says so.
+
+Where no apps are configured, the first start of ` + "`belfry serve`" + ` makes one with random credentials, as if by
+` + "`belfry apps create`" + `, and prints the credentials once.
 
 | Setting | Default | Meaning |
 | --- | --- | --- |
@@ -70,7 +76,14 @@ directory, which only its owner can read, and prints the credentials once. Later
 func writeReference(w io.Writer) {
 	io.WriteString(w, referenceHead)
 	for _, s := range settings {
-		fmt.Fprintf(w, "| `%s` | `%s` | `--%s` `%s` | %s (%s) |\n", s.Name, s.Initial, s.Flag(), variable(s.Name), s.Doc, s.Kind)
+		form, kind := "`--"+s.Flag()+"` `"+variable(s.Name)+"`", s.Kind
+		if s.Secret {
+			form = "`" + variable(s.Name) + "`"
+		}
+		if isLive(s.Name) {
+			kind += ", live"
+		}
+		fmt.Fprintf(w, "| `%s` | `%s` | %s | %s (%s) |\n", s.Name, s.Initial, form, s.Doc, kind)
 	}
 	io.WriteString(w, referenceApps)
 	for _, s := range apps.Settings {
@@ -95,7 +108,8 @@ const exampleHead = `# Everything that belfry can be told, with the defaults. Ke
 
 const exampleApps = `
 # The apps: any number, each with its own credentials and limits. Without any,
-# belfry serve makes one with random credentials and keeps it in data_dir.
+# the first start of belfry serve makes one with random credentials; more can
+# be made at run time with belfry apps create.
 #
 # apps:
 #   - id: "1"

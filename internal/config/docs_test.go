@@ -54,7 +54,7 @@ func TestExample(t *testing.T) {
 
 // TestNamesAreUnambiguous is about the three forms of a name.
 func TestNamesAreUnambiguous(t *testing.T) {
-	seen := map[string]string{envConfig: "", envApps: "", envURL: "", "config": ""}
+	seen := map[string]string{envConfig: "", envApps: "", envURL: "", envAdmin: "", "config": ""}
 	for _, s := range settings {
 		for _, form := range []string{s.Flag(), variable(s.Name)} {
 			if other, twice := seen[form]; twice {

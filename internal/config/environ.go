@@ -12,7 +12,8 @@ const (
 	envConfig = envPrefix + "CONFIG" // name of the file
 	envApps   = envPrefix + "APPS"   // what stands under apps in the file
 	envURL    = envPrefix + "URL"    // for the commands that are clients
-	envTest   = envPrefix + "TEST_"  // for the suites
+	envAdmin  = envPrefix + "ADMIN_URL"
+	envTest   = envPrefix + "TEST_" // for the suites
 )
 
 // kubernetes matches what is put into the environment of every container for
@@ -36,7 +37,7 @@ func (e *environment) take(variable, text string) (string, any) {
 	place := Place{Source: variable, Layer: layerEnvironment}
 	name, ok := e.variables[variable]
 	switch {
-	case strings.HasPrefix(variable, envTest), variable == envURL:
+	case strings.HasPrefix(variable, envTest), variable == envURL, variable == envAdmin:
 	case kubernetes.MatchString(variable + "=" + text):
 	case variable == envConfig:
 		e.file = text

@@ -3,10 +3,12 @@ package config
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/setting"
 )
 
 // WriteSummary writes every setting with its value and where it stands, and
@@ -19,7 +21,7 @@ func (c *Config) WriteSummary(w io.Writer) error {
 		if from == "" {
 			from = "default"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", g.name, g.value, from)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", g.name, g.shown(), from)
 	}
 	for i, app := range c.Server.Apps {
 		fmt.Fprintf(table, "\nAPP %s\t%s\t%s\n", app.ID, keysOf(app), c.apps[i].place)
@@ -30,6 +32,15 @@ func (c *Config) WriteSummary(w io.Writer) error {
 		}
 	}
 	return table.Flush()
+}
+
+// shown is the value of a setting as it may be seen.
+func (g given) shown() string {
+	i := slices.IndexFunc(settings, func(s setting.Setting[Config]) bool { return s.Name == g.name })
+	if settings[i].Secret && g.value.Text != "" {
+		return "(hidden)"
+	}
+	return g.value.String()
 }
 
 // keysOf names the keys of an app, which are public, without their secrets.

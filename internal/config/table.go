@@ -1,9 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -31,13 +33,16 @@ var settings = []setting.Setting[Config]{
 		"Stands in front of /app and /apps, where a proxy hands on more than this service: /realtime. Clients give it as wsPath.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.Path }, setting.Path)),
 	setting.Row("data_dir", "belfry-data", setting.KindFolder,
-		"Where the service keeps what it makes itself: the credentials of the first app, if no app is configured.",
+		"Where the service keeps what it has to remember: apps that are made at run time, usage, what waits for delivery, and the token of the admin API.",
 		setting.Scalar(func(c *Config) *string { return &c.DataDir }, setting.Text)),
 	setting.Row("max_connections", "0", setting.KindNumber,
 		"How many connections this process takes, over all apps; more are told to come back later (4100). 0 is no limit.",
 		setting.Scalar(func(c *Config) *int { return &c.Server.MaxConnections }, setting.Int(0, setting.MaxInt))),
+	setting.Row("connection_attempts_per_minute", "0", setting.KindNumber,
+		"How often one address (of IPv6: one network of 64 bits) may try to connect, a minute's worth at once; more are refused with status 429 before anything else is looked at. Behind trusted_proxies it is the address that they name in X-Forwarded-For. Mind that a whole company may share an address. 0 is no limit.",
+		setting.Scalar(func(c *Config) *int { return &c.Server.ConnectionAttempts }, setting.Int(0, setting.MaxInt))),
 	setting.Row("trusted_proxies", "[]", "list of networks",
-		"Proxies whose X-Forwarded-Proto is believed, as addresses or networks; apps with tls_only need it behind a proxy. Everybody else's is ignored.",
+		"Proxies whose X-Forwarded-Proto and X-Forwarded-For are believed, as addresses or networks; apps with tls_only need it behind a proxy. Everybody else's are ignored.",
 		setting.List(func(c *Config) *[]netip.Prefix { return &c.Server.TrustedProxies }, setting.Prefix)),
 	setting.Row("tls.listen", `""`, setting.KindAddress,
 		"Where clients and backends connect with TLS. Needs tls.cert_file and tls.key_file.",
@@ -49,8 +54,17 @@ var settings = []setting.Setting[Config]{
 		"Private key in PEM form that belongs to tls.cert_file. Read again when it changes.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.TLSKeyFile }, setting.Any)),
 	setting.Row("admin.listen", "127.0.0.1:6002", setting.KindAddress,
-		"Where health and metrics are answered. It asks for no password, so keep it away from the internet. `off` for none.",
+		"Where health, metrics and the admin API are answered. Health and metrics ask for no token, and nothing is encrypted, so keep it away from the internet. `off` for none.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.AdminListen }, setting.Address)),
+	setting.Secret(setting.Row("admin.token", `""`, setting.KindText,
+		"What the admin API asks for. Without it the service makes one at its first start and keeps it in `admin-token` in data_dir.",
+		setting.Scalar(func(c *Config) *string { return &c.Server.AdminToken }, parseToken))),
+	setting.Secret(setting.Row("engine.url", `""`, "NATS URL",
+		"A NATS with JetStream to keep everything in instead of data_dir: nats://user:password@host:4222. Several servers of one cluster are separated by commas.",
+		setting.Scalar(func(c *Config) *string { return &c.Server.EngineURL }, parseEngineURL))),
+	setting.Row("reload", "true", setting.KindBool,
+		"Whether the file is read again when it changes. A SIGHUP does so in any case.",
+		setting.Scalar(func(c *Config) *bool { return &c.Reload }, setting.Bool)),
 	setting.Row("drain_timeout", "10s", setting.KindDuration,
 		"When the service stops, over how long it sends its clients elsewhere (4200), so that they do not all come back at once.",
 		setting.Scalar(func(c *Config) *time.Duration { return &c.Server.DrainTimeout }, setting.Duration(10*time.Millisecond, time.Hour))),
@@ -90,6 +104,34 @@ var settings = []setting.Setting[Config]{
 	setting.Row("http_api.cors", "false", setting.KindBool,
 		"Whether pages of any origin may call the HTTP API. A page would need the app's secret for it, so leave this off.",
 		setting.Scalar(func(c *Config) *bool { return &c.Server.CORS }, setting.Bool)),
+}
+
+// minToken is shorter than any token that is made, and longer than a word.
+const minToken = 16
+
+// parseToken reads a token. Its errors never repeat it.
+func parseToken(text string) (string, error) {
+	switch {
+	case text == "":
+		return "", nil
+	case len(text) < minToken:
+		return "", fmt.Errorf("is shorter than %d characters; make one with: openssl rand -hex 20", minToken)
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", errors.New("has a character that can not stand in a header")
+	}
+	return text, nil
+}
+
+// parseEngineURL reads where the engine is. Its errors never repeat it, because
+// it may have a password in it.
+func parseEngineURL(text string) (string, error) {
+	for part := range strings.SplitSeq(text, ",") {
+		u, err := url.Parse(strings.TrimSpace(part))
+		if text != "" && (err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls") {
+			return "", errors.New("is not a URL such as nats://host:4222 or tls://user:password@host:4222")
+		}
+	}
+	return text, nil
 }
 
 func parseLevel(text string) (slog.Level, error) {

@@ -37,7 +37,8 @@ type Config struct {
 	TLSListen   string // the same over TLS; empty: none
 	TLSCertFile string // PEM, read again when it changes
 	TLSKeyFile  string
-	AdminListen string // health and metrics; empty: none
+	AdminListen string // health, metrics and the admin API; empty: none
+	AdminToken  string // what the admin API asks for; empty: there is none
 	Path        string // prefix in front of /app and /apps; empty, or as in "/realtime"
 
 	// DataDir is where the engine keeps what it has to remember. Empty means in
@@ -54,8 +55,9 @@ type Config struct {
 	// credentials, once in the life of its data, and is called with it.
 	FirstApp func(*apps.App)
 
-	MaxConnections int            // of the node; 0: no limit
-	TrustedProxies []netip.Prefix // whose X-Forwarded-Proto is believed
+	MaxConnections     int            // of the node; 0: no limit
+	ConnectionAttempts int            // of one address in a minute; 0: no limit
+	TrustedProxies     []netip.Prefix // whose X-Forwarded-Proto and X-Forwarded-For are believed
 
 	// DrainTimeout is how long the clients of a node that stops are sent away
 	// for, at most. Zero means DefaultDrainTimeout.

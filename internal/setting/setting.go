@@ -19,6 +19,7 @@ type Setting[T any] struct {
 	Initial string // the default, as it would be written; empty if there is none
 	Kind    string // what is written: one of the kinds below, or words of its own
 	Doc     string // one or more sentences
+	Secret  bool   // what was written is never shown, and there is no flag for it
 	Access[T]
 }
 
@@ -26,6 +27,12 @@ type Setting[T any] struct {
 // so that a table reads as one.
 func Row[T any](name, initial, kind, doc string, access Access[T]) Setting[T] {
 	return Setting[T]{Name: name, Initial: initial, Kind: kind, Doc: doc, Access: access}
+}
+
+// Secret is a row whose values are not to be seen.
+func Secret[T any](s Setting[T]) Setting[T] {
+	s.Secret = true
+	return s
 }
 
 // Access is how a setting is read into a T, and got from it.
