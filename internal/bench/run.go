@@ -211,7 +211,8 @@ func closed(c <-chan struct{}) bool {
 func (r *run) wait(ctx context.Context, phase string, long time.Duration, done func() bool) bool {
 	const look = 10 * time.Millisecond
 	start := r.clock.now()
-	told := int64(0)
+	told := start
+	r.tell(phase, 0, long)
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
 	for {
