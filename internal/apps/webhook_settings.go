@@ -14,7 +14,7 @@ import (
 // mistake in them repeats neither a URL nor a header.
 var WebhookSettings = []setting.Setting[Webhook]{
 	setting.Row("url", "", setting.KindText,
-		"Where the requests go. Required.",
+		"Where the requests go: http or https.",
 		setting.Scalar(func(w *Webhook) *string { return &w.URL }, parseWebhookURL)),
 	setting.Row("id", `""`, setting.KindText,
 		"Names the endpoint in lists and metrics; its queue is kept under that name, also when the URL changes. Without it the name is made of the URL.",

@@ -96,6 +96,13 @@ func writeReference(w io.Writer) {
 	for _, s := range apps.KeySettings {
 		fmt.Fprintf(w, "| `keys[].%s` | required | %s (%s) |\n", s.Name, s.Doc, s.Kind)
 	}
+	for _, s := range apps.WebhookSettings {
+		initial := "required"
+		if s.Initial != "" {
+			initial = "`" + s.Initial + "`"
+		}
+		fmt.Fprintf(w, "| `webhooks[].%s` | %s | %s (%s) |\n", s.Name, initial, s.Doc, s.Kind)
+	}
 }
 
 const exampleHead = `# Everything that belfry can be told, with the defaults. Keep what you change.
@@ -127,7 +134,16 @@ func writeExample(w io.Writer) {
 	io.WriteString(w, exampleApps)
 	isID := func(s setting.Setting[apps.App]) bool { return s.Name == "id" }
 	writeSettings(w, slices.DeleteFunc(slices.Clone(apps.Settings), isID), "# ", "    ")
+	io.WriteString(w, exampleWebhooks)
+	isURL := func(s setting.Setting[apps.Webhook]) bool { return s.Name == "url" }
+	writeSettings(w, slices.DeleteFunc(slices.Clone(apps.WebhookSettings), isURL), "# ", "        ")
 }
+
+const exampleWebhooks = `#     # Endpoints of the backend that are told what happens in channels; any
+#     # number of them, as docs/webhooks.md says.
+#     webhooks:
+#       - url: https://example.com/hooks
+`
 
 // writeSettings writes a table as the inside of one block. mark begins every
 // line and indent follows it.

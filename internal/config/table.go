@@ -65,6 +65,30 @@ var settings = []setting.Setting[Config]{
 	setting.Row("reload", "true", setting.KindBool,
 		"Whether the file is read again when it changes. A SIGHUP does so in any case.",
 		setting.Scalar(func(c *Config) *bool { return &c.Reload }, setting.Bool)),
+	setting.Row("webhooks.grace", "3s", setting.KindDuration,
+		"How long a channel may be empty, or a member absent, before backends are told: a page that is loaded again is no news. 0s tells at once.",
+		setting.Scalar(func(c *Config) *time.Duration { return &c.Server.Webhooks.Grace }, parseGrace)),
+	setting.Row("webhooks.batch_interval", "50ms", setting.KindDuration,
+		"How long an event waits for others to share its request, for endpoints with batch.",
+		setting.Scalar(func(c *Config) *time.Duration { return &c.Server.Webhooks.BatchInterval }, setting.Duration(time.Millisecond, time.Minute))),
+	setting.Row("webhooks.timeout", "10s", setting.KindDuration,
+		"How long an endpoint has to answer; longer counts as a failure.",
+		setting.Scalar(func(c *Config) *time.Duration { return &c.Server.Webhooks.Timeout }, setting.Duration(100*time.Millisecond, time.Minute))),
+	setting.Row("webhooks.retry_first", "1s", setting.KindDuration,
+		"How long to wait after the first failure. The wait doubles with each further one.",
+		setting.Scalar(func(c *Config) *time.Duration { return &c.Server.Webhooks.RetryFirst }, setting.Duration(time.Millisecond, time.Minute))),
+	setting.Row("webhooks.retry_window", "290s", setting.KindDuration,
+		"How long a request is tried again before it is given up and kept for belfry webhooks replay. Receivers refuse requests that are older than 5 minutes.",
+		setting.Scalar(func(c *Config) *time.Duration { return &c.Server.Webhooks.RetryWindow }, setting.Duration(time.Second, 24*time.Hour))),
+	setting.Row("webhooks.concurrency", "20", setting.KindNumber,
+		"How many requests one endpoint gets at once.",
+		setting.Scalar(func(c *Config) *int { return &c.Server.Webhooks.Concurrency }, setting.Int(1, 1000))),
+	setting.Row("webhooks.allowed_networks", "[]", "list of networks",
+		"Networks that endpoints may be in although they are not public, such as 10.0.0.0/8 or 127.0.0.1. Everything else that is not public is refused, whatever name leads there.",
+		setting.List(func(c *Config) *[]netip.Prefix { return &c.Server.Webhooks.AllowedNetworks }, setting.Prefix)),
+	setting.Row("webhooks.vacate_on_stop", "false", setting.KindBool,
+		"Whether a service that stops tells that the channels of its clients are empty. false leaves it untold, because clients come back to the service that replaces it.",
+		setting.Scalar(func(c *Config) *bool { return &c.Server.Webhooks.VacateOnStop }, setting.Bool)),
 	setting.Row("drain_timeout", "10s", setting.KindDuration,
 		"When the service stops, over how long it sends its clients elsewhere (4200), so that they do not all come back at once.",
 		setting.Scalar(func(c *Config) *time.Duration { return &c.Server.DrainTimeout }, setting.Duration(10*time.Millisecond, time.Hour))),
@@ -104,6 +128,15 @@ var settings = []setting.Setting[Config]{
 	setting.Row("http_api.cors", "false", setting.KindBool,
 		"Whether pages of any origin may call the HTTP API. A page would need the app's secret for it, so leave this off.",
 		setting.Scalar(func(c *Config) *bool { return &c.Server.CORS }, setting.Bool)),
+}
+
+// parseGrace reads a duration, of which 0 is one that nothing waits for.
+func parseGrace(text string) (time.Duration, error) {
+	d, err := setting.Duration(0, time.Hour)(text)
+	if err == nil && d == 0 {
+		d = -1
+	}
+	return d, err
 }
 
 // minToken is shorter than any token that is made, and longer than a word.
