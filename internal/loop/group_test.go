@@ -81,6 +81,24 @@ func TestWorkPostedBetweenTurnsRuns(t *testing.T) {
 	})
 }
 
+// A loop that is about to sleep when work is posted does not sleep.
+func TestNoPostIsSleptThrough(t *testing.T) {
+	both(t, func(t *testing.T, portable bool) {
+		g := newTestGroup(t, Config{Loops: 1, Portable: portable})
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				done := make(chan struct{}, 1)
+				for range 50_000 {
+					g.Post(0, func(int) { done <- struct{}{} }, 1)
+					<-done // the loop has nothing more to do, unless the other posts
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
 func TestLoopsOfAGroup(t *testing.T) {
 	for _, tt := range []struct{ asked, want int }{{1, 1}, {5, 5}, {MaxLoops, MaxLoops}, {MaxLoops + 1, MaxLoops}} {
 		if got := newTestGroup(t, Config{Loops: tt.asked, Portable: true}).Len(); got != tt.want {

@@ -113,6 +113,26 @@ func TestFinishFlushesFirst(t *testing.T) {
 	})
 }
 
+// What is sent on a socket that ends anyway is no reason to end it.
+func TestFinishingSocketDoesNotOverflow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTestGroup(t, Config{Loops: 1, Portable: true, SendBuffer: 1000})
+		peer, conn := net.Pipe()
+		h := attach(g, conn, nil)
+		text := strings.Repeat("x", 900)
+		h.send(text)
+		h.do(func(s *Socket) {
+			s.Finish()
+			s.Send(textFrame(text))
+		})
+		synctest.Wait()
+		got, err := io.ReadAll(peer)
+		if err != nil || string(got) != wire(text, text) || len(h.overflow) != 0 {
+			t.Errorf("the peer got %d bytes, %v, after %d overflows; want all and none", len(got), err, len(h.overflow))
+		}
+	})
+}
+
 func TestFinishWithNothingToSend(t *testing.T) {
 	links(t, func(t *testing.T, g *Group, peer, conn net.Conn) {
 		h := attach(g, conn, nil)

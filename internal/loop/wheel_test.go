@@ -193,16 +193,17 @@ func TestWheelForgetsWhatIsCleared(t *testing.T) {
 // After a sleep of the machine all that is due fires at once, and the wheel
 // does not run through every tick of the sleep.
 func TestWheelAfterALongPause(t *testing.T) {
+	const year = 365 * 24 * time.Hour
 	w := new(wheel)
 	now := time.Unix(1e9, 0)
 	w.start(now)
 	a := newAlarms(2)
 	w.set(&a[0].deadline, now.Add(time.Second))
-	w.set(&a[1].deadline, now.Add(100*365*24*time.Hour))
-	now = now.Add(50 * 365 * 24 * time.Hour)
+	w.set(&a[1].deadline, now.Add(290*year))
+	now = now.Add(250 * year)
 	w.advance(now)
 	if a[0].fired != 1 || a[1].fired != 0 {
-		t.Errorf("after 50 years the alarms fired %d and %d times, want 1 and 0", a[0].fired, a[1].fired)
+		t.Errorf("after 250 years the alarms fired %d and %d times, want 1 and 0", a[0].fired, a[1].fired)
 	}
 	w.advance(now.Add(-time.Hour)) // a clock that goes back fires nothing
 	w.set(&a[0].deadline, now.Add(tick))
