@@ -57,7 +57,7 @@ func (s *session) attach(r *receiver) {
 	s.detach()
 	s.receiver, r.session, r.idle = r, s, true
 	s.heard()
-	s.clock.wrote = s.now()
+	s.clock.wrote, s.pulse = s.now(), line{}
 	s.order.add(r.number, nil, s.now())
 	s.deliver()
 	s.socket.Wake()
