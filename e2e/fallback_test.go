@@ -200,3 +200,57 @@ func TestFallbackReleases(t *testing.T) {
 		}
 	}
 }
+
+// TestFallbackSwitchesToTLS: an app that is for TLS only answers 4000, upon
+// which pusher-js comes back over TLS.
+func TestFallbackSwitchesToTLS(t *testing.T) {
+	playFallback(t, service.Config{TLS: true, Apps: `
+  - id: "1"
+    keys: [{key: app-key, secret: app-secret}]
+    tls_only: true
+`}, func(s *scene, c fallbackClient) {
+		options := s.browser.fallbackOptions("ann", c.transport)
+		options["forceTLS"] = false
+		ann := s.browser.Start("ann", service.Key, options)
+		ann.AwaitState("connected")
+		if !ann.UsesTLS() {
+			s.Error("the page is connected without TLS")
+		}
+		ann.Subscribe("news")
+		s.trigger("news", "paid", order)
+		ann.AwaitData("news", "paid", order)
+	})
+}
+
+// TestFallbackKeepsStreamingThroughDeploys: a page takes streams that break
+// for a reason to poll for ever after the second; those that are closed with
+// 4200 it opens again at once, as often as it likes.
+func TestFallbackKeepsStreamingThroughDeploys(t *testing.T) {
+	t.Parallel()
+	requireModules(t)
+	cfg := service.Config{Apps: fallbackApps, Settings: "drain_timeout: 1s"}
+	services := []*service.Service{service.Start(t, cfg), service.Start(t, cfg)}
+	lb := startBalancer(t, services[0])
+	b := openBrowser(t, services[0], "")
+	options := b.fallbackOptions("ann", "")
+	options["httpPort"] = port(lb.listener.Addr().String())
+	options["enabledTransports"] = []string{"xhr_streaming", "xhr_polling"}
+	ann := b.Start("ann", service.Key, options)
+	ann.AwaitState("connected")
+	ann.Subscribe("news")
+	for i := range 4 {
+		old, next := services[i%2], services[(i+1)%2]
+		lb.target.Store(next)
+		old.Stop()
+		if code := ann.AwaitError(); code != 4200.0 {
+			t.Errorf("code = %v, want 4200", code)
+		}
+		ann.AwaitState("connected")
+		ann.Await("news", "pusher:subscription_succeeded")
+		awaitMetric(t, next, `belfry_fallback_sessions{transport="xhr_streaming"} 1`)
+		old.Restart()
+	}
+	if n := ann.Count("state", "", "unavailable"); n != 0 {
+		t.Errorf("the page was offline %d times, want never", n)
+	}
+}
