@@ -30,6 +30,9 @@ type Config struct {
 	// Progress is told how far the run is, several times a second. It may be
 	// nil, and must not block.
 	Progress func(Status)
+
+	settle     time.Duration // zero: settleTime; tests have nothing to wait for
+	drainPause time.Duration // zero: drainPause
 }
 
 // What a run may ask for at most. They protect from a slip of the finger.

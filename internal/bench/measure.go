@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -16,12 +17,12 @@ func (r *run) load(ctx context.Context) error {
 	defer stop()
 	switch r.plan.work {
 	case dials:
-		r.wait(ctx, phaseSettle, settleTime, nil)
+		r.wait(ctx, phaseSettle, cmp.Or(r.cfg.settle, settleTime), nil)
 		return r.connected()
 	case holds:
 		return r.hold(ctx)
 	}
-	r.wait(ctx, phaseSettle, settleTime, nil)
+	r.wait(ctx, phaseSettle, cmp.Or(r.cfg.settle, settleTime), nil)
 	if err := r.connected(); err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func us(d time.Duration) float64 { return float64(d) / 1e3 }
 
 // hold leaves the connections alone.
 func (r *run) hold(ctx context.Context) error {
-	r.wait(ctx, phaseSettle, settleTime, nil)
+	r.wait(ctx, phaseSettle, cmp.Or(r.cfg.settle, settleTime), nil)
 	if err := r.connected(); err != nil {
 		return err
 	}
@@ -136,7 +137,7 @@ func (r *run) drain() {
 		if now := r.gate.arrived.Load(); now != arrived {
 			last, arrived = r.clock.now(), now
 		}
-		return r.gate.outstanding() <= 0 || r.clock.now()-last > int64(drainPause)
+		return r.gate.outstanding() <= 0 || r.clock.now()-last > int64(cmp.Or(r.cfg.drainPause, drainPause))
 	})
 }
 

@@ -39,11 +39,11 @@ func short(name string, target Target) Config {
 	if s.Rate > 0 {
 		s.Rate = 200
 	}
-	s.Warmup, s.Duration = min(s.Warmup, 100*time.Millisecond), 400*time.Millisecond
+	s.Warmup, s.Duration = min(s.Warmup, 50*time.Millisecond), 200*time.Millisecond
 	if name == "connect" {
 		s.Duration = time.Minute // it ends when all are there
 	}
-	return Config{Target: target, Load: l, Settings: s}
+	return Config{Target: target, Load: l, Settings: s, settle: time.Millisecond, drainPause: 500 * time.Millisecond}
 }
 
 func mustRun(t *testing.T, cfg Config) *Result {
@@ -126,8 +126,8 @@ func checkEvents(t *testing.T, load string, closed bool, r *Result) {
 		}
 		return
 	}
-	if scheduled := int64(100); !closed && c.Published+c.Unsent != scheduled {
-		t.Errorf("%d events published and %d unsent, want %d in half a second", c.Published, c.Unsent, scheduled)
+	if scheduled := int64(50); !closed && c.Published+c.Unsent != scheduled {
+		t.Errorf("%d events published and %d unsent, want %d in a quarter of a second", c.Published, c.Unsent, scheduled)
 	}
 	if c.Published == 0 || c.Expected != uint64(c.Published)*each {
 		t.Errorf("%d deliveries of %d events, want %d of each", c.Expected, c.Published, each)
@@ -210,11 +210,11 @@ func TestCountsWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	cfg := short("fan-out", startService(t, func(a *apps.App) { a.Limits.EventData = 50 }))
 	r := mustRun(t, cfg)
-	if c := r.Counted; c.Refused != 100 || c.Published != 0 || c.Lost != 0 || c.Expected != 0 {
-		t.Errorf("counted = %+v, want 100 refused and nothing else", c)
+	if c := r.Counted; c.Refused != 50 || c.Published != 0 || c.Lost != 0 || c.Expected != 0 {
+		t.Errorf("counted = %+v, want 50 refused and nothing else", c)
 	}
-	if len(r.Problems) != 1 || r.Problems[0].Count != 100 || !strings.HasPrefix(r.Problems[0].Text, "the service answered 413") {
-		t.Errorf("problems = %v, want the answer 413, 100 times", r.Problems)
+	if len(r.Problems) != 1 || r.Problems[0].Count != 50 || !strings.HasPrefix(r.Problems[0].Text, "the service answered 413") {
+		t.Errorf("problems = %v, want the answer 413, 50 times", r.Problems)
 	}
 }
 
