@@ -156,7 +156,7 @@ func Set(duration time.Duration) []Load {
 	for _, l := range Loads() {
 		l.Defaults.Duration = duration
 		if l.Defaults.Warmup > 0 {
-			l.Defaults.Warmup = time.Second
+			l.Defaults.Warmup = min(duration, time.Second)
 		}
 		if l.Defaults.Connections > 0 {
 			l.Defaults.Connections = 500

@@ -206,10 +206,12 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// wait tells progress until done, until ctx ends or for that long. It reports
-// whether it was done.
-func (r *run) wait(ctx context.Context, phase string, long time.Duration, done func() bool) bool {
+// wait tells progress until done, until ctx ends or for that long.
+func (r *run) wait(ctx context.Context, phase string, long time.Duration, done func() bool) {
 	const look = 10 * time.Millisecond
+	if long <= 0 {
+		return
+	}
 	start := r.clock.now()
 	told := start
 	r.tell(phase, 0, long)
@@ -217,11 +219,8 @@ func (r *run) wait(ctx context.Context, phase string, long time.Duration, done f
 	defer ticker.Stop()
 	for {
 		now := r.clock.now()
-		if done != nil && done() {
-			return true
-		}
-		if ctx.Err() != nil || now-start >= int64(long) {
-			return false
+		if done != nil && done() || ctx.Err() != nil || now-start >= int64(long) {
+			return
 		}
 		if now-told >= int64(statusEvery) {
 			told = now
