@@ -286,17 +286,17 @@ func (c *crew) put(app *apps.App) {
 }
 
 // atRandom does one thing that a client can do.
-func (x *client) atRandom(r *rand.Rand, names []string) {
+func (c *client) atRandom(r *rand.Rand, names []string) {
 	name := names[r.IntN(len(names))]
 	switch {
-	case x.closed != nil:
+	case c.closed != nil:
 	case r.IntN(5) == 0:
-		x.unsubscribe(name)
+		c.unsubscribe(name)
 	case r.IntN(5) == 0:
-		x.signIn(fmt.Sprintf(`{"id":"%d","watchlist":["1","2","3"]}`, r.IntN(3)))
+		c.signIn(fmt.Sprintf(`{"id":"%d","watchlist":["1","2","3"]}`, r.IntN(3)))
 	case r.IntN(5) == 0:
-		x.receive(`{"event":"client-x","channel":%q}`, name)
+		c.receive(`{"event":"client-x","channel":%q}`, name)
 	default:
-		x.join(name, fmt.Sprintf(`{"user_id":"%d"}`, r.IntN(5)))
+		c.join(name, fmt.Sprintf(`{"user_id":"%d"}`, r.IntN(5)))
 	}
 }

@@ -189,9 +189,9 @@ func TestCountTimerThatComesLate(t *testing.T) {
 		sh := tn.shard("news")
 		sh.mu.Lock()
 		ch := sh.channels["news"]
-		time.Sleep(ch.count.last.Add(countInterval).Sub(time.Now())) // the timer has fired, and waits for the lock
-		tn.countChanged(sh, ch)                                      // tells
-		tn.countChanged(sh, ch)                                      // owes the next
+		time.Sleep(time.Until(ch.count.last.Add(countInterval))) // the timer has fired, and waits for the lock
+		tn.countChanged(sh, ch)                                  // tells
+		tn.countChanged(sh, ch)                                  // owes the next
 		sh.mu.Unlock()
 		synctest.Wait()
 		early.expect(count("news", 110))

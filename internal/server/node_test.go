@@ -107,7 +107,7 @@ func dial(t testing.TB, url string, header http.Header) *conn {
 // next returns the next frame: its text, or "close" with code and reason.
 func (c *conn) next() string {
 	c.t.Helper()
-	f, err := ws.ReadFrame(c.in)
+	f, err := readFrame(c.in)
 	if err != nil {
 		return "error: " + err.Error()
 	}
@@ -116,6 +116,17 @@ func (c *conn) next() string {
 		return fmt.Sprintf("close %d %s", code, reason)
 	}
 	return string(f.Payload)
+}
+
+// readFrame reads one frame of the server.
+func readFrame(r io.Reader) (ws.Frame, error) {
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	f := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
 }
 
 func (c *conn) expect(want ...string) {

@@ -105,7 +105,7 @@ func (n *node) live(r *rand.Rand) (got int64) {
 		}
 	}
 	for range r.IntN(60) {
-		if f, err := ws.ReadFrame(c.in); err != nil || f.Header.OpCode == ws.OpClose {
+		if f, err := readFrame(c.in); err != nil || f.Header.OpCode == ws.OpClose {
 			break
 		}
 		got++

@@ -103,7 +103,7 @@ func (s *site) connect() *peer {
 func (p *peer) read() {
 	defer close(p.frames)
 	for {
-		f, err := ws.ReadFrame(p.conn)
+		f, err := readFrame(p.conn)
 		if err != nil {
 			if err != io.EOF && err != io.ErrClosedPipe {
 				p.frames <- "error " + err.Error()
@@ -112,6 +112,17 @@ func (p *peer) read() {
 		}
 		p.frames <- shown(f)
 	}
+}
+
+// readFrame reads one frame of the server.
+func readFrame(r io.Reader) (ws.Frame, error) {
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	f := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
 }
 
 // shown is a frame as tests see it.
