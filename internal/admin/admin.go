@@ -1,16 +1,25 @@
 // Package admin answers on the administration port: whether the node lives,
-// whether it should get traffic, and its metrics.
+// whether it should get traffic, its metrics, and the API by which apps are
+// made and changed while the service runs.
 //
-// Nothing here asks who is calling, so nothing here tells a secret or changes
-// anything. The package takes no locks.
+// Health and metrics ask nobody who he is, so they tell no secret and change
+// nothing. The API asks for a token; openapi.yaml describes it. Secrets of
+// apps are in the answers that make them and in no other, and never in the log.
+//
+// The package takes no locks.
 package admin
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/belfryhq/belfry/internal/appstore"
+	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/usage"
 )
 
 // Config is what the handler reports about.
@@ -20,13 +29,25 @@ type Config struct {
 	Ready func() error
 	// Gatherer has the metrics. If it is nil there are none.
 	Gatherer prometheus.Gatherer
+
+	// Token is what the API asks for. Without it there is no API.
+	Token string
+	Apps  *appstore.Store // required with Token
+	Usage *usage.Recorder // required with Token
+	// Parts serve more of the API, behind the token: by the path that theirs
+	// begin with, such as /api/v1/webhooks.
+	Parts map[string]http.Handler
+
+	Registerer prometheus.Registerer // nil: no metrics of the API
+	Log        *slog.Logger          // nil: no log
 }
 
 const index = `Belfry administration
 
-/healthz   200 as long as the process answers
-/readyz    200 when the node takes clients, 503 and the reason when it does not
-/metrics   metrics for Prometheus
+/healthz        200 as long as the process answers
+/readyz         200 when the node takes clients, 503 and the reason when it does not
+/metrics        metrics for Prometheus
+/openapi.yaml   what the API under /api/v1 offers; it asks for a token
 `
 
 // New returns the handler of the administration port.
@@ -34,11 +55,18 @@ func New(c Config) http.Handler {
 	if c.Gatherer == nil {
 		c.Gatherer = prometheus.NewRegistry()
 	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, index) })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "OK\n") })
 	mux.HandleFunc("GET /readyz", c.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.Gatherer, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /openapi.yaml", serveOpenAPI)
+	if c.Token != "" {
+		mux.Handle("/api/", counted(newMetrics(c.Registerer), rest.Bearer(c.Token, c.api())))
+	}
 	return mux
 }
 

@@ -1,0 +1,197 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/appstore"
+	"github.com/belfryhq/belfry/internal/rest"
+)
+
+func (a *api) listApps(w http.ResponseWriter, r *http.Request) error {
+	if err := rest.Query(r, "after", "limit"); err != nil {
+		return err
+	}
+	after, limit, err := rest.Page(r)
+	if err != nil {
+		return err
+	}
+	list, more := a.apps.List(after, limit)
+	answer := struct {
+		Apps []json.RawMessage `json:"apps"`
+		Next string            `json:"next,omitempty"`
+	}{Apps: []json.RawMessage{}}
+	for _, e := range list {
+		answer.Apps = append(answer.Apps, view(e, hideSecrets))
+	}
+	if more {
+		answer.Next = list[len(list)-1].App.ID
+	}
+	return rest.Write(w, http.StatusOK, answer)
+}
+
+func (a *api) showApp(w http.ResponseWriter, r *http.Request) error {
+	if err := rest.Query(r); err != nil {
+		return err
+	}
+	e, err := a.apps.Get(r.PathValue("id"))
+	if err != nil {
+		return refusal(err)
+	}
+	return write(w, http.StatusOK, e, hideSecrets)
+}
+
+func (a *api) createApp(w http.ResponseWriter, r *http.Request) error {
+	if err := rest.Query(r); err != nil {
+		return err
+	}
+	body, err := rest.Body(r)
+	if err != nil {
+		return err
+	}
+	app := apps.New()
+	if body != nil {
+		if err := setNew(app, body); err != nil {
+			return refusal(err)
+		}
+	}
+	e, err := a.apps.Create(r.Context(), app)
+	if err != nil {
+		return refusal(err)
+	}
+	w.Header().Set("Location", "/api/v1/apps/"+url.PathEscape(e.App.ID))
+	return write(w, http.StatusCreated, e, showSecrets)
+}
+
+// setNew reads the settings of an app that is to be made, and its keys if they
+// are brought along.
+func setNew(app *apps.App, body []byte) error {
+	var wrong apps.Mistakes
+	err := app.Set(body, func(name string, value []byte) bool {
+		if name != "keys" {
+			return false
+		}
+		var pairs []pair
+		if json.Unmarshal(value, &pairs) != nil {
+			wrong = append(wrong, apps.Mistake{Setting: "keys", Text: "is not a list of pairs: [{\"key\": …, \"secret\": …}]"})
+		}
+		for i, p := range pairs {
+			wrong = append(wrong, p.mistakes(fmt.Sprintf("keys[%d].", i))...)
+			if slices.ContainsFunc(app.Keys, func(k apps.Key) bool { return k.Key == p.Key }) {
+				wrong = append(wrong, apps.Mistake{Setting: fmt.Sprintf("keys[%d].key", i), Text: "stands twice"})
+			}
+			app.Keys = append(app.Keys, apps.Key{Key: p.Key, Secret: p.Secret})
+		}
+		if len(pairs) > maxKeys {
+			wrong = append(wrong, apps.Mistake{Setting: "keys", Text: fmt.Sprintf("has more than %d pairs", maxKeys)})
+		}
+		return true
+	})
+	if m, ok := errors.AsType[apps.Mistakes](err); ok {
+		return append(m, wrong...)
+	}
+	if err == nil && len(wrong) > 0 {
+		return wrong
+	}
+	return err
+}
+
+func (a *api) updateApp(w http.ResponseWriter, r *http.Request) error {
+	if err := rest.Query(r); err != nil {
+		return err
+	}
+	body, err := rest.Body(r, "application/json", "application/merge-patch+json")
+	if err != nil {
+		return err
+	}
+	revision, err := ifMatch(r)
+	if err != nil {
+		return err
+	}
+	e, err := a.apps.Update(r.Context(), r.PathValue("id"), revision, func(app *apps.App) error {
+		if body == nil {
+			return apps.ErrNotObject
+		}
+		id, webhooks := app.ID, app.Webhooks
+		if err := app.Set(body, nil); err != nil {
+			return err
+		}
+		keepHidden(app.Webhooks, webhooks)
+		if app.ID != id {
+			return apps.Mistakes{{Setting: "id", Text: "can not be changed; make another app"}}
+		}
+		return nil
+	})
+	if err != nil {
+		return refusal(err)
+	}
+	return write(w, http.StatusOK, e, hideSecrets)
+}
+
+// hidden is what stands for the value of a header in answers.
+var hidden = strings.TrimPrefix(apps.Header{Name: "x"}.String(), "x: ")
+
+// keepHidden gives headers that come back as they were told the values that
+// they had.
+func keepHidden(now, before []apps.Webhook) {
+	for i := range now {
+		j := slices.IndexFunc(before, func(w apps.Webhook) bool { return w.Name() == now[i].Name() })
+		for k, h := range now[i].Headers {
+			if h.Value != hidden || j < 0 {
+				continue
+			}
+			for _, old := range before[j].Headers {
+				if old.Name == h.Name {
+					now[i].Headers[k].Value = old.Value
+				}
+			}
+		}
+	}
+}
+
+func (a *api) deleteApp(w http.ResponseWriter, r *http.Request) error {
+	if err := rest.Query(r); err != nil {
+		return err
+	}
+	revision, err := ifMatch(r)
+	if err != nil {
+		return err
+	}
+	if err := a.apps.Delete(r.Context(), r.PathValue("id"), revision); err != nil {
+		return refusal(err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// ifMatch returns the revision that the caller wants to change, or zero if he
+// does not mind.
+func ifMatch(r *http.Request) (uint64, error) {
+	text := strings.TrimSpace(r.Header.Get("If-Match"))
+	if text == "" || text == "*" {
+		return 0, nil
+	}
+	quoted, ok := strings.CutPrefix(text, `"`)
+	revision, err := strconv.ParseUint(strings.TrimSuffix(quoted, `"`), 10, 64)
+	if !ok || err != nil || revision == 0 {
+		return 0, refusal(appstore.ErrRevision)
+	}
+	return revision, nil
+}
+
+func tag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
+
+// write answers with an app.
+func write(w http.ResponseWriter, status int, e appstore.Entry, s secrets) error {
+	if e.Revision != 0 {
+		w.Header().Set("ETag", tag(e.Revision))
+	}
+	return rest.Write(w, status, view(e, s))
+}
