@@ -27,7 +27,6 @@ func TestFallbackEightStreamsOverHTTP2(t *testing.T) {
 // chromiumScene is a service and a page that loads one of its files.
 func chromiumScene(t *testing.T, cfg service.Config, file string) *scene {
 	t.Helper()
-	requireModules(t)
 	requireChromium(t)
 	cfg.Apps = fallbackApps
 	svc := service.Start(t, cfg)
@@ -42,7 +41,6 @@ func TestFallbackSubTransportsOfSockJS(t *testing.T) {
 	for _, one := range all {
 		t.Run(one, func(t *testing.T) {
 			t.Parallel()
-			requireModules(t)
 			requireChromium(t)
 			svc := service.Start(t, service.Config{Apps: fallbackApps})
 			be := startGoBackend(t, svc, theApp)
@@ -73,7 +71,7 @@ func TestFallbackSubTransportsOfSockJS(t *testing.T) {
 // everybody else uses.
 func TestFallbackUpstreamSockJS(t *testing.T) {
 	t.Parallel()
-	requireModules(t)
+	requireReleases(t)
 	requireChromium(t)
 	svc := service.Start(t, service.Config{Apps: fallbackApps})
 	be := startGoBackend(t, svc, theApp)

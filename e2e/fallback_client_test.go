@@ -27,22 +27,40 @@ var fallbackClients = []fallbackClient{
 	{name: "chromium sockjs preloaded", chromium: true, transport: "sockjs", preload: true},
 }
 
-// requireChromium skips the test where there is no Chromium, unless the
-// environment says that it has to be.
+// require skips the test where something is missing, unless the environment
+// says that it has to be there.
+func require(t testing.TB, there bool, missing string) {
+	t.Helper()
+	switch {
+	case there:
+	case os.Getenv("E2E_REQUIRED") != "":
+		t.Fatal(missing)
+	default:
+		t.Skip(missing)
+	}
+}
+
+// requireChromium is for tests in a browser, which loads pusher-js from the
+// service.
 func requireChromium(t testing.TB) {
 	t.Helper()
+	requireModules(t)
 	name := os.Getenv("CHROMIUM")
 	if name == "" {
 		name = "chromium"
 	}
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	const missing = "Chromium is not installed: apt-get install chromium, or name another in $CHROMIUM"
-	if os.Getenv("E2E_REQUIRED") != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
+	_, err := exec.LookPath(name)
+	require(t, err == nil, "Chromium is not installed: apt-get install chromium, or name another in $CHROMIUM")
+	_, err = os.Stat("../web/dist/pusher.js")
+	require(t, err == nil, "the service has no client files: make web adds them")
+}
+
+// requireReleases is for tests with what js/fallback installs.
+func requireReleases(t testing.TB) {
+	t.Helper()
+	requireModules(t)
+	_, err := os.Stat("js/fallback/node_modules/sockjs-client/package.json")
+	require(t, err == nil, "older releases are not installed: run npm ci --ignore-scripts in e2e/js/fallback/")
 }
 
 // fallbackApps has one app whose clients may send many events.

@@ -193,3 +193,22 @@ func (c *crowd) leave() {
 	}
 	c.readers.Wait()
 }
+
+// TestFallbackIdle leaves pages alone for longer than any heartbeat, answer
+// and timeout of both sides takes. It is run by E2E_LOAD too.
+func TestFallbackIdle(t *testing.T) {
+	if os.Getenv("E2E_LOAD") == "" {
+		t.Skip("takes two minutes: E2E_LOAD=1 runs it")
+	}
+	const idle = 130 * time.Second
+	playFallback(t, service.Config{}, func(s *scene, c fallbackClient) {
+		ann := s.openPage(c, "ann")
+		ann.Subscribe("news")
+		time.Sleep(idle)
+		s.trigger("news", "still here", order)
+		ann.Await("news", "still here")
+		if n := ann.Count("state", "", "connected"); n != 1 {
+			s.Errorf("connected %d times, want once", n)
+		}
+	})
+}

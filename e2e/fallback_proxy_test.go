@@ -86,13 +86,7 @@ http {
 func startNginx(t testing.TB, s *service.Service) string {
 	t.Helper()
 	name, err := exec.LookPath("nginx")
-	if err != nil {
-		const missing = "nginx is not installed: apt-get install nginx-light"
-		if os.Getenv("E2E_REQUIRED") != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
+	require(t, err == nil, "nginx is not installed: apt-get install nginx-light")
 	dir := t.TempDir()
 	addr := fmt.Sprintf("127.0.0.1:%d", service.FreePorts(t, 1)[0])
 	file := filepath.Join(dir, "nginx.conf")

@@ -176,7 +176,7 @@ func TestFallbackOverTLS(t *testing.T) {
 // TestFallbackReleases: releases of five major versions, as published.
 func TestFallbackReleases(t *testing.T) {
 	t.Parallel()
-	requireModules(t)
+	requireReleases(t)
 	svc := service.Start(t, service.Config{})
 	be := startGoBackend(t, svc, theApp)
 	b := &browser{t: t, service: svc, pages: make(map[string]*page)}
