@@ -63,8 +63,8 @@ func (n *polled) open(s *session) {
 	}
 	k.poller, k.session, s.wire = p, s, k
 	p.sockets[s.id/len(n.pollers)].Store(k)
-	if err := k.watch(unix.EPOLL_CTL_ADD, unix.EPOLLOUT); err != nil {
-		k.close()
+	if err := k.begin(); err != nil {
+		k.shut()
 		s.ended(err)
 	}
 }
@@ -189,6 +189,13 @@ func (k *socket) watch(op int, events uint32) error {
 	return errors.Join(controlled, os.NewSyscallError("epoll_ctl", err))
 }
 
+// begin hands the socket to its poller.
+func (k *socket) begin() error {
+	k.mu.Lock() // the poller may end it before we return
+	defer k.mu.Unlock()
+	return k.watch(unix.EPOLL_CTL_ADD, unix.EPOLLOUT)
+}
+
 // serve handles what epoll says of the socket.
 func (k *socket) serve(events uint32) {
 	if k.over {
@@ -300,16 +307,7 @@ func (k *socket) end(err error) {
 	k.session.ended(err)
 }
 
-// close ends the connection without closing the descriptor, which the poller
-// may be reading.
-func (k *socket) close() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.fd >= 0 {
-		unix.Shutdown(k.fd, unix.SHUT_RDWR) // fails where the peer was faster
-	}
-}
-
+// shut closes the descriptor. Nobody reads it any more.
 func (k *socket) shut() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -52,9 +52,6 @@ func (p *plan) rooms() int {
 // member is the place of a connection among those of its channel.
 func (p *plan) member(connection int) int { return connection / p.settings.Channels }
 
-// connectionOf is the connection at that place of a channel.
-func (p *plan) connectionOf(channel, member int) int { return member*p.settings.Channels + channel }
-
 // channelsOf returns the channels of a connection.
 func (p *plan) channelsOf(connection int) []int {
 	channels := make([]int, p.settings.Subscriptions)

@@ -43,7 +43,7 @@ func short(name string, target Target) Config {
 	if name == "connect" {
 		s.Duration = time.Minute // it ends when all are there
 	}
-	return Config{Target: target, Load: l, Settings: s, settle: time.Millisecond, drainPause: 500 * time.Millisecond}
+	return Config{Target: target, Load: l, Settings: s, settle: time.Millisecond, drainPause: time.Second}
 }
 
 func mustRun(t *testing.T, cfg Config) *Result {

@@ -49,13 +49,11 @@ type session struct {
 	scratch  []byte // of senders
 }
 
-// A wire carries what a session sends. Both methods may be called by anyone.
+// A wire carries what a session sends.
 type wire interface {
 	// send sends all of b or, if it returns an error, perhaps nothing of it.
-	// It keeps nothing of b.
+	// It keeps nothing of b. Anyone may call it.
 	send(b []byte) error
-	// close ends the connection; its reader notices.
-	close()
 }
 
 func newSession(id int, f *fleet, h *shard) *session {

@@ -95,11 +95,3 @@ func (w *stream) send(b []byte) error {
 	_, err := w.conn.Write(b)
 	return err
 }
-
-func (w *stream) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.conn != nil {
-		w.conn.Close()
-	}
-}
