@@ -1,0 +1,57 @@
+package client
+
+import "context"
+
+// A ChannelAuthorizer answers whether a connection may join a channel. The
+// context ends when the connection is lost, the channel is unsubscribed, or
+// Config.AuthTimeout is over; an authorizer that ignores it keeps a goroutine,
+// and its place among Config.AuthConcurrency, until it returns. An error that
+// has a method Temporary() bool that returns true, or that is a deadline, is
+// tried again; others are final for the connection.
+type ChannelAuthorizer interface {
+	AuthorizeChannel(ctx context.Context, r AuthRequest) (Auth, error)
+}
+
+// A UserAuthenticator answers who the user of a connection is. Its context and
+// errors are those of a [ChannelAuthorizer].
+type UserAuthenticator interface {
+	AuthenticateUser(ctx context.Context, r AuthRequest) (UserAuth, error)
+}
+
+// ChannelAuthorizerFunc is a function that is a ChannelAuthorizer.
+type ChannelAuthorizerFunc func(ctx context.Context, r AuthRequest) (Auth, error)
+
+// AuthorizeChannel calls f.
+func (f ChannelAuthorizerFunc) AuthorizeChannel(ctx context.Context, r AuthRequest) (Auth, error) {
+	return f(ctx, r)
+}
+
+// UserAuthenticatorFunc is a function that is a UserAuthenticator.
+type UserAuthenticatorFunc func(ctx context.Context, r AuthRequest) (UserAuth, error)
+
+// AuthenticateUser calls f.
+func (f UserAuthenticatorFunc) AuthenticateUser(ctx context.Context, r AuthRequest) (UserAuth, error) {
+	return f(ctx, r)
+}
+
+// An AuthRequest says what is asked.
+type AuthRequest struct {
+	SocketID string // of the connection; part of what is signed
+	Channel  string // empty for user authentication
+	// Attempt counts from 1 on each connection. After a 401 or 403 there is one
+	// more: the moment to get a new token for the endpoint.
+	Attempt int
+}
+
+// An Auth lets a connection join a channel.
+type Auth struct {
+	Auth         string // key:signature
+	ChannelData  string // JSON, of presence channels; empty: as the user who is signed in
+	SharedSecret string // 32 bytes in base64, of encrypted channels; it is never sent
+}
+
+// A UserAuth signs a user in.
+type UserAuth struct {
+	Auth     string // key:signature
+	UserData string // JSON
+}

@@ -1,0 +1,68 @@
+// Package client connects Go programs to a realtime service that speaks the
+// Pusher Channels protocol: Belfry, the hosted service, or any other. It keeps
+// one connection, subscribes to channels over it and hands their events to
+// functions.
+//
+//	c, err := client.New("app-key", client.Config{
+//		Endpoint: client.Endpoint{Host: "realtime.example.com"},
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	prices, err := c.Subscribe("prices")
+//	if err != nil {
+//		return err
+//	}
+//	prices.Bind("changed", func(ctx context.Context, e client.Event) {
+//		fmt.Println(e.Data)
+//	})
+//	return c.Run(ctx) // connects, reconnects, and ends with ctx
+//
+// # Life
+//
+// [New] starts nothing; [Client.Connect] starts, [Client.Disconnect] pauses and
+// [Client.Close] ends everything. A connection that is lost is made again as
+// the close code asks, see [ReconnectPolicy]. Channels and what is bound to them
+// outlast connections: subscribe before, during or after connecting.
+//
+// # Events
+//
+// Functions are bound to names of events on a channel, on the client (which
+// sees every channel) and on the [User]; [On] binds to what happens to
+// connections, subscriptions and members, by the type of the argument. They are
+// called by a [Queue], one at a time and in the order in which events arrived;
+// the goroutine that reads the connection calls none of them. A function that
+// is slow delays its own queue only, which is bounded and reports what it had
+// to drop as a [*SlowConsumerError]. Every method may be called from them,
+// except those that wait for them: [Client.Shutdown], [Client.Run] and
+// [Binding.Wait].
+//
+// # Promises
+//
+// In one queue, events are handled in the order in which their frames arrived,
+// and for one event what is bound to the channel comes before what is bound to
+// the client, all-event functions before named ones, and these before those of
+// [On]; otherwise in the order of binding. A [StateChange] to connected precedes
+// every event of that connection; when it is lost, the change away from connected,
+// [Disconnected] and, if there is a wait, [ConnectingIn] follow its last event in
+// that order. [Subscribed] precedes every other event of the subscription. Between
+// queues there is no order. Getters such as [Client.State] may be ahead of the
+// event that a function looks at.
+//
+// Delivery is at most once: what is published while there is no connection is
+// not seen. After [Channel.Unsubscribe] no function of the channel is called, after
+// [Client.Close] none at all; once [Client.Done] is closed no goroutine is left.
+//
+// # Goroutines and locks
+//
+// One goroutine per started client runs its state machine, one reads and one
+// writes the connection, and there is one for each queue that has something to
+// deliver, up to Config.AuthConcurrency for authorization, and one for each
+// transport that is being tried. Client.mu guards the state of the client with
+// its channels and connection, and is never held while calling functions of the
+// program or waiting for the network; the locks of a Queue and of a Binding are
+// taken after it, or alone.
+package client
+
+// Version is the version of this package, as the service is told.
+const Version = "0.1.0"

@@ -1,0 +1,66 @@
+package client
+
+// A State is where a client is with its connection. The names are those of
+// pusher-js.
+type State uint8
+
+// The states of a client.
+const (
+	StateInitialized  State = iota // never connected, and nothing runs
+	StateConnecting                // dialling, in the handshake, or waiting to try again
+	StateConnected                 // the service has given the connection its socket id
+	StateUnavailable               // not connected for Config.UnavailableAfter, and still trying
+	StateFailed                    // gave up by itself; Client.Err says why; Connect tries again
+	StateDisconnected              // the caller disconnected or closed
+)
+
+// String returns the name that pusher-js has for the state.
+func (s State) String() string {
+	switch s {
+	case StateInitialized:
+		return "initialized"
+	case StateConnecting:
+		return "connecting"
+	case StateConnected:
+		return "connected"
+	case StateUnavailable:
+		return "unavailable"
+	case StateFailed:
+		return "failed"
+	case StateDisconnected:
+		return "disconnected"
+	}
+	return "unknown"
+}
+
+// A SubscriptionState is where a channel is with its subscription.
+type SubscriptionState uint8
+
+// The states of a channel.
+const (
+	SubIdle        SubscriptionState = iota // there is no connection
+	SubAuthorizing                          // waiting for the authorizer
+	SubRequested                            // the service was asked
+	SubSubscribed                           // the service has confirmed
+	SubFailed                               // until Resubscribe, or the next connection
+	SubEnded                                // unsubscribed for good
+)
+
+// String returns the state in a word.
+func (s SubscriptionState) String() string {
+	switch s {
+	case SubIdle:
+		return "idle"
+	case SubAuthorizing:
+		return "authorizing"
+	case SubRequested:
+		return "requested"
+	case SubSubscribed:
+		return "subscribed"
+	case SubFailed:
+		return "failed"
+	case SubEnded:
+		return "ended"
+	}
+	return "unknown"
+}

@@ -1,0 +1,254 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// A User is who the client is signed in as. What backends send to that user is
+// bound on it, like events on a channel; there is nothing to subscribe to.
+type User struct {
+	binder // of the user
+
+	// Guarded by Client.mu.
+	wanted  bool // whether to sign in on every connection
+	phase   userPhase
+	id      string
+	data    string
+	job     *authJob
+	err     error
+	pending *timer        // of the answer of the service
+	waiting []func()      // presence channels that wait for the end of a sign-in
+	changed chan struct{} // closed at the next change; nil if nobody waits
+}
+
+type userPhase uint8
+
+const (
+	userNobody      userPhase = iota
+	userAuthorizing           // waiting for the authenticator
+	userRequested             // the service was asked
+	userSignedIn
+	userFailed // until the next connection, or SignIn
+)
+
+// SignIn signs in, now or as soon as there is a connection, and again on every
+// connection that follows. It does not wait. The error is ErrNoAuthenticator or
+// ErrClosed.
+func (u *User) SignIn() error {
+	c := u.c
+	if c.cfg.UserAuthenticator == nil {
+		return ErrNoAuthenticator
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	u.wanted = true
+	if cn, err := c.connLocked(); err == nil && (u.phase == userNobody || u.phase == userFailed) {
+		u.connectedLocked(cn)
+	}
+	return nil
+}
+
+// SignOut forgets the wish to be signed in. The protocol has no way to sign
+// out, so a client that is signed in connects anew.
+func (u *User) SignOut() {
+	u.c.mu.Lock()
+	defer u.c.mu.Unlock()
+	u.wanted = false
+	switch u.phase {
+	case userSignedIn, userRequested:
+		if s := u.c.session; s != nil {
+			s.postLocked(mail{kind: mailRestart})
+		}
+	case userAuthorizing:
+		u.c.cancelAuthLocked(u.job)
+		u.phaseLocked(userNobody, nil)
+		u.resumeLocked()
+	}
+}
+
+// ID returns who is signed in on the current connection. It is empty if nobody
+// is.
+func (u *User) ID() string {
+	u.c.mu.Lock()
+	defer u.c.mu.Unlock()
+	return u.id
+}
+
+// Data returns the user_data of who is signed in, or nil.
+func (u *User) Data() json.RawMessage {
+	u.c.mu.Lock()
+	defer u.c.mu.Unlock()
+	if u.phase != userSignedIn {
+		return nil
+	}
+	return json.RawMessage(u.data)
+}
+
+// AwaitSignedIn blocks until the user is signed in. It returns why that failed
+// if it is not tried again on this connection, ErrClosed, or the error of ctx,
+// whichever comes first.
+func (u *User) AwaitSignedIn(ctx context.Context) error {
+	for {
+		u.c.mu.Lock()
+		if u.changed == nil {
+			u.changed = make(chan struct{})
+		}
+		changed, phase, err, closed := u.changed, u.phase, u.err, u.c.closed
+		u.c.mu.Unlock()
+		switch {
+		case closed:
+			return ErrClosed
+		case phase == userSignedIn:
+			return nil
+		case phase == userFailed:
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (u *User) phaseLocked(p userPhase, err error) {
+	u.phase, u.err = p, err
+	if p != userSignedIn {
+		u.id, u.data = "", ""
+	}
+	if u.changed != nil {
+		close(u.changed)
+		u.changed = nil
+	}
+}
+
+// connectedLocked begins to sign in on a connection, if that is wanted.
+func (u *User) connectedLocked(cn *conn) {
+	if !u.wanted {
+		return
+	}
+	u.phaseLocked(userAuthorizing, nil)
+	u.job = &authJob{with: u.c.cfg.UserAuthenticator,
+		granted: func(_ Auth, a UserAuth) { u.requestLocked(cn, a) },
+		refused: func(err error, willRetry bool) {
+			u.c.log.Error("authentication of the user failed", "err", err, "will_retry", willRetry)
+			if willRetry {
+				u.c.systemLocked(&u.binder, SignInFailed{err, true}, signinError(err))
+				return
+			}
+			u.failedLocked(err)
+		},
+	}
+	u.c.authorizeLocked(cn, u.job)
+}
+
+// requestLocked asks the service to sign the user in.
+func (u *User) requestLocked(cn *conn, a UserAuth) {
+	u.job = nil
+	u.phaseLocked(userRequested, nil)
+	cn.sendLocked(outgoing{kind: sendEvent, data: mustMessage(protocol.EventSignin, struct {
+		Auth     string `json:"auth"`
+		UserData string `json:"user_data"`
+	}{a.Auth, a.UserData})})
+	if d := u.c.cfg.SubscribeTimeout; d > 0 {
+		u.pending = cn.s.afterLocked(d, func() {
+			if u.phase == userRequested && cn.ctx.Err() == nil {
+				u.failedLocked(errors.New("client: no answer to the sign-in in time"))
+			}
+		})
+	}
+}
+
+// failedLocked says that nobody is signed in on this connection.
+func (u *User) failedLocked(err error) {
+	u.cancelTimerLocked()
+	u.phaseLocked(userFailed, err)
+	u.c.systemLocked(&u.binder, SignInFailed{err, false}, signinError(err))
+	u.resumeLocked()
+}
+
+func (u *User) cancelTimerLocked() {
+	if s := u.c.session; s != nil {
+		s.cancelLocked(u.pending)
+	}
+	u.pending = nil
+}
+
+// signinError is what pusher-js calls pusher:signin_error.
+func signinError(err error) Event {
+	status := 0
+	if a, ok := errors.AsType[*AuthError](err); ok {
+		status = a.StatusCode
+	}
+	text, _ := encode(map[string]any{"type": "AuthError", "error": err.Error(), "status": status})
+	return Event{Name: eventSigninError, Data: string(text)}
+}
+
+// signedInLocked takes the service's confirmation.
+func (u *User) signedInLocked(cn *conn, e Event) {
+	if u.phase != userRequested {
+		return
+	}
+	u.cancelTimerLocked()
+	var data struct {
+		UserData json.RawMessage `json:"user_data"`
+	}
+	var user struct {
+		ID *string `json:"id"`
+	}
+	err := json.Unmarshal([]byte(e.Data), &data)
+	text := content(data.UserData)
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &user)
+	}
+	if err != nil || user.ID == nil || *user.ID == "" {
+		u.failedLocked(&ProtocolError{Frame: e.Data[:min(len(e.Data), maxQuote)], Err: errors.New("the sign-in was confirmed for nobody")})
+		return
+	}
+	u.phaseLocked(userSignedIn, nil)
+	u.id, u.data = *user.ID, text
+	// Some services send the user's events to subscribers only.
+	cn.sendLocked(outgoing{kind: sendEvent, data: subscribeMessage(protocol.UserChannel(u.id), Auth{})})
+	u.c.systemLocked(&u.binder, SignedIn{u.id, json.RawMessage(text)}, e)
+	u.resumeLocked()
+}
+
+// objectedLocked takes an error of the service that may be the answer to a
+// sign-in: it has no code that says so, only words.
+func (u *User) objectedLocked(e *ServerError) {
+	if u.phase != userRequested || e.HasCode {
+		return
+	}
+	text := strings.ToLower(e.Message)
+	for _, words := range []string{"::user::", "user_data", "user data", "data.auth", "signed in", "sign in", "signin", "sign-in"} {
+		if strings.Contains(text, words) {
+			u.failedLocked(e)
+			return
+		}
+	}
+}
+
+// lostLocked takes the user back to where it was without a connection.
+func (u *User) lostLocked() {
+	u.c.cancelAuthLocked(u.job)
+	u.job, u.waiting = nil, nil
+	u.pending = nil
+	u.phaseLocked(userNobody, nil)
+}
+
+// resumeLocked goes on with presence channels that waited for a sign-in.
+func (u *User) resumeLocked() {
+	waiting := u.waiting
+	u.waiting = nil
+	for _, f := range waiting {
+		f()
+	}
+}
