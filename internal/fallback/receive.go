@@ -42,7 +42,14 @@ func (s *Server) serveReceive(w http.ResponseWriter, r *http.Request, rt route) 
 			quit:   make(chan struct{}),
 			units:  units(p.prelude),
 		}
-		session := s.sessionFor(r, rt, f, query)
+		session := s.table.find(rt.id)
+		if session == nil && !s.cfg.Attempt(r) {
+			refuse(w, http.StatusTooManyRequests, "too many attempts to connect")
+			return
+		}
+		if session == nil {
+			session = s.newSession(r, rt, f, query)
+		}
 		if session == nil {
 			s.overCapacity(w, rt, f)
 			return
@@ -59,12 +66,9 @@ func (s *Server) serveReceive(w http.ResponseWriter, r *http.Request, rt route) 
 	}
 }
 
-// sessionFor returns the session of a receive request: a new one if there is
-// none, or nil if there are too many.
-func (s *Server) sessionFor(r *http.Request, rt route, f *format, query map[string][]string) *session {
-	if found := s.table.find(rt.id); found != nil {
-		return found
-	}
+// newSession makes the session of a receive request, or returns the one that
+// another request has just made. It returns nil if there are too many.
+func (s *Server) newSession(r *http.Request, rt route, f *format, query map[string][]string) *session {
 	n := &session{server: s, id: rt.id, transport: f.transport, opened: make(chan struct{})}
 	n.request.Secure = s.cfg.Secure(r)
 	if rt.id.sockJS() {

@@ -67,6 +67,10 @@ type Config struct {
 	// Secure reports whether a request came over TLS, to us or to a proxy
 	// that we believe. Nil means to us.
 	Secure func(*http.Request) bool
+	// Attempt reports whether the client of a request may try to connect, and
+	// counts that. It is asked once for each new session, of any goroutine;
+	// refused ones get status 429. Nil means always.
+	Attempt func(*http.Request) bool
 	// SockJS is the script of the SockJS client, which the transports of
 	// SockJS that need an iframe load from here. Empty: they get a 404.
 	SockJS     []byte
@@ -108,6 +112,9 @@ func New(cfg Config) *Server {
 	cfg.MaxMessageSize = cmp.Or(cfg.MaxMessageSize, DefaultMaxMessageSize)
 	if cfg.Secure == nil {
 		cfg.Secure = func(r *http.Request) bool { return r.TLS != nil }
+	}
+	if cfg.Attempt == nil {
+		cfg.Attempt = func(*http.Request) bool { return true }
 	}
 	s := &Server{
 		cfg:      cfg,
