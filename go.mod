@@ -52,3 +52,6 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
+
+// What npm installs is not ours, even where it has Go files.
+ignore node_modules
