@@ -18,7 +18,7 @@ const module = "github.com/belfryhq/belfry"
 // packages of lower layers; a new one is given its place here.
 var layers = [][]string{
 	{"internal/rawjson", "internal/setting", "internal/rate", "internal/engine"},
-	{"protocol", "internal/rest"},
+	{"protocol", "internal/rest", "internal/admission"},
 	{"internal/apps", "internal/frame", "backend"},
 	{"internal/loop", "internal/appstore", "internal/usage"},
 	{"internal/hub"},

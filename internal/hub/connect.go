@@ -130,7 +130,8 @@ func originHost(origin string) string {
 // authorized connections on, the app's quota is asked for when the session
 // becomes authorized.
 func (h *Hub) reserve(t *tenant, app *apps.App) *protocol.Error {
-	if n := h.connections.Add(1); h.cfg.MaxConnections > 0 && n > int64(h.cfg.MaxConnections) {
+	n := h.connections.Add(1)
+	if capacity := h.capacity.Load(); capacity > 0 && n > capacity {
 		h.connections.Add(-1)
 		return protocol.ErrOverCapacity
 	}

@@ -89,6 +89,7 @@ type Hub struct {
 	seed        maphash.Seed
 	service     meter    // of frames that are no messages of an app
 	tenants     sync.Map // app id → *tenant
+	capacity    atomic.Int64 // Config.MaxConnections, as it is now
 	connections atomic.Int64
 	draining    atomic.Bool
 	stop        chan struct{}
@@ -105,6 +106,7 @@ func New(cfg Config) *Hub {
 		swept:   make(chan struct{}),
 	}
 	h.service.hub = h
+	h.SetMaxConnections(cfg.MaxConnections)
 	cfg.Apps.Watch(h.appChanged)
 	go h.sweep()
 	return h
@@ -122,6 +124,10 @@ func (h *Hub) Drain() { h.draining.Store(true) }
 
 // Draining reports whether Drain was called.
 func (h *Hub) Draining() bool { return h.draining.Load() }
+
+// SetMaxConnections changes how many sessions the node holds. Those that are
+// there stay.
+func (h *Hub) SetMaxConnections(n int) { h.capacity.Store(int64(n)) }
 
 // Connections is the number of sessions.
 func (h *Hub) Connections() int { return int(h.connections.Load()) }

@@ -23,7 +23,7 @@ func (s *Server) drain() {
 	s.hub.Drain()
 	s.webhooks.Drain()
 	n := s.loops.Sockets()
-	window := min(s.cfg.DrainTimeout, time.Duration(n)*drainEach)
+	window := min(time.Duration(s.drainOver.Load()), time.Duration(n)*drainEach)
 	s.log.Info("draining", "connections", n, "over", window)
 	start := time.Now()
 	s.loops.Each(func(socket *loop.Socket) {

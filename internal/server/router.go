@@ -19,6 +19,20 @@ type router struct {
 	ready     func() error
 }
 
+// hosted answers only requests for certain hosts; a nil hosts answers all.
+func hosted(hosts func(host string) bool, next http.Handler) http.Handler {
+	if hosts == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !hosts(r.Host) {
+			http.Error(w, "this service does not answer to that name", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // A part answers requests whose path it knows.
 type part interface {
 	// Handler returns what answers the request, or nil if the path is none

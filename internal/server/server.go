@@ -13,17 +13,20 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/belfryhq/belfry/internal/admin"
+	"github.com/belfryhq/belfry/internal/admission"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/fallback"
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/internal/usage"
 	"github.com/belfryhq/belfry/internal/webhook"
 	"github.com/belfryhq/belfry/internal/ws"
 	"github.com/belfryhq/belfry/web"
@@ -80,6 +83,11 @@ type Config struct {
 
 	Webhooks Webhooks
 
+	// Hosts reports whether requests are answered that name that host, with or
+	// without a port. Nil answers all. It is what keeps pages that have another
+	// name point here (DNS rebinding) away from a service with known credentials.
+	Hosts func(host string) bool
+
 	// Root answers what is not part of the protocol, on the plain and the TLS
 	// listener. Nil answers / with a line of text, and the rest with 404.
 	Root http.Handler
@@ -98,6 +106,9 @@ type Server struct {
 	metrics  *prometheus.Registry
 	state    state
 	webhooks *webhook.Sender
+	attempts *admission.Limiter
+
+	drainOver atomic.Int64 // Config.DrainTimeout, as it is now
 
 	plain, tls, admin *endpoint // nil: not asked for
 	failed            chan error
@@ -117,7 +128,7 @@ func New(cfg Config) (_ *Server, err error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.cfg.DrainTimeout = cmp.Or(cfg.DrainTimeout, DefaultDrainTimeout)
+	s.drainOver.Store(int64(cmp.Or(cfg.DrainTimeout, DefaultDrainTimeout)))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop(context.Background()))
@@ -147,10 +158,12 @@ func New(cfg Config) (_ *Server, err error) {
 	})
 	s.onStop("hub", func(context.Context) error { s.hub.Close(); return nil })
 	s.onStop("sockets", s.loops.Stop)
-	if _, err := s.openUsage(); err != nil {
+	used, err := s.openUsage()
+	if err != nil {
 		return nil, err
 	}
-	handler := s.routes(registry)
+	s.attempts = admission.New(admission.Config{PerMinute: cfg.ConnectionAttempts, TrustedProxies: cfg.TrustedProxies, Registerer: s.metrics})
+	handler := hosted(cfg.Hosts, s.routes(registry))
 	if s.plain, err = s.listen("plain", cfg.Listen, handler, nil); err != nil {
 		return nil, err
 	}
@@ -163,10 +176,37 @@ func New(cfg Config) (_ *Server, err error) {
 			return nil, err
 		}
 	}
-	if s.admin, err = s.listen("admin", cfg.AdminListen, admin.New(admin.Config{Ready: s.ready, Gatherer: s.metrics}), nil); err != nil {
+	if s.admin, err = s.listen("admin", cfg.AdminListen, hosted(cfg.Hosts, s.administration(used)), nil); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// administration is what the admin listener answers.
+func (s *Server) administration(used *usage.Recorder) http.Handler {
+	return admin.New(admin.Config{
+		Ready:      s.ready,
+		Gatherer:   s.metrics,
+		Token:      s.cfg.AdminToken,
+		Apps:       s.state.apps,
+		Usage:      used,
+		Registerer: s.metrics,
+		Log:        s.log,
+	})
+}
+
+// Reconfigure makes true what can change while the node runs: the apps of the
+// configuration, the limits on connections and on attempts, and DrainTimeout.
+// All else of cfg is ignored. If the apps can not stand beside each other,
+// nothing changes.
+func (s *Server) Reconfigure(cfg Config) error {
+	if err := s.state.apps.SetConfigured(cfg.Apps); err != nil {
+		return err
+	}
+	s.hub.SetMaxConnections(cfg.MaxConnections)
+	s.attempts.SetPerMinute(cfg.ConnectionAttempts)
+	s.drainOver.Store(int64(cmp.Or(cfg.DrainTimeout, DefaultDrainTimeout)))
+	return nil
 }
 
 // routes is what the plain and the TLS listener answer.
@@ -182,7 +222,7 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 		Registerer:     s.metrics,
 	})
 	return &router{
-		websocket: websocket,
+		websocket: s.attempts.Wrap(websocket),
 		parts: []part{
 			s.fallback(registry, websocket.Secure),
 			web.New(web.Config{Path: s.cfg.Path, HTTPPath: cmp.Or(s.cfg.HTTPPath, fallback.DefaultHTTPPath), Secure: websocket.Secure}),
@@ -217,6 +257,7 @@ func (s *Server) fallback(registry *apps.Registry, secure func(*http.Request) bo
 		HTTPPath:       s.cfg.HTTPPath,
 		Disabled:       s.cfg.NoFallbacks,
 		MaxMessageSize: s.cfg.MaxMessageSize,
+		Attempt:        func(r *http.Request) bool { _, ok := s.attempts.Admit(r); return ok },
 		Secure:         secure,
 		SockJS:         script,
 		Registerer:     s.metrics,

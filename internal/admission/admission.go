@@ -1,0 +1,203 @@
+// Package admission decides, by the address of a client, whether it may try to
+// connect: before the upgrade and before anything is known about it.
+//
+// The address is that of the TCP connection or, if that is a proxy that is
+// trusted, the one that the proxy names. Of IPv6 it is the network of 64 bits
+// that one customer has at least.
+//
+// # Locks
+//
+// Each part of the table has a lock, a leaf.
+package admission
+
+import (
+	"hash/maphash"
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfryhq/belfry/internal/rate"
+)
+
+// Config says how much is admitted.
+type Config struct {
+	// PerMinute is how often one address may try, a minute's worth at once.
+	// Zero means no limit.
+	PerMinute int
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	Registerer     prometheus.Registerer // nil: no metrics are registered
+	Now            func() time.Time      // nil: time.Now
+}
+
+// A Limiter counts attempts. It is safe for concurrent use.
+type Limiter struct {
+	perMinute atomic.Int64
+	trusted   []netip.Prefix
+	now       func() time.Time
+	seed      maphash.Seed
+	parts     [partCount]part
+
+	refused, uncounted prometheus.Counter
+}
+
+const (
+	partCount = 16
+	// maxAddresses is how many addresses are counted in each part. The attempts
+	// of more than that are let through: there are too many to be one client.
+	maxAddresses = 8192
+)
+
+// A part is a share of the addresses: those that tried in this minute or so,
+// and those that tried in the one before and not again. Who has not tried for a
+// minute has all attempts again, and is forgotten.
+type part struct {
+	mu           sync.Mutex
+	recent, past map[netip.Addr]*rate.Limiter
+	turned       time.Time // when recent was begun
+}
+
+// New returns a limiter.
+func New(cfg Config) *Limiter {
+	l := &Limiter{
+		trusted: cfg.TrustedProxies,
+		now:     cfg.Now,
+		seed:    maphash.MakeSeed(),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_connection_attempts_refused_total", Help: "Attempts to connect that were refused because their address tried too often.",
+		}),
+		uncounted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_connection_attempts_uncounted_total", Help: "Attempts to connect that were let through because there were too many addresses to count.",
+		}),
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	l.SetPerMinute(cfg.PerMinute)
+	if cfg.Registerer != nil {
+		cfg.Registerer.MustRegister(l.refused, l.uncounted)
+	}
+	return l
+}
+
+// SetPerMinute changes the limit.
+func (l *Limiter) SetPerMinute(n int) { l.perMinute.Store(int64(n)) }
+
+// Admit counts an attempt and reports whether it may go on; if not, it returns
+// after how long another may.
+func (l *Limiter) Admit(r *http.Request) (wait time.Duration, ok bool) {
+	perMinute := int(l.perMinute.Load())
+	if perMinute <= 0 {
+		return 0, true
+	}
+	addr, known := clientAddr(r, l.trusted)
+	if !known {
+		return 0, true // not over TCP
+	}
+	now := l.now()
+	bucket := l.bucket(network(addr), now)
+	if bucket == nil {
+		l.uncounted.Inc()
+		return 0, true
+	}
+	if wait, ok = bucket.Take(now, 1, rate.PerMinute(perMinute)); !ok {
+		l.refused.Inc()
+	}
+	return wait, ok
+}
+
+// Wrap refuses requests with status 429 that are not admitted.
+func (l *Limiter) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		wait, ok := l.Admit(r)
+		if !ok {
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+			http.Error(w, "too many attempts to connect from this address", http.StatusTooManyRequests)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bucket returns the bucket of an address, or nil if there are too many.
+func (l *Limiter) bucket(addr netip.Addr, now time.Time) *rate.Limiter {
+	p := &l.parts[maphash.Comparable(l.seed, addr)%partCount]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if age := now.Sub(p.turned); p.recent == nil || age >= time.Minute {
+		p.past, p.recent, p.turned = p.recent, map[netip.Addr]*rate.Limiter{}, now
+		if age >= 2*time.Minute {
+			p.past = nil
+		}
+	}
+	b := p.recent[addr]
+	if b != nil {
+		return b
+	}
+	if len(p.recent) >= maxAddresses {
+		return nil
+	}
+	if b = p.past[addr]; b == nil {
+		b = new(rate.Limiter)
+	}
+	p.recent[addr] = b
+	return b
+}
+
+// network is what attempts are counted by.
+func network(addr netip.Addr) netip.Addr {
+	if addr.Is4() {
+		return addr
+	}
+	const customer = 64
+	prefix, err := addr.WithZone("").Prefix(customer)
+	if err != nil {
+		return addr
+	}
+	return prefix.Addr()
+}
+
+// clientAddr returns the address of the client of a request. Proxies append
+// whom they heard from, so the list is read from its end, as far as it is that
+// of proxies that are trusted.
+func clientAddr(r *http.Request, trusted []netip.Prefix) (netip.Addr, bool) {
+	peer, ok := parse(r.RemoteAddr)
+	if !ok {
+		return netip.Addr{}, false
+	}
+	isTrusted := func(a netip.Addr) bool {
+		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(a) })
+	}
+	if !isTrusted(peer) {
+		return peer, true
+	}
+	list := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	for _, text := range slices.Backward(list) {
+		addr, ok := parse(strings.TrimSpace(text))
+		if !ok {
+			break
+		}
+		if peer = addr; !isTrusted(addr) {
+			break
+		}
+	}
+	return peer, true
+}
+
+// parse reads an address with or without a port.
+func parse(text string) (netip.Addr, bool) {
+	if host, _, err := net.SplitHostPort(text); err == nil {
+		text = host
+	}
+	addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	return addr.Unmap(), err == nil
+}
