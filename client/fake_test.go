@@ -288,6 +288,19 @@ func (f *fake) peer(t testing.TB, n int) *peer {
 	return f.peers[n-1]
 }
 
+// live are the connections that are open.
+func (f *fake) live() []*peer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var list []*peer
+	for _, p := range f.peers {
+		if !p.ended() {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
 // last is the latest connection.
 func (f *fake) last(t testing.TB) *peer {
 	t.Helper()

@@ -307,6 +307,7 @@ func (s *session) recover(cn *conn, f *failure) bool {
 	}
 	if f.final {
 		s.endLocked(0)
+		c.err = nil
 		c.setStateLocked(StateDisconnected, nil)
 		c.mu.Unlock()
 		return false
