@@ -19,6 +19,7 @@ const (
 type metrics struct {
 	events    *prometheus.CounterVec
 	created   [len(kinds)]prometheus.Counter
+	queued    prometheus.Counter
 	damped    prometheus.Counter
 	refused   prometheus.Counter
 	held      prometheus.Gauge
@@ -37,6 +38,10 @@ func newMetrics() *metrics {
 			Name: "belfry_webhook_events_total",
 			Help: "Events for endpoints, counted once for each endpoint.",
 		}, []string{"event"}),
+		queued: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_webhook_queued_total",
+			Help: "Events that the engine has taken; no crash loses them.",
+		}),
 		damped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "belfry_webhook_damped_total",
 			Help: "Channels and members that were gone for so short that it was no news.",
@@ -122,7 +127,7 @@ func (m *metrics) register(reg prometheus.Registerer, s *Sender) {
 	gauge := func(name, help string, value func(totals) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(s.totals()) })
 	}
-	reg.MustRegister(m.events, m.damped, m.refused, m.held, m.delivered, m.attempts, m.duration, m.inflight, m.burials, m.losses, m.replayed,
+	reg.MustRegister(m.events, m.queued, m.damped, m.refused, m.held, m.delivered, m.attempts, m.duration, m.inflight, m.burials, m.losses, m.replayed,
 		gauge("belfry_webhook_unqueued_events", "Events that the engine has not taken yet; a crash would lose them.",
 			func(t totals) float64 { return float64(t.pending) }),
 		gauge("belfry_webhook_waiting", "Channels and members that are gone and may come back before it is news.",
@@ -133,6 +138,8 @@ func (m *metrics) register(reg prometheus.Registerer, s *Sender) {
 			func(t totals) float64 { return float64(t.records) }),
 		gauge("belfry_webhook_oldest_seconds", "Age of the oldest event that is neither delivered nor given up.",
 			func(t totals) float64 { return t.oldest.Seconds() }),
+		gauge("belfry_webhook_endpoints_busy", "Endpoints for which there is something in the queue.",
+			func(t totals) float64 { return float64(t.busy) }),
 		gauge("belfry_webhook_endpoints_down", "Endpoints that do not answer and are tried with one request at a time.",
 			func(t totals) float64 { return float64(t.down) }),
 	)
@@ -140,9 +147,9 @@ func (m *metrics) register(reg prometheus.Registerer, s *Sender) {
 
 // totals are sums over all endpoints.
 type totals struct {
-	pending, waiting, records, down int
-	queued                          int64
-	oldest                          time.Duration
+	pending, waiting, records, busy, down int
+	queued                                int64
+	oldest                                time.Duration
 }
 
 func (s *Sender) totals() totals {
@@ -153,6 +160,9 @@ func (s *Sender) totals() totals {
 		e.mu.Lock()
 		t.queued += e.queued
 		t.records += len(e.outstanding)
+		if e.running {
+			t.busy++
+		}
 		if e.health.open() {
 			t.down++
 		}

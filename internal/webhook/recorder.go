@@ -315,6 +315,7 @@ func pause(ctx context.Context, d time.Duration) {
 // endpoint follow.
 func (r *recorder) landed(b *outbox, seq uint64, err error) {
 	if err == nil {
+		r.sender.metrics.queued.Add(float64(len(b.record.events)))
 		r.sender.endpoints.accepted(b.to, b.record, seq)
 	}
 	r.mu.Lock()
