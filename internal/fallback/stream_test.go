@@ -143,4 +143,3 @@ func (s *stream) ended() {
 		s.n.t.Fatalf("%.200q, %v; want the end", l, err)
 	}
 }
-
