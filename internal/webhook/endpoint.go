@@ -319,6 +319,9 @@ func (e *endpoint) wait(now time.Time, hook *apps.Webhook) time.Duration {
 // settle takes the outcome of an attempt.
 func (e *endpoint) settle(o outcome) {
 	e.inflight--
+	if o.err != nil && e.all.attempts.Err() != nil {
+		return // it was ended because the node stops
+	}
 	e.all.sender.metrics.attempted(o)
 	r := o.request
 	r.attempts++

@@ -22,23 +22,24 @@ type endpoints struct {
 	all      map[address]*endpoint
 	stopping bool
 
-	ctx     context.Context // of everything that talks to the queue or to endpoints
-	cancel  context.CancelFunc
-	quit    chan struct{} // closed when no new attempt is to start
-	running sync.WaitGroup
-	remover *remover
+	ctx      context.Context // of everything that talks to the queue
+	cancel   context.CancelFunc
+	attempts context.Context // of requests
+	abandon  context.CancelFunc
+	quit     chan struct{} // closed when no new attempt is to start
+	running  sync.WaitGroup
+	remover  *remover
 }
 
 func newEndpoints(s *Sender) *endpoints {
-	ctx, cancel := context.WithCancel(context.Background())
 	es := &endpoints{
 		sender:  s,
 		started: time.Now(),
 		all:     make(map[address]*endpoint),
-		ctx:     ctx,
-		cancel:  cancel,
 		quit:    make(chan struct{}),
 	}
+	es.ctx, es.cancel = context.WithCancel(context.Background())
+	es.attempts, es.abandon = context.WithCancel(es.ctx)
 	es.remover = newRemover(es)
 	return es
 }
@@ -135,13 +136,19 @@ func (es *endpoints) appChanged(appID string) {
 	}
 }
 
+// stopPatience is how long attempts that are under way may take when the
+// node stops. Those that take longer are made again by the next process.
+const stopPatience = 3 * time.Second
+
 // stop starts no attempt any more, waits for those that are under way, and
-// ends them with ctx.
+// for what they leave to do in the queue until ctx ends.
 func (es *endpoints) stop(ctx context.Context) error {
 	es.mu.Lock()
 	es.stopping = true
 	es.mu.Unlock()
 	close(es.quit)
+	abandon := time.AfterFunc(stopPatience, es.abandon)
+	defer abandon.Stop()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -1,0 +1,267 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/hub"
+)
+
+// roundTrip is a transport that hands requests to receivers by their hosts,
+// without a network. What has no receiver refuses connections.
+type roundTrip map[string]http.Handler
+
+var errRefused = errors.New("connection refused")
+
+func (rt roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
+	h := rt[r.URL.Host]
+	if h == nil {
+		return nil, errRefused
+	}
+	w := httptest.NewRecorder()
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		h.ServeHTTP(w, r)
+	}()
+	select {
+	case <-answered:
+		return w.Result(), nil
+	case <-r.Context().Done():
+		<-answered
+		return nil, r.Context().Err()
+	}
+}
+
+// A bench is a sender with receivers and a clock of its own.
+type bench struct {
+	*testing.T
+	*Sender
+	queue    *memQueue
+	app      *apps.App
+	registry *apps.Registry
+	hosts    roundTrip
+}
+
+// onBench runs a test with a clock of its own: nothing sleeps for real. The
+// app has one endpoint, http://a, with everything and the settings of hook.
+func onBench(t *testing.T, cfg Config, hook apps.Webhook, test func(*bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		if hook.URL == "" {
+			hook.URL = "http://a/"
+		}
+		if hook.Events == 0 {
+			hook.Events = everything
+		}
+		b := &bench{T: t, queue: newMemQueue(), app: newApp("1", hook), hosts: roundTrip{}}
+		b.registry = registry(t, b.app)
+		cfg.Apps, cfg.queue, cfg.Transport = b.registry, b.queue, b.hosts
+		b.Sender = start(t, cfg)
+		test(b)
+	})
+}
+
+// receiver serves a host.
+func (b *bench) receiver(host string, answer func(n int, d delivery) int) *receiver {
+	r := newReceiver(b.T, answer)
+	b.hosts[host] = r
+	return r
+}
+
+func (b *bench) tell(k hub.NewsKind, channel string, user ...string) {
+	n := hub.News{Kind: k, Channel: channel}
+	if len(user) > 0 {
+		n.UserID = user[0]
+	}
+	b.Observe(b.app, n)
+}
+
+// want checks what a receiver has got, once nothing happens any more without
+// time passing.
+func (b *bench) want(r *receiver, events ...string) {
+	b.Helper()
+	synctest.Wait()
+	if got := r.events(); !slices.Equal(got, events) {
+		b.Errorf("events = %q, want %q", got, events)
+	}
+}
+
+func pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
+
+func TestDamping(t *testing.T) {
+	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
+		r := b.receiver("a", nil)
+		b.tell(hub.ChannelOccupied, "news")
+		b.want(r, "channel_occupied news")
+		b.tell(hub.ChannelVacated, "news")
+		pass(2900 * time.Millisecond)
+		b.tell(hub.ChannelOccupied, "news") // anybody's
+		pass(time.Minute)
+		b.want(r, "channel_occupied news")
+
+		b.tell(hub.ChannelVacated, "news")
+		pass(2999 * time.Millisecond)
+		b.want(r, "channel_occupied news")
+		pass(20 * time.Millisecond)
+		b.want(r, "channel_occupied news", "channel_vacated news")
+		b.tell(hub.ChannelOccupied, "news")
+		b.want(r, "channel_occupied news", "channel_vacated news", "channel_occupied news")
+	})
+}
+
+func TestDampingOfMembers(t *testing.T) {
+	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
+		r := b.receiver("a", nil)
+		b.tell(hub.ChannelOccupied, "presence-a")
+		b.tell(hub.MemberAdded, "presence-a", "1")
+		b.tell(hub.MemberAdded, "presence-a", "2")
+		both := []string{"channel_occupied presence-a", "member_added presence-a 1", "member_added presence-a 2"}
+		b.want(r, both...)
+		b.tell(hub.MemberRemoved, "presence-a", "1")
+		pass(time.Second)
+		b.tell(hub.MemberAdded, "presence-a", "1") // a reload
+		pass(time.Second)
+		b.tell(hub.MemberRemoved, "presence-a", "2")
+		b.tell(hub.MemberRemoved, "presence-a", "1")
+		b.tell(hub.ChannelVacated, "presence-a")
+		pass(2 * time.Second)
+		b.want(r, both...)
+		pass(2 * time.Second)
+		b.want(r, append(both, "member_removed presence-a 2", "member_removed presence-a 1", "channel_vacated presence-a")...)
+	})
+}
+
+// Somebody else takes the place of the last member: the channel was never
+// empty, but the member is another.
+func TestAnotherMemberTakesThePlace(t *testing.T) {
+	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
+		r := b.receiver("a", nil)
+		b.tell(hub.ChannelOccupied, "presence-a")
+		b.tell(hub.MemberAdded, "presence-a", "1")
+		b.tell(hub.MemberRemoved, "presence-a", "1")
+		b.tell(hub.ChannelVacated, "presence-a")
+		pass(time.Second)
+		b.tell(hub.ChannelOccupied, "presence-a")
+		b.tell(hub.MemberAdded, "presence-a", "2")
+		pass(time.Minute)
+		b.want(r, "channel_occupied presence-a", "member_added presence-a 1", "member_added presence-a 2", "member_removed presence-a 1")
+	})
+}
+
+func TestWithoutDamping(t *testing.T) {
+	onBench(t, Config{Grace: -1}, apps.Webhook{}, func(b *bench) {
+		r := b.receiver("a", nil)
+		for range 2 {
+			b.tell(hub.ChannelOccupied, "news")
+			b.tell(hub.ChannelVacated, "news")
+		}
+		b.want(r, "channel_occupied news", "channel_vacated news", "channel_occupied news", "channel_vacated news")
+	})
+}
+
+func TestDrainingNodeReportsNoEmptyChannels(t *testing.T) {
+	for name, report := range map[string]bool{"forgotten": false, "reported": true} {
+		t.Run(name, func(t *testing.T) {
+			onBench(t, Config{VacateOnStop: report}, apps.Webhook{}, func(b *bench) {
+				r := b.receiver("a", nil)
+				b.tell(hub.ChannelOccupied, "news")
+				b.Drain()
+				b.tell(hub.ChannelVacated, "news")
+				pass(time.Minute)
+				b.want(r, "channel_occupied news")
+				stop(b.T, b.Sender)
+				want := []string{"channel_occupied news"}
+				if report {
+					want = append(want, "channel_vacated news")
+				}
+				b.want(r, want...)
+			})
+		})
+	}
+}
+
+func TestCacheMissesOfACrowdAreOne(t *testing.T) {
+	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
+		r := b.receiver("a", nil)
+		miss := "cache_miss cache-a"
+		for range 50 {
+			b.tell(hub.CacheMiss, "cache-a")
+		}
+		b.want(r, miss)
+		pass(4900 * time.Millisecond)
+		b.tell(hub.CacheMiss, "cache-a")
+		b.want(r, miss)
+		pass(200 * time.Millisecond)
+		b.tell(hub.CacheMiss, "cache-a")
+		b.want(r, miss, miss)
+		b.tell(hub.CacheFilled, "cache-a") // and expired at once
+		b.tell(hub.CacheMiss, "cache-a")
+		b.want(r, miss, miss, miss)
+	})
+}
+
+func TestEventsShareARequest(t *testing.T) {
+	onBench(t, Config{}, apps.Webhook{Batch: true}, func(b *bench) {
+		r := b.receiver("a", nil)
+		var want []string
+		for i := range 30 {
+			channel := fmt.Sprintf("news-%d", i%7)
+			b.tell(hub.ChannelOccupied, channel)
+			want = append(want, "channel_occupied "+channel)
+			time.Sleep(time.Millisecond)
+		}
+		pass(15 * time.Millisecond)
+		b.want(r) // 45 ms after the first
+		pass(10 * time.Millisecond)
+		b.want(r, want...)
+		all := r.all()
+		if len(all) != 1 {
+			b.Errorf("there were %d requests, want one", len(all))
+		}
+		if age := all[0].at.UnixMilli() - all[0].time; age != 0 {
+			b.Errorf("time_ms is %d ms before the request", age)
+		}
+	})
+}
+
+func TestBatchIsSentWhenItIsFull(t *testing.T) {
+	onBench(t, Config{BatchInterval: time.Hour}, apps.Webhook{Batch: true}, func(b *bench) {
+		r := b.receiver("a", nil)
+		for i := range 250 {
+			b.tell(hub.CacheMiss, fmt.Sprintf("cache-%d", i))
+		}
+		synctest.Wait()
+		sizes := []int{}
+		for _, d := range r.all() {
+			sizes = append(sizes, len(d.events))
+		}
+		if !slices.Equal(sizes, []int{100, 100}) {
+			b.Errorf("requests have %v events, want [100 100] and 50 that wait", sizes)
+		}
+		pass(time.Hour)
+		if n := len(r.events()); n != 250 {
+			b.Errorf("%d events came, want 250", n)
+		}
+	})
+}
+
+func TestLargeEventsDoNotShareARequest(t *testing.T) {
+	onBench(t, Config{BatchBytes: 1000}, apps.Webhook{Batch: true}, func(b *bench) {
+		r := b.receiver("a", nil)
+		for i := range 4 {
+			b.Observe(b.app, clientEvent(fmt.Sprintf("private-%d", i), fmt.Sprintf("%0700d", i)))
+		}
+		pass(time.Second)
+		if all := r.all(); len(all) != 2 || len(all[0].events) != 2 || len(all[1].events) != 2 {
+			b.Errorf("there are %d requests, want 2 with 2 events", len(all))
+		}
+	})
+}

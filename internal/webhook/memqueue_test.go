@@ -1,0 +1,174 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// A memQueue is a queue in memory that can be told to fail. It stores what the
+// real one stores: text.
+type memQueue struct {
+	mu      sync.Mutex
+	seq     uint64
+	records map[uint64]stowed
+	ids     map[string]uint64
+	graves  map[uint64][]byte
+	refuse  error // of publish
+	unheard int   // this many records are stored, but their answers lost
+	broken  error // of everything else
+}
+
+type stowed struct {
+	to   address
+	text []byte
+}
+
+var errDown = errors.New("the queue is down")
+
+func newMemQueue() *memQueue {
+	return &memQueue{records: map[uint64]stowed{}, ids: map[string]uint64{}, graves: map[uint64][]byte{}}
+}
+
+type memAck struct {
+	seq uint64
+	err error
+}
+
+func (a memAck) wait(context.Context) (uint64, error) { return a.seq, a.err }
+
+func (q *memQueue) publish(to address, r *record) (ack, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.refuse != nil {
+		return nil, q.refuse
+	}
+	if seq := q.ids[r.id]; seq != 0 {
+		return memAck{seq: seq}, nil
+	}
+	q.seq++
+	q.ids[r.id] = q.seq
+	q.records[q.seq] = stowed{to, encodeRecord(r)}
+	if q.unheard > 0 {
+		q.unheard--
+		return memAck{err: errDown}, nil
+	}
+	return memAck{seq: q.seq}, nil
+}
+
+func (q *memQueue) next(_ context.Context, to address, from uint64) (uint64, *record, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.broken != nil {
+		return 0, nil, q.broken
+	}
+	for _, seq := range slices.Sorted(maps.Keys(q.records)) {
+		if s := q.records[seq]; seq >= from && s.to == to {
+			r, err := decodeRecord(s.text)
+			return seq, r, err
+		}
+	}
+	return 0, nil, errEmpty
+}
+
+func (q *memQueue) remove(_ context.Context, seq uint64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.records, seq)
+	return q.broken
+}
+
+func (q *memQueue) removeThrough(_ context.Context, to address, last uint64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	maps.DeleteFunc(q.records, func(seq uint64, s stowed) bool { return seq <= last && s.to == to })
+	return q.broken
+}
+
+func (q *memQueue) backlog(context.Context) (map[address]backlog, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := map[address]backlog{}
+	for _, s := range q.records {
+		b := all[s.to]
+		all[s.to] = backlog{b.records + 1, b.bytes + int64(len(s.text))}
+	}
+	return all, nil
+}
+
+func (q *memQueue) bury(_ context.Context, b *burial) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.broken != nil {
+		return q.broken
+	}
+	q.seq++
+	q.graves[q.seq] = encodeBurial(b)
+	return nil
+}
+
+func (q *memQueue) buried(_ context.Context, of address, after uint64, each func(*burial) bool) error {
+	q.mu.Lock()
+	var list []*burial
+	for _, seq := range slices.Sorted(maps.Keys(q.graves)) {
+		b, err := decodeBurial(q.graves[seq])
+		if err != nil {
+			q.mu.Unlock()
+			return err
+		}
+		b.seq = seq
+		if seq > after && (of.app == "" || of.app == b.to.app) && (of.endpoint == "" || of.endpoint == b.to.endpoint) {
+			list = append(list, b)
+		}
+	}
+	q.mu.Unlock()
+	for _, b := range list {
+		if !each(b) {
+			break
+		}
+	}
+	return nil
+}
+
+func (q *memQueue) exhume(_ context.Context, seq uint64) (*burial, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	text, ok := q.graves[seq]
+	if !ok {
+		return nil, errEmpty
+	}
+	b, err := decodeBurial(text)
+	if err == nil {
+		b.seq = seq
+	}
+	return b, err
+}
+
+func (q *memQueue) forget(_ context.Context, seq uint64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.graves, seq)
+	return nil
+}
+
+func (q *memQueue) buriedCount(context.Context) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.graves), nil
+}
+
+// fail makes the queue refuse what is published.
+func (q *memQueue) fail(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.refuse = err
+}
+
+// left is how many records and burials there are.
+func (q *memQueue) left() (records, burials int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.records), len(q.graves)
+}
