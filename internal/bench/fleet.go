@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -114,18 +113,15 @@ func (f *fleet) ended(s *session, early bool, err error) {
 		if f.plan.slow(s.id) {
 			f.cutOff.Add(1)
 		}
-		f.rec.problems.add("a connection was " + err.Error())
+		f.rec.problems.add("a connection ended: " + err.Error())
 		return
-	}
-	if _, ok := errors.AsType[*closedError](err); ok {
-		err = errors.New("a connection was " + err.Error())
 	}
 	f.mu.Lock()
 	if f.failure == nil {
 		f.failure = err
 	}
 	f.mu.Unlock()
-	f.rec.problems.add(err.Error())
+	f.rec.problems.add("a connection could not be made: " + err.Error())
 	f.failed.Add(1)
 	f.release()
 }

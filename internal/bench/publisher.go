@@ -2,7 +2,9 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/belfryhq/belfry/internal/rawjson"
 )
@@ -51,19 +53,32 @@ func (p *publisher) run(ctx, hard context.Context) {
 			return
 		}
 		p.attempted.Add(1)
-		switch p.plan.work {
-		case triggers:
-			p.trigger(hard, t)
-		case chats:
-			p.chat(t)
-		case churns:
-			p.churn(t)
+		if err := p.take(hard, t); err != nil {
+			p.rec.problems.add(err.Error())
+			if _, answered := errors.AsType[*statusError](err); !answered {
+				p.rec.clock.sleep(ctx, p.rec.clock.now()+int64(errorPause))
+			}
 		}
 	}
 }
 
+// errorPause keeps a closed load from doing nothing but asking where nobody
+// answers.
+const errorPause = 10 * time.Millisecond
+
+// take does what a turn is for.
+func (p *publisher) take(ctx context.Context, t turn) error {
+	switch p.plan.work {
+	case chats:
+		return p.chat(t)
+	case churns:
+		return p.churn(t)
+	}
+	return p.trigger(ctx, t)
+}
+
 // trigger sends one request with as many events as a batch has.
-func (p *publisher) trigger(ctx context.Context, t turn) {
+func (p *publisher) trigger(ctx context.Context, t turn) error {
 	batch := p.plan.settings.Batch
 	p.turn = p.turn[:0]
 	expected := 0
@@ -83,14 +98,14 @@ func (p *publisher) trigger(ctx context.Context, t turn) {
 	}
 	if err == nil {
 		p.published.Add(int64(batch))
-		return
+		return nil
 	}
 	p.gate.expected.Add(int64(-expected))
 	p.refused.Add(int64(batch))
-	p.rec.problems.add(err.Error())
 	for _, s := range p.turn {
 		p.ledger.refuse(s.channel, s.stream, s.number)
 	}
+	return err
 }
 
 // appendBody makes the body of the request for the events of the turn.
@@ -126,7 +141,7 @@ func (p *publisher) sender(t turn) *session {
 }
 
 // chat sends a client event from the connection whose turn it is.
-func (p *publisher) chat(t turn) {
+func (p *publisher) chat(t turn) error {
 	s := p.sender(t)
 	channel := s.channels[0]
 	expected := int64(p.plan.expected(channel))
@@ -139,11 +154,11 @@ func (p *publisher) chat(t turn) {
 	b = append(b, `,"data":`...)
 	b = st.appendObject(b, p.plan.settings.Payload)
 	s.scratch = append(b, '}')
-	p.send(s, st, expected)
+	return p.send(s, st, expected)
 }
 
 // churn lets the member whose turn it is leave or come back.
-func (p *publisher) churn(t turn) {
+func (p *publisher) churn(t turn) error {
 	s := p.sender(t)
 	channel := s.channels[0]
 	expected := int64(p.plan.expected(channel))
@@ -162,18 +177,18 @@ func (p *publisher) churn(t turn) {
 		s.scratch = s.appendSubscribe(s.scratch[:0], channel, st)
 	}
 	s.present = !s.present
-	p.send(s, st, expected)
+	return p.send(s, st, expected)
 }
 
 // send writes what is in the scratch of s, which is locked.
-func (p *publisher) send(s *session, st stamp, expected int64) {
+func (p *publisher) send(s *session, st stamp, expected int64) error {
 	err := s.wire.send(appendFrame(nil, opText, s.scratch))
 	if err == nil {
 		p.published.Add(1)
-		return
+		return nil
 	}
 	p.gate.expected.Add(-expected)
 	p.refused.Add(1)
-	p.rec.problems.add(err.Error())
 	p.ledger.refuse(st.channel, st.stream, st.number)
+	return err
 }

@@ -330,7 +330,7 @@ func TestConnectionsThatTheServiceCloses(t *testing.T) {
 	r := mustRun(t, cfg)
 	<-broken
 	if r.Connections.Closed != 1 || !slices.ContainsFunc(r.Problems, func(p Problem) bool {
-		return p == Problem{"a connection was closed by the service with 4200", 1}
+		return p == Problem{"a connection ended: closed by the service with 4200", 1}
 	}) {
 		t.Errorf("connections = %+v, problems = %v, want one closed with 4200", r.Connections, r.Problems)
 	}
