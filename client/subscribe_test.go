@@ -1,0 +1,546 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/belfryhq/belfry/client"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// subscribe subscribes, or ends the test.
+func subscribe(t testing.TB, c *client.Client, name string, opts ...client.SubscribeOption) *client.Channel {
+	t.Helper()
+	ch, err := c.Subscribe(name, opts...)
+	if err != nil {
+		t.Fatalf("Subscribe(%s): %v", name, err)
+	}
+	return ch
+}
+
+// Covers 48, 52.
+func TestSubscribeBeforeConnecting(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{}
+		c := newClient(t, f)
+		for i := range 20 {
+			subscribe(t, c, fmt.Sprintf("c%02d", i))
+		}
+		connect(t, c)
+		sent := f.peer(t, 1).received("pusher:subscribe")
+		if len(sent) != 20 || !slices.IsSortedFunc(sent, func(a, b message) int { return strings.Compare(a.field("channel"), b.field("channel")) }) {
+			t.Errorf("sent %s", channels(sent))
+		}
+		if got, want := string(sent[0].Data), `{"channel":"c00"}`; got != want {
+			t.Errorf("data of a public channel = %s, want %s", got, want)
+		}
+		for _, ch := range c.Channels() {
+			if !ch.Subscribed() || ch.Err() != nil {
+				t.Errorf("%s is %v, %v", ch.Name(), ch.State(), ch.Err())
+			}
+		}
+	})
+}
+
+// Covers 49.
+func TestSubscribeTwice(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{}
+		c := newClient(t, f)
+		ch := subscribe(t, c, "news")
+		connect(t, c)
+		again := subscribe(t, c, "news")
+		settle()
+		found, ok := c.Channel("news")
+		if again != ch || found != ch || !ok || len(c.Channels()) != 1 || len(f.peer(t, 1).received("pusher:subscribe")) != 1 {
+			t.Errorf("another channel, or another request: %v", f.peer(t, 1).received())
+		}
+		f.peer(t, 1).conn.reset()
+		settle()
+		if len(f.peer(t, 2).received("pusher:subscribe")) != 1 {
+			t.Errorf("requests on the next connection: %v", f.peer(t, 2).received())
+		}
+		if _, ok := c.Channel("other"); ok {
+			t.Error("there is a channel that nobody subscribed to")
+		}
+		if !c.Unsubscribe("news") || c.Unsubscribe("news") || len(c.Channels()) != 0 {
+			t.Error("Unsubscribe does not find the channel, or finds it twice")
+		}
+	})
+}
+
+// Covers 50, 51.
+func TestNames(t *testing.T) {
+	signer := &client.LocalSigner{Key: "key", Secret: "s"}
+	cfg := (&fake{}).config()
+	cfg.ChannelAuthorizer = signer
+	c, err := client.New("key", cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]protocol.Kind{
+		"news": protocol.Public, "cache-x": protocol.Cache, "private-x": protocol.Private, "private-cache-x": protocol.PrivateCache,
+		"private-encrypted-x": protocol.Encrypted, "private-encrypted-cache-x": protocol.EncryptedCache,
+		"presence-x": protocol.Presence, "presence-cache-x": protocol.PresenceCache, "a_-=@,.;b": protocol.Public,
+	} {
+		ch := subscribe(t, c, name)
+		if ch.Kind() != want || ch.Name() != name || ch.IsCache() != strings.Contains(name, "cache") {
+			t.Errorf("%s: kind %v, cache %t", name, ch.Kind(), ch.IsCache())
+		}
+	}
+	for _, name := range []string{"", "#x", "#server-to-user-7", "a b", "a:b", "ö", strings.Repeat("x", 201)} {
+		if _, err := c.Subscribe(name); !errors.Is(err, client.ErrInvalidChannelName) {
+			t.Errorf("Subscribe(%q) = %v, want ErrInvalidChannelName", name, err)
+		}
+	}
+	a, _ := c.SubscribePrivate("y")
+	b, _ := c.SubscribePrivate("private-y")
+	d, _ := c.SubscribePresence("y")
+	e, _ := c.SubscribePresence("presence-y")
+	if a != b || d != e || a.Name() != "private-y" || d.Name() != "presence-y" {
+		t.Errorf("%s %s %s %s", a.Name(), b.Name(), d.Name(), e.Name())
+	}
+	cfg.MaxChannelNameLength = -1
+	if c, err = client.New("key", cfg); err != nil {
+		t.Fatal(err)
+	}
+	subscribe(t, c, strings.Repeat("x", 5000))
+	c.Close()
+}
+
+// Covers 53.
+func TestSubscribedIsFirstAndSetupIsBeforeIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{onMessage: func(p *peer, m message) bool {
+			if m.Event == "pusher:subscribe" {
+				p.event("early", "news", "1")
+				p.confirm(m)
+				p.event("late", "news", "2")
+				return true
+			}
+			return false
+		}}
+		c := newClient(t, f)
+		connect(t, c)
+		var got []string
+		setup := 0
+		ch := subscribe(t, c, "news", client.Setup(func(ch *client.Channel) {
+			setup++
+			settle()
+			if sent := f.peer(t, 1).received(); len(sent) != 0 {
+				t.Errorf("sent before Setup was over: %v", sent)
+			}
+			ch.BindAll(func(_ context.Context, e client.Event) { got = append(got, e.Name) })
+			client.On(ch, func(_ context.Context, s client.Subscribed) {
+				got = append(got, fmt.Sprintf("Subscribed again=%t", s.Resubscribed))
+				if s.Channel != ch {
+					t.Error("of another channel")
+				}
+			})
+		}))
+		settle()
+		if want := "pusher:subscription_succeeded|Subscribed again=false|late"; strings.Join(got, "|") != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		subscribe(t, c, "news", client.Setup(func(same *client.Channel) {
+			if setup++; same != ch {
+				t.Error("Setup got another channel")
+			}
+		}))
+		if setup != 2 {
+			t.Errorf("Setup ran %d times", setup)
+		}
+	})
+}
+
+// Covers 54.
+func TestAwaitSubscribed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{onMessage: func(p *peer, m message) bool {
+			switch m.field("channel") {
+			case "refused":
+				p.send(`{"event":"pusher:subscription_error","channel":"refused","data":{"type":"AuthError","error":"no","status":401}}`)
+				return true
+			case "slow":
+				return true
+			}
+			return false
+		}}
+		c := newClient(t, f)
+		good, refused, slow, gone := subscribe(t, c, "good"), subscribe(t, c, "refused"), subscribe(t, c, "slow"), subscribe(t, c, "slow2")
+		f.onDial = func(context.Context, int) error { time.Sleep(time.Second); return nil }
+		c.Connect()
+		if err := good.AwaitSubscribed(t.Context()); err != nil {
+			t.Errorf("good: %v", err)
+		}
+		e, ok := errors.AsType[*client.SubscriptionError](refused.AwaitSubscribed(t.Context()))
+		if !ok || e.Kind != client.SubscriptionServer || e.Status != 401 || e.Type != "AuthError" || e.Message != "no" {
+			t.Errorf("refused: %+v", e)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := slow.AwaitSubscribed(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("slow: %v", err)
+		}
+		go func() { time.Sleep(time.Second); gone.Unsubscribe(); time.Sleep(time.Second); c.Close() }()
+		gone.Unsubscribe()
+		if err := gone.AwaitSubscribed(t.Context()); !errors.Is(err, client.ErrUnsubscribed) {
+			t.Errorf("unsubscribed: %v", err)
+		}
+		if err := slow.AwaitSubscribed(t.Context()); !errors.Is(err, client.ErrClosed) {
+			t.Errorf("closed: %v", err)
+		}
+	})
+}
+
+// Covers 55, 56.
+func TestUnsubscribe(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{}
+		c := newClient(t, f)
+		ch := subscribe(t, c, "news")
+		calls := 0
+		b := ch.Bind("e", func(context.Context, client.Event) { calls++ })
+		var ended []string
+		client.On(c, func(_ context.Context, u client.Unsubscribed) { ended = append(ended, u.Channel.Name()) })
+		connect(t, c)
+		ch.Unsubscribe()
+		ch.Unsubscribe()
+		if b.Active() || ch.State() != client.SubEnded || ch.Bind("e", nil).Active() {
+			t.Errorf("binding active %t, state %v", b.Active(), ch.State())
+		}
+		f.peer(t, 1).event("e", "news", "x")
+		settle()
+		if got := f.peer(t, 1).received("pusher:unsubscribe"); channels(got) != "unsubscribe news" || calls != 0 {
+			t.Errorf("sent %s, %d calls", channels(got), calls)
+		}
+		again := subscribe(t, c, "news")
+		again.Bind("e", func(context.Context, client.Event) { calls += 100 })
+		settle()
+		f.peer(t, 1).event("e", "news", "x")
+		settle()
+		if again == ch || calls != 100 || len(ended) != 1 {
+			t.Errorf("%d calls, Unsubscribed %v", calls, ended)
+		}
+		c.Disconnect()
+		c.UnsubscribeAll()
+		connect(t, c)
+		if len(f.last(t).received()) != 0 || len(c.Channels()) != 0 {
+			t.Errorf("sent %v", f.last(t).received())
+		}
+	})
+}
+
+// Covers 58, 59, T62, T63.
+func TestUnsubscribeBeforeTheAnswer(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			answers := make(chan message, 1)
+			f := &fake{onMessage: func(p *peer, m message) bool {
+				if m.Event == "pusher:subscribe" {
+					answers <- m
+					return true
+				}
+				return false
+			}}
+			c := newClient(t, f)
+			confirmed := 0
+			client.On(c, func(context.Context, client.Subscribed) { confirmed++ })
+			ch := subscribe(t, c, "news")
+			connect(t, c)
+			m := <-answers
+			ch.Unsubscribe()
+			settle()
+			if got := f.peer(t, 1).received("pusher:unsubscribe"); len(got) != 0 {
+				t.Errorf("unsubscribed before the answer")
+			}
+			if lost {
+				f.peer(t, 1).conn.reset()
+				time.Sleep(time.Minute)
+				if got := f.peer(t, 2).received(); len(got) != 0 {
+					t.Errorf("the channel came back: %v", got)
+				}
+				return
+			}
+			f.peer(t, 1).confirm(m)
+			settle()
+			if got := channels(f.peer(t, 1).received()); got != "subscribe news, unsubscribe news" || confirmed != 0 {
+				t.Errorf("sent %s, %d confirmations told", got, confirmed)
+			}
+		})
+	}
+}
+
+// Covers 60, T64.
+func TestLastCallDecides(t *testing.T) {
+	// Every sequence of up to 6 calls, with answers after each of them or
+	// only at the end.
+	for n := 1; n <= 6; n++ {
+		for answered := range 1 << n {
+			bubble(t, func(t *testing.T) { playCalls(t, n, answered) })
+		}
+	}
+}
+
+// playCalls subscribes and unsubscribes in turn; the bits of answered say
+// after which calls the service answers what it was asked until then.
+func playCalls(t *testing.T, n, answered int) {
+	var waiting []message
+	have := map[string]bool{}
+	f := &fake{}
+	f.onMessage = func(p *peer, m message) bool {
+		switch m.Event {
+		case "pusher:subscribe":
+			if have["news"] {
+				t.Error("subscribed twice")
+			}
+			have["news"] = true
+			waiting = append(waiting, m)
+		case "pusher:unsubscribe":
+			if !have["news"] {
+				t.Error("unsubscribed without a subscription")
+			}
+			delete(have, "news")
+		}
+		return true
+	}
+	c := newClient(t, f)
+	connect(t, c)
+	answer := func() {
+		settle()
+		for len(waiting) > 0 {
+			m := waiting[0]
+			waiting = waiting[1:]
+			f.peer(t, 1).confirm(m)
+			settle()
+		}
+	}
+	for i := range n {
+		if i%2 == 0 {
+			subscribe(t, c, "news")
+		} else {
+			c.Unsubscribe("news")
+		}
+		if answered&(1<<i) != 0 {
+			answer()
+		}
+	}
+	answer()
+	want := n%2 == 1
+	ch, ok := c.Channel("news")
+	if ok != want || have["news"] != want || ok && !ch.Subscribed() {
+		t.Errorf("%d calls, answered %b: registered %t, the service has it %t", n, answered, ok, have["news"])
+	}
+}
+
+// Covers 61, 62, 92.
+func TestChannelsAfterAReconnect(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{}
+		members := `{"presence":{"hash":{"me":null,"ann":{"n":1},"bob":null}}}`
+		f.onMessage = func(p *peer, m message) bool {
+			if m.field("channel") == "presence-x" {
+				p.event("pusher_internal:subscription_succeeded", "presence-x", members)
+				return true
+			}
+			return false
+		}
+		var sockets []string
+		c := newClient(t, f, func(cfg *client.Config) {
+			cfg.ChannelAuthorizer = client.ChannelAuthorizerFunc(func(_ context.Context, r client.AuthRequest) (client.Auth, error) {
+				sockets = append(sockets, r.SocketID)
+				return client.Auth{Auth: "key:" + r.SocketID, ChannelData: `{"user_id":"me"}`}, nil
+			})
+		})
+		public, presence := subscribe(t, c, "news"), subscribe(t, c, "presence-x")
+		calls, memberEvents := 0, 0
+		public.Bind("e", func(context.Context, client.Event) { calls++ })
+		client.On(c, func(context.Context, client.MemberAdded) { memberEvents++ })
+		client.On(c, func(context.Context, client.MemberRemoved) { memberEvents++ })
+		var confirmed []client.Subscribed
+		client.On(presence, func(_ context.Context, s client.Subscribed) { confirmed = append(confirmed, s) })
+		connect(t, c)
+		if presence.Members().Len() != 3 || presence.Members().MyID() != "me" {
+			t.Errorf("members %v", presence.Members())
+		}
+		members = `{"presence":{"hash":{"me":null,"ann":{"n":2},"eve":null}}}`
+		f.peer(t, 1).close(4100, "")
+		settle()
+		if public.Subscribed() || presence.Subscribed() || presence.Members().Len() != 0 || presence.Members().MyID() != "" || presence.State() != client.SubIdle {
+			t.Errorf("without a connection: %v, %d members", presence.State(), presence.Members().Len())
+		}
+		time.Sleep(5 * time.Second)
+		settle()
+		f.peer(t, 2).event("e", "news", "x")
+		settle()
+		if got := f.peer(t, 2).received("pusher:subscribe"); channels(got) != "subscribe news, subscribe presence-x" || got[1].field("auth") != "key:2.2" || calls != 1 {
+			t.Errorf("sent %v, %d calls", got, calls)
+		}
+		if strings.Join(sockets, " ") != "1.1 2.2" {
+			t.Errorf("authorized for %v", sockets)
+		}
+		s := confirmed[1]
+		if !s.Resubscribed || len(s.Joined) != 1 || s.Joined[0].ID != "eve" || len(s.Left) != 1 || s.Left[0].ID != "bob" || s.Members.Len() != 3 || confirmed[0].Joined != nil {
+			t.Errorf("Subscribed = %+v", s)
+		}
+		if memberEvents != 0 {
+			t.Errorf("%d member events", memberEvents)
+		}
+	})
+}
+
+// Covers 63.
+func TestRefusedSubscription(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		refuse := true
+		f := &fake{onMessage: func(p *peer, m message) bool {
+			if m.Event == "pusher:subscribe" && refuse {
+				p.send(`{"event":"pusher:subscription_error","channel":"news","data":"{\"type\":\"LimitReached\",\"error\":\"full\",\"status\":4004}"}`)
+				return true
+			}
+			return false
+		}}
+		c := newClient(t, f)
+		ch := subscribe(t, c, "news")
+		var failed []*client.SubscriptionError
+		named := ""
+		client.On(ch, func(_ context.Context, s client.SubscriptionFailed) { failed = append(failed, s.Err) })
+		ch.Bind("pusher:subscription_error", func(_ context.Context, e client.Event) { named = e.Data })
+		connect(t, c)
+		if ch.State() != client.SubFailed || len(failed) != 1 || failed[0].Type != "LimitReached" || failed[0].Status != 4004 || failed[0].WillRetry || !strings.Contains(named, "LimitReached") {
+			t.Errorf("state %v, %+v, %s", ch.State(), failed, named)
+		}
+		refuse = false
+		if err := ch.Resubscribe(); err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		if !ch.Subscribed() || ch.Err() != nil || len(f.peer(t, 1).received("pusher:subscribe")) != 2 {
+			t.Errorf("after Resubscribe: %v, %v", ch.State(), ch.Err())
+		}
+		if err := ch.Resubscribe(); err != nil || len(f.peer(t, 1).received("pusher:subscribe")) != 2 {
+			t.Errorf("Resubscribe when subscribed = %v", err)
+		}
+		ch.Unsubscribe()
+		if err := ch.Resubscribe(); !errors.Is(err, client.ErrUnsubscribed) {
+			t.Errorf("Resubscribe when unsubscribed = %v", err)
+		}
+	})
+}
+
+// Covers 64, T70.
+func TestNoAnswerToASubscription(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{onMessage: func(p *peer, m message) bool { return m.Event == "pusher:subscribe" }}
+		c := newClient(t, f)
+		ch := subscribe(t, c, "news")
+		var failed []*client.SubscriptionError
+		client.On(c, func(_ context.Context, s client.SubscriptionFailed) { failed = append(failed, s.Err) })
+		r := record(c)
+		connect(t, c)
+		f.peer(t, 1).send(`{"event":"pusher:error","data":{"code":null,"message":"Existing subscription to channel x"}}`)
+		time.Sleep(29 * time.Second)
+		if len(failed) != 0 || ch.State() != client.SubRequested {
+			t.Errorf("failed before SubscribeTimeout: %v, %v", failed, ch.State())
+		}
+		time.Sleep(time.Hour)
+		if len(failed) != 1 || failed[0].Kind != client.SubscriptionTimeout || failed[0].WillRetry || ch.State() != client.SubFailed || len(f.peer(t, 1).received("pusher:subscribe")) != 1 {
+			t.Errorf("%v, state %v, sent %v", failed, ch.State(), f.peer(t, 1).received("pusher:subscribe"))
+		}
+		f.peer(t, 1).event("pusher_internal:subscription_succeeded", "news", "{}")
+		settle()
+		if !ch.Subscribed() {
+			t.Error("an answer that comes late is not taken")
+		}
+		if text := r.take(); !strings.Contains(text, "failure: client: the service says: Existing subscription") {
+			t.Errorf("told %s", text)
+		}
+	})
+}
+
+// Covers 65.
+func TestSubscriptionCount(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{}
+		c := newClient(t, f)
+		ch := subscribe(t, c, "news")
+		var counts []int
+		named := ""
+		client.On(ch, func(_ context.Context, s client.SubscriptionCount) { counts = append(counts, s.Count) })
+		ch.Bind("pusher:subscription_count", func(_ context.Context, e client.Event) { named += e.Data })
+		connect(t, c)
+		if _, ok := ch.SubscriptionCount(); ok {
+			t.Error("there is a count before there was one")
+		}
+		f.peer(t, 1).event("pusher_internal:subscription_count", "news", `{"subscription_count":3}`)
+		f.peer(t, 1).event("pusher_internal:subscription_count", "news", `{"subscription_count":0}`)
+		f.peer(t, 1).event("pusher_internal:subscription_count", "news", `{}`)
+		settle()
+		if n, ok := ch.SubscriptionCount(); n != 0 || !ok || fmt.Sprint(counts) != "[3 0]" || named != `{"subscription_count":3}{"subscription_count":0}` {
+			t.Errorf("count %d %t, told %v, %s", n, ok, counts, named)
+		}
+		f.peer(t, 1).conn.reset()
+		settle()
+		if _, ok := ch.SubscriptionCount(); ok {
+			t.Error("the count is that of the last connection")
+		}
+	})
+}
+
+// Covers 66, 79.
+func TestEventsOfOtherChannels(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{}
+		c := newClient(t, f)
+		var got []string
+		note := func(who string) client.Handler {
+			return func(_ context.Context, e client.Event) { got = append(got, who+":"+e.Name+"@"+e.Channel) }
+		}
+		subscribe(t, c, "a").Bind("e", note("a"))
+		subscribe(t, c, "b").Bind("e", note("b"))
+		c.Bind("e", note("client"))
+		connect(t, c)
+		p := f.peer(t, 1)
+		p.event("e", "a", "x")
+		p.event("e", "other", "x")
+		p.event("e", "", "x")
+		p.event("pusher_internal:member_added", "other", `{"user_id":"1"}`)
+		settle()
+		if want := "a:e@a client:e@a client:e@other client:e@"; strings.Join(got, " ") != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if n := c.Stats().EventsWithoutChannel; n != 2 {
+			t.Errorf("%d events without channel, want 2", n)
+		}
+	})
+}
+
+// Covers T87.
+func TestTenThousandChannels(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{}
+		c := newClient(t, f)
+		for i := range 10000 {
+			subscribe(t, c, fmt.Sprintf("c%04d", i))
+		}
+		connect(t, c)
+		f.peer(t, 1).conn.reset()
+		settle()
+		for n := 1; n <= 2; n++ {
+			sent := f.peer(t, n).received("pusher:subscribe")
+			if len(sent) != 10000 || !slices.IsSortedFunc(sent, func(a, b message) int { return strings.Compare(string(a.Data), string(b.Data)) }) {
+				t.Errorf("connection %d: %d subscriptions, in order of subscribing or not", n, len(sent))
+			}
+		}
+		for _, ch := range c.Channels() {
+			if !ch.Subscribed() {
+				t.Fatalf("%s is %v", ch.Name(), ch.State())
+			}
+		}
+	})
+}
