@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -49,19 +50,19 @@ func check(s streams, source config.Source) error {
 	return nil
 }
 
-// checkKept says which apps belfry serve would find in the data directory.
+// checkKept says which apps belfry serve would serve.
 func checkKept(w io.Writer, dir string) error {
 	kept, err := config.KeptApps(dir)
 	if err != nil {
 		return err
 	}
-	if len(kept) == 0 {
-		fmt.Fprintf(w, "\nNo apps: the first start makes one with random credentials in %s.\n", dir)
+	if len(kept) > 0 {
+		fmt.Fprintf(w, "\nNo apps configured: those of %s are imported at the next start.\n", filepath.Join(dir, config.KeptFile))
+		for _, app := range kept {
+			fmt.Fprintf(w, "APP %s  %s\n", app.ID, app.Name)
+		}
 		return nil
 	}
-	fmt.Fprintf(w, "\nNo apps configured: these of %s are served.\n", dir)
-	for _, app := range kept {
-		fmt.Fprintf(w, "APP %s  %s\n", app.ID, app.Name)
-	}
+	fmt.Fprintf(w, "\nNo apps configured: those made at run time are served, and the first start makes one with random credentials in %s.\n", dir)
 	return nil
 }

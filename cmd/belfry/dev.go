@@ -34,7 +34,8 @@ first event and the lines of code that connect an application.
 None of it is ever on in belfry serve.`,
 		Example: `  belfry dev
   belfry dev --listen 127.0.0.1:7001 --admin-listen off
-  belfry dev --unlimited                       for load tests: no limits on the app`,
+  belfry dev --unlimited                       for load tests: no limits on the app
+  belfry apps create --name other              another app of a running dev`,
 		Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return d.run(command.Context(), s)
@@ -43,7 +44,7 @@ None of it is ever on in belfry serve.`,
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&d.listen, "listen", devListen, "where to serve: an `address` of this machine alone")
-	flags.StringVar(&d.adminListen, "admin-listen", "127.0.0.1:6002", "where to answer health and metrics: an `address` of this machine alone, or off")
+	flags.StringVar(&d.adminListen, "admin-listen", "127.0.0.1:6002", "where to answer health, metrics and belfry apps: an `address` of this machine alone, or off")
 	flags.BoolVar(&d.unlimited, "unlimited", false, "lift the limits of the app, such as 10 client events a second")
 	flags.BoolVar(&d.debug, "debug", false, "log every request to the HTTP API")
 	return command
@@ -78,7 +79,9 @@ func (d devService) run(ctx context.Context, s streams) error {
 	node, err = openNode(server.Config{
 		Listen:                 d.listen,
 		AdminListen:            d.adminListen,
+		AdminToken:             devToken,
 		Apps:                   []*apps.App{app},
+		Hosts:                  devsite.Loopback,
 		SubscriptionErrorFrame: true,
 		Root:                   site,
 		Log:                    log,

@@ -14,7 +14,7 @@ import (
 )
 
 // newLog returns the log of a service.
-func newLog(w io.Writer, level slog.Level, format string) *slog.Logger {
+func newLog(w io.Writer, level slog.Leveler, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))

@@ -88,6 +88,7 @@ host and port are changed. It is not affiliated with Pusher.`,
 		Example: `  belfry dev                                   try it out, on this machine only
   belfry serve --config belfry.yaml            run it
   belfry check --config belfry.yaml            see whether a configuration is right
+  belfry apps create --name shop               make an app while the service runs
   belfry subscribe news                        watch a channel
   belfry trigger news hello '{"text":"hi"}'    send an event`,
 		SilenceErrors:     true,
@@ -100,7 +101,7 @@ host and port are changed. It is not affiliated with Pusher.`,
 	root.SetFlagErrorFunc(flagError)
 	cobra.AddTemplateFunc("wrapped", func(flags *pflag.FlagSet) string { return flags.FlagUsagesWrapped(helpWidth) })
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
-	root.AddCommand(newDev(s), newServe(s), newCheck(s), newTrigger(s), newSubscribe(s), newBench(s), newVersion(s))
+	root.AddCommand(newDev(s), newServe(s), newCheck(s), newTrigger(s), newSubscribe(s), newApps(s), newBench(s), newVersion(s))
 	return root
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -28,13 +27,17 @@ mistake keeps the service from starting; belfry check finds them without
 starting anything.
 
 Without apps in the configuration, the first start makes one with random
-credentials, prints them once, and keeps them in the data directory.`,
+credentials and prints them once. belfry apps makes more while the service runs.
+
+The file is read again when it changes and on a SIGHUP. A file with mistakes
+changes nothing, and the log says every one.`,
 		Example: `  belfry serve --config belfry.yaml
   belfry serve --listen 0.0.0.0:6001 --data-dir /var/lib/belfry
   BELFRY_CONFIG=/etc/belfry.yaml BELFRY_LOG_LEVEL=debug belfry serve
 
   curl http://127.0.0.1:6002/readyz            is it taking clients?
-  curl http://127.0.0.1:6002/metrics           what is it doing?`,
+  curl http://127.0.0.1:6002/metrics           what is it doing?
+  belfry apps create --name shop               another app`,
 		Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return serve(command.Context(), s, config.Source{File: file, Environ: os.Environ(), Flags: command.Flags()})
@@ -56,39 +59,56 @@ func serve(ctx context.Context, s streams, source config.Source) error {
 	if err != nil {
 		return err
 	}
-	log := newLog(s.err, cfg.LogLevel, cfg.LogFormat)
-	for _, warning := range cfg.Warnings {
-		log.Warn("doubtful configuration", "place", warning.Place.String(), "setting", warning.Name, "reason", warning.Text)
-	}
+	hangup, forget := onHangup()
+	defer forget()
+	level := new(slog.LevelVar)
+	level.Set(cfg.LogLevel)
+	log := newLog(s.err, level, cfg.LogFormat)
+	logWarnings(cfg, log)
 	log.Info("starting", "version", versionLine(), "config", cfg.File)
+	cfg.Server.Log, cfg.Server.DataDir = log, cfg.DataDir
 	if len(cfg.Server.Apps) == 0 {
 		adviseOfFile(cfg, log)
-		if err := serveKept(cfg, s.out, log); err != nil {
+		if cfg.Server.Import, err = config.KeptApps(cfg.DataDir); err != nil {
 			return err
 		}
+		cfg.Server.FirstApp = func(app *apps.App) { printCredentials(s.out, app) }
 	}
-	cfg.Server.Log = log
 	node, err := openNode(cfg.Server)
 	if err != nil {
 		return err
 	}
-	return runNode(ctx, node, log)
+	if len(cfg.Server.Import) > 0 {
+		putAway(cfg.DataDir, log)
+	}
+	r := &reloader{source: source, start: cfg, node: node, level: level, log: log, hangup: hangup, reload: cfg.Reload}
+	r.measure(node.Registerer())
+	ctx, cancel := context.WithCancel(ctx)
+	reloading := make(chan struct{})
+	go func() {
+		defer close(reloading)
+		r.run(ctx)
+	}()
+	err = runNode(ctx, node, log)
+	cancel()
+	<-reloading
+	return err
 }
 
-// serveKept puts the apps of the data directory into cfg. An app that was
-// made is shown at once: whatever fails later, it is kept, and the next start
-// is not the first any more.
-func serveKept(cfg *config.Config, out io.Writer, log *slog.Logger) error {
-	list, made, err := config.FirstApps(cfg.DataDir)
+func logWarnings(cfg *config.Config, log *slog.Logger) {
+	for _, warning := range cfg.Warnings {
+		log.Warn("doubtful configuration", "place", warning.Place.String(), "setting", warning.Name, "reason", warning.Text)
+	}
+}
+
+// putAway renames the file of apps that are kept elsewhere now.
+func putAway(dir string, log *slog.Logger) {
+	name, err := config.PutAway(dir)
 	if err != nil {
-		return err
+		log.Warn("the file of apps that were imported stays; it has no effect any more", "err", err)
+		return
 	}
-	if made {
-		printCredentials(out, cfg.DataDir, list[0])
-	}
-	log.Info("no apps configured; serving those of the data directory", "data_dir", cfg.DataDir, "apps", len(list))
-	cfg.Server.Apps = list
-	return nil
+	log.Info("the file of apps that were imported was put away; it has secrets, remove it", "file", name)
 }
 
 // adviseOfFile warns of a file that lies ready and is not used.
@@ -98,9 +118,10 @@ func adviseOfFile(cfg *config.Config, log *slog.Logger) {
 	}
 }
 
-// printCredentials tells a person what was made. It is the only place where a
-// secret is printed, and happens once in the life of a data directory.
-func printCredentials(w io.Writer, dir string, app *apps.App) {
+// printCredentials tells a person what was made. It happens once in the life
+// of a data directory, at once: whatever fails later, the app is kept, and the
+// next start is not the first any more.
+func printCredentials(w io.Writer, app *apps.App) {
 	pair := app.Keys[0]
 	fmt.Fprintf(w, `
 This is the first start, so an app was made:
@@ -109,7 +130,8 @@ This is the first start, so an app was made:
   key      %s
   secret   %s
 
-They are kept in %s and will not be shown again.
+The secret will not be shown again. belfry apps changes the app, gives it other
+credentials, and makes more.
 
-`, app.ID, pair.Key, pair.Secret, filepath.Join(dir, config.FirstAppsFile))
+`, app.ID, pair.Key, pair.Secret)
 }

@@ -219,7 +219,7 @@ func TestCheckSaysWhatWouldRun(t *testing.T) {
 func TestCheckSaysThatAnAppWouldBeMade(t *testing.T) {
 	dir := t.TempDir()
 	status, out, _ := runCommand(t, setup{dir: dir}, "check")
-	if status != 0 || !strings.Contains(out, "No apps: the first start makes one with random credentials in belfry-data.") {
+	if status != 0 || !strings.Contains(out, "the first start makes one with random credentials in belfry-data.") {
 		t.Errorf("check = %d\n%s", status, out)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "belfry-data")); err == nil {

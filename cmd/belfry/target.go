@@ -20,6 +20,7 @@ const (
 	devAppID  = "app-id"
 	devKey    = "app-key"
 	devSecret = "app-secret"
+	devToken  = "admin-token-of-dev"
 	devListen = "127.0.0.1:6001"
 )
 

@@ -222,79 +222,32 @@ func TestReadableSecretsAreWarnedOf(t *testing.T) {
 	}
 }
 
-func TestFirstAppsAreMadeOnce(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
-	first, made, err := FirstApps(dir)
-	if err != nil || !made || len(first) != 1 {
-		t.Fatalf("FirstApps = %v, %v, %v, want one app, made", first, made, err)
-	}
-	if app := first[0]; len(app.Keys[0].Key) != 20 || len(app.Keys[0].Secret) != 40 || len(app.ID) != 6 {
-		t.Errorf("app %q has a key of %d and a secret of %d characters", app.ID, len(app.Keys[0].Key), len(app.Keys[0].Secret))
-	}
-	again, made, err := FirstApps(dir)
-	if err != nil || made {
-		t.Fatalf("second FirstApps = %v, %v, want the same, not made", made, err)
-	}
-	if diff := cmp.Diff(first, again, asWritten); diff != "" {
-		t.Errorf("a second start has another app:\n%s", diff)
-	}
-	other, _, err := FirstApps(t.TempDir())
-	if err != nil || other[0].Keys[0] == first[0].Keys[0] {
-		t.Errorf("two services have the same credentials (err %v)", err)
-	}
-	for name, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, FirstAppsFile): 0o600} {
-		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
-			t.Errorf("mode of %s = %v (%v), want %v", name, info.Mode().Perm(), err, want)
-		}
-	}
-	if left, _ := os.ReadDir(dir); len(left) != 1 {
-		t.Errorf("the data directory has %d files, want 1", len(left))
-	}
-}
-
-func TestFirstAppsOfProcessesThatStartTogether(t *testing.T) {
+func TestKeptApps(t *testing.T) {
 	dir := t.TempDir()
-	type result struct {
-		key  string
-		made bool
-		err  error
+	if list, err := KeptApps(dir); err != nil || list != nil {
+		t.Errorf("KeptApps of an empty directory = %v, %v, want none", list, err)
 	}
-	results := make(chan result)
-	for range 8 {
-		go func() {
-			list, made, err := FirstApps(dir)
-			if err != nil {
-				results <- result{err: err}
-				return
-			}
-			results <- result{list[0].Keys[0].Key, made, nil}
-		}()
-	}
-	keys, makers := map[string]bool{}, 0
-	for range 8 {
-		r := <-results
-		if r.err != nil {
-			t.Error(r.err)
-		}
-		keys[r.key] = true
-		if r.made {
-			makers++
+	name := filepath.Join(dir, KeptFile)
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if len(keys) != 1 || makers != 1 {
-		t.Errorf("%d different keys and %d makers, want 1 and 1", len(keys), makers)
-	}
-}
-
-func TestBrokenFirstAppsAreNotReplaced(t *testing.T) {
-	dir := t.TempDir()
-	name := filepath.Join(dir, FirstAppsFile)
-	if err := os.WriteFile(name, []byte("apps:\n  - id: x\n    keys: [{key: k, secret: }]\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, _, err := FirstApps(dir)
+	write("apps:\n  - id: x\n    keys: [{key: k, secret: }]\n")
+	_, err := KeptApps(dir)
 	if want := name + ":3: apps[0].keys[0].secret: is missing"; err == nil || err.Error() != want {
-		t.Errorf("FirstApps = %v, want %s", err, want)
+		t.Errorf("KeptApps = %v, want %s", err, want)
+	}
+	write("apps:\n  - id: x\n    keys: [{key: k, secret: s}]\n")
+	if list, err := KeptApps(dir); err != nil || len(list) != 1 || list[0].ID != "x" {
+		t.Errorf("KeptApps = %v, %v, want app x", list, err)
+	}
+	if now, err := PutAway(dir); err != nil || now != name+".imported" {
+		t.Errorf("PutAway = %q, %v", now, err)
+	}
+	if list, err := KeptApps(dir); err != nil || list != nil {
+		t.Errorf("KeptApps of what was put away = %v, %v, want none", list, err)
 	}
 }
 

@@ -60,7 +60,7 @@ func New(c Config) http.Handler {
 // around the browser's rule of same origin (DNS rebinding).
 func thisMachine(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !loopback(r.Host) {
+		if !Loopback(r.Host) {
 			http.Error(w, "belfry dev answers to the names of this machine only, such as localhost and 127.0.0.1", http.StatusForbidden)
 			return
 		}
@@ -68,9 +68,9 @@ func thisMachine(next http.Handler) http.Handler {
 	})
 }
 
-// loopback reports whether a Host header names this machine by an address or
+// Loopback reports whether a Host header names this machine by an address or
 // a name that no server can point elsewhere.
-func loopback(hostport string) bool {
+func Loopback(hostport string) bool {
 	host, port := splitHost(hostport)
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return false

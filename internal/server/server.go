@@ -41,7 +41,7 @@ type Config struct {
 	TLSCertFile string // PEM, read again when it changes
 	TLSKeyFile  string
 	AdminListen string // health, metrics and the admin API; empty: none
-	AdminToken  string // what the admin API asks for; empty: there is none
+	AdminToken  string // what the admin API asks for; empty: the one that DataDir keeps, and no API without DataDir
 	Path        string // prefix in front of /app and /apps; empty, or as in "/realtime"
 
 	// DataDir is where the engine keeps what it has to remember. Empty means in
@@ -158,6 +158,9 @@ func New(cfg Config) (_ *Server, err error) {
 	})
 	s.onStop("hub", func(context.Context) error { s.hub.Close(); return nil })
 	s.onStop("sockets", s.loops.Stop)
+	if err := s.adminToken(); err != nil {
+		return nil, err
+	}
 	used, err := s.openUsage()
 	if err != nil {
 		return nil, err
@@ -194,6 +197,10 @@ func (s *Server) administration(used *usage.Recorder) http.Handler {
 		Log:        s.log,
 	})
 }
+
+// Registerer is where metrics of the process can be registered that are none of
+// the node's.
+func (s *Server) Registerer() prometheus.Registerer { return s.metrics }
 
 // Reconfigure makes true what can change while the node runs: the apps of the
 // configuration, the limits on connections and on attempts, and DrainTimeout.

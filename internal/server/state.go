@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/admin"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/engine"
@@ -72,6 +74,22 @@ func (s *Server) firstApps(ctx context.Context) error {
 	if first {
 		s.cfg.FirstApp(e.App)
 	}
+	return nil
+}
+
+// adminToken finds or makes what the admin API asks for, if there is one.
+func (s *Server) adminToken() error {
+	if s.cfg.AdminListen == "" || s.cfg.AdminToken != "" || s.cfg.DataDir == "" {
+		return nil
+	}
+	token, made, err := admin.Token(s.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	if made {
+		s.log.Info("token of the admin API made", "file", filepath.Join(s.cfg.DataDir, admin.TokenFile))
+	}
+	s.cfg.AdminToken = token
 	return nil
 }
 
