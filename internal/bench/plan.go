@@ -108,7 +108,7 @@ func (p *plan) own(connection, stream int) bool {
 // expected is how many deliveries one event on a channel makes.
 func (p *plan) expected(channel int) int {
 	if p.work == chats { // whoever sends counts too, and gets nothing
-		return p.receivers[channel] - 1
+		return max(p.receivers[channel]-1, 0)
 	}
 	return p.receivers[channel]
 }
