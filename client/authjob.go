@@ -29,11 +29,18 @@ type authJob struct {
 	refused func(err error, willRetry bool) // with Client.mu held
 }
 
-// An authQueue has the jobs of a client that wait for their turn.
+// An authQueue has the requests of a client that wait for their turn.
 type authQueue struct {
-	waiting []*authJob
-	running int
-	used    []any // by channels that are gone, for sweep
+	waiting    [][]*authJob // the jobs of each
+	collecting map[collector][]*authJob
+	running    int
+	used       []any // by channels that are gone, for sweep
+}
+
+// A collector is what jobs have in common that share a request.
+type collector struct {
+	with *BatchHTTPAuth
+	cn   *conn
 }
 
 // authorizeLocked asks an authorizer and calls granted or refused.
@@ -43,54 +50,56 @@ func (c *Client) authorizeLocked(cn *conn, j *authJob) {
 	c.enqueueLocked(j)
 }
 
+// enqueueLocked has a job wait for its turn. One for a batch authorizer waits
+// for others before: for what is asked at the same moment, or for its delay.
 func (c *Client) enqueueLocked(j *authJob) {
-	c.auth.waiting = append(c.auth.waiting, j)
+	b, ok := j.with.(*BatchHTTPAuth)
+	if !ok || j.name == "" {
+		c.auth.waiting = append(c.auth.waiting, []*authJob{j})
+		c.startAuthLocked()
+		return
+	}
+	key := collector{b, j.cn}
+	if c.auth.collecting == nil {
+		c.auth.collecting = make(map[collector][]*authJob)
+	}
+	c.auth.collecting[key] = append(c.auth.collecting[key], j)
+	if len(c.auth.collecting[key]) == 1 {
+		j.cn.s.afterLocked(b.Delay, func() { c.collectedLocked(key) })
+	}
+}
+
+// collectedLocked ends collecting.
+func (c *Client) collectedLocked(key collector) {
+	jobs := slices.DeleteFunc(c.auth.collecting[key], (*authJob).unwantedLocked)
+	delete(c.auth.collecting, key)
+	c.auth.waiting = slices.AppendSeq(c.auth.waiting, slices.Chunk(jobs, key.with.most()))
 	c.startAuthLocked()
 }
 
-// startAuthLocked starts jobs while there is room. Those of a batch
-// authorizer share one request, and the place of one.
+// unwantedLocked reports whether nobody wants the answer.
+func (j *authJob) unwantedLocked() bool { return j.dropped || j.cn.ctx.Err() != nil }
+
+// startAuthLocked makes requests while there is room.
 func (c *Client) startAuthLocked() {
 	for c.auth.running < c.cfg.AuthConcurrency && len(c.auth.waiting) > 0 {
-		first := c.auth.waiting[0]
+		jobs := slices.DeleteFunc(c.auth.waiting[0], (*authJob).unwantedLocked)
 		c.auth.waiting = c.auth.waiting[1:]
-		if first.dropped || first.cn.ctx.Err() != nil {
+		if len(jobs) == 0 {
 			continue
 		}
-		if b, ok := first.with.(*BatchHTTPAuth); ok && first.name != "" {
-			c.startBatchLocked(b, first)
-			continue
+		requests := make([]AuthRequest, len(jobs))
+		for i, j := range jobs {
+			requests[i] = j.request()
 		}
-		request := first.request()
-		c.runLocked([]*authJob{first}, func(ctx context.Context) []authResult {
-			return []authResult{ask(ctx, first.with, request)}
+		with := jobs[0].with
+		c.runLocked(jobs, func(ctx context.Context) []authResult {
+			if b, ok := with.(*BatchHTTPAuth); ok && requests[0].Channel != "" {
+				return b.authorize(ctx, requests)
+			}
+			return []authResult{ask(ctx, with, requests[0])}
 		})
 	}
-}
-
-// startBatchLocked collects what else is asked of a batch authorizer, after
-// its delay, and asks for all of it.
-func (c *Client) startBatchLocked(b *BatchHTTPAuth, first *authJob) {
-	if b.Delay > 0 && first.timer == nil {
-		first.timer = first.cn.s.afterLocked(b.Delay, func() {
-			c.auth.waiting = slices.Insert(c.auth.waiting, 0, first)
-			c.startAuthLocked()
-		})
-		return
-	}
-	jobs := []*authJob{first}
-	c.auth.waiting = slices.DeleteFunc(c.auth.waiting, func(j *authJob) bool {
-		same := !j.dropped && j.with == first.with && j.name != "" && j.cn == first.cn && len(jobs) < b.most()
-		if same {
-			jobs = append(jobs, j)
-		}
-		return same
-	})
-	requests := make([]AuthRequest, len(jobs))
-	for i, j := range jobs {
-		requests[i] = j.request()
-	}
-	c.runLocked(jobs, func(ctx context.Context) []authResult { return b.authorize(ctx, requests) })
 }
 
 // An authResult is what an authorizer said about one job.
@@ -264,5 +273,10 @@ func (c *Client) cancelAuthLocked(j *authJob) {
 
 // dropLocked forgets what waits for a connection that is gone.
 func (q *authQueue) dropLocked(cn *conn) {
-	q.waiting = slices.DeleteFunc(q.waiting, func(j *authJob) bool { return j.cn == cn })
+	q.waiting = slices.DeleteFunc(q.waiting, func(jobs []*authJob) bool { return jobs[0].cn == cn })
+	for key := range q.collecting {
+		if key.cn == cn {
+			delete(q.collecting, key)
+		}
+	}
 }
