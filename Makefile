@@ -18,15 +18,19 @@ inside   = $$(go list ./... | grep -vE '^$(blackbox)')
 
 .PHONY: help
 help: ## List what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1	/' | \
-		while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | \
+		while IFS=$$'\t' read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
+
+.PHONY: web
+web: ## Fetch the browser files of pusher-js that the service hands out (needs Node)
+	go generate ./web
 
 .PHONY: build
 build: ## Build bin/belfry, static, with its version from git
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/belfry ./cmd/belfry
 
 .PHONY: test
-test: setup lint unit conformance clients acceptance ## Everything; installs what the tests need, or says what is missing
+test: setup web lint unit conformance clients acceptance-node ## All but the browser runs of pusher-js's suite; installs what the tests need, or says what is missing
 
 .PHONY: check
 check: lint unit ## The gate before a commit: format, vet, staticcheck, tests without other processes
@@ -51,12 +55,16 @@ conformance: ## The black-box suite; prints how many statements of the protocol 
 	go test -race -count=1 -timeout 10m -v ./conformance | { grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)' || true; }
 
 .PHONY: clients
-clients: setup ## The official client libraries against the real binary
+clients: setup web ## The official client libraries against the real binary
 	E2E_REQUIRED=1 go test -race -count=1 -timeout 10m ./e2e
 
-.PHONY: acceptance
-acceptance: setup ## pusher-js's own integration suite, unmodified, against the real binary
+.PHONY: acceptance-node
+acceptance-node: setup ## pusher-js's own integration suite, unmodified, over WebSocket in Node (2 min)
 	E2E_ACCEPTANCE=1 go test -race -count=1 -timeout 10m -v ./e2e/acceptance
+
+.PHONY: acceptance
+acceptance: setup web ## The whole of that suite: Node and Chromium, every transport (15 min)
+	E2E_ACCEPTANCE=all go test -count=1 -timeout 40m -v ./e2e/acceptance
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (60s)
@@ -68,4 +76,4 @@ bench: ## Run the benchmarks; BENCH and BENCHTIME choose
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin e2e/acceptance/build
+	rm -rf bin e2e/acceptance/build web/dist/*.js
