@@ -78,23 +78,23 @@ func printApp(w io.Writer, reply []byte) error {
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range apps.Settings {
-		value, mark := text(s, app), ""
+		value := text(s, app)
 		if value != text(s, initial) && s.Name != "id" {
-			mark = "(default: " + text(s, initial) + ")"
+			value += "\t(default: " + text(s, initial) + ")"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, value, mark)
+		fmt.Fprintf(table, "%s\t%s\n", s.Name, value)
 	}
 	for i, hook := range about.Webhooks {
-		fmt.Fprintf(table, "webhooks[%d]\t%s\t\n", i, hook.URL)
+		fmt.Fprintf(table, "webhooks[%d]\t%s\n", i, hook.URL)
 	}
 	for i, k := range about.Keys {
-		fmt.Fprintf(table, "keys[%d]\t%s\t%s\n", i, k.Key, since(k.Created))
+		fmt.Fprintf(table, "keys[%d]\t%s%s\n", i, k.Key, since(k.Created))
 	}
 	switch about.Source {
 	case "configuration":
-		fmt.Fprintf(table, "source\tthe configuration of the service\t\n")
+		fmt.Fprintf(table, "source\tthe configuration of the service\n")
 	default:
-		fmt.Fprintf(table, "created\t%s\t\nupdated\t%s\t\nrevision\t%d\t\n", about.Created.Format(time.RFC3339), about.Updated.Format(time.RFC3339), about.Revision)
+		fmt.Fprintf(table, "created\t%s\nupdated\t%s\nrevision\t%d\n", about.Created.Format(time.RFC3339), about.Updated.Format(time.RFC3339), about.Revision)
 	}
 	return table.Flush()
 }
@@ -104,7 +104,7 @@ func since(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return "since " + t.Format(time.RFC3339)
+	return "\tsince " + t.Format(time.RFC3339)
 }
 
 // text is a setting as a person writes it.
