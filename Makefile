@@ -16,6 +16,8 @@ staticcheck := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 blackbox = github.com/belfryhq/belfry/(conformance|e2e)
 inside   = $$(go list ./... | grep -vE '^$(blackbox)')
 
+blackboxtest = go test -race -count=1 -timeout 10m -v ./conformance | { grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)' || true; }
+
 .PHONY: help
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | \
@@ -51,8 +53,9 @@ unit: ## Tests of the packages, with the race detector
 	go test -race -count=1 -timeout 5m $(inside)
 
 .PHONY: conformance
-conformance: ## The black-box suite; prints how many statements of the protocol it covers
-	go test -race -count=1 -timeout 10m -v ./conformance | { grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)' || true; }
+conformance: ## The black-box suite, for polled sockets and for portable ones; prints what it covers
+	$(blackboxtest)
+	BELFRY_WEBSOCKET_PORTABLE_SOCKETS=true $(blackboxtest)
 
 .PHONY: clients
 clients: setup web ## The official client libraries against the real binary
