@@ -166,6 +166,15 @@ func (s *Service) Stop() {
 	}
 }
 
+// Log returns what the process wrote before it was stopped or killed.
+func (s *Service) Log() string {
+	s.t.Helper()
+	if s.cmd != nil {
+		s.t.Fatal("Log of a service that runs")
+	}
+	return s.output.String()
+}
+
 // Kill ends the service without giving it a chance to say goodbye.
 func (s *Service) Kill() {
 	s.t.Helper()
