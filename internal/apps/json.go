@@ -165,17 +165,12 @@ func below(prefix string) []string {
 // that are not as they are by default. [App.Set] reads them back. The
 // webhooks are not among them: see [App.AppendWebhooks].
 func (a *App) AppendSettings(dst []byte, all bool) []byte {
-	initial := New()
+	initial := initial().written
 	inside := ""
-	for _, s := range Settings {
-		value, err := json.Marshal(setting.ToJSON(s.Get(a)))
-		if err != nil {
-			panic(fmt.Sprintf("apps: %s: %v", s.Name, err))
-		}
-		if !all && s.Name != "id" {
-			if like, _ := json.Marshal(setting.ToJSON(s.Get(initial))); bytes.Equal(value, like) {
-				continue
-			}
+	for i, s := range Settings {
+		value := written(s, a)
+		if !all && s.Name != "id" && bytes.Equal(value, initial[i]) {
+			continue
 		}
 		block, name, nested := strings.Cut(s.Name, ".")
 		if !nested {
@@ -197,6 +192,15 @@ func (a *App) AppendSettings(dst []byte, all bool) []byte {
 		dst = append(dst, '}')
 	}
 	return dst
+}
+
+// written is a setting of a as JSON.
+func written(s setting.Setting[App], a *App) []byte {
+	value, err := json.Marshal(setting.ToJSON(s.Get(a)))
+	if err != nil {
+		panic(fmt.Sprintf("apps: %s: %v", s.Name, err))
+	}
+	return value
 }
 
 // CheckKey reports what is wrong with a pair that somebody chose, or nil.

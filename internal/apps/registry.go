@@ -3,6 +3,7 @@ package apps
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"strings"
@@ -30,9 +31,59 @@ type Change struct {
 }
 
 // An index is what a registry knows at one moment. It is immutable.
-type index struct {
-	byID  map[string]*App
-	byKey map[string]*App
+type index struct{ byID, byKey table }
+
+// A table finds apps by name. It is in parts, so that a change copies only
+// those that it concerns.
+type table [tableParts]map[string]*App
+
+const tableParts = 128
+
+var tableSeed = maphash.MakeSeed()
+
+func part(name string) uint64 { return maphash.String(tableSeed, name) % tableParts }
+
+func (t *table) get(name string) *App { return t[part(name)][name] }
+
+func (t *table) len() int {
+	n := 0
+	for _, p := range t {
+		n += len(p)
+	}
+	return n
+}
+
+// all yields every app under its name, in no order.
+func (t *table) all(yield func(string, *App) bool) {
+	for _, p := range t {
+		for name, a := range p {
+			if !yield(name, a) {
+				return
+			}
+		}
+	}
+}
+
+// A draft is an index that is being made, and that nobody else has yet.
+type draft struct {
+	index
+	ownID, ownKey [tableParts]bool // parts that are not those of another index
+}
+
+// put makes a the app with that name in one of the tables; nil takes it away.
+func put(t *table, own *[tableParts]bool, name string, a *App) {
+	i := part(name)
+	if !own[i] {
+		t[i], own[i] = maps.Clone(t[i]), true
+	}
+	switch {
+	case a == nil:
+		delete(t[i], name)
+	case t[i] == nil:
+		t[i] = map[string]*App{name: a}
+	default:
+		t[i][name] = a
+	}
 }
 
 // NewRegistry returns a registry of those apps, or every reason why they can
@@ -48,61 +99,62 @@ func NewRegistry(list []*App) (*Registry, error) {
 }
 
 func newIndex(list []*App) (*index, error) {
-	ix := &index{byID: make(map[string]*App, len(list)), byKey: make(map[string]*App, len(list))}
+	d := new(draft)
 	var errs []error
 	for _, a := range list {
-		errs = append(errs, ix.add(a)...)
+		errs = append(errs, d.add(a)...)
 	}
-	return ix, errors.Join(errs...)
+	return &d.index, errors.Join(errs...)
 }
 
-// add puts an app into an index that nobody else has.
-func (ix *index) add(a *App) (errs []error) {
-	if ix.byID[a.ID] != nil {
+// add puts an app into a draft.
+func (d *draft) add(a *App) (errs []error) {
+	if d.byID.get(a.ID) != nil {
 		return []error{fmt.Errorf("apps: two apps have the id %q", a.ID)}
 	}
-	ix.byID[a.ID] = a
+	put(&d.byID, &d.ownID, a.ID, a)
 	for i := range a.Keys {
 		k := &a.Keys[i]
 		if k.signer == nil { // else the app is in use already
 			k.signer = protocol.NewSigner(k.Secret)
 		}
+		other := d.byKey.get(k.Key)
 		switch {
 		case k.Secret == "":
 			errs = append(errs, fmt.Errorf("apps: key %q of app %q has no secret", k.Key, a.ID))
-		case ix.byKey[k.Key] != nil:
-			errs = append(errs, fmt.Errorf("apps: key %q stands twice, in app %q and app %q", k.Key, ix.byKey[k.Key].ID, a.ID))
+		case other != nil:
+			errs = append(errs, fmt.Errorf("apps: key %q stands twice, in app %q and app %q", k.Key, other.ID, a.ID))
 		default:
-			ix.byKey[k.Key] = a
+			put(&d.byKey, &d.ownKey, k.Key, a)
 		}
 	}
 	return errs
 }
 
-// remove takes an app out of an index that nobody else has.
-func (ix *index) remove(a *App) {
-	delete(ix.byID, a.ID)
+// remove takes an app out of a draft.
+func (d *draft) remove(a *App) {
+	put(&d.byID, &d.ownID, a.ID, nil)
 	for _, k := range a.Keys {
-		delete(ix.byKey, k.Key)
+		put(&d.byKey, &d.ownKey, k.Key, nil)
 	}
 }
 
 // ByID returns the app with that id, or nil.
-func (r *Registry) ByID(id string) *App { return r.current.Load().byID[id] }
+func (r *Registry) ByID(id string) *App { return r.current.Load().byID.get(id) }
 
 // ByKey returns the app that has that key, or nil.
-func (r *Registry) ByKey(key string) *App { return r.current.Load().byKey[key] }
+func (r *Registry) ByKey(key string) *App { return r.current.Load().byKey.get(key) }
 
 // Len is the number of apps.
-func (r *Registry) Len() int { return len(r.current.Load().byID) }
+func (r *Registry) Len() int { return r.current.Load().byID.len() }
 
 // All returns the apps, ordered by id.
 func (r *Registry) All() []*App {
-	byID := r.current.Load().byID
-	list := make([]*App, 0, len(byID))
-	for _, id := range slices.Sorted(maps.Keys(byID)) {
-		list = append(list, byID[id])
+	var list []*App
+	for _, a := range r.current.Load().byID.all {
+		list = append(list, a)
 	}
+	slices.SortFunc(list, func(a, b *App) int { return strings.Compare(a.ID, b.ID) })
 	return list
 }
 
@@ -121,16 +173,16 @@ func (r *Registry) Watch(f func(Change)) {
 func (r *Registry) Change(edit func(byID map[string]*App)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old := r.current.Load().byID
-	edited := maps.Clone(old)
+	old := &r.current.Load().byID
+	edited := maps.Collect(old.all)
 	edit(edited)
 	var list []Change
 	for id, a := range edited {
-		if old[id] != a {
-			list = append(list, Change{Old: old[id], New: a})
+		if was := old.get(id); was != a {
+			list = append(list, Change{Old: was, New: a})
 		}
 	}
-	for id, a := range old {
+	for id, a := range old.all {
 		if edited[id] == nil {
 			list = append(list, Change{Old: a})
 		}
@@ -144,15 +196,15 @@ func (r *Registry) Change(edit func(byID map[string]*App)) error {
 func (r *Registry) Apply(put []*App, remove []string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old := r.current.Load().byID
+	old := &r.current.Load().byID
 	var list []Change
 	for _, a := range put {
-		if old[a.ID] != a {
-			list = append(list, Change{Old: old[a.ID], New: a})
+		if was := old.get(a.ID); was != a {
+			list = append(list, Change{Old: was, New: a})
 		}
 	}
 	for _, id := range remove {
-		if a := old[id]; a != nil {
+		if a := old.get(id); a != nil {
 			list = append(list, Change{Old: a})
 		}
 	}
@@ -164,24 +216,23 @@ func (r *Registry) applyLocked(list []Change) error {
 	if len(list) == 0 {
 		return nil
 	}
-	old := r.current.Load()
-	ix := &index{byID: maps.Clone(old.byID), byKey: maps.Clone(old.byKey)}
+	d := &draft{index: *r.current.Load()}
 	for _, c := range list {
 		if c.Old != nil {
-			ix.remove(c.Old)
+			d.remove(c.Old)
 		}
 	}
 	slices.SortFunc(list, func(c, d Change) int { return strings.Compare(c.id(), d.id()) })
 	var errs []error
 	for _, c := range list {
 		if c.New != nil {
-			errs = append(errs, ix.add(c.New)...)
+			errs = append(errs, d.add(c.New)...)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	r.current.Store(ix)
+	r.current.Store(&d.index)
 	for _, c := range list {
 		for _, f := range r.watchers {
 			f(c)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/setting"
@@ -98,14 +99,27 @@ func limitSize(name, initial, doc string, field func(*Limits) *int) setting.Sett
 		setting.Scalar(func(a *App) *int { return field(&a.Limits) }, setting.Size(0, setting.MaxSize)))
 }
 
-// New returns an app that has every default, and neither an id nor keys.
+// New returns an app that has every default, and neither an id nor keys. Its
+// lists are shared by all: replace them, do not write into them.
 func New() *App {
-	a := &App{}
-	for _, s := range Settings {
-		s.SetDefault(a)
-	}
-	return a
+	a := initial().app
+	return &a
 }
+
+// defaults are an app that has them all, and how AppendSettings writes each.
+type defaults struct {
+	app     App
+	written [][]byte
+}
+
+var initial = sync.OnceValue(func() defaults {
+	var d defaults
+	for _, s := range Settings {
+		s.SetDefault(&d.app)
+		d.written = append(d.written, written(s, &d.app))
+	}
+	return d
+})
 
 // maxAppID is longer than any id that was seen, and short enough for a log.
 const maxAppID = 128
