@@ -67,7 +67,9 @@ func TestAwaitConnected(t *testing.T) {
 		if err := c.AwaitConnected(ctx); err != nil {
 			t.Errorf("AwaitConnected when connected = %v", err)
 		}
-		f.hello = func(p *peer) string { p.close(4004, "Application is over connection quota"); return "" }
+		f.set(func() {
+			f.hello = func(p *peer) string { p.close(4004, "Application is over connection quota"); return "" }
+		})
 		f.last(t).conn.reset()
 		settle()
 		var lost *client.CloseError
@@ -85,7 +87,7 @@ func TestPingAfterSilence(t *testing.T) {
 		connect(t, c)
 		start := time.Now()
 		for range 26 { // what is sent is no activity
-			time.Sleep(10 * time.Second)
+			pass(10 * time.Second)
 			if err := c.Send(t.Context(), "client-x", 1, "private-x"); err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +119,7 @@ func TestAnythingIsAnAnswerToAPing(t *testing.T) {
 				c := newClient(t, f)
 				connect(t, c)
 				for range 5 {
-					time.Sleep(120*time.Second + 20*time.Second)
+					pass(120*time.Second + 20*time.Second)
 					answer(f.peer(t, 1))
 				}
 				if got := len(f.peer(t, 1).received("pusher:ping")); got != 5 || f.count() != 1 {
@@ -132,7 +134,7 @@ func TestAnythingIsAnAnswerToAPing(t *testing.T) {
 func TestHalfOpenConnection(t *testing.T) {
 	for name, break_ := range map[string]func(f *fake, p *peer){
 		"both ways":         func(_ *fake, p *peer) { p.conn.vanish() },
-		"peer is silent":    func(f *fake, _ *peer) { f.onMessage = func(*peer, message) bool { return true } },
+		"peer is silent":    func(_ *fake, p *peer) { p.f.set(func() { p.f.silent = true }) },
 		"kernel buffers it": func(_ *fake, p *peer) { p.conn.out.update(func() { p.conn.out.blackhole = true }) },
 	} {
 		for _, mode := range []client.PingMode{client.PingEvent, client.PingFrame} {
@@ -145,11 +147,11 @@ func TestHalfOpenConnection(t *testing.T) {
 					r.take()
 					p := f.peer(t, 1)
 					break_(f, p)
-					time.Sleep(149 * time.Second)
+					pass(149 * time.Second)
 					if err := c.Send(t.Context(), "client-x", 1, "private-x"); err != nil {
 						t.Errorf("Send before the cut = %v", err)
 					}
-					time.Sleep(time.Second)
+					pass(time.Second)
 					r.expect(t, name, "2m30s connected→connecting", "2m30s disconnected immediate", "2m30s connecting→connected")
 					if len(p.closing) != 0 || !p.ended() {
 						t.Errorf("Close frames %v, ended %t", p.closing, p.ended())
@@ -162,7 +164,7 @@ func TestHalfOpenConnection(t *testing.T) {
 		f := &fake{onMessage: func(*peer, message) bool { return true }}
 		c := newClient(t, f, func(cfg *client.Config) { cfg.Reconnect = client.NoReconnect() })
 		connect(t, c)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if !errors.Is(c.Err(), client.ErrPongTimeout) {
 			t.Errorf("Err = %v, want ErrPongTimeout", c.Err())
 		}
@@ -179,7 +181,7 @@ func TestServiceThatIgnoresPings(t *testing.T) {
 		c := newClient(t, f)
 		connect(t, c)
 		for range 20 {
-			time.Sleep(140 * time.Second)
+			pass(140 * time.Second)
 			f.peer(t, 1).event("e", "c", "x")
 		}
 		if f.count() != 1 {
@@ -195,7 +197,7 @@ func TestServiceThatPings(t *testing.T) {
 		c := newClient(t, f)
 		connect(t, c)
 		for range 60 {
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 			f.peer(t, 1).frame(ws.OpPing, []byte("x"))
 		}
 		settle()
@@ -242,18 +244,18 @@ func TestNotifyOffline(t *testing.T) {
 		c.NotifyOffline()
 		connect(t, c)
 		r.take()
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		c.NotifyOffline()
 		c.NotifyOffline()
 		settle()
 		if got := len(f.peer(t, 1).received("pusher:ping")); got != 1 {
 			t.Errorf("%d pings, want one at once", got)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		r.expect(t, "live link")
 		f.peer(t, 1).conn.vanish()
 		c.NotifyOffline()
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		r.expect(t, "dead link", "1m35s connected→connecting", "1m35s disconnected immediate", "1m35s connecting→connected")
 	})
 }
@@ -270,7 +272,7 @@ func TestSlowBytesAreActivity(t *testing.T) {
 		text := `{"event":"e","channel":"c","data":"` + strings.Repeat("x", 100) + `"}`
 		frame := append([]byte{0x81, 126, byte(len(text) >> 8), byte(len(text))}, text...)
 		for i := range frame {
-			time.Sleep(2 * time.Second)
+			pass(2 * time.Second)
 			p.conn.Write(frame[i : i+1])
 		}
 		settle()
@@ -313,13 +315,13 @@ func TestServerThatDoesNotRead(t *testing.T) {
 				errs <- c.Send(ctx, "client-x", strings.Repeat("x", 1000), "private-x")
 			}()
 		}
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		for range 10 {
 			if err := <-errs; !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("Send = %v, want its deadline", err)
 			}
 		}
-		time.Sleep(7 * time.Second)
+		pass(7 * time.Second)
 		r.expect(t, "WriteTimeout", "10s connected→connecting", "10s disconnected immediate", "10s connecting→connected")
 	})
 }
@@ -331,7 +333,7 @@ func TestSuspend(t *testing.T) {
 		c := newClient(t, f)
 		connect(t, c)
 		f.peer(t, 1).conn.vanish()
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		settle()
 		if f.count() != 2 || c.State() != client.StateConnected {
 			t.Errorf("%d connections, state %v; want one cut and one reconnect", f.count(), c.State())
@@ -360,7 +362,7 @@ func TestOldConnectionIsIgnored(t *testing.T) {
 		old.event("pusher_internal:subscription_succeeded", "news", "{}")
 		old.send(`{"event":"pusher:error","data":{"code":null,"message":"old"}}`)
 		old.close(4001, "old")
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		r.expect(t, "with the old connection", "0s connected→disconnected", "0s disconnected caller final",
 			"0s disconnected→connecting", "0s connecting→connected")
 		if len(got) != 0 || c.State() != client.StateConnected {

@@ -36,6 +36,7 @@ type fake struct {
 	accepted func(p *peer)
 
 	mu     sync.Mutex
+	silent bool // whether messages and pings are ignored
 	dials  int
 	times  []time.Time // of dials
 	peers  []*peer
@@ -77,6 +78,22 @@ type peer struct {
 	closing  []int // codes of Close frames that the client has sent
 }
 
+// set changes what a hook does, or the hook itself, while there are
+// connections.
+func (f *fake) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+// sync makes what was set visible to a hook, and reports whether messages are
+// ignored.
+func (f *fake) sync() (silent bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.silent
+}
+
 // dial is a Config.DialContext.
 func (f *fake) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	f.mu.Lock()
@@ -84,7 +101,7 @@ func (f *fake) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	n := f.dials
 	f.times = append(f.times, time.Now())
 	f.mu.Unlock()
-	if f.onDial != nil {
+	if f.sync(); f.onDial != nil {
 		if err := f.onDial(ctx, n); err != nil {
 			return nil, err
 		}
@@ -109,7 +126,7 @@ func (p *peer) serve() {
 		return
 	}
 	hello := fmt.Sprintf(`{"event":"pusher:connection_established","data":"{\"socket_id\":\"%s\",\"activity_timeout\":120}"}`, p.id)
-	if p.f.hello != nil {
+	if p.f.sync(); p.f.hello != nil {
 		hello = p.f.hello(p)
 	}
 	if hello != "" {
@@ -138,7 +155,7 @@ func (p *peer) serve() {
 			p.pongs++
 			p.mu.Unlock()
 		case ws.OpPing:
-			if p.f.onMessage == nil || !p.f.onMessage(p, message{Event: "ping frame", at: time.Now()}) {
+			if !p.f.sync() && (p.f.onMessage == nil || !p.f.onMessage(p, message{Event: "ping frame", at: time.Now()})) {
 				p.frame(ws.OpPong, payload)
 			}
 		case ws.OpText:
@@ -152,7 +169,7 @@ func (p *peer) upgrade() bool {
 	if err != nil {
 		return false
 	}
-	if p.f.onUpgrade != nil {
+	if p.f.sync(); p.f.onUpgrade != nil {
 		if answer := p.f.onUpgrade(p.n, r); answer != nil {
 			answer.Proto, answer.ProtoMajor, answer.ProtoMinor = "HTTP/1.1", 1, 1
 			answer.Write(p.conn)
@@ -173,7 +190,7 @@ func (p *peer) take(text []byte) {
 	p.mu.Lock()
 	p.messages = append(p.messages, m)
 	p.mu.Unlock()
-	if p.f.onMessage != nil && p.f.onMessage(p, m) {
+	if p.f.sync() || p.f.onMessage != nil && p.f.onMessage(p, m) {
 		return
 	}
 	switch m.Event {
@@ -331,7 +348,15 @@ func newClient(t testing.TB, f *fake, change ...func(*client.Config)) *client.Cl
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { shutdown(t, c) })
+	clients.Lock()
+	clients.list = append(clients.list, c)
+	clients.Unlock()
+	t.Cleanup(func() {
+		shutdown(t, c)
+		clients.Lock()
+		clients.list = nil
+		clients.Unlock()
+	})
 	return c
 }
 
@@ -351,8 +376,35 @@ func bubble(t *testing.T, test func(t *testing.T)) {
 	synctest.Test(t, test)
 }
 
+// pass lets time pass, and then everything happen that takes none.
+func pass(d time.Duration) {
+	publish()
+	time.Sleep(d)
+	settle()
+}
+
 // settle lets everything happen that takes no time.
-func settle() { synctest.Wait() }
+func settle() {
+	publish()
+	synctest.Wait()
+}
+
+// clients are those of the test that runs.
+var clients struct {
+	sync.Mutex
+	list []*client.Client
+}
+
+// publish makes what the test has read and written come before what functions
+// that are called from now on do, in the eyes of the race detector: every lock
+// of a client that they pass has been passed here before.
+func publish() {
+	clients.Lock()
+	defer clients.Unlock()
+	for _, c := range clients.list {
+		c.State()
+	}
+}
 
 // connect connects and waits for it.
 func connect(t testing.TB, c *client.Client) {

@@ -204,7 +204,7 @@ func TestBeforeConnect(t *testing.T) {
 		}
 		r.take()
 		f.last(t).close(4200, "")
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		r.expect(t, "veto", "0s connected→connecting", "0s disconnected immediate 4200", "0s in 10s",
 			"10s connecting→unavailable", "10s disconnected backoff", "10s in 15s", "25s unavailable→disconnected")
 		if c.Err() != nil || f.count() != 2 {
@@ -237,7 +237,7 @@ func TestDisconnectFromEveryState(t *testing.T) {
 				c := newClient(t, test.f)
 				if test.started {
 					c.Connect()
-					time.Sleep(test.after)
+					pass(test.after)
 				}
 				settle()
 				before, state := test.f.count(), c.State()
@@ -245,7 +245,7 @@ func TestDisconnectFromEveryState(t *testing.T) {
 				if c.State() != client.StateDisconnected || c.SocketID() != "" || c.Err() != nil {
 					t.Errorf("from %v: %v, socket %q, %v", state, c.State(), c.SocketID(), c.Err())
 				}
-				time.Sleep(time.Hour)
+				pass(time.Hour)
 				if test.f.count() != before || c.State() != client.StateDisconnected {
 					t.Errorf("from %v: %d dials after Disconnect, state %v", state, test.f.count()-before, c.State())
 				}
@@ -310,7 +310,7 @@ func TestConnectRightAfterDisconnect(t *testing.T) {
 		}
 		old.event("e", "news", "old")
 		connect(t, c)
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		live := f.live()
 		for _, p := range live {
 			p.event("e", "news", "new")
@@ -360,7 +360,7 @@ func TestSwitchApp(t *testing.T) {
 				if last := paths[len(paths)-1]; last != "elsewhere.test/app/other" {
 					t.Errorf("connected to %s", last)
 				}
-				time.Sleep(5 * time.Second)
+				pass(5 * time.Second)
 				open := f.live()
 				if len(open) != 1 {
 					t.Fatalf("%d connections are open", len(open))
@@ -458,9 +458,9 @@ func TestDoneAfterCloseInAnyState(t *testing.T) {
 				default:
 				}
 				c.Connect()
-				time.Sleep(after)
+				pass(after)
 				c.Close()
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 				select {
 				case <-c.Done():
 				default:

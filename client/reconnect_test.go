@@ -92,7 +92,7 @@ func closeWith(t *testing.T, code int, class client.CloseClass, handshake bool, 
 		t.Fatalf("Disconnected = %+v", d)
 	}
 	if class == client.ClassFatal {
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if d.WillRetry || c.State() != client.StateFailed || f.count() != 1 || !errors.Is(c.Err(), d.Err) || len(lost) != 1 || len(waits) != 0 {
 			t.Errorf("state %v after %d dials, %v, %d waits", c.State(), f.count(), c.Err(), len(waits))
 		}
@@ -102,7 +102,7 @@ func closeWith(t *testing.T, code int, class client.CloseClass, handshake bool, 
 	if !d.WillRetry || d.Delay != want.first || want.first > 0 && (len(waits) != 1 || waits[0] != want.first) {
 		t.Errorf("first retry: %+v, waits %v; want %v", d, waits, want.first)
 	}
-	time.Sleep(want.first)
+	pass(want.first)
 	settle()
 	if !handshake {
 		f.last(t).close(code, reason)
@@ -127,13 +127,13 @@ func TestDialFails(t *testing.T) {
 				var last client.Disconnected
 				client.On(c, func(_ context.Context, d client.Disconnected) { last = d })
 				c.Connect()
-				time.Sleep(20 * time.Second)
+				pass(20 * time.Second)
 				r.expect(t, "20 s", "0s initialized→connecting", "0s disconnected backoff", "0s in 5s",
 					"5s disconnected backoff", "5s in 10s", "10s connecting→unavailable", "15s disconnected backoff", "15s in 15s")
 				if e, ok := errors.AsType[*client.DialError](last.Err); !ok || e.Transport != client.WebSocket || !errors.Is(last.Err, cause) || last.WasConnected || last.Attempt != 3 {
 					t.Errorf("Disconnected = %+v", last)
 				}
-				time.Sleep(time.Hour)
+				pass(time.Hour)
 				if last.Delay != time.Minute {
 					t.Errorf("the delay grows to %v, want a minute", last.Delay)
 				}
@@ -164,7 +164,7 @@ func TestHandshakeIsBounded(t *testing.T) {
 				c := newClient(t, f)
 				r := record(c)
 				c.Connect()
-				time.Sleep(16 * time.Second)
+				pass(16 * time.Second)
 				r.expect(t, name, "0s initialized→connecting", "10s connecting→unavailable", "15s disconnected backoff", "15s in 5s")
 				if !errors.Is(c.Err(), client.ErrHandshakeTimeout) {
 					t.Errorf("Err = %v, want ErrHandshakeTimeout", c.Err())
@@ -292,7 +292,7 @@ func TestActivityTimeoutOfTheService(t *testing.T) {
 			c := newClient(t, f)
 			start := time.Now()
 			connect(t, c)
-			time.Sleep(130 * time.Second)
+			pass(130 * time.Second)
 			pings := f.peer(t, 1).received("pusher:ping")
 			if len(pings) == 0 || pings[0].at.Sub(start) != want || string(pings[0].Data) != "{}" {
 				t.Errorf("%s: pings %v, want the first after %v", data, pings, want)
@@ -324,11 +324,11 @@ func TestCloseFrameIsTheEnd(t *testing.T) {
 		p := f.peer(t, 1)
 		p.close(4200, "")
 		p.conn.in.update(func() { p.conn.in.blackhole = true }) // the answer does not arrive
-		time.Sleep(999 * time.Millisecond)
+		pass(999 * time.Millisecond)
 		if p.ended() {
 			t.Error("the socket was cut before CloseTimeout")
 		}
-		time.Sleep(2 * time.Millisecond)
+		pass(2 * time.Millisecond)
 		settle()
 		if !p.ended() {
 			t.Error("the socket was not cut after CloseTimeout")
@@ -369,7 +369,7 @@ func TestServerThatAlwaysSaysReconnectIsNotHammered(t *testing.T) {
 		c := newClient(t, f)
 		r := record(c)
 		c.Connect()
-		time.Sleep(26 * time.Second)
+		pass(26 * time.Second)
 		r.expect(t, "26 s",
 			"0s initialized→connecting", "0s connecting→connected",
 			"100ms connected→connecting", "100ms disconnected immediate 4200", "100ms connecting→connected",
@@ -394,9 +394,9 @@ func TestUnavailableThoughTheServiceAnswers(t *testing.T) {
 		c := newClient(t, f)
 		r := record(c)
 		c.Connect()
-		time.Sleep(29 * time.Second)
-		refuse = false
-		time.Sleep(2 * time.Second)
+		pass(29 * time.Second)
+		f.set(func() { refuse = false })
+		pass(2 * time.Second)
 		r.expect(t, "31 s", "0s initialized→connecting", "0s disconnected backoff 4100", "0s in 5s",
 			"5s disconnected backoff 4100", "5s in 10s", "10s connecting→unavailable", "15s disconnected backoff 4100", "15s in 15s", "30s unavailable→connected")
 	})
@@ -408,7 +408,7 @@ func TestCrashLoop(t *testing.T) {
 		f := &fake{hello: func(p *peer) string { defer p.close(1011, ""); p.send(established(p)); return "" }}
 		c := newClient(t, f)
 		c.Connect()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		for i, at := range f.times[1:] {
 			if got := at.Sub(f.times[i]); got != 5*time.Second {
 				t.Errorf("dial %d came %v after the one before", i+2, got)
@@ -446,12 +446,12 @@ func TestStableConnectionForgetsFailures(t *testing.T) {
 		c := newClient(t, f)
 		connect(t, c)
 		r := record(c)
-		time.Sleep(9900 * time.Millisecond)
+		pass(9900 * time.Millisecond)
 		f.last(t).conn.reset()
 		r.expect(t, "cut before it is stable", "9.9s connected→connecting", "9.9s disconnected immediate", "9.9s in 20s")
 		connect(t, c)
 		r.take()
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		f.last(t).conn.reset()
 		r.expect(t, "cut when it is stable", "39.9s connected→connecting", "39.9s disconnected immediate", "39.9s connecting→connected")
 	})
@@ -466,7 +466,7 @@ func TestJitterOnlyShortens(t *testing.T) {
 			var delays []time.Duration
 			client.On(c, func(_ context.Context, w client.ConnectingIn) { delays = append(delays, w.Delay) })
 			c.Connect()
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 			for i, d := range delays {
 				if full := 5 * time.Second * time.Duration(i+1); d > full || d < full*8/10 {
 					t.Errorf("delay %d is %v, want up to a fifth below %v", i+1, d, full)
@@ -480,7 +480,7 @@ func TestJitterOnlyShortens(t *testing.T) {
 			cfg.Reconnect = client.ReconnectPolicy{Delay: time.Millisecond, Constant: true, Jitter: 1}
 		})
 		c.Connect()
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if f.count() > 11 {
 			t.Errorf("%d dials in 10 s: a delay is below a second", f.count())
 		}
@@ -507,11 +507,11 @@ func TestDecide(t *testing.T) {
 		r := record(c)
 		connect(t, c)
 		f.last(t).close(4100, "")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		f.last(t).close(4001, "")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		f.last(t).close(4200, "")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		r.expect(t, "decided", "0s initialized→connecting", "0s connecting→connected",
 			"0s connected→connecting", "0s disconnected backoff 4100", "0s in 42s", "10s connecting→unavailable", "42s unavailable→connected",
 			"1m0s connected→connecting", "1m0s disconnected fatal 4001", "1m0s in 5s", "1m5s connecting→connected",
@@ -543,7 +543,7 @@ func TestDisconnectDuringDecide(t *testing.T) {
 		settle()
 		c.Disconnect()
 		close(hold)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if c.State() != client.StateDisconnected || f.count() != 1 {
 			t.Errorf("state %v after %d dials", c.State(), f.count())
 		}
@@ -578,16 +578,16 @@ func TestNotifyOnline(t *testing.T) {
 		c := newClient(t, f)
 		c.NotifyOnline() // nothing to notify
 		c.Connect()
-		time.Sleep(16 * time.Second) // in a wait until 30 s
+		pass(16 * time.Second) // in a wait until 30 s
 		before := f.count()
-		down = false
+		f.set(func() { down = false })
 		c.NotifyOnline()
 		c.NotifyOnline()
 		settle()
 		if c.State() != client.StateConnected || f.count() != before+1 {
 			t.Errorf("state %v after %d dials, want connected after one", c.State(), f.count()-before)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		c.NotifyOnline()
 		settle()
 		if f.count() != before+1 {
@@ -617,7 +617,7 @@ func TestPolicies(t *testing.T) {
 		connect(t, c)
 		r := record(c)
 		f.last(t).close(4100, "")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		r.expect(t, "libPusher", "0s connected→connecting", "0s disconnected backoff 4100", "0s in 5s",
 			"5s disconnected backoff", "5s in 10s", "10s connecting→unavailable", "15s disconnected backoff", "15s in 15s",
 			"30s unavailable→failed", "30s disconnected backoff final")
@@ -626,7 +626,7 @@ func TestPolicies(t *testing.T) {
 		f := &fake{onDial: refused}
 		c := newClient(t, f, func(cfg *client.Config) { cfg.Reconnect = client.PusherJSPolicy() })
 		c.Connect()
-		time.Sleep(time.Minute + time.Millisecond)
+		pass(time.Minute + time.Millisecond)
 		if f.count() != 61 {
 			t.Errorf("pusher-js: %d dials in a minute, want one a second", f.count())
 		}

@@ -97,7 +97,8 @@ func (s *session) endLocked(code int) {
 			m.opened.link.abort()
 		}
 	}
-	s.mail, s.timers = nil, nil
+	s.mail = nil
+	s.stopTimersLocked()
 	s.cancel()
 	s.wakeLocked()
 	if s.c.session == s {

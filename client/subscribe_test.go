@@ -173,7 +173,7 @@ func TestAwaitSubscribed(t *testing.T) {
 		}}
 		c := newClient(t, f)
 		good, refused, slow, gone := subscribe(t, c, "good"), subscribe(t, c, "refused"), subscribe(t, c, "slow"), subscribe(t, c, "slow2")
-		f.onDial = func(context.Context, int) error { time.Sleep(time.Second); return nil }
+		f.set(func() { f.onDial = func(context.Context, int) error { time.Sleep(time.Second); return nil } })
 		c.Connect()
 		if err := good.AwaitSubscribed(t.Context()); err != nil {
 			t.Errorf("good: %v", err)
@@ -261,7 +261,7 @@ func TestUnsubscribeBeforeTheAnswer(t *testing.T) {
 			}
 			if lost {
 				f.peer(t, 1).conn.reset()
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 				if got := f.peer(t, 2).received(); len(got) != 0 {
 					t.Errorf("the channel came back: %v", got)
 				}
@@ -368,13 +368,13 @@ func TestChannelsAfterAReconnect(t *testing.T) {
 		if presence.Members().Len() != 3 || presence.Members().MyID() != "me" {
 			t.Errorf("members %v", presence.Members())
 		}
-		members = `{"presence":{"hash":{"me":null,"ann":{"n":2},"eve":null}}}`
+		f.set(func() { members = `{"presence":{"hash":{"me":null,"ann":{"n":2},"eve":null}}}` })
 		f.peer(t, 1).close(4100, "")
 		settle()
 		if public.Subscribed() || presence.Subscribed() || presence.Members().Len() != 0 || presence.Members().MyID() != "" || presence.State() != client.SubIdle {
 			t.Errorf("without a connection: %v, %d members", presence.State(), presence.Members().Len())
 		}
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		settle()
 		f.peer(t, 2).event("e", "news", "x")
 		settle()
@@ -415,7 +415,7 @@ func TestRefusedSubscription(t *testing.T) {
 		if ch.State() != client.SubFailed || len(failed) != 1 || failed[0].Type != "LimitReached" || failed[0].Status != 4004 || failed[0].WillRetry || !strings.Contains(named, "LimitReached") {
 			t.Errorf("state %v, %+v, %s", ch.State(), failed, named)
 		}
-		refuse = false
+		f.set(func() { refuse = false })
 		if err := ch.Resubscribe(); err != nil {
 			t.Fatal(err)
 		}
@@ -444,11 +444,11 @@ func TestNoAnswerToASubscription(t *testing.T) {
 		r := record(c)
 		connect(t, c)
 		f.peer(t, 1).send(`{"event":"pusher:error","data":{"code":null,"message":"Existing subscription to channel x"}}`)
-		time.Sleep(29 * time.Second)
+		pass(29 * time.Second)
 		if len(failed) != 0 || ch.State() != client.SubRequested {
 			t.Errorf("failed before SubscribeTimeout: %v, %v", failed, ch.State())
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if len(failed) != 1 || failed[0].Kind != client.SubscriptionTimeout || failed[0].WillRetry || ch.State() != client.SubFailed || len(f.peer(t, 1).received("pusher:subscribe")) != 1 {
 			t.Errorf("%v, state %v, sent %v", failed, ch.State(), f.peer(t, 1).received("pusher:subscribe"))
 		}

@@ -38,9 +38,13 @@ func (t *timers) Pop() any {
 	return last
 }
 
-// afterLocked has the session's goroutine do something after d.
+// afterLocked has the session's goroutine do something after d, if it is not
+// over by then.
 func (s *session) afterLocked(d time.Duration, do func()) *timer {
-	t := &timer{at: time.Now().Add(d), do: do}
+	t := &timer{at: time.Now().Add(d), do: do, index: -1}
+	if s.over {
+		return t
+	}
 	heap.Push(&s.timers, t)
 	if t.index == 0 {
 		s.wakeLocked()
@@ -53,6 +57,14 @@ func (s *session) cancelLocked(t *timer) {
 	if t != nil && t.index >= 0 {
 		heap.Remove(&s.timers, t.index)
 	}
+}
+
+// stopTimersLocked takes all timers back.
+func (s *session) stopTimersLocked() {
+	for _, t := range s.timers {
+		t.index = -1
+	}
+	s.timers = nil
 }
 
 // fireLocked does what is due and returns how long it is until the next timer.
