@@ -257,7 +257,7 @@ func (s *session) establish(o *opened) (*conn, bool) {
 // loseLocked takes the connection away from the client and completes the
 // failure with what it was.
 func (s *session) loseLocked(cn *conn, f *failure) {
-	f.socketID, f.lasted = cn.socketID, time.Since(cn.since)
+	f.wasConnected, f.socketID, f.lasted = true, cn.socketID, time.Since(cn.since)
 	if cn.transport == XHRStreaming {
 		if s.cuts++; f.code != 0 || f.class == ClassCaller {
 			s.cuts = 0
