@@ -21,13 +21,13 @@ import (
 // A running is belfry serve with what is needed to speak to it.
 type running struct {
 	*process
-	t            *testing.T
+	t            testing.TB
 	dir          string
 	plain, admin string
 }
 
 // serveIn runs belfry serve in a directory, which keeps its data.
-func serveIn(t *testing.T, dir string, args ...string) *running {
+func serveIn(t testing.TB, dir string, args ...string) *running {
 	t.Helper()
 	p, plain, admin := startServe(t, dir, args...)
 	return &running{p, t, dir, plain, admin}
@@ -60,7 +60,7 @@ func (r *running) create(args ...string) madeApp {
 	return parseApp(r.t, r.do(append([]string{"create", "--json"}, args...)...))
 }
 
-func parseApp(t *testing.T, text string) madeApp {
+func parseApp(t testing.TB, text string) madeApp {
 	t.Helper()
 	var app madeApp
 	if err := json.Unmarshal([]byte(text), &app); err != nil {
@@ -83,7 +83,7 @@ func (r *running) trigger(id, key, secret string) string {
 
 // A client is a connection that is watched for its end.
 type client struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	in   io.Reader
 }

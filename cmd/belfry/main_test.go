@@ -44,7 +44,7 @@ const patience = 30 * time.Second
 
 // A process is a command that was started. Its output is read line by line.
 type process struct {
-	t        *testing.T
+	t        testing.TB
 	cmd      *exec.Cmd
 	out, err *lines
 	status   chan int
@@ -58,7 +58,7 @@ type setup struct {
 }
 
 // start runs a command until it ends or the test does.
-func start(t *testing.T, s setup, args ...string) *process {
+func start(t testing.TB, s setup, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(binary, args...), status: make(chan int, 1)}
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stdin = s.dir, append(environment(), s.env...), strings.NewReader(s.stdin)
@@ -116,7 +116,7 @@ func (p *process) stop() int {
 }
 
 // runCommand runs a command to its end.
-func runCommand(t *testing.T, s setup, args ...string) (status int, out, err string) {
+func runCommand(t testing.TB, s setup, args ...string) (status int, out, err string) {
 	t.Helper()
 	p := start(t, s, args...)
 	status = p.end()
@@ -173,7 +173,7 @@ func (l *lines) String() string {
 }
 
 // await returns the next line that has part in it.
-func (l *lines) await(t *testing.T, part string) string {
+func (l *lines) await(t testing.TB, part string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -201,7 +201,7 @@ func (l *lines) await(t *testing.T, part string) string {
 }
 
 // startDev runs belfry dev and returns its address.
-func startDev(t *testing.T, args ...string) (p *process, address string) {
+func startDev(t testing.TB, args ...string) (p *process, address string) {
 	t.Helper()
 	p = start(t, setup{}, append([]string{"dev", "--listen", "127.0.0.1:0", "--admin-listen", "off"}, args...)...)
 	line := p.out.await(t, "http://")

@@ -14,7 +14,7 @@ import (
 )
 
 // get returns the status and the body of a page.
-func get(t *testing.T, url string) (int, string) {
+func get(t testing.TB, url string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -41,7 +41,7 @@ func address(line string) string {
 
 var onEphemeralPorts = []string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}
 
-func startServe(t *testing.T, dir string, args ...string) (p *process, plain, admin string) {
+func startServe(t testing.TB, dir string, args ...string) (p *process, plain, admin string) {
 	t.Helper()
 	p = start(t, setup{dir: dir}, append(append([]string{"serve"}, onEphemeralPorts...), args...)...)
 	plain = address(p.err.await(t, "listener=plain"))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -75,5 +76,43 @@ func BenchmarkSignature(b *testing.B) {
 		if !protocol.VerifySignature(testSecret, protocol.RequestText(q.method, q.path, params), given) {
 			b.Fatal("wrong signature")
 		}
+	}
+}
+
+// BenchmarkTriggerOfAnyApp goes through the apps of a service one after the
+// other, so that no two requests in a row find the same.
+func BenchmarkTriggerOfAnyApp(b *testing.B) {
+	for _, n := range []int{1, 10_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			f := newFixture()
+			f.cfg.Hub = &idleHub{}
+			handler := f.serving(b)
+			list := make([]*apps.App, n)
+			requests := make([]*http.Request, n)
+			body := &rewound{}
+			q := event(`{"name":"price","channels":["ticker-eur-usd"],"data":"{\"usd\":12}"}`)
+			for i := range list {
+				key := "key" + strconv.Itoa(i)
+				list[i] = apps.New()
+				list[i].ID, list[i].Keys = "app"+strconv.Itoa(i), []apps.Key{{Key: key, Secret: testSecret}}
+				one := q
+				one.path, one.set = "/apps/"+list[i].ID+"/events", map[string]string{"auth_key": key}
+				requests[i] = one.build()
+				requests[i].Body = body
+			}
+			if err := f.cfg.Apps.Apply(list, nil); err != nil {
+				b.Fatal(err)
+			}
+			w, i := &discard{header: http.Header{}}, 0
+			b.ReportAllocs()
+			for b.Loop() {
+				body.Reset([]byte(q.body))
+				handler.ServeHTTP(w, requests[i%n])
+				i++
+			}
+			if w.status != 200 {
+				b.Fatalf("status = %d, want 200", w.status)
+			}
+		})
 	}
 }
