@@ -69,6 +69,7 @@ type peer struct {
 	conn *memConn
 	r    *bufio.Reader
 	open chan struct{} // closed when the connection has ended
+	say  func(string)  // sends a message, where that is not a WebSocket
 
 	wmu sync.Mutex
 	mu  sync.Mutex
@@ -223,7 +224,13 @@ func (p *peer) confirm(m message) {
 }
 
 // send sends a message as it is.
-func (p *peer) send(text string) { p.frame(ws.OpText, []byte(text)) }
+func (p *peer) send(text string) {
+	if p.say != nil {
+		p.say(text)
+		return
+	}
+	p.frame(ws.OpText, []byte(text))
+}
 
 // event sends an event whose data is a string.
 func (p *peer) event(name, channel, data string) {
