@@ -63,7 +63,7 @@ func (p *patch) member(prefix, key string, value []byte) {
 	name := prefix + key
 	i := slices.IndexFunc(Settings, func(s setting.Setting[App]) bool { return s.Name == name })
 	switch {
-	case i >= 0:
+	case i >= 0 && !strings.Contains(key, "."):
 		if err := set(Settings[i], p.app, value); err != nil {
 			p.mistakes = append(p.mistakes, Mistake{name, err.Error()})
 		}
@@ -156,6 +156,9 @@ func below(prefix string) []string {
 		if rest, _, _ = strings.Cut(rest, "."); !slices.Contains(list, rest) {
 			list = append(list, rest)
 		}
+	}
+	if prefix == "" {
+		list = append(list, "webhooks")
 	}
 	return list
 }

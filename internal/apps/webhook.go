@@ -118,6 +118,19 @@ func (w *Webhook) Host() string {
 	return u.Host
 }
 
+// Redacted is the URL without a password and without the values of its query,
+// for people.
+func (w *Webhook) Redacted() string {
+	u, err := url.Parse(w.URL)
+	if err != nil {
+		return ""
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = "…"
+	}
+	return u.Redacted()
+}
+
 // Webhook returns the endpoint of that name, or nil.
 func (a *App) Webhook(name string) *Webhook {
 	for i := range a.Webhooks {

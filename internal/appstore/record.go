@@ -17,7 +17,7 @@ type record struct {
 	updated  time.Time
 	revision uint64
 	// unknown are members that this version does not know, which a newer one
-	// has written. They are kept.
+	// has written. They are kept, those inside a block under their full names.
 	unknown map[string]json.RawMessage
 }
 
@@ -99,6 +99,12 @@ func decode(text []byte, revision uint64) (*record, error) {
 			return nil, err
 		}
 		r.app.Keys = append(r.app.Keys, key)
+	}
+	for name, value := range r.unknown { // which this version may know
+		block, rest, nested := strings.Cut(name, ".")
+		if nested && r.app.Set(fmt.Appendf(nil, "{%q:{%q:%s}}", block, rest, value), nil) == nil {
+			delete(r.unknown, name)
+		}
 	}
 	if r.app.ID == "" {
 		return nil, errors.New("appstore: id is missing")

@@ -36,6 +36,15 @@ func TestWhatANewerVersionWroteIsKept(t *testing.T) {
 	}
 }
 
+// What an older version has kept under its full name is a setting for one that
+// knows it.
+func TestWhatAnOlderVersionKeptIsRead(t *testing.T) {
+	r, err := decode([]byte(`{"id":"1","limits.connections":7,"limits.future":8,"keys":[]}`), 1)
+	if err != nil || r.app.Limits.Connections != 7 || len(r.unknown) != 1 {
+		t.Fatalf("decode = %+v, %v, want 7 connections and one member that is unknown", r, err)
+	}
+}
+
 func TestUnreadableAppStaysWhatItWas(t *testing.T) {
 	s := newService(t, "")
 	n := s.node()

@@ -35,6 +35,7 @@ type Config struct {
 
 	DataDir   string
 	Reload    bool // read File again when it changes
+	Fallback  bool // the opposite of Server.NoFallbacks
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 
@@ -226,7 +227,9 @@ func (l *loader) finish() (*Config, error) {
 		v, _ := l.merged.Get(s.Name).(value)
 		l.config.given = append(l.config.given, given{s.Name, v})
 	}
+	l.config.Server.NoFallbacks = !l.config.Fallback
 	l.listeners()
+	l.warnAdmin()
 	l.certificate()
 	l.sizes()
 	if len(l.problems) > 0 {

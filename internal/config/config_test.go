@@ -123,7 +123,7 @@ func TestEverySettingCanBeGivenInEveryLayer(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff(load(t, Source{}).Server, fromFile.Server, prefixes); diff == "" &&
-			!strings.HasPrefix(s.Name, "log.") && s.Name != "data_dir" && s.Name != "reload" && s.Name != "websocket.subscription_error_frame" {
+			!strings.HasPrefix(s.Name, "log.") && s.Name != "data_dir" && s.Name != "reload" && s.Name != "fallback.enabled" && s.Name != "websocket.subscription_error_frame" {
 			t.Errorf("%s: %s changed nothing", s.Name, text)
 		}
 	}
@@ -271,6 +271,23 @@ func TestSecretsHaveNoFlagAndAreHidden(t *testing.T) {
 	for _, text := range []string{"admin: {token: hunter2}", "admin: {token: \"hunter2 hunter2 hunter2\"}", "engine: {url: hunter2}", "engine: {url: \"http://hunter2@h\"}", "engine: {url: \"nats://h, hunter2:4\"}"} {
 		if _, err := Load(inFile(t, text)); err == nil || strings.Contains(err.Error(), "hunter") {
 			t.Errorf("Load of a wrong secret = %v, want an error without it", err)
+		}
+	}
+}
+
+func TestAdminPortForOthersIsWarnedOf(t *testing.T) {
+	for address, want := range map[string]int{"127.0.0.1:1": 0, "[::1]:1": 0, "localhost:1": 0, "off": 0, "0.0.0.0:1": 1, ":1": 1, "10.0.0.1:1": 1, "admin.test:1": 1} {
+		if got := load(t, Source{Environ: []string{"BELFRY_ADMIN_LISTEN=" + address}}).Warnings; len(got) != want {
+			t.Errorf("admin.listen %s: warnings %v, want %d", address, got, want)
+		}
+	}
+}
+
+func TestFallbackPaths(t *testing.T) {
+	for text, want := range map[string]string{"": "/pusher", "fallback: {path: /x}": "/x", "fallback: {path: /}": "/", "fallback: {path: \"\", enabled: false}": "/"} {
+		c := load(t, inFile(t, text))
+		if c.Server.HTTPPath != want || c.Server.NoFallbacks != strings.Contains(text, "enabled") {
+			t.Errorf("%q: path %q, disabled %t, want %q", text, c.Server.HTTPPath, c.Server.NoFallbacks, want)
 		}
 	}
 }

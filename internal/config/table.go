@@ -119,6 +119,12 @@ var settings = []setting.Setting[Config]{
 	setting.Row("websocket.portable_sockets", "false", setting.KindBool,
 		"Reads every client in a goroutine of its own, also where Linux could tell the process which of them sent something. Needs more memory; for finding faults.",
 		setting.Scalar(func(c *Config) *bool { return &c.Server.PortableSockets }, setting.Bool)),
+	setting.Row("fallback.enabled", "true", setting.KindBool,
+		"Whether clients for which WebSocket does not work may use HTTP streaming, polling and SockJS. Without it they are answered 404.",
+		setting.Scalar(func(c *Config) *bool { return &c.Fallback }, setting.Bool)),
+	setting.Row("fallback.path", "/pusher", setting.KindPath,
+		"Stands in front of these, behind path: what clients give as httpPath. / for nothing.",
+		setting.Scalar(func(c *Config) *string { return &c.Server.HTTPPath }, parseHTTPPath)),
 	setting.Row("http_api.max_body_size", "1MiB", setting.KindSize,
 		"The largest request that a backend may send; a larger one is refused with 413.",
 		setting.Scalar(func(c *Config) *int { return &c.Server.MaxBodySize }, setting.Size(minBodySize, setting.MaxSize))),
@@ -137,6 +143,16 @@ func parseGrace(text string) (time.Duration, error) {
 		d = -1
 	}
 	return d, err
+}
+
+// parseHTTPPath reads a path. An empty one is written as a slash, because
+// nothing means the default.
+func parseHTTPPath(text string) (string, error) {
+	path, err := setting.Path(text)
+	if err == nil && path == "" {
+		return "/", nil
+	}
+	return path, err
 }
 
 // minToken is shorter than any token that is made, and longer than a word.

@@ -29,6 +29,18 @@ func (l *loader) listeners() {
 	}
 }
 
+// warnAdmin warns of an administration port that other machines reach.
+func (l *loader) warnAdmin() {
+	host, _, err := net.SplitHostPort(l.config.Server.AdminListen)
+	if err != nil || host == "localhost" {
+		return
+	}
+	if addr, err := netip.ParseAddr(host); err == nil && addr.IsLoopback() {
+		return
+	}
+	l.config.Warnings.add(l.place("admin.listen"), "admin.listen", "%s can be reached from other machines, and the token of the admin API goes over it without encryption; metrics need no token", l.config.Server.AdminListen)
+}
+
 // clash reports whether one of two addresses takes the port of the other.
 func clash(a, b string) bool {
 	hostA, portA, errA := net.SplitHostPort(a)

@@ -86,9 +86,7 @@ func (s *Server) adminToken() error {
 	if err != nil {
 		return err
 	}
-	if made {
-		s.log.Info("token of the admin API made", "file", filepath.Join(s.cfg.DataDir, admin.TokenFile))
-	}
+	s.log.Info("the admin API asks for the token in this file", "file", filepath.Join(s.cfg.DataDir, admin.TokenFile), "made", made)
 	s.cfg.AdminToken = token
 	return nil
 }
