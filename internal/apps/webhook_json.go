@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 
 	"github.com/belfryhq/belfry/internal/rawjson"
@@ -85,8 +84,8 @@ func setWebhook(s setting.Setting[Webhook], w *Webhook, value []byte) error {
 }
 
 // AppendWebhooks appends the endpoints of a as a JSON list, which
-// [App.SetWebhooks] reads back. The values of headers, and a password in a
-// URL, are in it only withSecrets.
+// [App.SetWebhooks] reads back. The values of headers, and what may be secret
+// in a URL, are in it only withSecrets.
 func (a *App) AppendWebhooks(dst []byte, withSecrets bool) []byte {
 	dst = append(dst, '[')
 	for i := range a.Webhooks {
@@ -103,7 +102,7 @@ func (a *App) AppendWebhooks(dst []byte, withSecrets bool) []byte {
 				got = headerLines(headers, withSecrets)
 			}
 			if s.Name == "url" && !withSecrets {
-				got = redacted(a.Webhooks[i].URL)
+				got = a.Webhooks[i].Redacted()
 			}
 			value, err := json.Marshal(setting.ToJSON(got))
 			if err != nil {
@@ -126,12 +125,4 @@ func headerLines(headers []Header, withSecrets bool) []string {
 		}
 	}
 	return lines
-}
-
-func redacted(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return ""
-	}
-	return u.Redacted()
 }
