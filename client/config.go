@@ -112,7 +112,8 @@ type ConnectAttempt struct {
 	Header    http.Header
 }
 
-// A Trace is called on goroutines of the package and must not block. Messages
+// A Trace is called on goroutines of the package, on several at a time, and
+// must not block. Messages
 // come as they are, signatures included, and are valid during the call.
 type Trace struct {
 	DialStart     func(t Transport, url string)

@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"bufio"
+	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,12 +30,16 @@ type fake struct {
 	onDial func(ctx context.Context, n int) error
 	// onUpgrade may answer the request with something else than an upgrade.
 	onUpgrade func(n int, r *http.Request) *http.Response
+	// afterUpgrade says that this answer was an upgrade all the same.
+	afterUpgrade bool
 	// hello is the first message; the default establishes the connection.
 	hello func(p *peer) string
 	// onMessage may take a message, so that nothing else is done with it.
 	onMessage func(p *peer, m message) bool
 	// accepted is told of a connection before it is served.
 	accepted func(p *peer)
+
+	upgrades sync.Mutex // one at a time
 
 	mu     sync.Mutex
 	silent bool // whether messages and pings are ignored
@@ -76,7 +82,9 @@ type peer struct {
 	// Guarded by mu.
 	messages []message
 	pongs    int
-	closing  []int // codes of Close frames that the client has sent
+
+	compressed int   // messages that came compressed
+	closing    []int // codes of Close frames that the client has sent
 }
 
 // set changes what a hook does, or the hook itself, while there are
@@ -160,6 +168,10 @@ func (p *peer) serve() {
 				p.frame(ws.OpPong, payload)
 			}
 		case ws.OpText:
+			if h.Rsv1() {
+				p.compressed++
+				payload, _ = io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(payload), bytes.NewReader([]byte{0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff}))))
+			}
 			p.take(payload)
 		}
 	}
@@ -171,10 +183,13 @@ func (p *peer) upgrade() bool {
 		return false
 	}
 	if p.f.sync(); p.f.onUpgrade != nil {
-		if answer := p.f.onUpgrade(p.n, r); answer != nil {
+		p.f.upgrades.Lock()
+		answer := p.f.onUpgrade(p.n, r)
+		p.f.upgrades.Unlock()
+		if answer != nil {
 			answer.Proto, answer.ProtoMajor, answer.ProtoMinor = "HTTP/1.1", 1, 1
 			answer.Write(p.conn)
-			return false
+			return p.f.afterUpgrade
 		}
 	}
 	fmt.Fprintf(p.conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -99,9 +100,12 @@ func TestWhenFallbacksJoin(t *testing.T) {
 					return false
 				}
 				start := time.Now()
+				var mu sync.Mutex
 				var dials []string
 				c := newClient(t, test.f, h.transports(all...), func(cfg *client.Config) {
 					cfg.Trace = &client.Trace{DialStart: func(tr client.Transport, _ string) {
+						mu.Lock()
+						defer mu.Unlock()
 						dials = append(dials, fmt.Sprintf("%v %s", time.Since(start), tr))
 					}}
 				})
