@@ -87,8 +87,8 @@ type Hub struct {
 	cfg         Config
 	metrics     *metrics
 	seed        maphash.Seed
-	service     meter    // of frames that are no messages of an app
-	tenants     sync.Map // app id → *tenant
+	service     meter        // of frames that are no messages of an app
+	tenants     sync.Map     // app id → *tenant
 	capacity    atomic.Int64 // Config.MaxConnections, as it is now
 	connections atomic.Int64
 	draining    atomic.Bool

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/keep"
 	"github.com/belfryhq/belfry/internal/usage"
 )
 
@@ -95,7 +97,12 @@ func (s *Server) adminToken() error {
 func (s *Server) openUsage() (*usage.Recorder, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
 	defer cancel()
+	name, err := s.nodeName()
+	if err != nil {
+		return nil, err
+	}
 	r, err := usage.Open(ctx, usage.Config{
+		Node:       name,
 		JetStream:  s.state.engine.JetStream(),
 		Storage:    s.state.engine.Storage(),
 		Take:       func(each func(string, usage.Sample)) { s.hub.TakeUsage(sampled(each)) },
@@ -107,6 +114,22 @@ func (s *Server) openUsage() (*usage.Recorder, error) {
 	}
 	s.onStop("usage", r.Close)
 	return r, nil
+}
+
+// nodeFile is the name of a file in the data directory.
+const nodeFile = "node"
+
+// nodeName tells this node from others on the same engine. It is the same
+// after another start on the same data directory.
+func (s *Server) nodeName() (string, error) {
+	if s.cfg.EngineURL == "" {
+		return "", nil // there are no others
+	}
+	if s.cfg.DataDir == "" {
+		return rand.Text(), nil
+	}
+	name, _, err := keep.Text(s.cfg.DataDir, nodeFile, rand.Text)
+	return name, err
 }
 
 // sampled hands on what the hub counted.

@@ -1,0 +1,74 @@
+// Package keep remembers short texts in the data directory that are made once:
+// a token, a name.
+//
+// The package takes no locks; processes that start at the same time agree by
+// the file system.
+package keep
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Text returns the text that a file in dir keeps. If there is no such file yet
+// it makes the directory and the file, which only their owner can read, with
+// what first returns; made is then true. Of several processes that start at
+// the same time, one makes it and all return it.
+func Text(dir, file string, first func() string) (text string, made bool, err error) {
+	name := filepath.Join(dir, file)
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", false, fmt.Errorf("keep: the data directory can not be made: %w; name another with --data-dir", err)
+		}
+		if made, err = writeOnce(name, first()+"\n"); err != nil {
+			return "", false, fmt.Errorf("keep: %s can not be kept: %w; name another data directory with --data-dir", file, err)
+		}
+		b, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("keep: %w", err)
+	}
+	if text = strings.TrimSpace(string(b)); text == "" {
+		return "", false, fmt.Errorf("keep: there is nothing in %s; remove the file to have it made", name)
+	}
+	return text, made, nil
+}
+
+// writeOnce makes a file that only its owner may read, unless there is one of
+// that name, and reports whether it did. The file is there whole and on disk,
+// or not at all.
+func writeOnce(name, text string) (made bool, err error) {
+	dir := filepath.Dir(name)
+	temporary, err := os.CreateTemp(dir, filepath.Base(name)+".*") // made with mode 0600
+	if err != nil {
+		return false, err
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.WriteString(text)
+	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
+		return false, err
+	}
+	switch err := os.Link(temporary.Name(), name); {
+	case errors.Is(err, fs.ErrExist):
+		return false, nil
+	case err != nil: // some file systems have no links
+		if err := os.Rename(temporary.Name(), name); err != nil {
+			return false, err
+		}
+	}
+	return true, syncDir(dir)
+}
+
+// syncDir makes a new name in dir survive a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
