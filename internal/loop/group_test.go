@@ -150,7 +150,7 @@ func TestAttachWhileStopping(t *testing.T) {
 		peer, conn := pair(t, true)
 		begin := make(chan struct{})
 		g.Post(0, func(int) { <-begin }, 1)
-		g.loops[0].Post(g.loops[0].stop, 1)
+		g.loops[0].Post(g.loops[0].stop, turnWeight) // what follows is for the next turn
 		h := attach(g, conn, []byte("early"))
 		close(begin)
 		if err := <-h.closed; !errors.Is(err, ErrStopped) {

@@ -112,7 +112,7 @@ func (l *Loop) run() {
 		l.work()
 		l.wheel.advance(l.now)
 		l.flush()
-		if l.stopping && l.running == 0 && len(l.sockets) == 0 {
+		if l.stopping && l.running == 0 && len(l.sockets) == 0 && len(l.jobs) == 0 && l.mailbox.empty() {
 			return
 		}
 	}
