@@ -193,6 +193,7 @@ func (s *Server) administration(used *usage.Recorder) http.Handler {
 		Token:      s.cfg.AdminToken,
 		Apps:       s.state.apps,
 		Usage:      used,
+		Parts:      map[string]http.Handler{webhook.APIPath: s.webhooks.Handler()},
 		Registerer: s.metrics,
 		Log:        s.log,
 	})

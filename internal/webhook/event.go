@@ -12,7 +12,7 @@ import (
 // An event is one thing that an endpoint is told. It is immutable.
 type event struct {
 	id      eventID
-	at      int64 // when it happened, in Unix milliseconds
+	at      int64 // when it happened or was replayed, in Unix milliseconds
 	channel string
 	body    []byte // a JSON object as it stands in requests
 }

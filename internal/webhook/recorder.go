@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -142,9 +143,11 @@ func (r *recorder) putLocked(b *outbox, e event) {
 // replayLocked puts events into an outbox that were in the queue before, and
 // returns a channel that is closed when they are there again. r.mu is held.
 func (r *recorder) replayLocked(b *outbox, events []event) <-chan struct{} {
-	rec := &record{events: events, landed: make(chan struct{})}
-	for i := range events {
-		rec.bytes += events[i].size()
+	rec := &record{events: slices.Clone(events), landed: make(chan struct{})}
+	now := time.Now().UnixMilli()
+	for i := range rec.events {
+		rec.events[i].at = now // or they would be too old to be kept waiting
+		rec.bytes += rec.events[i].size()
 	}
 	b.replay = append(b.replay, rec)
 	r.pendLocked(b, len(events), rec.bytes)

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// webhooks runs belfry webhooks as an operator on the same machine does.
+func (r *running) webhooks(args ...string) (status int, out, err string) {
+	r.t.Helper()
+	return runCommand(r.t, setup{dir: r.dir, env: []string{"BELFRY_ADMIN_URL=http://" + r.admin}}, append([]string{"webhooks"}, args...)...)
+}
+
+const webhookConfig = `
+webhooks: {allowed_networks: [127.0.0.1], retry_first: 1ms, retry_window: 1s, grace: 0s, batch_interval: 1ms}
+apps:
+  - id: "1"
+    keys: [{key: k, secret: hushhush}]
+    webhooks:
+      - {id: main, url: "%s/hook?token=hush", events: [channel_existence], headers: ["X-Token: hush"]}
+      - {id: private, url: "http://10.255.255.1/", events: [cache_miss]}
+`
+
+func TestWebhooksFromTheCommandLine(t *testing.T) {
+	var up atomic.Bool
+	var got atomic.Int32
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Token") != "hush" {
+			t.Errorf("the header is %q", r.Header.Get("X-Token"))
+		}
+		if !up.Load() {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		got.Add(1)
+	}))
+	defer receiver.Close()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "belfry.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, webhookConfig, receiver.URL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := serveIn(t, dir, "--config", file)
+
+	status, out, err := r.webhooks("list")
+	if status != 0 || !strings.Contains(out, "main") || !strings.Contains(out, "10.255.255.1") {
+		t.Errorf("list = %d %s%s", status, out, err)
+	}
+	if status, out, err := r.webhooks("test", "1", "main"); status != 1 || !strings.Contains(err, "status 418") {
+		t.Errorf("test of an endpoint that refuses = %d %s%s", status, out, err)
+	}
+	if status, out, err := r.webhooks("test", "1", "private"); status != 1 || !strings.Contains(err, "webhooks.allowed_networks") {
+		t.Errorf("test of a private address = %d %s%s", status, out, err)
+	}
+	subscribe := start(t, withURL("http://k:hushhush@"+r.plain+"/apps/1"), "subscribe", "news")
+	subscribe.err.await(t, "subscribed to news")
+	subscribe.stop()
+	await(t, "given up", func() bool {
+		_, out, _ = r.webhooks("list", "--given-up")
+		return strings.Count(out, "exhausted")+strings.Count(out, "down") >= 2
+	})
+	up.Store(true)
+	if status, out, err := r.webhooks("test", "1", "main"); status != 0 || !strings.Contains(out, "status 200") {
+		t.Errorf("test of an endpoint that answers = %d %s%s", status, out, err)
+	}
+	got.Store(0)
+	if status, out, err := r.webhooks("replay", "--app", "1"); status != 0 || !strings.Contains(out, "queued again: 2 events") {
+		t.Errorf("replay = %d %s%s", status, out, err)
+	}
+	await(t, "delivery", func() bool { return got.Load() > 0 })
+	if _, out, _ := r.webhooks("list", "--given-up"); out != "nothing was given up\n" {
+		t.Errorf("after the replay there is %s", out)
+	}
+	r.stop()
+	for _, text := range []string{r.out.String(), r.err.String(), out} {
+		if strings.Contains(text, "hush") {
+			t.Errorf("a secret was printed:\n%s", text)
+		}
+	}
+}
+
+func TestWebhooksCommandLine(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		want string
+	}{
+		{"replay", "what? Give ids"},
+		{"replay x", `"x" is not an id`},
+		{"replay 1 --all", "not both"},
+		{"test", "give the id of an app"},
+		{"list --endpoint x", "--endpoint is for --given-up"},
+		{"nothing", "there is no belfry webhooks nothing"},
+	} {
+		status, _, err := runCommand(t, setup{}, append([]string{"webhooks"}, strings.Fields(tt.args)...)...)
+		if status != 2 || !strings.Contains(err, tt.want) {
+			t.Errorf("webhooks %s = %d %s, want 2 and %q", tt.args, status, err, tt.want)
+		}
+	}
+}
+
+// await asks until something is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not in 30 seconds", what)
+		}
+	}
+}
