@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// smallDisk returns a directory on a file system of its own.
+func smallDisk(t *testing.T, size int) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
+		if errors.Is(err, os.ErrPermission) {
+			t.Skip("a file system of its own can only be mounted by root")
+		}
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// ballast takes space away until it is removed.
+func ballast(t *testing.T, dir string, size int) (remove func()) {
+	t.Helper()
+	name := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.Remove(name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func until(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not in 30 seconds", what)
+		}
+	}
+}
+
+func stream(t *testing.T, e *Engine) jetstream.Stream {
+	t.Helper()
+	s, err := e.JetStream().CreateStream(t.Context(), jetstream.StreamConfig{Name: "s", Subjects: []string{"s"}, Storage: e.Storage()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestNearlyFullDiskIsNotWritable(t *testing.T) {
+	dir := smallDisk(t, 16<<20)
+	e := open(t, Config{DataDir: dir, MinFree: 4 << 20})
+	if err := e.Writable(); err != nil {
+		t.Fatalf("Writable() = %v at first", err)
+	}
+	remove := ballast(t, dir, 14<<20)
+	until(t, "the disk counts as full", func() bool { return errors.Is(e.Writable(), ErrDiskFull) })
+	remove()
+	until(t, "the disk has room again", func() bool { return e.Writable() == nil })
+}
+
+// A disk that is really full makes JetStream stop. Once there is room, the
+// engine works again, with everything that was acknowledged.
+func TestFullDiskIsRecoveredFrom(t *testing.T) {
+	dir := smallDisk(t, 16<<20)
+	e := open(t, Config{DataDir: dir, MinFree: 1 << 10})
+	s := stream(t, e)
+	remove := ballast(t, dir, 12<<20)
+	body, acknowledged := make([]byte, 10<<10), uint64(0)
+	publish := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := e.JetStream().Publish(ctx, "s", body)
+		return err
+	}
+	refused := 0
+	for range 1000 {
+		if publish() != nil {
+			if refused++; refused == 3 {
+				break
+			}
+			continue
+		}
+		acknowledged++
+	}
+	if refused == 0 {
+		t.Fatalf("%d messages of 10 KB went onto a disk with 4 MB", acknowledged)
+	}
+	until(t, "the engine says that it can not be used", func() bool { return e.Err() != nil })
+	remove()
+	until(t, "the engine can be used again", func() bool {
+		return publish() == nil && e.Err() == nil
+	})
+	info, err := s.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.State.Msgs < acknowledged+1 {
+		t.Errorf("%d messages are there, want the %d that were acknowledged before and one after", info.State.Msgs, acknowledged)
+	}
+}
