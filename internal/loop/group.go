@@ -111,18 +111,21 @@ func (g *Group) Release() { g.gate.open() }
 // the socket's handler. Early holds bytes that were read from conn already.
 // From here on the loop owns conn and closes it.
 func (g *Group) Attach(conn net.Conn, early []byte, open func(*Socket) Handler) {
-	g.open(func(s *Socket) Link { return newLink(s, conn) }, early, open)
+	if !g.open(func(s *Socket) Link { return newLink(s, conn) }, early, open) {
+		conn.Close()
+	}
 }
 
 // Open makes a socket with a link of the caller's own, on a loop, which calls
-// link and then open on its goroutine. Neither may be nil.
+// link and then open on its goroutine. Neither may be nil, and neither is
+// called after [Group.Stop].
 func (g *Group) Open(link func(*Socket) Link, open func(*Socket) Handler) {
 	g.open(link, nil, open)
 }
 
-func (g *Group) open(link func(*Socket) Link, early []byte, open func(*Socket) Handler) {
+func (g *Group) open(link func(*Socket) Link, early []byte, open func(*Socket) Handler) bool {
 	l := g.loops[g.next.Add(1)%uint64(len(g.loops))]
-	l.Post(func(int) { l.attach(link, early, open) }, 1)
+	return l.post(func(int) { l.attach(link, early, open) }, 1)
 }
 
 // Each runs do for every open socket, on the socket's loop, soon.

@@ -18,8 +18,8 @@
 //
 // # Locks
 //
-// A mailbox has one lock, which is a leaf: nothing else is taken while it is
-// held. Everything else belongs to a loop's goroutine.
+// A mailbox has one lock, under which only that of the group's gate is taken.
+// Everything else belongs to a loop's goroutine.
 package loop
 
 import (
@@ -95,10 +95,16 @@ func (l *Loop) Index() int { return l.index }
 func (l *Loop) Now() time.Time { return l.now }
 
 // Post queues work for the loop; see [Group.Post].
-func (l *Loop) Post(run func(loop int), weight int) {
-	if l.mailbox.post(job{run, weight}) {
+func (l *Loop) Post(run func(loop int), weight int) { l.post(run, weight) }
+
+// post reports whether the work will run, which it will unless the loop has
+// ended.
+func (l *Loop) post(run func(loop int), weight int) bool {
+	first, ok := l.mailbox.post(job{run, weight})
+	if first {
 		l.waiter.wake()
 	}
+	return ok
 }
 
 // run is the loop's goroutine.
@@ -112,7 +118,7 @@ func (l *Loop) run() {
 		l.work()
 		l.wheel.advance(l.now)
 		l.flush()
-		if l.stopping && l.running == 0 && len(l.sockets) == 0 && len(l.jobs) == 0 && l.mailbox.empty() {
+		if l.stopping && l.running == 0 && len(l.sockets) == 0 && len(l.jobs) == 0 && l.mailbox.seal() {
 			return
 		}
 	}

@@ -23,6 +23,7 @@ type mailbox struct {
 	spare  []job // the other of two slices that take swaps
 	weight int   // of all jobs that are not finished
 	full   bool  // has closed the gate
+	sealed bool  // takes nothing any more
 }
 
 // keepJobs is the longest queue whose memory is kept for the next turn.
@@ -31,17 +32,29 @@ const keepJobs = 4096
 func newMailbox(g *gate, limit int) *mailbox { return &mailbox{gate: g, limit: limit} }
 
 // post queues a job, and reports whether the mailbox was empty, so that its
-// owner may be asleep.
-func (m *mailbox) post(j job) (first bool) {
+// owner may be asleep. It is not ok when the owner is gone; then the job was
+// not queued.
+func (m *mailbox) post(j job) (first, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.sealed {
+		return false, false
+	}
 	m.queue = append(m.queue, j)
 	m.weight += j.weight
 	if m.weight > m.limit && !m.full {
 		m.full = true
 		m.gate.close()
 	}
-	return len(m.queue) == 1
+	return len(m.queue) == 1, true
+}
+
+// seal makes the mailbox take nothing any more, if it is empty.
+func (m *mailbox) seal() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sealed = len(m.queue) == 0
+	return m.sealed
 }
 
 // empty reports whether there is nothing to take.

@@ -33,8 +33,11 @@ func TestMailboxKeepsOrderAndWeight(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"post": func(t *rapid.T) {
 				j := job{order(posted), rapid.IntRange(1, 10).Draw(t, "weight")}
-				if first, empty := m.post(j), m.empty(); empty || first != (len(m.queue) == 1) {
-					t.Fatalf("post = %t with %d queued", first, len(m.queue))
+				if first, ok := m.post(j); !ok || m.empty() || first != (len(m.queue) == 1) {
+					t.Fatalf("post = %t, %t with %d queued", first, ok, len(m.queue))
+				}
+				if m.seal() {
+					t.Fatal("seal() of a mailbox with a job in it = true")
 				}
 				posted++
 				weight += j.weight
@@ -182,5 +185,15 @@ func BenchmarkPost(b *testing.B) {
 	for b.Loop() {
 		g.Admit(context.Background())
 		g.Post(0, nothing, 1)
+	}
+}
+
+func TestSealedMailboxTakesNothing(t *testing.T) {
+	m := newMailbox(&gate{}, 10)
+	if !m.seal() {
+		t.Fatal("seal() of an empty mailbox = false")
+	}
+	if first, ok := m.post(job{nil, 1}); first || ok || !m.empty() {
+		t.Errorf("post to a sealed mailbox = %t, %t, and empty() = %t, want it refused", first, ok, m.empty())
 	}
 }

@@ -37,6 +37,7 @@ type poller struct {
 	sleeping atomic.Bool // a wake must move the deadline
 
 	// Owned by the loop.
+	paused   bool // nothing is read in this turn
 	events   [pollEvents]unix.EpollEvent
 	ready    int           // of events
 	slots    []*descriptor // by the number that an event carries
@@ -86,7 +87,7 @@ var past = time.Unix(1, 0)
 
 func (p *poller) wait(until time.Time) {
 	p.ready = 0
-	if p.loop.group.gate.shut() {
+	if p.paused = p.loop.group.gate.shut(); p.paused {
 		p.pause(until)
 		return
 	}
@@ -114,6 +115,7 @@ func (p *poller) pause(until time.Time) {
 		until = soon
 	}
 	p.sleep(until, func(uintptr) bool { return false })
+	p.raw.Control(func(fd uintptr) { p.poll(fd) }) // for those who can be written to
 }
 
 // sleep calls done whenever the epoll set may have changed, until it returns
@@ -158,7 +160,7 @@ func (p *poller) serve(e *unix.EpollEvent) {
 	if e.Events&unix.EPOLLOUT != 0 {
 		d.unblock()
 	}
-	if e.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLRDHUP) != 0 {
+	if !p.paused && e.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLRDHUP) != 0 {
 		d.read()
 	}
 }

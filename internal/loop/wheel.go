@@ -17,16 +17,20 @@ const (
 // A wheel holds the deadlines of a loop's sockets: setting, moving and
 // clearing one costs the same however many there are.
 type wheel struct {
-	zero time.Time // tick 0
-	at   int64     // the last tick that was advanced over
-	slot [slots]*deadline
-	busy [slots / 64]uint64 // bit set: the slot is not empty
+	zero time.Time            // tick 0
+	at   int64                // the last tick that was advanced over
+	slot [slots + 1]*deadline // the last one holds what is being fired
+	busy [slots / 64]uint64   // bit set: the slot is not empty
 }
+
+// firing is the slot of the deadlines that are due and not told yet.
+const firing = slots
 
 // A deadline is an entry of a wheel. The zero value is not set.
 type deadline struct {
 	owner      expirer // set once
 	due        int64   // in ticks; 0 means not set
+	slot       int     // that it is in while it is set
 	next, prev *deadline
 }
 
@@ -43,33 +47,38 @@ func (w *wheel) set(d *deadline, t time.Time) {
 	}
 	w.clear(d)
 	d.due = due
-	i := due % slots
-	d.prev, d.next = nil, w.slot[i]
+	w.link(d, int(due%slots))
+}
+
+func (w *wheel) link(d *deadline, slot int) {
+	d.slot, d.prev, d.next = slot, nil, w.slot[slot]
 	if d.next != nil {
 		d.next.prev = d
 	}
-	w.slot[i] = d
-	w.busy[i/64] |= 1 << (i % 64)
+	w.slot[slot] = d
+	if slot != firing {
+		w.busy[slot/64] |= 1 << (slot % 64)
+	}
 }
 
-// clear makes sure that d does not fire.
-func (w *wheel) clear(d *deadline) {
-	if d.due == 0 {
-		return
-	}
-	i := d.due % slots
+func (w *wheel) unlink(d *deadline) {
 	if d.prev != nil {
 		d.prev.next = d.next
-	} else {
-		w.slot[i] = d.next
-		if d.next == nil {
-			w.busy[i/64] &^= 1 << (i % 64)
-		}
+	} else if w.slot[d.slot] = d.next; d.next == nil && d.slot != firing {
+		w.busy[d.slot/64] &^= 1 << (d.slot % 64)
 	}
 	if d.next != nil {
 		d.next.prev = d.prev
 	}
-	d.due, d.next, d.prev = 0, nil, nil
+	d.next, d.prev = nil, nil
+}
+
+// clear makes sure that d does not fire.
+func (w *wheel) clear(d *deadline) {
+	if d.due != 0 {
+		w.unlink(d)
+		d.due = 0
+	}
 }
 
 // advance fires all that is due by now. A deadline that fires may set and
@@ -84,17 +93,21 @@ func (w *wheel) advance(now time.Time) {
 	w.at = max(w.at, to)
 }
 
-// fireSlot fires what is due in one slot. It starts over after each, because
-// firing may change the list.
-func (w *wheel) fireSlot(i int, now int64) {
-	for d := w.slot[i]; d != nil; {
-		if d.due > now {
-			d = d.next
-			continue
+// fireSlot fires what is due in one slot. All of that is put aside first,
+// because firing may set and clear what it likes.
+func (w *wheel) fireSlot(slot int, now int64) {
+	for d := w.slot[slot]; d != nil; {
+		next := d.next
+		if d.due <= now {
+			w.unlink(d)
+			w.link(d, firing)
 		}
+		d = next
+	}
+	for w.slot[firing] != nil {
+		d := w.slot[firing]
 		w.clear(d)
 		d.owner.expired()
-		d = w.slot[i]
 	}
 }
 

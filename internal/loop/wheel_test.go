@@ -223,3 +223,45 @@ func BenchmarkWheelSet(b *testing.B) {
 		w.set(&alarms[i%len(alarms)].deadline, now.Add(time.Duration(i%2400)*tick))
 	}
 }
+
+// counter counts how often its deadline has passed.
+type counter struct {
+	deadline
+	n int
+}
+
+func (c *counter) expired() { c.n++ }
+
+// However many wait in a slot for a later turn of the wheel, those that are
+// due are told, each once.
+func TestSlotWithManyOfSeveralTurns(t *testing.T) {
+	var w wheel
+	zero := time.Now()
+	w.start(zero)
+	const each = 2000
+	var all [3][each]counter
+	for turn := range all {
+		for i := range all[turn] {
+			c := &all[turn][i]
+			c.owner = c
+			w.set(&c.deadline, zero.Add(time.Duration(7+turn*slots)*tick))
+		}
+	}
+	for turn := range all {
+		w.advance(zero.Add(time.Duration(7+turn*slots) * tick))
+		for later := range all {
+			want := 0
+			if later <= turn {
+				want = 1
+			}
+			for i := range all[later] {
+				if got := all[later][i].n; got != want {
+					t.Fatalf("after turn %d, a deadline of turn %d has fired %d times, want %d", turn, later, got, want)
+				}
+			}
+		}
+	}
+	if next := w.next(); !next.IsZero() {
+		t.Errorf("next() of the empty wheel = %v, want zero", next)
+	}
+}
