@@ -125,7 +125,7 @@ func (s *Session) authorizeSubscription(m protocol.Subscribe, kind protocol.Kind
 	texts := []string{protocol.ChannelText(s.id, m.Channel)}
 	switch {
 	case m.BadChannelData:
-		return nil, unauthorized(protocol.InvalidChannelData("not a string"))
+		return nil, unauthorized(s.unsigned(m))
 	case m.HasChannelData && m.ChannelData == "" && !kind.Presence():
 		texts = append(texts, protocol.ChannelDataText(s.id, m.Channel, ""))
 	case m.HasChannelData:
@@ -138,6 +138,17 @@ func (s *Session) authorizeSubscription(m protocol.Subscribe, kind protocol.Kind
 		return nil, nil
 	}
 	return s.memberOf(m)
+}
+
+// unsigned is the refusal of a subscription with channel_data that is no string:
+// no signature can be right for it.
+func (s *Session) unsigned(m protocol.Subscribe) *protocol.Error {
+	text := protocol.ChannelDataText(s.id, m.Channel, "")
+	if err := s.verify(m.Auth, text); err != nil {
+		return err
+	}
+	_, digest, _ := protocol.SplitAuth(m.Auth)
+	return protocol.InvalidSignature(text, digest)
 }
 
 // memberOf returns the user that a subscription with a good token is for.
