@@ -93,3 +93,13 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkSigner(b *testing.B) {
+	signer := protocol.NewSigner("secret")
+	text := []byte(protocol.RequestText("POST", "/apps/3/events", []protocol.Param{{Key: "auth_key", Value: "key"}}))
+	digest := signer.Sign(text)
+	b.ReportAllocs()
+	for b.Loop() {
+		signer.Verify(text, digest)
+	}
+}
