@@ -17,6 +17,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/belfryhq/belfry/internal/apps"
@@ -319,17 +320,21 @@ func TestPages(t *testing.T) {
 	f.expect(f.call("GET", "/api/v1/apps?page=2", ""), 400)
 }
 
-func TestWebhooksKeepHeadersThatWereHidden(t *testing.T) {
+func TestWebhooksKeepWhatWasHidden(t *testing.T) {
 	f := newFixture(t)
-	f.expect(f.call("POST", "/api/v1/apps", `{"id":"1","webhooks":[{"url":"https://a.test/","headers":["Authorization: hunter2"]}]}`), 201, "Authorization: …")
+	const hooks = `[{"url":"https://u:hunter2@a.test/?token=hunter2","headers":["Authorization: hunter2","X-Other: 1"]},` +
+		`{"url":"https://u:hunter2@a.test/","id":"named","headers":["Authorization: hunter2"]}]`
+	f.expect(f.call("POST", "/api/v1/apps", `{"id":"1","webhooks":`+hooks+`}`), 201, "Authorization: …")
+	before := f.registry.ByID("1").Webhooks
 	shown := f.call("GET", "/api/v1/apps/1", "")
 	webhooks, err := json.Marshal(shown.member("webhooks"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.expect(f.call("PATCH", "/api/v1/apps/1", `{"name":"x","webhooks":`+string(webhooks)+`}`), 200)
-	if got := f.registry.ByID("1").Webhooks[0].Headers[0].Value; got != "hunter2" {
-		t.Errorf("the header is %q, want what it was", got)
+	f.expect(f.call("PATCH", "/api/v1/apps/1", `{"name":"x","webhooks":`+strings.Replace(string(webhooks), "X-Other: …", "X-Other: 2", 1)+`}`), 200)
+	before[0].Headers[1].Value = "2"
+	if diff := cmp.Diff(before, f.registry.ByID("1").Webhooks); diff != "" {
+		t.Errorf("the endpoints changed by coming back as they were told:\n%s", diff)
 	}
 	expectNoSecrets(t, f, "hunter2", shown.text)
 }

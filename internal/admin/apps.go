@@ -138,19 +138,25 @@ func (a *api) updateApp(w http.ResponseWriter, r *http.Request) error {
 // hidden is what stands for the value of a header in answers.
 var hidden = strings.TrimPrefix(apps.Header{Name: "x"}.String(), "x: ")
 
-// keepHidden gives headers that come back as they were told the values that
-// they had.
+// keepHidden gives addresses and headers of endpoints that come back as they
+// were told what was hidden of them.
 func keepHidden(now, before []apps.Webhook) {
 	for i := range now {
-		j := slices.IndexFunc(before, func(w apps.Webhook) bool { return w.Name() == now[i].Name() })
-		for k, h := range now[i].Headers {
-			if h.Value != hidden || j < 0 {
-				continue
-			}
-			for _, old := range before[j].Headers {
-				if old.Name == h.Name {
-					now[i].Headers[k].Value = old.Value
-				}
+		w := &now[i]
+		j := slices.IndexFunc(before, func(old apps.Webhook) bool {
+			return old.Name() == w.Name() || old.ID == w.ID && old.Redacted() == w.URL
+		})
+		if j < 0 {
+			continue
+		}
+		old := &before[j]
+		if w.URL == old.Redacted() {
+			w.URL = old.URL
+		}
+		for k, h := range w.Headers {
+			at := slices.IndexFunc(old.Headers, func(o apps.Header) bool { return o.Name == h.Name })
+			if h.Value == hidden && at >= 0 {
+				w.Headers[k].Value = old.Headers[at].Value
 			}
 		}
 	}
