@@ -2,7 +2,8 @@
 // connect: before the upgrade and before anything is known about it.
 //
 // The address is that of the TCP connection or, if that is a proxy that is
-// trusted, the one that the proxy names. Of IPv6 it is the network of 64 bits
+// trusted, the one that the proxy names; a proxy that names nobody is not
+// limited, because it stands for everybody behind it. Of IPv6 it is the network of 64 bits
 // that one customer has at least.
 //
 // # Locks
@@ -101,7 +102,7 @@ func (l *Limiter) Admit(r *http.Request) (wait time.Duration, ok bool) {
 	}
 	addr, known := clientAddr(r, l.trusted)
 	if !known {
-		return 0, true // not over TCP
+		return 0, true
 	}
 	now := l.now()
 	bucket := l.bucket(network(addr), now)
@@ -168,7 +169,7 @@ func network(addr netip.Addr) netip.Addr {
 
 // clientAddr returns the address of the client of a request. Proxies append
 // whom they heard from, so the list is read from its end, as far as it is that
-// of proxies that are trusted.
+// of proxies that are trusted. If nobody else is named, the client is not known.
 func clientAddr(r *http.Request, trusted []netip.Prefix) (netip.Addr, bool) {
 	peer, ok := parse(r.RemoteAddr)
 	if !ok {
@@ -186,11 +187,11 @@ func clientAddr(r *http.Request, trusted []netip.Prefix) (netip.Addr, bool) {
 		if !ok {
 			break
 		}
-		if peer = addr; !isTrusted(addr) {
-			break
+		if !isTrusted(addr) {
+			return addr, true
 		}
 	}
-	return peer, true
+	return netip.Addr{}, false
 }
 
 // parse reads an address with or without a port.
