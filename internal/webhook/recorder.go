@@ -18,6 +18,11 @@ const (
 	recordBytes  = 256 << 10 // about the most bytes of one record
 	// maxEvent is above what a client can send, and what the queue takes.
 	maxEvent = 4 << 20
+	// publishEvery is how often outboxes are published that do not fill a
+	// record: each record costs the engine a write to the disk, and the first
+	// event after a pause does not wait. What is in an outbox is lost if the
+	// process is killed.
+	publishEvery = 20 * time.Millisecond
 	// maxFlights is how many records wait for the queue's answer at once.
 	maxFlights = 256
 	// maxPendingBytes bounds what waits for the engine, beside their number.
@@ -34,6 +39,8 @@ type recorder struct {
 	mu       sync.Mutex
 	apps     map[string]*boxes
 	ready    []*outbox // with events and nothing under way
+	going    []*outbox // those of them that are published now
+	began    time.Time // to be
 	grace    grace
 	misses   grace  // channels whose cache miss was news
 	numbers  uint64 // of events
@@ -254,30 +261,41 @@ func (r *recorder) publish(ctx context.Context) {
 // nextReady waits for an outbox with something to publish. It returns nil when
 // there will be none any more, or ctx has ended.
 func (r *recorder) nextReady(ctx context.Context) *outbox {
-	for {
-		if ctx.Err() != nil {
-			return nil
-		}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
 		r.mu.Lock()
-		if len(r.ready) > 0 {
-			b := r.ready[0]
-			r.ready[0] = nil
-			if r.ready = r.ready[1:]; len(r.ready) == 0 {
-				r.ready = nil
+		now := time.Now()
+		due := r.began.Add(r.sender.cfg.publishEvery)
+		if len(r.going) == 0 && len(r.ready) > 0 && (!now.Before(due) || r.stopping) {
+			r.going, r.ready, r.began = r.ready, r.going, now
+		}
+		if len(r.going) > 0 {
+			b := r.going[0]
+			r.going[0] = nil
+			if r.going = r.going[1:]; len(r.going) == 0 {
+				r.going = nil
 			}
 			r.mu.Unlock()
 			return b
 		}
 		finished := r.stopping && r.events == 0
+		waiting := len(r.ready) > 0
 		r.mu.Unlock()
 		if finished {
 			return nil
 		}
+		timer.Stop()
+		if waiting {
+			timer.Reset(due.Sub(now))
+		}
 		select {
 		case <-r.wake:
+		case <-timer.C:
 		case <-ctx.Done():
 		}
 	}
+	return nil
 }
 
 // collect is the goroutine that hears what became of the records, in the
@@ -332,6 +350,8 @@ func (r *recorder) landed(b *outbox, seq uint64, err error) {
 	}
 	if b.record == nil && len(b.events) == 0 && len(b.replay) == 0 {
 		b.busy = false
+	} else if b.record != nil || len(b.replay) > 0 || len(b.events) >= recordEvents {
+		r.going = append(r.going, b)
 	} else {
 		r.ready = append(r.ready, b)
 	}

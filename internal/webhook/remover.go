@@ -3,7 +3,13 @@ package webhook
 import (
 	"context"
 	"sync"
+	"time"
 )
+
+// removeEvery is how often records are removed. Each time costs the engine a
+// write to the disk for each endpoint, however many records there are; what is
+// not removed when the process is killed is delivered again.
+const removeEvery = 100 * time.Millisecond
 
 // A remover takes records out of the queue whose events are delivered or
 // buried, behind the endpoints' backs: what it has not done when the process
@@ -12,6 +18,7 @@ import (
 type remover struct {
 	all  *endpoints
 	wake chan struct{}
+	quit chan struct{} // closed when the process ends
 	done chan struct{}
 
 	mu       sync.Mutex
@@ -20,7 +27,7 @@ type remover struct {
 }
 
 func newRemover(es *endpoints) *remover {
-	r := &remover{all: es, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	r := &remover{all: es, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
 	go r.run()
 	return r
 }
@@ -42,6 +49,7 @@ func (r *remover) stop() {
 	r.mu.Lock()
 	r.stopping = true
 	r.mu.Unlock()
+	close(r.quit)
 	signal(r.wake)
 	<-r.done
 }
@@ -56,13 +64,25 @@ func (r *remover) run() {
 		for _, e := range dirty {
 			r.clean(e)
 		}
-		if len(dirty) > 0 {
-			continue
-		}
-		if stopping {
+		switch {
+		case len(dirty) == 0 && stopping:
 			return
+		case len(dirty) == 0:
+			<-r.wake
 		}
-		<-r.wake
+		if !stopping {
+			r.linger()
+		}
+	}
+}
+
+// linger waits for more to remove, but not when the process ends.
+func (r *remover) linger() {
+	timer := time.NewTimer(removeEvery)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.quit:
 	}
 }
 

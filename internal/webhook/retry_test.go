@@ -181,7 +181,7 @@ func TestDeadEndpointDelaysNoOther(t *testing.T) {
 		one, two := newApp("1", hook("hanging"), hook("refusing"), hook("fine")), newApp("2", hook("hanging"), hook("other"))
 		fine, other := newReceiver(t, nil), newReceiver(t, nil)
 		hanging := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		s := start(t, Config{Apps: registry(t, one, two), queue: newMemQueue(), Transport: roundTrip{"hanging": hanging, "fine": fine, "other": other}})
+		s := start(t, Config{Apps: registry(t, one, two), queue: newMemQueue(), publishEvery: -1, Transport: roundTrip{"hanging": hanging, "fine": fine, "other": other}})
 		begin := time.Now()
 		for i := range 1000 {
 			s.Observe(one, clientEvent(fmt.Sprintf("private-%d", i%40), fmt.Sprint(i)))

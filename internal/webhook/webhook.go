@@ -57,7 +57,8 @@ type Config struct {
 	Registerer prometheus.Registerer // nil: no metrics
 	Log        *slog.Logger          // nil: no log
 
-	queue queue // replaces the engine's, for tests
+	queue        queue         // replaces the engine's, for tests
+	publishEvery time.Duration // replaces the constant, for tests; negative for no wait
 }
 
 // The defaults of Config. The schedule stays below five minutes because
@@ -93,6 +94,7 @@ func (c Config) withDefaults() Config {
 	c.MaxBytes = cmp.Or(c.MaxBytes, DefaultMaxBytes)
 	c.MaxEndpoint = cmp.Or(c.MaxEndpoint, DefaultMaxEndpoint)
 	c.MaxBuried = cmp.Or(c.MaxBuried, DefaultMaxBuried)
+	c.publishEvery = cmp.Or(c.publishEvery, publishEvery)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
