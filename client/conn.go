@@ -38,7 +38,6 @@ type conn struct {
 	pinging bool      // whether a sign of life is awaited since then
 	sightAt uint64    // sights when it was sent
 	watcher *timer
-	signin  bool // whether the answer to a sign-in is awaited
 }
 
 func newConn(s *session, o *opened) *conn {

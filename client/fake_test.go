@@ -46,7 +46,6 @@ type fake struct {
 	dials  int
 	times  []time.Time // of dials
 	peers  []*peer
-	closed bool
 }
 
 // A message is what a client has sent.

@@ -44,7 +44,6 @@ type httpSession struct {
 	lines    []string
 	changed  chan struct{}
 	receiver int // the newest
-	opened   bool
 }
 
 func startHTTP(t testing.TB, f *fake) *httpFake {

@@ -194,7 +194,7 @@ func (c *Client) TriggerMultiExclusive(channels []string, eventName string, data
 }
 
 // SendToUser sends an event to every connection that is signed in as a user.
-func (c *Client) SendToUser(userId string, eventName string, data interface{}) error {
+func (c *Client) SendToUser(userID string, eventName string, data interface{}) error {
 	b, err := c.Backend()
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func (c *Client) SendToUser(userId string, eventName string, data interface{}) e
 	if err != nil {
 		return err
 	}
-	return b.SendToUser(context.Background(), userId, eventName, text)
+	return b.SendToUser(context.Background(), userID, eventName, text)
 }
 
 // An Event is one element of a batch.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -26,7 +27,7 @@ func (l *serverLog) line(level slog.Level, format string, args []any) {
 			l.engine.broken.Store(true)
 		}
 	}
-	l.engine.log.Log(nil, level, "engine", "text", text) //nolint:staticcheck // there is no context
+	l.engine.log.Log(context.Background(), level, "engine", "text", text)
 }
 
 // fatal is why the server did not start.

@@ -159,13 +159,6 @@ func (q *memQueue) buriedCount(context.Context) (int, error) {
 	return len(q.graves), nil
 }
 
-// fail makes the queue refuse what is published.
-func (q *memQueue) fail(err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.refuse = err
-}
-
 // left is how many records and burials there are.
 func (q *memQueue) left() (records, burials int) {
 	q.mu.Lock()

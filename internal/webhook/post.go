@@ -105,7 +105,7 @@ func post(ctx context.Context, cfg Config, hook *apps.Webhook, body []byte, head
 	}
 	answer, err := cfg.Transport.RoundTrip(req) // which follows no redirects
 	if err != nil {
-		o.err, o.cause = explain(err)
+		o.cause, o.err = explain(err)
 		return o
 	}
 	defer answer.Body.Close()
@@ -132,7 +132,7 @@ func (o *outcome) judge(answer *http.Response, err error) {
 }
 
 // explain leaves out of an error what may be secret, and classes it.
-func explain(err error) (error, cause) {
+func explain(err error) (cause, error) {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
@@ -155,5 +155,5 @@ func explain(err error) (error, cause) {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		c = causeRefused
 	}
-	return fmt.Errorf("webhook: %w", err), c
+	return c, fmt.Errorf("webhook: %w", err)
 }
