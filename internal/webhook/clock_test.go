@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,15 +17,18 @@ import (
 
 // roundTrip is a transport that hands requests to receivers by their hosts,
 // without a network. What has no receiver refuses connections.
-type roundTrip map[string]http.Handler
+type roundTrip struct{ hosts sync.Map }
+
+func (rt *roundTrip) serve(host string, h http.Handler) { rt.hosts.Store(host, h) }
 
 var errRefused = errors.New("connection refused")
 
-func (rt roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
-	h := rt[r.URL.Host]
-	if h == nil {
+func (rt *roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
+	found, ok := rt.hosts.Load(r.URL.Host)
+	if !ok {
 		return nil, errRefused
 	}
+	h := found.(http.Handler)
 	w := httptest.NewRecorder()
 	answered := make(chan struct{})
 	go func() {
@@ -47,7 +51,7 @@ type bench struct {
 	queue    *memQueue
 	app      *apps.App
 	registry *apps.Registry
-	hosts    roundTrip
+	hosts    *roundTrip
 }
 
 // onBench runs a test with a clock of its own: nothing sleeps for real. The
@@ -61,7 +65,7 @@ func onBench(t *testing.T, cfg Config, hook apps.Webhook, test func(*bench)) {
 		if hook.Events == 0 {
 			hook.Events = everything
 		}
-		b := &bench{T: t, queue: newMemQueue(), app: newApp("1", hook), hosts: roundTrip{}}
+		b := &bench{T: t, queue: newMemQueue(), app: newApp("1", hook), hosts: &roundTrip{}}
 		b.registry = registry(t, b.app)
 		cfg.Apps, cfg.queue, cfg.Transport, cfg.publishEvery = b.registry, b.queue, b.hosts, -1
 		b.Sender = start(t, cfg)
@@ -72,7 +76,7 @@ func onBench(t *testing.T, cfg Config, hook apps.Webhook, test func(*bench)) {
 // receiver serves a host.
 func (b *bench) receiver(host string, answer func(n int, d delivery) int) *receiver {
 	r := newReceiver(b.T, answer)
-	b.hosts[host] = r
+	b.hosts.serve(host, r)
 	return r
 }
 

@@ -29,7 +29,7 @@ type endpoint struct {
 	behind      bool // there are records in the queue from cursor on
 	cursor      uint64
 	last        uint64    // the highest number that was accepted here
-	queued      int64     // bytes in the queue, about
+	queued      int64     // bytes of events in the queue, about
 	window      int64     // bytes in memory
 	incoming    []*stored // that the goroutine has not seen
 	outstanding []*stored // in memory or just done, in order
@@ -41,6 +41,7 @@ type endpoint struct {
 	ready    lanes            // that are not busy
 	retries  retries
 	inflight int
+	missing  bool      // the app has no such endpoint, the last time it was looked at
 	engineAt time.Time // when to ask the engine again; zero unless it did not answer
 }
 
@@ -238,6 +239,10 @@ func (e *endpoint) start(now time.Time) time.Duration {
 	overflow := e.queued > e.all.sender.cfg.MaxEndpoint
 	e.mu.Unlock()
 	app, hook := e.app()
+	if e.missing && app != nil {
+		e.retries.hurry(now)
+	}
+	e.missing = app == nil
 	switch {
 	case app == nil:
 		e.sweep(now, buryRemoved)
@@ -386,11 +391,11 @@ func (e *endpoint) forget(items []item) {
 	defer e.mu.Unlock()
 	finished := false
 	for _, it := range items {
+		e.queued = max(e.queued-int64(it.event.size()), 0)
 		if it.of.left--; it.of.left == 0 {
 			finished = true
 			e.window -= int64(it.of.bytes)
 			e.all.window.Add(-int64(it.of.bytes))
-			e.queued = max(e.queued-int64(it.of.bytes), 0)
 			it.of.events = nil
 		}
 	}

@@ -102,12 +102,16 @@ func (y *tally) await() {
 func TestHalfOfTheRequestsFail(t *testing.T) {
 	const channels = 200
 	events := flakyEvents(t)
+	single := events
+	if os.Getenv("WEBHOOK_EVENTS") == "" {
+		single /= 5 // each is two requests
+	}
 	tests := map[string]struct {
 		batch  bool
 		events int
 	}{
 		"batches":      {true, events},
-		"single event": {false, events},
+		"single event": {false, single},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -270,11 +270,3 @@ func (q *jetQueue) exhume(ctx context.Context, seq uint64) (*burial, error) {
 func (q *jetQueue) forget(ctx context.Context, seq uint64) error {
 	return deleteMsg(ctx, q.graves, seq)
 }
-
-func (q *jetQueue) buriedCount(ctx context.Context) (int, error) {
-	info, err := q.graves.Info(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("webhook: read what was given up: %w", err)
-	}
-	return int(info.State.Msgs), nil
-}

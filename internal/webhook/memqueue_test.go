@@ -153,15 +153,16 @@ func (q *memQueue) forget(_ context.Context, seq uint64) error {
 	return nil
 }
 
-func (q *memQueue) buriedCount(context.Context) (int, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.graves), nil
-}
-
 // left is how many records and burials there are.
 func (q *memQueue) left() (records, burials int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.records), len(q.graves)
+}
+
+// fail makes the queue refuse what is published.
+func (q *memQueue) fail(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.refuse = err
 }

@@ -71,7 +71,6 @@ type queue interface {
 	buried(ctx context.Context, of address, after uint64, each func(*burial) bool) error
 	exhume(ctx context.Context, seq uint64) (*burial, error) // errEmpty: there is none
 	forget(ctx context.Context, seq uint64) error            // of what was buried
-	buriedCount(ctx context.Context) (int, error)
 }
 
 // A backlog is what is stored for one endpoint.

@@ -116,10 +116,10 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 				r := newReceiver(b.T, failFirst(1))
-				b.hosts["a"] = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				b.hosts.serve("a", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 					w.Header().Set("Retry-After", tt.header)
 					r.ServeHTTP(w, req)
-				})
+				}))
 				b.tell(hub.ChannelOccupied, "news")
 				pass(10 * time.Minute)
 				all := r.all()
@@ -181,7 +181,11 @@ func TestDeadEndpointDelaysNoOther(t *testing.T) {
 		one, two := newApp("1", hook("hanging"), hook("refusing"), hook("fine")), newApp("2", hook("hanging"), hook("other"))
 		fine, other := newReceiver(t, nil), newReceiver(t, nil)
 		hanging := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		s := start(t, Config{Apps: registry(t, one, two), queue: newMemQueue(), publishEvery: -1, Transport: roundTrip{"hanging": hanging, "fine": fine, "other": other}})
+		hosts := &roundTrip{}
+		hosts.serve("hanging", hanging)
+		hosts.serve("fine", fine)
+		hosts.serve("other", other)
+		s := start(t, Config{Apps: registry(t, one, two), queue: newMemQueue(), publishEvery: -1, Transport: hosts})
 		begin := time.Now()
 		for i := range 1000 {
 			s.Observe(one, clientEvent(fmt.Sprintf("private-%d", i%40), fmt.Sprint(i)))
@@ -204,7 +208,7 @@ func TestDeadEndpointDelaysNoOther(t *testing.T) {
 func TestDownEndpointIsTriedWithOneRequest(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		h := &hanging{seen: map[string]bool{}}
-		b.hosts["a"] = h
+		b.hosts.serve("a", h)
 		for i := range 100 {
 			b.tell(hub.CacheMiss, fmt.Sprintf("cache-%d", i))
 		}
