@@ -19,6 +19,7 @@ type Client struct {
 	// Immutable after New.
 	cfg   Config
 	log   *slog.Logger
+	debug bool   // whether the log wants to know of every message
 	queue *Queue // the default one
 	user  *User
 	done  chan struct{}
@@ -46,7 +47,7 @@ type Client struct {
 	swept    bool          // whether what is left of authorizers was closed
 	auth     authQueue
 	bucket   bucket
-	crowded  *[]*Queue // gets the queues that have no room after a message; nil except while one is taken
+	taking   *conn // of the message that is being taken; nil otherwise
 	stats    Stats
 }
 
@@ -63,6 +64,7 @@ func New(key string, cfg Config) (*Client, error) {
 	c := &Client{
 		cfg:      cfg,
 		log:      cfg.Logger,
+		debug:    cfg.Logger.Enabled(context.Background(), slog.LevelDebug),
 		done:     make(chan struct{}),
 		key:      key,
 		endpoint: cfg.Endpoint,

@@ -38,6 +38,7 @@ type conn struct {
 	pinging bool      // whether a sign of life is awaited since then
 	sightAt uint64    // sights when it was sent
 	watcher *timer
+	crowded []*Queue // that have no room after a message; read by the reader once it was taken
 }
 
 func newConn(s *session, o *opened) *conn {

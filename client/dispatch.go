@@ -34,12 +34,13 @@ func (c *Client) receive(cn *conn, text []byte, binary bool) []*Queue {
 		c.failLocked(protocolError(text, err))
 		return nil
 	}
-	c.log.Debug("received", "event", e.Name, "channel", e.Channel, "bytes", len(text))
-	var crowded []*Queue
-	c.crowded = &crowded
+	if c.debug {
+		c.log.Debug("received", "event", e.Name, "channel", e.Channel, "bytes", len(text))
+	}
+	cn.crowded, c.taking = cn.crowded[:0], cn
 	c.dispatchLocked(cn, e)
-	c.crowded = nil
-	return crowded
+	c.taking = nil
+	return cn.crowded
 }
 
 // parseEvent reads a message.
@@ -305,7 +306,7 @@ func (c *Client) enqueueEventLocked(own *binder, e entry, key string) {
 	}
 	var few [4]*Queue
 	queues := e.queues(few[:0])
-	if len(queues) == 0 {
+	if len(queues) == 0 && c.debug {
 		c.log.Debug("nothing is bound", "event", e.event.Name, "channel", e.event.Channel)
 	}
 	for _, q := range queues {
@@ -341,8 +342,8 @@ func (c *Client) pushLocked(q *Queue, e entry) {
 	if p.unsaid {
 		c.reportLocked(q)
 	}
-	if c.crowded != nil && q.blocked() != nil {
-		*c.crowded = append(*c.crowded, q)
+	if c.taking != nil && q.blocked() != nil {
+		c.taking.crowded = append(c.taking.crowded, q)
 	}
 }
 
