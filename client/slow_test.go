@@ -82,6 +82,9 @@ func TestSlowFunction(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestSlowFunctionThatCostsTheConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := &fake{}
 		c := newClient(t, f)
