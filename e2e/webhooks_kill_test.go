@@ -18,7 +18,7 @@ import (
 func kills(t *testing.T) int {
 	text := os.Getenv("WEBHOOK_KILLS")
 	if text == "" {
-		return 10
+		return 50
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {

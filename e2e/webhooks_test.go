@@ -95,7 +95,13 @@ type wire struct {
 // dialWire connects to the default app.
 func dialWire(t *testing.T, s *service.Service) *wire {
 	t.Helper()
-	conn, early, _, err := ws.Dial(t.Context(), "ws://"+s.Addr+"/app/"+service.Key+"?protocol=7")
+	return dialWireAs(t, s, service.Key)
+}
+
+// dialWireAs connects to the app of a key.
+func dialWireAs(t *testing.T, s *service.Service, key string) *wire {
+	t.Helper()
+	conn, early, _, err := ws.Dial(t.Context(), "ws://"+s.Addr+"/app/"+key+"?protocol=7")
 	if err != nil {
 		t.Fatal(err)
 	}
