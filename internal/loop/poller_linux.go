@@ -96,6 +96,11 @@ func (p *poller) wait(until time.Time) {
 		p.raw.Control(func(fd uintptr) { p.poll(fd) })
 	} else {
 		p.sleep(until, p.ask)
+		if !p.loop.mailbox.empty() {
+			// Who woke us is probably not alone: let the others post as well,
+			// so that one flush serves them all.
+			runtime.Gosched()
+		}
 	}
 }
 
