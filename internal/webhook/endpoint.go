@@ -41,6 +41,7 @@ type endpoint struct {
 	ready    lanes            // that are not busy
 	retries  retries
 	inflight int
+	cappedAt time.Time // when the waits of retries were cut to aliveWait
 	missing  bool      // the app has no such endpoint, the last time it was looked at
 	engineAt time.Time // when to ask the engine again; zero unless it did not answer
 }
@@ -240,7 +241,7 @@ func (e *endpoint) start(now time.Time) time.Duration {
 	e.mu.Unlock()
 	app, hook := e.app()
 	if e.missing && app != nil {
-		e.retries.hurry(now)
+		e.retries.within(now, 0)
 	}
 	e.missing = app == nil
 	switch {
@@ -336,8 +337,12 @@ func (e *endpoint) settle(o outcome) {
 		back := e.health.succeeded(now, o)
 		e.mu.Unlock()
 		if back {
-			e.retries.hurry(now)
+			e.retries.within(now, 0)
 			e.all.sender.log.Info("webhook endpoint answers again", "app", e.to.app, "endpoint", e.to.endpoint, "host", o.host)
+		}
+		if now.Sub(e.cappedAt) > e.all.sender.cfg.RetryFirst {
+			e.cappedAt = now
+			e.retries.within(now, e.aliveWait())
 		}
 		e.all.sender.metrics.delivered.Add(float64(len(r.items)))
 		e.release(r)
@@ -348,13 +353,25 @@ func (e *endpoint) settle(o outcome) {
 	e.mu.Unlock()
 	e.report(o, opened)
 	r.failure = o
-	if wait, ok := r.nextWait(e.all.sender.cfg.RetryFirst, o.retryAfter, now); ok {
+	most := forever
+	if now.Sub(e.health.lastSuccess) < aliveFor {
+		most = e.aliveWait()
+	}
+	if wait, ok := r.nextWait(e.all.sender.cfg.RetryFirst, most, o.retryAfter, now); ok {
 		r.next = now.Add(wait)
 		e.retries.push(r)
 		return
 	}
 	e.giveUp(r, now)
 }
+
+// aliveFor is how long an endpoint counts as alive after it took something.
+const aliveFor = time.Minute
+
+// aliveWait is the longest wait before the next attempt while the endpoint
+// takes other requests: with one that takes only some, waits that double would
+// leave too few attempts.
+func (e *endpoint) aliveWait() time.Duration { return 8 * e.all.sender.cfg.RetryFirst }
 
 // report logs a failed attempt. Only what an operator may act on is a
 // warning: the first failure, and that no more is sent for now.

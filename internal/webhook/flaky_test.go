@@ -134,3 +134,57 @@ func TestHalfOfTheRequestsFail(t *testing.T) {
 		})
 	}
 }
+
+// The same with the documented schedule, on a clock of its own: nothing is
+// given up.
+func TestHalfOfTheRequestsFailOnTheDocumentedSchedule(t *testing.T) {
+	for name, batch := range map[string]bool{"batches": true, "single event": false} {
+		t.Run(name, func(t *testing.T) {
+			onBench(t, Config{}, apps.Webhook{Batch: batch}, func(b *bench) {
+				const channels, events = 200, 4000
+				y := newTally(b.T, events)
+				b.receiver("a", y.flaky)
+				for i := range events {
+					b.Observe(b.app, clientEvent(fmt.Sprintf("private-%d", i%channels), strconv.Itoa(i/channels)))
+				}
+				begin := time.Now()
+				<-y.done
+				b.Logf("%d events took %v of that clock", events, time.Since(begin))
+				pass(time.Hour)
+				if _, burials := b.queue.left(); burials != 0 {
+					b.Errorf("events were given up %d times", burials)
+				}
+			})
+		})
+	}
+}
+
+// An event that an endpoint does not want, while it takes all others, is tried
+// often enough, and given up in the end.
+func TestPoisonIsTriedWhileOthersPass(t *testing.T) {
+	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
+		var times []time.Time
+		b.receiver("a", func(_ int, d delivery) int {
+			if d.events[0].Channel == "private-poison" {
+				times = append(times, time.Now())
+				return 500
+			}
+			return 200
+		})
+		b.Observe(b.app, clientEvent("private-poison", "x"))
+		for i := range 400 {
+			b.Observe(b.app, clientEvent("private-fine", fmt.Sprint(i)))
+			time.Sleep(time.Second)
+		}
+		pass(time.Minute)
+		if n := len(times); n < 30 || n > 60 {
+			b.Errorf("%d attempts, want one every 8 seconds or so", n)
+		}
+		if last := times[len(times)-1].Sub(times[0]); last > DefaultRetryWindow {
+			b.Errorf("the last attempt came after %v", last)
+		}
+		if records, burials := b.queue.left(); records != 0 || burials != 1 {
+			b.Errorf("%d records are left and %d burials, want 0 and 1", records, burials)
+		}
+	})
+}

@@ -69,11 +69,11 @@ func (r *request) ids() string {
 	return string(b)
 }
 
-// nextWait is how long to wait for the next attempt: twice as long each time,
-// give or take a fifth, and as long as the endpoint asks for. It reports false
-// if the request is to be given up.
-func (r *request) nextWait(first, asked time.Duration, now time.Time) (time.Duration, bool) {
-	doubled := first << min(r.attempts-1, 20)
+// nextWait is how long to wait for the next attempt: twice as long each time
+// up to most, give or take a fifth, and as long as the endpoint asks for. It
+// reports false if the request is to be given up.
+func (r *request) nextWait(first, most, asked time.Duration, now time.Time) (time.Duration, bool) {
+	doubled := min(first<<min(r.attempts-1, 20), most)
 	wait := time.Duration(float64(doubled) * (0.8 + 0.4*rand.Float64()))
 	left := r.until.Sub(now)
 	if asked > wait && asked < left {
@@ -111,11 +111,13 @@ func (rs *retries) due(now time.Time) *request {
 	return heap.Pop(rs).(*request)
 }
 
-// hurry makes all of them due, because the endpoint answers again.
-func (rs *retries) hurry(now time.Time) {
+// within lets none of them wait for longer than that, because the endpoint
+// answers; but it may have asked for more.
+func (rs *retries) within(now time.Time, longest time.Duration) {
+	latest := now.Add(longest)
 	for _, r := range rs.list {
-		if r.next.After(now) {
-			r.next = now
+		if r.next.After(latest) && r.spent.IsZero() && r.failure.retryAfter == 0 {
+			r.next = latest
 		}
 	}
 	heap.Init(rs)

