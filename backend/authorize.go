@@ -15,6 +15,10 @@ import (
 type Member struct {
 	UserID   string // 1 to 128 characters
 	UserInfo any    // what others are told, at most 1 KB as JSON; nil: nothing
+	// SignedIn makes the member whoever the connection is signed in as. There
+	// is no UserID and no UserInfo then; the service refuses the subscription if
+	// nobody is signed in.
+	SignedIn bool
 }
 
 // UserData is who signs in on a connection.
@@ -68,6 +72,12 @@ func (c *Client) AuthorizePrivateChannel(socketID, channel string) (*ChannelAuth
 // AuthorizePresenceChannel lets a connection subscribe to a presence channel
 // as m.
 func (c *Client) AuthorizePresenceChannel(socketID, channel string, m Member) (*ChannelAuth, error) {
+	if m.SignedIn {
+		if m.UserID != "" || m.UserInfo != nil {
+			return nil, invalid(ErrInvalidUserID, "user id", m.UserID, "the member is whoever is signed in")
+		}
+		return c.AuthorizeSignedIn(socketID, channel)
+	}
 	data, err := c.memberJSON(m)
 	if err != nil {
 		return nil, err

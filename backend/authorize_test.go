@@ -117,6 +117,13 @@ func TestSignedInConnectionNeedsNoMember(t *testing.T) {
 	if err != nil || auth.Auth != testKey+":71506e66e7fdca106571b8999a849ad34245bc653772e51e0026c1a2475b92ba" || auth.ChannelData != "" {
 		t.Errorf("AuthorizeSignedIn = %+v, %v", auth, err)
 	}
+	same, err := client(t, answers()).AuthorizeChannel("1234.1234", "presence-foobar", &backend.Member{SignedIn: true})
+	if err != nil || *same != *auth {
+		t.Errorf("AuthorizeChannel as who is signed in = %+v, %v", same, err)
+	}
+	if _, err := client(t, answers()).AuthorizeChannel("1234.1234", "presence-foobar", &backend.Member{SignedIn: true, UserID: "ann"}); !errors.Is(err, backend.ErrInvalidUserID) {
+		t.Errorf("AuthorizeChannel as two = %v", err)
+	}
 }
 
 // Covers 49, 50.
