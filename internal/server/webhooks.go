@@ -30,10 +30,14 @@ func (s *Server) openWebhooks(registry *apps.Registry) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
 	defer cancel()
 	c := s.cfg.Webhooks
-	var err error
+	name, err := s.nodeName()
+	if err != nil {
+		return err
+	}
 	s.webhooks, err = webhook.New(ctx, webhook.Config{
 		Apps:            registry,
 		Engine:          s.state.engine,
+		Node:            name,
 		Gate:            s.loops,
 		Grace:           c.Grace,
 		VacateOnStop:    c.VacateOnStop,

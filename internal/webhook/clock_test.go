@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -67,7 +68,7 @@ func onBench(t *testing.T, cfg Config, hook apps.Webhook, test func(*bench)) {
 		}
 		b := &bench{T: t, queue: newMemQueue(), app: newApp("1", hook), hosts: &roundTrip{}}
 		b.registry = registry(t, b.app)
-		cfg.Apps, cfg.queue, cfg.Transport, cfg.publishEvery = b.registry, b.queue, b.hosts, -1
+		cfg.Apps, cfg.queue, cfg.Transport, cfg.publishEvery = b.registry, b.queue, b.hosts, cmp.Or(cfg.publishEvery, -1)
 		b.Sender = start(t, cfg)
 		test(b)
 	})

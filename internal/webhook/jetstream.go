@@ -14,7 +14,8 @@ import (
 	"github.com/belfryhq/belfry/internal/engine"
 )
 
-// The names of the streams, and their subjects: one for each endpoint.
+// The names of the streams, and their subjects. Those of the queue go on with
+// the node, the app and the endpoint, the others with the app and the endpoint.
 const (
 	queueStream   = "belfry-webhooks"
 	queueSubjects = "belfry.webhooks.queue."
@@ -37,6 +38,7 @@ type jetQueue struct {
 	js     jetstream.JetStream
 	queue  jetstream.Stream
 	graves jetstream.Stream
+	prefix string // of the subjects of this node's queue
 }
 
 var _ queue = (*jetQueue)(nil)
@@ -48,7 +50,7 @@ func openQueue(ctx context.Context, cfg Config) (*jetQueue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("webhook: %w", err)
 	}
-	q := &jetQueue{engine: e, js: js}
+	q := &jetQueue{engine: e, js: js, prefix: queueSubjects + escape(cfg.Node) + "."}
 	maxBytes, maxBuried := cfg.MaxBytes, cfg.MaxBuried
 	if e.Storage() == jetstream.MemoryStorage {
 		maxBytes, maxBuried = min(maxBytes, 64<<20), min(maxBuried, 16<<20)
@@ -136,7 +138,7 @@ func (q *jetQueue) publish(to address, r *record) (ack, error) {
 	if err := q.engine.Writable(); err != nil {
 		return nil, err
 	}
-	m := nats.NewMsg(queueSubjects + to.subject())
+	m := nats.NewMsg(q.prefix + to.subject())
 	m.Data = encodeRecord(r)
 	m.Header.Set(jetstream.MsgIDHeader, r.id)
 	future, err := q.js.PublishMsgAsync(m)
@@ -160,7 +162,7 @@ func (a jetAck) wait(ctx context.Context) (uint64, error) {
 }
 
 func (q *jetQueue) next(ctx context.Context, to address, from uint64) (uint64, *record, error) {
-	m, err := q.queue.GetMsg(ctx, from, jetstream.WithGetMsgSubject(queueSubjects+to.subject()))
+	m, err := q.queue.GetMsg(ctx, from, jetstream.WithGetMsgSubject(q.prefix+to.subject()))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return 0, nil, errEmpty
 	}
@@ -187,11 +189,11 @@ func deleteMsg(ctx context.Context, stream jetstream.Stream, seq uint64) error {
 }
 
 func (q *jetQueue) removeThrough(ctx context.Context, to address, seq uint64) error {
-	return q.queue.Purge(ctx, jetstream.WithPurgeSubject(queueSubjects+to.subject()), jetstream.WithPurgeSequence(seq+1))
+	return q.queue.Purge(ctx, jetstream.WithPurgeSubject(q.prefix+to.subject()), jetstream.WithPurgeSequence(seq+1))
 }
 
 func (q *jetQueue) backlog(ctx context.Context) (map[address]backlog, error) {
-	info, err := q.queue.Info(ctx, jetstream.WithSubjectFilter(queueSubjects+">"))
+	info, err := q.queue.Info(ctx, jetstream.WithSubjectFilter(q.prefix+">"))
 	if err != nil {
 		return nil, fmt.Errorf("webhook: read the queue: %w", err)
 	}
@@ -201,7 +203,7 @@ func (q *jetQueue) backlog(ctx context.Context) (map[address]backlog, error) {
 	}
 	all := make(map[address]backlog)
 	for subject, n := range info.State.Subjects {
-		if a, ok := parseSubject(subject, queueSubjects); ok {
+		if a, ok := parseSubject(subject, q.prefix); ok {
 			all[a] = backlog{int(n), int64(n) * each}
 		}
 	}

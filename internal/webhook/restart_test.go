@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -32,4 +33,27 @@ func TestQueueOutlivesTheSender(t *testing.T) {
 	app = newApp("1", apps.Webhook{ID: "main", URL: up.url, Events: everything})
 	start(t, Config{Apps: registry(t, app), Engine: openEngine(t, dir)})
 	y.await()
+}
+
+// Nodes that share an engine deliver each what is their own.
+func TestNodesOfOneEngine(t *testing.T) {
+	e := openEngine(t, "")
+	down := receive(t, always(500))
+	app := newApp("1", apps.Webhook{ID: "main", URL: down.url, Events: everything})
+	one := start(t, Config{Apps: registry(t, app), Engine: e, Node: "one"})
+	one.Observe(app, clientEvent("private-a", "of one"))
+	down.await(1)
+	stop(t, one)
+
+	up := receive(t, nil)
+	app = newApp("1", apps.Webhook{ID: "main", URL: up.url, Events: everything})
+	two := start(t, Config{Apps: registry(t, app), Engine: e, Node: "two.with.dots"})
+	two.Observe(app, clientEvent("private-a", "of two"))
+	up.await(1)
+	again := start(t, Config{Apps: registry(t, app), Engine: e, Node: "one"})
+	up.await(2)
+	if got, want := up.events(), []string{"client_event private-a client-e of two", "client_event private-a client-e of one"}; !slices.Equal(got, want) {
+		t.Errorf("events = %q, want %q", got, want)
+	}
+	stop(t, again)
 }

@@ -339,3 +339,25 @@ func testSecretsAreNotLogged(t *testing.T) {
 		}
 	})
 }
+
+// A stop leaves nothing in memory: what is not delivered is in the queue.
+func TestStopHandsEverythingOver(t *testing.T) {
+	onBench(t, Config{publishEvery: time.Hour}, apps.Webhook{}, func(b *bench) { // little goes by itself
+		b.receiver("a", always(500))
+		for i := range 1000 {
+			b.Observe(b.app, clientEvent(fmt.Sprintf("private-%d", i%10), fmt.Sprint(i)))
+		}
+		stop(b.T, b.Sender)
+		events := 0
+		for _, s := range b.queue.records {
+			r, err := decodeRecord(s.text)
+			if err != nil {
+				b.Fatal(err)
+			}
+			events += len(r.events)
+		}
+		if events != 1000 {
+			b.Errorf("%d events are in the queue, want 1000", events)
+		}
+	})
+}

@@ -20,6 +20,9 @@ import (
 type Config struct {
 	Apps   *apps.Registry
 	Engine *engine.Engine
+	// Node is the name of this node among those that share the engine, the
+	// same after a restart: each delivers what it has queued. It may be empty.
+	Node string
 	// Gate makes the node wait while more news comes in than the engine
 	// takes. Nil means that it does not.
 	Gate Gate
