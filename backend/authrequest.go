@@ -23,7 +23,7 @@ const maxAuthChannels = 100
 
 // An AuthRequest is what a client library asks of an authorization endpoint.
 type AuthRequest struct {
-	SocketID string
+	SocketID string   // of the connection that asks
 	Channels []string // one, unless Batched; none for user authentication
 	Batched  bool     // several channels in one request, as the plug-in pusher-js-auth asks
 	Callback string   // of JSONP; empty otherwise

@@ -9,8 +9,8 @@ import (
 
 // An Event is one element of a batch.
 type Event struct {
-	Channel  string
-	Name     string
+	Channel  string      // one, of any kind
+	Name     string      // of the event
 	Data     any         // as in Client.Trigger
 	SocketID string      // of a connection that is left out; empty: none
 	Info     []Attribute // to be told about the channel

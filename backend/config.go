@@ -97,7 +97,7 @@ func (cfg Config) GoString() string { return "backend.Config{" + cfg.String() + 
 
 // A RequestInfo says how one HTTP request went.
 type RequestInfo struct {
-	Method   string
+	Method   string // GET or POST
 	Path     string // without the query, which has the signature
 	Status   int    // 0 without an answer
 	Duration time.Duration

@@ -82,6 +82,7 @@ type ConfigError struct {
 
 func configError(reason string) error { return &ConfigError{reason} }
 
+// Error returns the reason.
 func (e *ConfigError) Error() string { return "backend: " + e.Reason }
 
 // Unwrap returns ErrConfig.
@@ -100,6 +101,7 @@ type ValidationError struct {
 	Detail string // more about it, or empty
 }
 
+// Error returns the argument, its value and the reason.
 func (e *ValidationError) Error() string {
 	text := "backend: " + e.Field
 	if e.Value != "" {
@@ -130,14 +132,15 @@ func invalid(reason error, field, value, detail string) error {
 
 // An APIError is an answer of the service other than success.
 type APIError struct {
-	Status  int
-	Message string // the body without the line feed that ends it
-	Method  string
-	Path    string // without the query
-	Header  http.Header
-	Body    []byte // as it came, at most 1 MiB
+	Status  int         // of HTTP; never 2xx
+	Message string      // the body without the line feed that ends it
+	Method  string      // of the request
+	Path    string      // of the request, below the app
+	Header  http.Header // of the answer
+	Body    []byte      // as it came, at most 1 MiB
 }
 
+// Error returns the request, the status and the message.
 func (e *APIError) Error() string {
 	const readable = 500
 	message := e.Message
@@ -214,11 +217,12 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 // asked is unknown. The cause is wrapped, so that errors.Is(err,
 // context.DeadlineExceeded) works.
 type TransportError struct {
-	Method string
-	Path   string // without the query
-	Err    error
+	Method string // of the request
+	Path   string // of the request, below the app
+	Err    error  // the cause; never a *url.Error
 }
 
+// Error returns the request and the cause, without the signature.
 func (e *TransportError) Error() string {
 	return fmt.Sprintf("backend: %s %s: %v", e.Method, e.Path, e.Err)
 }
@@ -243,12 +247,13 @@ func (e *TransportError) backendError()   {}
 // A DecodeError is an answer that says success in a form that is no answer,
 // for instance the page of a proxy.
 type DecodeError struct {
-	Method string
-	Path   string
-	Body   []byte // its first bytes, at most 256
-	Err    error
+	Method string // of the request
+	Path   string // of the request, below the app
+	Body   []byte // the first bytes of the answer, at most 256
+	Err    error  // the cause
 }
 
+// Error returns the request, the first bytes of the answer and the cause.
 func (e *DecodeError) Error() string {
 	return fmt.Sprintf("backend: %s %s: unexpected answer %q: %v", e.Method, e.Path, e.Body, e.Err)
 }
@@ -266,6 +271,7 @@ type WebhookError struct {
 	Err    error // the cause; may be nil
 }
 
+// Error returns the reason and the cause.
 func (e *WebhookError) Error() string {
 	if e.Err == nil {
 		return e.Reason.Error()

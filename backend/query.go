@@ -75,7 +75,7 @@ func (c *Client) Channel(ctx context.Context, name string, attrs ...Attribute) (
 
 // A User is somebody on a presence channel.
 type User struct {
-	ID string
+	ID string // the digits, where a service writes a number
 }
 
 // ChannelUsers returns the users on a presence channel, each once however many

@@ -19,9 +19,9 @@ const maxReply = 64 << 20
 
 // A Response is the answer to Get or Post: success, with any 2xx status.
 type Response struct {
-	Status int
-	Header http.Header
-	Body   []byte
+	Status int         // from 200 to 299
+	Header http.Header // of the answer
+	Body   []byte      // in full
 
 	method, path string
 }

@@ -4,8 +4,8 @@ import "github.com/belfryhq/belfry/protocol"
 
 // A Token is one of the key and secret pairs of an app.
 type Token struct {
-	Key    string
-	Secret string
+	Key    string // public
+	Secret string // never printed
 }
 
 // Sign returns the lower-case hexadecimal HMAC-SHA256 of msg.

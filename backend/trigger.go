@@ -22,16 +22,16 @@ const (
 // A ChannelInfo is what the service tells about a channel. What was not asked
 // for, or does not apply to the channel, is nil.
 type ChannelInfo struct {
-	Occupied          bool    `json:"occupied"` // only of Client.Channel
-	UserCount         *int    `json:"user_count"`
-	SubscriptionCount *int    `json:"subscription_count"`
-	Cache             *Cached `json:"cache"` // nil also when nothing is cached
+	Occupied          bool    `json:"occupied"`           // only of Client.Channel
+	UserCount         *int    `json:"user_count"`         // users, each once
+	SubscriptionCount *int    `json:"subscription_count"` // connections
+	Cache             *Cached `json:"cache"`              // nil also when nothing is cached
 }
 
 // A Cached is the last event of a cache channel.
 type Cached struct {
-	Data string `json:"data"`
-	TTL  int    `json:"ttl"` // seconds until it is forgotten
+	Data string `json:"data"` // as it was published
+	TTL  int    `json:"ttl"`  // seconds until it is forgotten
 }
 
 // A TriggerResult is what the service told about the channels of a trigger.

@@ -17,7 +17,7 @@ import (
 // needs a host or a cluster; the zero value of every other field means the
 // default that is given here.
 type Config struct {
-	Endpoint Endpoint
+	Endpoint Endpoint // where the app lives
 	// Transports are tried in this order, the later ones with a delay. Nil
 	// means WebSocket alone: a fallback that is not asked for hides that
 	// WebSocket does not work.
@@ -108,18 +108,18 @@ const (
 type ConnectAttempt struct {
 	Number    int // 1 for the first after Connect or after a stable connection
 	Transport Transport
-	URL       *url.URL
-	Header    http.Header
+	URL       *url.URL    // of the upgrade request, or of a session of an HTTP transport
+	Header    http.Header // of every request; never nil
 }
 
 // A Trace is called on goroutines of the package, on several at a time, and
 // must not block. Messages
 // come as they are, signatures included, and are valid during the call.
 type Trace struct {
-	DialStart     func(t Transport, url string)
-	DialDone      func(t Transport, err error)
-	FrameSent     func(text []byte)
-	FrameReceived func(text []byte)
+	DialStart     func(t Transport, url string) // a transport begins to connect
+	DialDone      func(t Transport, err error)  // it is open, before the first event, or could not be opened
+	FrameSent     func(text []byte)             // an event was written
+	FrameReceived func(text []byte)             // a message was read
 }
 
 // minTimeout is the shortest activity and pong timeout.

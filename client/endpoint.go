@@ -22,7 +22,7 @@ type Endpoint struct {
 	// Where the HTTP transports are, if elsewhere.
 	HTTPHost string // default Host, or sockjs-CLUSTER.pusher.com
 	HTTPPort int    // default Port
-	HTTPPath string // stands in front of /app/KEY; default "/pusher"; "/" is none
+	HTTPPath string // stands in front of /app/KEY; default Path and "/pusher"; "/" is none
 }
 
 // check refuses an endpoint that has no address.
@@ -66,7 +66,7 @@ func (e Endpoint) httpURL(key string) *url.URL {
 	if host == "" {
 		host = "sockjs-" + e.Cluster + ".pusher.com"
 	}
-	return e.url("http", host, cmp.Or(e.HTTPPort, e.Port), cmp.Or(e.HTTPPath, "/pusher"), key, "")
+	return e.url("http", host, cmp.Or(e.HTTPPort, e.Port), cmp.Or(e.HTTPPath, strings.TrimRight(e.Path, "/")+"/pusher"), key, "")
 }
 
 func (e Endpoint) url(scheme, host string, port int, path, key, query string) *url.URL {

@@ -33,6 +33,7 @@ type CloseError struct {
 	Reason string // for people; may be empty
 }
 
+// Error returns the code and the reason.
 func (e *CloseError) Error() string {
 	if e.Reason == "" {
 		return fmt.Sprintf("client: closed by the service with code %d", e.Code)
@@ -45,12 +46,13 @@ func (e *CloseError) Class() CloseClass { return ClassifyClose(e.Code) }
 
 // A DialError says that a connection could not be opened.
 type DialError struct {
-	Transport  Transport
+	Transport  Transport     // that was tried
 	StatusCode int           // of an answer, of the service or a proxy, that was no upgrade; else 0
 	RetryAfter time.Duration // what that answer asked for; else 0
 	Err        error
 }
 
+// Error returns the transport and the cause.
 func (e *DialError) Error() string { return fmt.Sprintf("client: %s: %v", e.Transport, e.Err) }
 
 // Unwrap returns the cause.
@@ -59,11 +61,12 @@ func (e *DialError) Unwrap() error { return e.Err }
 // A ServerError is a pusher:error event: the service objects to something and
 // the connection goes on.
 type ServerError struct {
-	Code    int
-	HasCode bool // whether there was a code
-	Message string
+	Code    int    // 0 without one
+	HasCode bool   // whether there was a code
+	Message string // for people
 }
 
+// Error returns the message and, if there is one, the code.
 func (e *ServerError) Error() string {
 	if !e.HasCode {
 		return "client: the service says: " + e.Message
@@ -77,6 +80,7 @@ type ProtocolError struct {
 	Err   error
 }
 
+// Error returns the cause, without the message.
 func (e *ProtocolError) Error() string { return fmt.Sprintf("client: unexpected message: %v", e.Err) }
 
 // Unwrap returns the cause.
@@ -102,7 +106,7 @@ const (
 
 // An AuthError says that an authorizer gave no usable answer.
 type AuthError struct {
-	Kind       AuthErrorKind
+	Kind       AuthErrorKind // how far it came
 	Channel    string        // empty for user authentication
 	StatusCode int           // 0 without an answer
 	Body       string        // the first 256 bytes of a refusal
@@ -110,6 +114,7 @@ type AuthError struct {
 	Err        error         // the cause; may be nil
 }
 
+// Error returns what was asked and how far it came.
 func (e *AuthError) Error() string {
 	what := "authentication of the user"
 	if e.Channel != "" {
@@ -164,7 +169,7 @@ const (
 
 // A SubscriptionError says why a channel is not subscribed.
 type SubscriptionError struct {
-	Channel   string
+	Channel   string // its name
 	Kind      string // SubscriptionAuth, SubscriptionServer or SubscriptionTimeout
 	Type      string // what the service calls it, such as "AuthError"
 	Status    int    // of the service or of the authorization endpoint; 0 if there is none
@@ -173,6 +178,7 @@ type SubscriptionError struct {
 	Err       error // the cause; may be nil
 }
 
+// Error returns the channel and the reason.
 func (e *SubscriptionError) Error() string {
 	text := fmt.Sprintf("client: subscription to %s failed (%s)", e.Channel, e.Kind)
 	switch {
@@ -189,10 +195,11 @@ func (e *SubscriptionError) Unwrap() error { return e.Err }
 
 // A DecodeError says that BindJSON could not decode the data of an event.
 type DecodeError struct {
-	Event Event
-	Err   error
+	Event Event // as it came
+	Err   error // of encoding/json
 }
 
+// Error returns the event and the cause, without the data.
 func (e *DecodeError) Error() string {
 	return fmt.Sprintf("client: data of %s on %s: %v", e.Event.Name, e.Event.Channel, e.Err)
 }
@@ -202,11 +209,12 @@ func (e *DecodeError) Unwrap() error { return e.Err }
 
 // A DecryptError says that an event on an encrypted channel was dropped.
 type DecryptError struct {
-	Channel string
+	Channel string // its name
 	Event   string // its name
 	Err     error
 }
 
+// Error returns the event and the cause, without the data.
 func (e *DecryptError) Error() string {
 	return fmt.Sprintf("client: %s on %s can not be decrypted: %v", e.Event, e.Channel, e.Err)
 }
@@ -223,6 +231,7 @@ type SlowConsumerError struct {
 	of *Queue
 }
 
+// Error returns the queue and how many events were dropped.
 func (e *SlowConsumerError) Error() string {
 	return fmt.Sprintf("client: queue %q is full, %d events were dropped", e.Queue, e.Dropped)
 }

@@ -11,7 +11,7 @@ import (
 
 // An Event is what arrived. It is immutable and may be kept.
 type Event struct {
-	Name    string
+	Name    string // never empty
 	Channel string // empty for events without a channel
 	// Data is what was published: the content of the string that travels, or
 	// the JSON text of anything else, byte for byte; decrypted on encrypted

@@ -12,7 +12,7 @@ import (
 // A LocalSigner signs with the app's secret, for backends that are clients too
 // and for tests. A program that others run must not have the secret.
 type LocalSigner struct {
-	Key, Secret string
+	Key, Secret string // a pair of the app
 	// MemberFunc says who to be on a presence channel. Without it, or with an
 	// empty id, it is the user who is signed in.
 	MemberFunc func(channel string) (id string, info any)

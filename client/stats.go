@@ -11,8 +11,8 @@ type Stats struct {
 	FramesIn, FramesOut, BytesIn, BytesOut uint64
 	EventsDelivered, EventsDropped         uint64 // calls of functions; events for which a queue had no room
 	EventsWithoutChannel, BadFrames        uint64
-	AuthRequests, AuthFailures             uint64
-	Pending                                int // events that wait in all queues now
+	AuthRequests, AuthFailures             uint64 // to authorizers, of which each of a batch counts once
+	Pending                                int    // events that wait in all queues now
 }
 
 // Stats returns the counters of the client. They are sent to nobody.

@@ -8,6 +8,20 @@ import (
 	"unicode/utf8"
 )
 
+func TestWhereHTTPSessionsAre(t *testing.T) {
+	for want, e := range map[string]Endpoint{
+		"https://sockjs-eu.pusher.com:443/pusher/app/k": {Cluster: "eu"},
+		"http://h:80/pusher/app/k":                      {Host: "h", Insecure: true},
+		"https://h:6001/real/time/pusher/app/k":         {Host: "h", Port: 6001, Path: "/real/time/"},
+		"https://other:6002/app/k":                      {Host: "h", Port: 6001, Path: "/x", HTTPHost: "other", HTTPPort: 6002, HTTPPath: "/"},
+		"https://h:443/polls/app/k":                     {Host: "h", HTTPPath: "polls"},
+	} {
+		if got := e.httpURL("k").String(); got != want {
+			t.Errorf("%+v: %s, want %s", e, got, want)
+		}
+	}
+}
+
 // FuzzContent compares with encoding/json.
 func FuzzContent(f *testing.F) {
 	for _, s := range []string{"", "x", "é☕😀", "\"\\/\b\f\n\r\t\x00", "\u2028"} {
