@@ -33,8 +33,8 @@ func testRetrySchedule(t *testing.T) {
 		b.tell(hub.ChannelOccupied, "news")
 		pass(10 * time.Minute)
 		all := r.all()
-		if len(all) != 9 {
-			b.Fatalf("%d attempts, want the first and 8 more", len(all))
+		if n := len(all); n < 8 || n > 9 { // the last may be too late, by the jitter
+			b.Fatalf("%d attempts, want the first and 7 or 8 more", n)
 		}
 		wait := time.Second
 		odd := 0
