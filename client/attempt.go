@@ -299,13 +299,17 @@ func established(l link, text, data []byte) (*opened, error) {
 	return o, nil
 }
 
-// serverError reads the data of pusher:error.
+// serverError reads the data of pusher:error: an object, a string that holds
+// one, or whatever a server makes of it.
 func serverError(data []byte) *ServerError {
 	var parsed struct {
 		Code    json.RawMessage `json:"code"`
 		Message json.RawMessage `json:"message"`
 	}
-	text := content(data)
+	text := string(data)
+	if json.Valid(data) {
+		text = content(data)
+	}
 	if json.Unmarshal([]byte(text), &parsed) != nil {
 		return &ServerError{Message: text}
 	}

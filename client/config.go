@@ -72,8 +72,12 @@ type Config struct {
 
 	// Telling.
 
-	Logger *slog.Logger // nil: silent
-	Trace  *Trace       // nil: none
+	// Logger is told at level Debug of every message, Info of the life of the
+	// connection, Warn of failures, and Error of what the service or an
+	// authorizer objects to; never of signatures, tokens and data. Its handler
+	// must not call the client, whose lock may be held. Nil means silent.
+	Logger *slog.Logger
+	Trace  *Trace // nil: none
 	// OnPanic takes what a bound function panicked with, and the others still
 	// run. Nil means that the program crashes, as usual.
 	OnPanic func(v any, stack []byte)

@@ -264,6 +264,21 @@ func TestHTTPHeartbeats(t *testing.T) {
 	})
 }
 
+// TestEmptyPollsAreNoLoop has a service that answers every poll at once.
+func TestEmptyPollsAreNoLoop(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{}
+		h := startHTTP(t, f)
+		h.onReceive = func(n int, w http.ResponseWriter, _ *http.Request) bool { return n > 1 }
+		c := newClient(t, f, h.transports(client.XHRPolling))
+		connect(t, c)
+		pass(20 * time.Second)
+		if len(h.receives) > 22 || c.Stats().Connects != 1 {
+			t.Errorf("%d polls in 20 s on %d connections", len(h.receives), c.Stats().Connects)
+		}
+	})
+}
+
 func TestHostOfASessionIsKept(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := &fake{}

@@ -159,7 +159,7 @@ func (l *httpLink) next() error {
 		l.body.Close()
 		l.body = nil
 		if errors.Is(err, io.EOF) && !l.streaming && l.ctx.Err() == nil {
-			return nil // a poll has ended, and the next one follows
+			return l.rest() // and then the next poll follows
 		}
 		if errors.Is(err, io.EOF) {
 			err = errGone
@@ -178,6 +178,25 @@ func (l *httpLink) next() error {
 		l.body = nil
 	}
 	return nil
+}
+
+// emptyPollPause is how long the next poll waits after one that was answered
+// with nothing, which no service should do.
+const emptyPollPause = time.Second
+
+// rest waits if the poll that has ended had nothing to say.
+func (l *httpLink) rest() error {
+	if l.units > 0 {
+		return nil
+	}
+	timer := time.NewTimer(emptyPollPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-l.ctx.Done():
+		return l.ctx.Err()
+	}
 }
 
 // readLine reads up to the next line feed, which it leaves out.

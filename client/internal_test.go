@@ -94,3 +94,19 @@ func FuzzHTTPLine(f *testing.F) {
 		}
 	})
 }
+
+// A server may call anything an error; what it says must not break the client.
+func TestServerErrorOfAnything(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"code":4009,"message":"no"}`:            "no",
+		`"{\"code\":null,\"message\":\"inner\"}"`: "inner",
+		`"`:   `"`,
+		`"\"`: `"\"`,
+		``:    ``,
+		`[`:   `[`,
+	} {
+		if got := serverError([]byte(data)).Message; got != want {
+			t.Errorf("serverError(%s).Message = %q, want %q", data, got, want)
+		}
+	}
+}
