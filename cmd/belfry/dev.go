@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +19,7 @@ import (
 // A devService is what belfry dev was asked for.
 type devService struct {
 	listen, adminListen string
+	webhook             string
 	unlimited, debug    bool
 }
 
@@ -45,6 +48,7 @@ None of it is ever on in belfry serve.`,
 	flags.SortFlags = false
 	flags.StringVar(&d.listen, "listen", devListen, "where to serve: an `address` of this machine alone")
 	flags.StringVar(&d.adminListen, "admin-listen", "127.0.0.1:6002", "where to answer health, metrics and belfry apps: an `address` of this machine alone, or off")
+	flags.StringVar(&d.webhook, "webhook", "", "tell the backend at this `URL` everything that happens in channels")
 	flags.BoolVar(&d.unlimited, "unlimited", false, "lift the limits of the app, such as 10 client events a second")
 	flags.BoolVar(&d.debug, "debug", false, "log every request to the HTTP API")
 	return command
@@ -65,6 +69,9 @@ func (d devService) run(ctx context.Context, s streams) error {
 	}
 	log := newLog(s.err, level, "text")
 	app := devApp(d.unlimited)
+	if err := tellBackend(app, d.webhook); err != nil {
+		return err
+	}
 	var node *server.Server // opened before the site is asked for anything
 	site := devsite.New(devsite.Config{
 		App: app,
@@ -82,6 +89,7 @@ func (d devService) run(ctx context.Context, s streams) error {
 		AdminToken:             devToken,
 		Apps:                   []*apps.App{app},
 		Hosts:                  devsite.Loopback,
+		Webhooks:               server.Webhooks{AllowedNetworks: everywhere},
 		SubscriptionErrorFrame: true,
 		Root:                   site,
 		Log:                    log,
@@ -92,6 +100,21 @@ func (d devService) run(ctx context.Context, s streams) error {
 	printDev(s.out, node.Addr().String())
 	return runNode(ctx, node, log)
 }
+
+// tellBackend gives an app an endpoint that is told everything, if there is one.
+func tellBackend(app *apps.App, url string) error {
+	if url == "" {
+		return nil
+	}
+	if err := app.SetWebhooks(jsonBytes([]map[string]string{{"url": url}})); err != nil {
+		return usagef("--webhook %s", strings.TrimPrefix(err.Error(), "webhooks[0].url: "))
+	}
+	app.Webhooks[0].Events = apps.EveryEvent
+	return nil
+}
+
+// everywhere is all networks: endpoints of dev are mostly on this machine.
+var everywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 
 // devApp is the app of belfry dev.
 func devApp(unlimited bool) *apps.App {

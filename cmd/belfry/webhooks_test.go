@@ -114,3 +114,20 @@ func await(t *testing.T, what string, so func() bool) {
 		}
 	}
 }
+
+func TestDevTellsABackend(t *testing.T) {
+	var got atomic.Int32
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Pusher-Key") == devKey {
+			got.Add(1)
+		}
+	}))
+	defer receiver.Close()
+	_, address := startDev(t, "--webhook", receiver.URL)
+	subscribe := start(t, withURL(devURL(address)), "subscribe", "news")
+	subscribe.err.await(t, "subscribed to news")
+	await(t, "a webhook", func() bool { return got.Load() > 0 })
+	if status, _, err := runCommand(t, setup{}, "dev", "--webhook", "nonsense"); status != 2 || !strings.Contains(err, "--webhook is not an address") {
+		t.Errorf("dev --webhook nonsense = %d %s", status, err)
+	}
+}

@@ -47,6 +47,9 @@ const (
 	ClientEvent
 	CacheMiss
 	SubscriptionCount
+
+	// EveryEvent is all of them.
+	EveryEvent WebhookEvents = 1<<iota - 1
 )
 
 // webhookEvents are the names of events and groups of them, as they are
