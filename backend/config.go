@@ -83,7 +83,7 @@ type Config struct {
 	LibraryName string // what X-Pusher-Library says; empty: this package and its version
 
 	Logger   *slog.Logger      // nil: no log. Debug has each request, Warn each refused webhook
-	Observer func(RequestInfo) // called after each request, for metrics; nil: not
+	Observer func(RequestInfo) // called after each request, for metrics, by any number of goroutines; nil: not
 
 	Now  func() time.Time // nil: time.Now; for tests
 	Rand io.Reader        // of nonces and keys; nil: crypto/rand; for tests
