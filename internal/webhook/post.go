@@ -26,9 +26,12 @@ const (
 
 const userAgent = "Belfry-Webhook/1"
 
-// maxAnswer bounds what is read of an answer. It is thrown away; to read it is
-// to keep the connection.
-const maxAnswer = 64 << 10
+// maxAnswer and drainTime bound what is read of an answer. It is thrown away;
+// to read it is to keep the connection.
+const (
+	maxAnswer = 64 << 10
+	drainTime = time.Second
+)
 
 // An outcome is what became of an attempt.
 type outcome struct {
@@ -109,18 +112,18 @@ func post(ctx context.Context, cfg Config, hook *apps.Webhook, body []byte, head
 		return o
 	}
 	defer answer.Body.Close()
-	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer))
-	o.judge(answer, err)
+	slow := time.AfterFunc(drainTime, cancel)
+	defer slow.Stop()
+	io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer)) // what is in it does not matter
+	o.judge(answer)
 	return o
 }
 
-// judge says whether the endpoint has taken the request. Err is of reading
-// the body, which matters only if it was to be read.
-func (o *outcome) judge(answer *http.Response, err error) {
+// judge says whether the endpoint has taken the request.
+func (o *outcome) judge(answer *http.Response) {
 	o.status = answer.StatusCode
 	switch {
 	case o.status/100 == 2:
-		_ = err // it has said so
 	case o.status/100 == 3:
 		o.err, o.cause = fmt.Errorf("webhook: status %d: redirects are not followed", o.status), causeRedirect
 	default:
