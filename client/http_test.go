@@ -269,7 +269,7 @@ func TestEmptyPollsAreNoLoop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := &fake{}
 		h := startHTTP(t, f)
-		h.onReceive = func(n int, w http.ResponseWriter, _ *http.Request) bool { return n > 1 }
+		h.onReceive = func(n int, w http.ResponseWriter, _ *http.Request) bool { return n > 2 }
 		c := newClient(t, f, h.transports(client.XHRPolling))
 		connect(t, c)
 		pass(20 * time.Second)
