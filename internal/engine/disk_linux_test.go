@@ -45,15 +45,6 @@ func ballast(t *testing.T, dir string, size int) (remove func()) {
 	}
 }
 
-func until(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not in 30 seconds", what)
-		}
-	}
-}
-
 func stream(t *testing.T, e *Engine) jetstream.Stream {
 	t.Helper()
 	s, err := e.JetStream().CreateStream(t.Context(), jetstream.StreamConfig{Name: "s", Subjects: []string{"s"}, Storage: e.Storage()})
@@ -70,9 +61,9 @@ func TestNearlyFullDiskIsNotWritable(t *testing.T) {
 		t.Fatalf("Writable() = %v at first", err)
 	}
 	remove := ballast(t, dir, 14<<20)
-	until(t, "the disk counts as full", func() bool { return errors.Is(e.Writable(), ErrDiskFull) })
+	untilSo(t, "the disk counts as full", func() bool { return errors.Is(e.Writable(), ErrDiskFull) })
 	remove()
-	until(t, "the disk has room again", func() bool { return e.Writable() == nil })
+	untilSo(t, "the disk has room again", func() bool { return e.Writable() == nil })
 }
 
 // A disk that is really full makes JetStream stop. Once there is room, the
@@ -102,9 +93,9 @@ func TestFullDiskIsRecoveredFrom(t *testing.T) {
 	if refused == 0 {
 		t.Fatalf("%d messages of 10 KB went onto a disk with 4 MB", acknowledged)
 	}
-	until(t, "the engine says that it can not be used", func() bool { return e.Err() != nil })
+	untilSo(t, "the engine says that it can not be used", func() bool { return e.Err() != nil })
 	remove()
-	until(t, "the engine can be used again", func() bool {
+	untilSo(t, "the engine can be used again", func() bool {
 		return publish() == nil && e.Err() == nil
 	})
 	info, err := s.Info(t.Context())
