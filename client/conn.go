@@ -216,6 +216,9 @@ func (cn *conn) write() {
 		cn.out = nil
 		cn.c.mu.Unlock()
 		if err := cn.writeAll(list); err != nil {
+			if isType[*sendError](err) {
+				cn.awaitReason()
+			}
 			cn.fail(err)
 			cn.link.abort()
 			cn.giveUp()
@@ -224,6 +227,16 @@ func (cn *conn) write() {
 		if ending {
 			return
 		}
+	}
+}
+
+// awaitReason gives the reader time to hear why nothing can be sent any more.
+func (cn *conn) awaitReason() {
+	timer := time.NewTimer(cn.c.cfg.CloseTimeout)
+	defer timer.Stop()
+	select {
+	case <-cn.ctx.Done():
+	case <-timer.C:
 	}
 }
 

@@ -174,6 +174,7 @@ func TestHTTPSessionFails(t *testing.T) {
 					h.onSend = func(w http.ResponseWriter, r *http.Request) bool { http.NotFound(w, r); return true }
 				})
 				s.p.event("pusher:ping", "", "{}")
+				pass(time.Second)
 			}, "immediate"},
 		} {
 			t.Run(fmt.Sprint(transport, " ", name), func(t *testing.T) {
@@ -264,6 +265,24 @@ func TestHTTPHeartbeats(t *testing.T) {
 	})
 }
 
+// TestReasonOfTheServiceWinsOverALostSend has a session end while something is
+// sent to it.
+func TestReasonOfTheServiceWinsOverALostSend(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{}
+		h := startHTTP(t, f)
+		h.onSend = func(w http.ResponseWriter, r *http.Request) bool { http.NotFound(w, r); return true }
+		c := newClient(t, f, h.transports(client.XHRPolling))
+		r := record(c)
+		connect(t, c)
+		r.take()
+		subscribe(t, c, "news")
+		pass(500 * time.Millisecond)
+		h.only(t).line(`c[4009,"You got disconnected by the app."]`)
+		r.expect(t, "closed", "500ms connected→failed", "500ms disconnected fatal 4009 final")
+	})
+}
+
 // TestEmptyPollsAreNoLoop has a service that answers every poll at once.
 func TestEmptyPollsAreNoLoop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -273,7 +292,7 @@ func TestEmptyPollsAreNoLoop(t *testing.T) {
 		c := newClient(t, f, h.transports(client.XHRPolling))
 		connect(t, c)
 		pass(20 * time.Second)
-		if len(h.receives) > 22 || c.Stats().Connects != 1 {
+		if len(h.receives) > 25 || c.Stats().Connects != 1 {
 			t.Errorf("%d polls in 20 s on %d connections", len(h.receives), c.Stats().Connects)
 		}
 	})

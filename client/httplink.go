@@ -353,11 +353,17 @@ func (l *httpLink) send(events []string) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("client: events were answered with %s", response.Status)
+		return &sendError{response.Status}
 	}
 	_, err = io.Copy(io.Discard, io.LimitReader(response.Body, maxKept))
 	return err
 }
+
+// A sendError says that the service did not take what was sent. If that is
+// because the session has ended, it says why to the next request that receives.
+type sendError struct{ status string }
+
+func (e *sendError) Error() string { return "client: events were answered with " + e.status }
 
 // closeBy ends the link at once: there is no goodbye on this transport.
 func (l *httpLink) closeBy(time.Time) { l.abort() }
