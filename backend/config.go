@@ -245,7 +245,10 @@ func (c *Client) useTransport(cfg Config) error {
 	if c.timeout == 0 {
 		c.timeout = DefaultTimeout
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	if standard, ok := http.DefaultTransport.(*http.Transport); ok { // a program may have put its own there
+		transport = standard.Clone()
+	}
 	transport.MaxIdleConnsPerHost = 32
 	if cfg.Proxy != nil {
 		transport.Proxy = http.ProxyURL(cfg.Proxy)

@@ -63,7 +63,11 @@ func (h *HTTPAuth) client() *http.Client {
 		if h.Client != nil {
 			c = *h.Client
 		} else {
-			c.Transport = http.DefaultTransport.(*http.Transport).Clone()
+			transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+			if standard, ok := http.DefaultTransport.(*http.Transport); ok { // a program may have put its own there
+				transport = standard.Clone()
+			}
+			c.Transport = transport
 		}
 		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		h.own = &c
