@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"time"
 )
@@ -167,7 +168,7 @@ func (c *Client) guard(n int, ask func() []authResult) (results []authResult) {
 	if c.cfg.OnPanic != nil {
 		defer func() {
 			if v := recover(); v != nil {
-				c.cfg.OnPanic(v, stack())
+				c.cfg.OnPanic(v, debug.Stack())
 				results = slices.Repeat([]authResult{{err: errPanic}}, n)
 			}
 		}()

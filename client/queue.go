@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -282,7 +283,7 @@ func (q *Queue) call(b *Binding, e *entry) {
 	if q.c.cfg.OnPanic != nil {
 		defer func() {
 			if v := recover(); v != nil {
-				q.c.cfg.OnPanic(v, stack())
+				q.c.cfg.OnPanic(v, debug.Stack())
 			}
 		}()
 	}

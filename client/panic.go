@@ -1,6 +1,0 @@
-package client
-
-import "runtime/debug"
-
-// stack is where a panic came from.
-func stack() []byte { return debug.Stack() }
