@@ -32,7 +32,7 @@ const checklistApps = `
     client_events: true
 `
 
-const checklistGrace = 300 * time.Millisecond
+const checklistGrace = time.Second
 
 // A checklist is a service, its receiver and a backend.
 type checklist struct {
