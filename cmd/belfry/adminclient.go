@@ -137,6 +137,12 @@ func (c adminClient) call(ctx context.Context, method, path string, query url.Va
 	return bytes.TrimSpace(reply), nil
 }
 
+// plainClient follows no redirects: the token is for the address that was
+// given.
+var plainClient = &http.Client{
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
 func (c adminClient) explainUnreachable(err error) error {
 	t := target{base: c.base}
 	return fmt.Errorf("%w\n%s", t.explainUnreachable(err), "the administration port is the one of admin.listen; name it with --admin or BELFRY_ADMIN_URL")

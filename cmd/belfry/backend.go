@@ -3,26 +3,19 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/belfryhq/belfry/protocol"
+	"github.com/belfryhq/belfry/backend"
 )
 
-const (
-	requestTimeout = 15 * time.Second
-	maxReply       = 1 << 20
-)
+const requestTimeout = 15 * time.Second
 
 // An event is what a backend triggers.
 type event struct {
@@ -34,56 +27,31 @@ type event struct {
 }
 
 // trigger sends an event through the HTTP API and returns the answer, which
-// is a JSON object.
+// is a JSON object. It posts the event as it is, because Client.Trigger would
+// refuse names by itself and encrypt: here the service has the last word.
 func (t target) trigger(ctx context.Context, e event) ([]byte, error) {
-	body := jsonBytes(e)
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.signed("/apps/"+t.appID+"/events", body), bytes.NewReader(body))
+	c, err := backend.New(backend.Config{
+		AppID: t.appID, Key: t.pair.Key, Secret: t.pair.Secret,
+		Host: t.base.Host, Insecure: t.base.Scheme == "http",
+		BasePath: t.base.Path, SignBasePath: true,
+		Timeout:     requestTimeout,
+		LibraryName: "belfry-cli " + version,
+	})
+	if err != nil {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "backend: ")) // the name of the command is in front
+	}
+	defer c.CloseIdleConnections()
+	response, err := c.Post(ctx, "/events", e)
+	if e, ok := errors.AsType[*backend.APIError](err); ok {
+		return nil, t.explainStatus(e)
+	}
+	if e, ok := errors.AsType[*backend.TransportError](err); ok {
+		return nil, t.explainUnreachable(e.Err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("X-Pusher-Library", "belfry-cli "+version)
-	response, err := plainClient.Do(request)
-	if err != nil {
-		return nil, t.explainUnreachable(err)
-	}
-	defer response.Body.Close()
-	reply, err := io.ReadAll(io.LimitReader(response.Body, maxReply))
-	if err != nil {
-		return nil, t.explainUnreachable(err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, t.explainStatus(response, reply)
-	}
-	return bytes.TrimSpace(reply), nil
-}
-
-// plainClient follows no redirects, because the signature would not be that
-// of the other path.
-var plainClient = &http.Client{
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-}
-
-// signed returns the URL of a POST with that body.
-func (t target) signed(path string, body []byte) string {
-	sum := md5.Sum(body)
-	params := []protocol.Param{
-		{Key: "auth_key", Value: t.pair.Key},
-		{Key: "auth_timestamp", Value: strconv.FormatInt(time.Now().Unix(), 10)},
-		{Key: "auth_version", Value: "1.0"},
-		{Key: "body_md5", Value: hex.EncodeToString(sum[:])},
-	}
-	u := *t.base
-	u.Path += path
-	query := url.Values{}
-	for _, p := range params {
-		query.Set(p.Key, p.Value)
-	}
-	query.Set("auth_signature", protocol.Sign(t.pair.Secret, protocol.RequestText(http.MethodPost, u.EscapedPath(), params)))
-	u.RawQuery = query.Encode()
-	return u.String()
+	return bytes.TrimSpace(response.Body), nil
 }
 
 // explainUnreachable says what to do when there was no answer.
@@ -109,12 +77,12 @@ func (t target) explainUnreachable(err error) error {
 }
 
 // explainStatus says what the service objects to, and what to do about it.
-func (t target) explainStatus(response *http.Response, reply []byte) error {
-	text := strings.TrimSpace(string(reply[:min(len(reply), 1000)]))
+func (t target) explainStatus(e *backend.APIError) error {
+	text := strings.TrimSpace(string(e.Body[:min(len(e.Body), 1000)]))
 	advice := ""
 	switch {
-	case response.StatusCode/100 == 3:
-		text, advice = "Location: "+response.Header.Get("Location"), "give that address with --url"
+	case e.Status/100 == 3:
+		text, advice = "Location: "+e.Header.Get("Location"), "give that address with --url"
 	case strings.HasPrefix(text, "Invalid signature"):
 		advice = "the secret is not the one of the key " + t.pair.Key
 	case strings.HasPrefix(text, "Timestamp expired"):
@@ -123,13 +91,13 @@ func (t target) explainStatus(response *http.Response, reply []byte) error {
 		advice = fmt.Sprintf("there is no app %q with the key %q; see belfry check on the server", t.appID, t.pair.Key)
 	case strings.HasPrefix(text, "Cannot retrieve the subscription count"):
 		advice = "set subscription_count: true for the app, or leave it out of --info"
-	case response.StatusCode == http.StatusNotFound:
+	case e.Status == http.StatusNotFound:
 		advice = "is the address right? A path prefix belongs in front of /apps"
-	case response.StatusCode == http.StatusServiceUnavailable:
+	case e.Status == http.StatusServiceUnavailable:
 		advice = "it is overloaded or stopping; try again"
 	}
 	if advice != "" {
 		advice = "\n" + advice
 	}
-	return fmt.Errorf("the service answered %s: %s%s", response.Status, text, advice)
+	return fmt.Errorf("the service answered %d %s: %s%s", e.Status, http.StatusText(e.Status), text, advice)
 }
