@@ -81,15 +81,20 @@ func (r *running) trigger(id, key, secret string) string {
 	return err
 }
 
-// A client is a connection that is watched for its end.
-type client struct {
+// A peer is a connection that is watched for its end.
+type peer struct {
 	t    testing.TB
 	conn net.Conn
 	in   io.Reader
 }
 
+type readWriter struct {
+	io.Reader
+	io.Writer
+}
+
 // dial opens a connection.
-func (r *running) dial(key string) *client {
+func (r *running) dial(key string) *peer {
 	r.t.Helper()
 	conn, buffered, _, err := ws.Dial(r.t.Context(), "ws://"+r.plain+"/app/"+key+"?protocol=7")
 	if err != nil {
@@ -100,13 +105,13 @@ func (r *running) dial(key string) *client {
 		r.t.Fatal(err)
 	}
 	if buffered != nil {
-		return &client{r.t, conn, buffered}
+		return &peer{r.t, conn, buffered}
 	}
-	return &client{r.t, conn, conn}
+	return &peer{r.t, conn, conn}
 }
 
 // connect opens a connection, which must be accepted.
-func (r *running) connect(key string) *client {
+func (r *running) connect(key string) *peer {
 	r.t.Helper()
 	c := r.dial(key)
 	c.expect("pusher:connection_established")
@@ -114,7 +119,7 @@ func (r *running) connect(key string) *client {
 }
 
 // expect reads one message.
-func (c *client) expect(event string) {
+func (c *peer) expect(event string) {
 	c.t.Helper()
 	text, err := wsutil.ReadServerText(readWriter{c.in, c.conn})
 	if err != nil || !strings.Contains(string(text), `"event":"`+event+`"`) {
@@ -123,7 +128,7 @@ func (c *client) expect(event string) {
 }
 
 // expectClosed reads until the end, which must come with a code.
-func (c *client) expectClosed(code int) {
+func (c *peer) expectClosed(code int) {
 	c.t.Helper()
 	for {
 		_, err := wsutil.ReadServerText(readWriter{c.in, c.conn})
@@ -141,7 +146,7 @@ func (c *client) expectClosed(code int) {
 }
 
 // alive sends a ping and gets the answer.
-func (c *client) alive() {
+func (c *peer) alive() {
 	c.t.Helper()
 	if err := wsutil.WriteClientText(c.conn, []byte(`{"event":"pusher:ping","data":{}}`)); err != nil {
 		c.t.Errorf("the connection has ended: %v", err)

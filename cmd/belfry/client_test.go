@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"net"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -203,9 +205,22 @@ func TestTarget(t *testing.T) {
 			if text := strings.Join([]string{got.base.String(), got.appID, got.pair.Key, got.pair.Secret}, " "); text != tt.want {
 				t.Errorf("target = %q, want %q", text, tt.want)
 			}
-			if socket, _, _ := strings.Cut(got.webSocketURL(), "?"); socket != tt.socket {
+			if socket := socketURL(got); socket != tt.socket {
 				t.Errorf("WebSocket at %q, want %q", socket, tt.socket)
 			}
 		})
 	}
+}
+
+// socketURL is where clients connect, written as a URL.
+func socketURL(t target) string {
+	e := t.endpoint()
+	u := url.URL{Scheme: "wss", Host: e.Host, Path: e.Path + "/app/" + t.pair.Key}
+	if e.Insecure {
+		u.Scheme = "ws"
+	}
+	if e.Port != 0 {
+		u.Host = net.JoinHostPort(e.Host, strconv.Itoa(e.Port))
+	}
+	return u.String()
 }

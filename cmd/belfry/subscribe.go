@@ -100,57 +100,27 @@ func (s subscription) user() string {
 	return ""
 }
 
-// A frame is one message of the service.
+// info is what the others see of the user on presence channels, or nil.
+func (s subscription) info() any {
+	if s.userInfo == "" {
+		return nil
+	}
+	return json.RawMessage(s.userInfo)
+}
+
+// A frame is what printing needs to know of a message of the service.
 type frame struct {
-	Event   string          `json:"event"`
-	Channel string          `json:"channel,omitempty"`
-	Data    json.RawMessage `json:"data,omitempty"`
+	Event   string `json:"event"`
+	Channel string `json:"channel"`
 }
 
-// content is the data of a frame: what is inside, if it is a string.
-func (f frame) content() []byte {
-	var inner string
-	if json.Unmarshal(f.Data, &inner) == nil {
-		return []byte(inner)
+// isNews reports whether f is about a channel and not an answer to us.
+func (f frame) isNews() bool {
+	switch f.Event {
+	case protocol.EventSubscriptionSucceeded, protocol.EventSubscriptionError:
+		return false
 	}
-	return f.Data
-}
-
-// frames returns what to send once the connection has its socket id.
-func (s subscription) frames(t target, id protocol.SocketID) []frame {
-	var list []frame
-	if user := s.user(); user != "" {
-		data := jsonText(map[string]string{"id": user})
-		list = append(list, frame{Event: protocol.EventSignin, Data: jsonBytes(map[string]string{
-			"auth": t.token(protocol.UserText(id, data)), "user_data": data,
-		})})
-	}
-	for _, channel := range s.channels {
-		data := map[string]string{"channel": channel}
-		switch kind := protocol.KindOf(channel); {
-		case kind.Presence():
-			member := s.member()
-			data["channel_data"], data["auth"] = member, t.token(protocol.ChannelDataText(id, channel, member))
-		case kind.Private():
-			data["auth"] = t.token(protocol.ChannelText(id, channel))
-		}
-		list = append(list, frame{Event: protocol.EventSubscribe, Data: jsonBytes(data)})
-	}
-	return list
-}
-
-// member is the channel_data of presence channels.
-func (s subscription) member() string {
-	member := map[string]any{"user_id": s.userID}
-	if s.userInfo != "" {
-		member["user_info"] = json.RawMessage(s.userInfo)
-	}
-	return jsonText(member)
-}
-
-// token signs text with the target's pair.
-func (t target) token(text string) string {
-	return t.pair.Key + ":" + protocol.Sign(t.pair.Secret, text)
+	return f.Channel != ""
 }
 
 // jsonBytes encodes what can always be encoded. It leaves < > & as they are,
@@ -164,5 +134,3 @@ func jsonBytes(v any) []byte {
 	}
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }
-
-func jsonText(v any) string { return string(jsonBytes(v)) }

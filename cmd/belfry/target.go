@@ -7,10 +7,12 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/belfryhq/belfry/client"
 	"github.com/belfryhq/belfry/internal/apps"
 )
 
@@ -123,13 +125,13 @@ func loopbackAddress(address string) bool {
 	return err == nil && loopback(host)
 }
 
-// webSocketURL is where clients of the app connect.
-func (t target) webSocketURL() string {
-	u := *t.base
-	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
-	u.Path += "/app/" + t.pair.Key
-	u.RawQuery = url.Values{"protocol": {"7"}, "client": {"belfry-cli"}, "version": {cmp.Or(version, "0")}}.Encode()
-	return u.String()
+// endpoint is where clients of the app connect.
+func (t target) endpoint() client.Endpoint {
+	port, _ := strconv.Atoi(t.base.Port()) // url.Parse has seen to it that it is digits or nothing
+	return client.Endpoint{
+		Host: t.base.Hostname(), Port: port,
+		Path: t.base.Path, Insecure: t.base.Scheme == "http",
+	}
 }
 
 // needKey and needSecret say what is missing for what the command must do.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,30 +10,39 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
 
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
-
+	"github.com/belfryhq/belfry/client"
 	"github.com/belfryhq/belfry/protocol"
 )
 
 const (
-	dialTimeout = 15 * time.Second
-	minBackOff  = time.Second
-	maxBackOff  = 30 * time.Second
+	minBackOff = time.Second
+	maxBackOff = 30 * time.Second
 )
 
-// A watcher keeps one connection and prints what arrives on it.
+// A watcher keeps a client connected and prints what arrives.
 type watcher struct {
 	target       target
 	subscription subscription
 	out          io.Writer // events
 	status       io.Writer // everything else
 
+	// Set by run before the client connects.
+	client *client.Client
+	signer *signer
+	ctx    context.Context
+	end    context.CancelCauseFunc // with a *refusedError or errCounted
+	odd    []string                // channels that the client does not subscribe to by itself
+
+	// Owned by decide.
 	connected bool // at least once
 	attempts  int  // since the last connection that was established
-	printed   int  // events
+
+	mu      sync.Mutex // of the writers, and
+	printed int        // events
 }
 
 var errCounted = errors.New("all events that were asked for have arrived")
@@ -46,225 +56,243 @@ func refusef(format string, args ...any) error {
 	return &refusedError{fmt.Sprintf(format, args...)}
 }
 
-func refused(err error) bool {
-	_, ok := errors.AsType[*refusedError](err)
-	return ok
-}
-
-// A closedError is a connection that the service closed with a code.
-type closedError struct {
-	code   protocol.CloseCode
-	reason string
-}
-
-func (e *closedError) Error() string { return fmt.Sprintf("closed with %d: %s", e.code, e.reason) }
-
-// run connects again and again until ctx ends, enough has arrived, or the
-// service refuses.
+// run stays connected until ctx ends, enough has arrived, or the service
+// refuses.
 func (w *watcher) run(ctx context.Context) error {
-	for {
-		err := w.session(ctx)
-		closed, _ := errors.AsType[*closedError](err)
-		switch {
-		case ctx.Err() != nil, errors.Is(err, errCounted):
-			return nil
-		case closed != nil && closed.code.Action() == protocol.DoNotReconnect:
-			return fmt.Errorf("the service refused the connection (%d): %s", closed.code, closed.reason)
-		case refused(err), closed == nil && !w.connected:
+	w.ctx, w.end = context.WithCancelCause(ctx)
+	defer w.end(nil)
+	w.signer = newSigner(w.target, w.subscription)
+	c, err := client.New(w.target.pair.Key, w.config())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	w.client = c
+	w.listen()
+	if err := w.subscribe(); err != nil {
+		return err
+	}
+	err = c.Run(w.ctx)
+	if w.ctx.Err() == nil {
+		return w.explainFailed(err)
+	}
+	if refused, ok := errors.AsType[*refusedError](context.Cause(w.ctx)); ok {
+		return refused
+	}
+	return nil
+}
+
+// config is that of the client. The service has the last word on what can be
+// subscribed to, and may take its time.
+func (w *watcher) config() client.Config {
+	return client.Config{
+		Endpoint:             w.target.endpoint(),
+		Header:               http.Header{"User-Agent": {"belfry-cli"}},
+		HandshakeTimeout:     requestTimeout,
+		Reconnect:            client.ReconnectPolicy{Decide: w.decide},
+		ChannelAuthorizer:    w.signer,
+		UserAuthenticator:    w.signer,
+		SubscribeTimeout:     -1,
+		MaxChannelNameLength: -1,
+		MaxMessageSize:       maxData,
+		Trace:                &client.Trace{FrameReceived: w.frame},
+		ClientName:           "belfry-cli",
+		ClientVersion:        cmp.Or(version, "0"),
+	}
+}
+
+// subscribe has the client sign in and subscribe on every connection.
+func (w *watcher) subscribe() error {
+	for _, channel := range w.subscription.channels {
+		var err error
+		if _, ok := protocol.UserOf(channel); ok {
+			err = w.client.User().SignIn()
+		} else {
+			_, err = w.client.Subscribe(channel)
+		}
+		if errors.Is(err, client.ErrInvalidChannelName) {
+			w.odd, err = append(w.odd, channel), nil
+		}
+		if err != nil {
 			return err
 		}
-		pause := w.pause(closed)
-		fmt.Fprintf(w.status, "connection lost (%v); connecting again in %s\n", err, pause.Round(100*time.Millisecond))
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
+	}
+	return nil
+}
+
+// listen has the watcher told of what happens to the client.
+func (w *watcher) listen() {
+	client.On(w.client, func(ctx context.Context, s client.StateChange) {
+		if s.Current == client.StateConnected {
+			w.say("connected to %s as %s", w.target.base.Host, s.SocketID)
+			w.ask(ctx, s.SocketID)
+		}
+	})
+	client.On(w.client, func(_ context.Context, d client.Disconnected) {
+		if d.WillRetry {
+			w.say("connection lost (%v); connecting again in %s", w.explain(d.Err), d.Delay.Round(100*time.Millisecond))
+		}
+	})
+	client.On(w.client, func(_ context.Context, s client.Subscribed) {
+		count := ""
+		if protocol.KindOf(s.Channel.Name()).Presence() {
+			count = fmt.Sprintf(" (members: %d)", s.Members.Len())
+		}
+		w.say("subscribed to %s%s", s.Channel.Name(), count)
+	})
+	client.On(w.client, func(_ context.Context, s client.SignedIn) { w.say("signed in as %s", s.UserID) })
+	client.On(w.client, func(_ context.Context, f client.SubscriptionFailed) { w.unsubscribed(f.Err) })
+	client.On(w.client, func(_ context.Context, f client.SignInFailed) {
+		if !f.WillRetry {
+			w.end(refusef("not signed in: %s", plain(f.Err)))
+		}
+	})
+	client.On(w.client, func(_ context.Context, f client.Failure) { w.failure(f.Err) })
+}
+
+// ask subscribes to the channels whose names the client takes to be wrong, so
+// that the service says what it thinks of them.
+func (w *watcher) ask(ctx context.Context, socketID string) {
+	for _, channel := range w.odd {
+		data := map[string]string{"channel": channel}
+		if protocol.KindOf(channel).Private() {
+			auth, err := w.signer.AuthorizeChannel(ctx, client.AuthRequest{SocketID: socketID, Channel: channel})
+			if err != nil {
+				w.end(refusef("%v", err))
+				return
+			}
+			data["auth"] = auth.Auth
+			if auth.ChannelData != "" {
+				data["channel_data"] = auth.ChannelData
+			}
+		}
+		if err := w.client.Send(ctx, protocol.EventSubscribe, data, ""); err != nil {
+			return // the connection is lost, and the next one brings us here again
 		}
 	}
 }
 
-// pause is how long to wait before the next attempt: hardly at all where the
-// service asks to come back at once, else longer each time.
-func (w *watcher) pause(closed *closedError) time.Duration {
-	if closed != nil && closed.code.Action() == protocol.ReconnectNow && w.attempts == 0 {
-		return 0
+// decide says whether and when to connect again: hardly any wait where the
+// service asks to come back at once, else a longer one each time.
+func (w *watcher) decide(d client.Disconnected, _ time.Duration) (time.Duration, bool) {
+	if d.WasConnected {
+		w.connected, w.attempts = true, 0
+	}
+	_, refused := errors.AsType[*client.ServerError](d.Err)
+	switch {
+	case d.Class == client.ClassFatal, refused, d.Code == 0 && !w.connected:
+		return 0, false
+	case d.Class == client.ClassImmediate && d.Code != 0 && d.WasConnected:
+		return 0, true
 	}
 	pause := min(minBackOff<<min(w.attempts, 10), maxBackOff)
 	w.attempts++
-	return pause + rand.N(pause/4)
+	return pause + rand.N(pause/4), true
 }
 
-// session connects, subscribes and prints until the connection ends.
-func (w *watcher) session(ctx context.Context) error {
-	dialer := ws.Dialer{Timeout: dialTimeout, Header: ws.HandshakeHeaderHTTP(http.Header{"User-Agent": {"belfry-cli"}})}
-	conn, early, _, err := dialer.Dial(ctx, w.target.webSocketURL())
-	if err != nil {
-		return w.explainDial(err)
+// frame prints a message. The client calls it before it looks at the message
+// itself.
+func (w *watcher) frame(text []byte) {
+	var f frame
+	var line bytes.Buffer
+	if json.Unmarshal(text, &f) != nil || json.Compact(&line, text) != nil {
+		return // the client tells of it as a failure
 	}
-	defer conn.Close()
-	var source io.Reader = conn
-	if early != nil { // frames that came together with the handshake
-		source = early
-	}
-	c := &clientConn{conn: conn, incoming: make(chan incoming), done: make(chan struct{}), timeout: protocol.ActivityTimeout}
-	defer close(c.done)
-	go c.read(source)
-	return w.converse(ctx, c)
-}
-
-func (w *watcher) explainDial(err error) error {
-	if status, ok := errors.AsType[ws.StatusError](err); ok {
-		return fmt.Errorf("%s://%s answered %d instead of speaking WebSocket; is the address right?", w.target.base.Scheme, w.target.base.Host, int(status))
-	}
-	return w.target.explainUnreachable(err)
-}
-
-// converse handles one connection until it ends.
-func (w *watcher) converse(ctx context.Context, c *clientConn) error {
-	quiet := time.NewTimer(c.timeout)
-	defer quiet.Stop()
-	pinged := false
-	for {
-		select {
-		case <-ctx.Done():
-			return c.close()
-		case <-quiet.C:
-			if pinged {
-				return errors.New("the service does not answer any more")
-			}
-			pinged = true
-			if err := c.send(frame{Event: protocol.EventPing, Data: []byte("{}")}); err != nil {
-				return err
-			}
-			quiet.Reset(protocol.PongTimeout)
-		case in := <-c.incoming:
-			if in.err != nil {
-				return in.err
-			}
-			if err := w.receive(c, in); err != nil {
-				return err
-			}
-			pinged = false
-			quiet.Reset(c.timeout)
-		}
-	}
-}
-
-// receive handles one message or control frame.
-func (w *watcher) receive(c *clientConn, in incoming) error {
-	switch in.op {
-	case ws.OpPing:
-		return wsutil.WriteClientMessage(c.conn, ws.OpPong, in.payload)
-	case ws.OpClose:
-		code, reason := ws.ParseCloseFrameDataUnsafe(in.payload)
-		return &closedError{protocol.CloseCode(code), reason}
-	case ws.OpText:
-		var f frame
-		if err := json.Unmarshal(in.payload, &f); err != nil {
-			return fmt.Errorf("the service sent something else than JSON: %w", err)
-		}
-		return w.frame(c, f, in.payload)
-	}
-	return nil
-}
-
-// frame prints a message, and does what it asks for.
-func (w *watcher) frame(c *clientConn, f frame, text []byte) error {
 	if w.subscription.all || f.isNews() {
-		var line bytes.Buffer
-		if err := json.Compact(&line, text); err != nil {
-			return err
-		}
 		line.WriteByte('\n')
-		if _, err := w.out.Write(line.Bytes()); err != nil {
-			return refusef("standard output: %v", err)
-		}
-		w.printed++
-		if w.printed == w.subscription.count {
-			return errors.Join(c.close(), errCounted)
-		}
+		w.print(line.Bytes())
 	}
-	switch f.Event {
-	case protocol.EventConnectionEstablished:
-		return w.established(c, f)
-	case protocol.EventPing:
-		return c.send(frame{Event: protocol.EventPong, Data: []byte("{}")})
-	case protocol.EventSubscriptionSucceeded:
-		fmt.Fprintf(w.status, "subscribed to %s%s\n", f.Channel, presenceCount(f))
-	case protocol.EventSigninSuccess:
-		fmt.Fprintf(w.status, "signed in as %s\n", w.subscription.user())
-	case protocol.EventSubscriptionError:
-		return refusef("the service refused the subscription to %s", f.Channel)
-	case protocol.EventError:
-		return w.refusal(f)
-	}
-	return nil
-}
-
-// isNews reports whether f is about a channel and not an answer to us.
-func (f frame) isNews() bool {
-	switch f.Event {
-	case protocol.EventSubscriptionSucceeded, protocol.EventSubscriptionError:
-		return false
-	}
-	return f.Channel != ""
-}
-
-// established subscribes.
-func (w *watcher) established(c *clientConn, f frame) error {
-	var data struct {
-		SocketID        string `json:"socket_id"`
-		ActivityTimeout int    `json:"activity_timeout"`
-	}
-	if err := json.Unmarshal(f.content(), &data); err != nil {
-		return fmt.Errorf("the service sent no socket id: %w", err)
-	}
-	id, ok := protocol.ParseSocketID(data.SocketID)
-	if !ok {
-		return refusef("the socket id %q is none that can be signed", data.SocketID)
-	}
-	if data.ActivityTimeout > 0 {
-		c.timeout = time.Duration(data.ActivityTimeout) * time.Second
-	}
-	w.connected, w.attempts = true, 0
-	fmt.Fprintf(w.status, "connected to %s as %s\n", w.target.base.Host, id)
-	for _, f := range w.subscription.frames(w.target, id) {
-		if err := c.send(f); err != nil {
-			return err
+	if f.Event == protocol.EventSubscriptionSucceeded {
+		if _, ok := w.client.Channel(f.Channel); !ok { // that of the user, or an odd one
+			w.say("subscribed to %s", f.Channel)
 		}
 	}
-	return nil
 }
 
-// refusal handles a pusher:error. A fatal one is followed by a close, which
-// says the same.
-func (w *watcher) refusal(f frame) error {
-	var data struct {
-		Code    protocol.CloseCode `json:"code"`
-		Message string             `json:"message"`
+// print writes the line of an event, unless there were enough.
+func (w *watcher) print(line []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx.Err() != nil {
+		return
 	}
-	if err := json.Unmarshal(f.content(), &data); err != nil {
-		return fmt.Errorf("the service sent an error that can not be read: %w", err)
+	if _, err := w.out.Write(line); err != nil {
+		w.end(refusef("standard output: %v", err))
+		return
 	}
-	if data.Code.Fatal() {
-		return &closedError{data.Code, data.Message}
+	w.printed++
+	if w.printed == w.subscription.count {
+		w.end(errCounted)
 	}
-	if data.Code == 0 { // what we send are subscriptions, so one was refused
-		return refusef("the service refused: %s", data.Message)
-	}
-	fmt.Fprintf(w.status, "the service says: %s\n", data.Message)
-	return nil
 }
 
-// presenceCount says how many are on a presence channel.
-func presenceCount(f frame) string {
-	var data struct {
-		Presence *struct {
-			Count int `json:"count"`
-		} `json:"presence"`
-	}
-	if json.Unmarshal(f.content(), &data) != nil || data.Presence == nil {
-		return ""
-	}
-	return fmt.Sprintf(" (members: %d)", data.Presence.Count)
+// say writes a line about the connection.
+func (w *watcher) say(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fmt.Fprintf(w.status, format+"\n", args...)
 }
+
+// failure handles what the client could not make sense of, or what the
+// service objects to. A fatal objection is followed by a close, which says the
+// same.
+func (w *watcher) failure(err error) {
+	switch e := err.(type) {
+	case *client.ServerError:
+		switch {
+		case protocol.CloseCode(e.Code).Fatal():
+		case e.Code == 0: // what we send are subscriptions, so one was refused
+			w.end(refusef("the service refused: %s", e.Message))
+		default:
+			w.say("the service says: %s", e.Message)
+		}
+	case *client.SubscriptionError:
+		w.unsubscribed(e)
+	case *client.DecryptError: // we have no key, and print what arrives
+	default:
+		w.say("%s", plain(err))
+	}
+}
+
+func (w *watcher) unsubscribed(e *client.SubscriptionError) {
+	switch {
+	case e.WillRetry:
+	case e.Kind == client.SubscriptionAuth:
+		w.end(refusef("%s", plain(e.Err)))
+	default:
+		w.end(refusef("the service refused the subscription to %s", e.Channel))
+	}
+}
+
+// explainFailed says why there is no other attempt to connect.
+func (w *watcher) explainFailed(err error) error {
+	if e, ok := errors.AsType[*client.CloseError](err); ok {
+		return fmt.Errorf("the service refused the connection (%d): %s", e.Code, e.Reason)
+	}
+	return w.explain(err)
+}
+
+// explain says why a connection was lost or could not be made.
+func (w *watcher) explain(err error) error {
+	if e, ok := errors.AsType[*client.CloseError](err); ok {
+		return fmt.Errorf("closed with %d: %s", e.Code, e.Reason)
+	}
+	if e, ok := errors.AsType[*client.ServerError](err); ok {
+		return fmt.Errorf("the service refused: %s", e.Message)
+	}
+	switch e, ok := errors.AsType[*client.DialError](err); {
+	case errors.Is(err, client.ErrHandshakeTimeout):
+		return w.target.explainUnreachable(context.DeadlineExceeded)
+	case errors.Is(err, client.ErrPongTimeout):
+		return errors.New("the service does not answer any more")
+	case ok && e.StatusCode != 0:
+		return fmt.Errorf("%s://%s answered %d instead of speaking WebSocket; is the address right?", w.target.base.Scheme, w.target.base.Host, e.StatusCode)
+	case ok:
+		return w.target.explainUnreachable(e.Err)
+	}
+	return errors.New(plain(err))
+}
+
+// plain is the text of an error without the name of the package, since that
+// of the command is in front.
+func plain(err error) string { return strings.TrimPrefix(err.Error(), "client: ") }
