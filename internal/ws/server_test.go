@@ -377,6 +377,9 @@ func TestMetrics(t *testing.T) {
 		s.connect().conn.Close()
 		s.connect()
 		synctest.Wait()
+		if err := s.loops.Stop(t.Context()); err != nil { // before the peer goes
+			t.Errorf("Stop: %v", err)
+		}
 	})
 	got := make(map[string]float64)
 	families, err := registry.Gather()
