@@ -125,6 +125,14 @@ func TestLocalSigner(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %+v", channel, got, err, want)
 		}
 	}
+	for _, id := range []string{"", "1234", "1234.1234:private-other", "1234.1234:"} { // whoever says so could have any text signed
+		if a, err := s.AuthorizeChannel(t.Context(), client.AuthRequest{SocketID: id, Channel: "private-x"}); err == nil {
+			t.Errorf("AuthorizeChannel for the socket id %q = %+v, want an error", id, a)
+		}
+		if u, err := s.AuthenticateUser(t.Context(), client.AuthRequest{SocketID: id}); err == nil {
+			t.Errorf("AuthenticateUser for the socket id %q = %+v, want an error", id, u)
+		}
+	}
 	user, err := s.AuthenticateUser(t.Context(), client.AuthRequest{SocketID: "1234.1234"})
 	if err != nil || user.Auth != s.Key+":6ca80c154c719885dfec98578ec04007b6b4b221f61821ba13548203ddaeda48" || user.UserData != `{"id":"12345","user_info":{"name":"Ada"},"watchlist":["67","89"]}` {
 		t.Errorf("user: %+v, %v", user, err)

@@ -26,8 +26,15 @@ var (
 	_ UserAuthenticator = (*LocalSigner)(nil)
 )
 
+// errSocketID is why nothing is signed: what is signed begins with what the
+// service says is a socket id, and it could say anything.
+var errSocketID = errors.New("client: LocalSigner signs for socket ids only")
+
 // AuthorizeChannel signs for a channel. It never waits.
 func (s *LocalSigner) AuthorizeChannel(_ context.Context, r AuthRequest) (a Auth, err error) {
+	if _, ok := protocol.ParseSocketID(r.SocketID); !ok {
+		return Auth{}, errSocketID
+	}
 	text := r.SocketID + ":" + r.Channel
 	kind := protocol.KindOf(r.Channel)
 	if kind.Presence() && s.MemberFunc != nil {
@@ -64,6 +71,9 @@ func (s *LocalSigner) channelData(channel string) (string, error) {
 
 // AuthenticateUser signs for the user. It never waits.
 func (s *LocalSigner) AuthenticateUser(_ context.Context, r AuthRequest) (UserAuth, error) {
+	if _, ok := protocol.ParseSocketID(r.SocketID); !ok {
+		return UserAuth{}, errSocketID
+	}
 	if s.UserFunc == nil {
 		return UserAuth{}, errors.New("client: LocalSigner has no UserFunc")
 	}

@@ -32,7 +32,7 @@ type watcher struct {
 
 	// Set by run before the client connects.
 	client *client.Client
-	signer *signer
+	signer *client.LocalSigner
 	ctx    context.Context
 	end    context.CancelCauseFunc // with a *refusedError or errCounted
 	odd    []string                // channels that the client does not subscribe to by itself
