@@ -145,7 +145,7 @@ func New(cfg Config) (_ *Server, err error) {
 
 	s.loops = loop.NewGroup(loop.Config{SendBuffer: cfg.SendBuffer, Portable: cfg.PortableSockets})
 	if err := s.openWebhooks(registry); err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.loops.Stop(context.Background())) // whose end is registered below: before that of webhooks
 	}
 	s.hub = hub.New(hub.Config{
 		Observer:         s.webhooks,
