@@ -78,7 +78,7 @@ func checkEventName(name string, limit int) error {
 		return badRequest("Invalid event name: it is empty")
 	case limit > 0 && len(name) > limit && utf8.RuneCountInString(name) > limit:
 		return badRequest("Invalid event name: it is longer than " + strconv.Itoa(limit) + " characters")
-	case strings.HasPrefix(name, "pusher:"), strings.HasPrefix(name, "pusher_internal:"):
+	case protocol.IsReserved(name):
 		return badRequest("Invalid event name: " + printable(name) + " (pusher: and pusher_internal: are reserved)")
 	}
 	return nil

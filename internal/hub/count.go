@@ -7,13 +7,6 @@ import (
 	"github.com/belfryhq/belfry/protocol"
 )
 
-// A channel with more than countEvery subscriptions is told its count at most
-// once per countInterval (Pusher's documentation of subscription count events).
-const (
-	countEvery    = 100
-	countInterval = 5 * time.Second
-)
-
 // countLimit is when a channel was told its subscription count. The shard's
 // lock guards it.
 type countLimit struct {
@@ -44,9 +37,9 @@ func (t *tenant) countChanged(sh *shard, ch *channel) {
 	}
 	c := ch.count
 	now := time.Now()
-	due := c.last.Add(countInterval)
+	due := c.last.Add(protocol.CountInterval)
 	switch {
-	case ch.size <= countEvery || !now.Before(due):
+	case ch.size <= protocol.CountThrottleAbove || !now.Before(due):
 		c.stop()
 		c.last = now
 		t.tellCount(ch)

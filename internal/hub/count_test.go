@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/protocol"
 )
 
 func counting(a *apps.App) { a.SubscriptionCount = true }
@@ -73,13 +74,13 @@ func TestCountIsThrottledAboveOneHundred(t *testing.T) {
 			early.expect(want...)
 		}
 		step(0, 1) // at once, but the last was told in this instant
-		step(countInterval-1, 19)
+		step(protocol.CountInterval-1, 19)
 		step(1, 0, count("news", 120))
-		step(countInterval-1, 1)
+		step(protocol.CountInterval-1, 1)
 		step(1, 1, count("news", 121))
-		step(2*countInterval, 0, count("news", 122)) // the last value is told, and only once
-		step(time.Minute, 1, count("news", 123))     // nothing was told for long
-		step(countInterval, 0)                       // and nothing changed since
+		step(2*protocol.CountInterval, 0, count("news", 122)) // the last value is told, and only once
+		step(time.Minute, 1, count("news", 123))              // nothing was told for long
+		step(protocol.CountInterval, 0)                       // and nothing changed since
 	})
 }
 
@@ -87,14 +88,14 @@ func TestCountThrottleEndsAtOneHundred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestNode(t, counting)
 		early, others := crowd(n, 102)
-		time.Sleep(countInterval)
+		time.Sleep(protocol.CountInterval)
 		synctest.Wait()
 		early.expect(count("news", 102))
 		others[0].session.End() // 101: waits
 		early.expect()
 		others[1].session.End() // 100: at once, and the one that was owed is not
 		early.expect(count("news", 100))
-		time.Sleep(2 * countInterval)
+		time.Sleep(2 * protocol.CountInterval)
 		synctest.Wait()
 		early.expect()
 	})
@@ -122,7 +123,7 @@ func TestCountIsNotToldWhenAllHaveLeft(t *testing.T) {
 			if got := late.read(); got[len(got)-1] != count(channel, 1) {
 				t.Errorf("%s: the first of the next got %q, want count 1", channel, got)
 			}
-			time.Sleep(2 * countInterval)
+			time.Sleep(2 * protocol.CountInterval)
 			synctest.Wait()
 			late.expect()
 			late.session.End()
@@ -136,7 +137,7 @@ func TestCountIsOwedAtTheCloseOfTheHub(t *testing.T) {
 		n := newTestNode(t, counting)
 		early, _ := crowd(n, 150)
 		n.hub.stopTimers() // as Close does
-		time.Sleep(2 * countInterval)
+		time.Sleep(2 * protocol.CountInterval)
 		synctest.Wait()
 		early.expect()
 	})
@@ -150,7 +151,7 @@ func TestCountIsRightInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestNode(t, counting)
 		early, others := crowd(n, 130)
-		time.Sleep(countInterval)
+		time.Sleep(protocol.CountInterval)
 		synctest.Wait()
 		early.read()
 		size, told := 130, 0
@@ -167,11 +168,11 @@ func TestCountIsRightInTheEnd(t *testing.T) {
 			synctest.Wait()
 			told += len(early.read())
 		}
-		if most := int(200*137*time.Millisecond/countInterval) + 1; told == 0 || told > most {
+		if most := int(200*137*time.Millisecond/protocol.CountInterval) + 1; told == 0 || told > most {
 			t.Errorf("the count was told %d times, want 1 to %d", told, most)
 		}
 		n.connect().subscribe("news")
-		time.Sleep(countInterval)
+		time.Sleep(protocol.CountInterval)
 		synctest.Wait()
 		if got := early.read(); len(got) == 0 || got[len(got)-1] != count("news", size+1) {
 			t.Errorf("the early subscriber was told %q at last, want %d", fmt.Sprint(got), size+1)
@@ -189,13 +190,13 @@ func TestCountTimerThatComesLate(t *testing.T) {
 		sh := tn.shard("news")
 		sh.mu.Lock()
 		ch := sh.channels["news"]
-		time.Sleep(time.Until(ch.count.last.Add(countInterval))) // the timer has fired, and waits for the lock
-		tn.countChanged(sh, ch)                                  // tells
-		tn.countChanged(sh, ch)                                  // owes the next
+		time.Sleep(time.Until(ch.count.last.Add(protocol.CountInterval))) // the timer has fired, and waits for the lock
+		tn.countChanged(sh, ch)                                           // tells
+		tn.countChanged(sh, ch)                                           // owes the next
 		sh.mu.Unlock()
 		synctest.Wait()
 		early.expect(count("news", 110))
-		time.Sleep(countInterval)
+		time.Sleep(protocol.CountInterval)
 		synctest.Wait()
 		early.expect(count("news", 110))
 	})
