@@ -17,10 +17,12 @@ const module = "github.com/belfryhq/belfry"
 // layers are the packages from the bottom to the top. A package imports only
 // packages of lower layers; a new one is given its place here.
 var layers = [][]string{
-	{"internal/rawjson", "internal/setting", "internal/rate", "internal/keep", "internal/engine"},
+	{"internal/rawjson", "internal/setting", "internal/rate", "internal/keep", "internal/node", "internal/engine"},
 	{"protocol", "internal/rest", "internal/admission"},
 	{"internal/apps", "internal/frame", "backend", "client"},
-	{"internal/loop", "internal/appstore", "internal/usage", "backend/pusher"},
+	{"internal/loop", "internal/appstore", "internal/usage", "internal/broker", "internal/roster", "backend/pusher"},
+	{"internal/broker/brokertest", "internal/roster/local", "internal/roster/rostertest"},
+	{"internal/broker/membroker", "internal/broker/natsbroker", "internal/roster/natsroster", "internal/relay"},
 	{"internal/hub"},
 	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/bench", "internal/webhook"},
 	{"internal/server"},

@@ -1,0 +1,62 @@
+package broker
+
+import (
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// A Kind is what a message says.
+type Kind uint8
+
+// The kinds of messages, and the fields of [Message] that each has. App is in
+// all of them but those of a restatement.
+const (
+	// Event is for the subscribers of a channel: Name, Text, Except.
+	Event Kind = iota + 1
+	// UserEvent is for the connections of a user: Name, Text, Except.
+	UserEvent
+	// Terminate closes the connections of a user: Name.
+	Terminate
+	// Cached is what a cache channel remembers: Name, Text, Data, Stamp, TTL.
+	// If On is true it has just been triggered, and is for the subscribers as
+	// well: Except.
+	Cached
+
+	// Subscribers is how many subscriptions the sender has on a channel:
+	// Name, Count. A channel is held as long as On is true, even with none.
+	Subscribers
+	// Member is whether a user is present on a channel at the sender: Name,
+	// User, On, and Info if On.
+	Member
+	// SignedIn is whether a user is signed in at the sender: Name, On.
+	SignedIn
+	// Load is how many connections the sender has that count towards the
+	// app's quota (Count), and how many events and reads of backends it has
+	// accepted since it said so last (Events, Reads).
+	Load
+
+	// Restate asks for everything that the sender holds.
+	Restate
+	// Begin and End enclose that: what was held and not said again in between
+	// is not held any more. Other messages may come in between too.
+	Begin
+	End
+)
+
+// A Message is what one node tells another. Which fields it has depends on its
+// kind.
+type Message struct {
+	Kind   Kind
+	On     bool
+	App    string // app id
+	Name   string // of a channel, or id of a user
+	User   string // id of a member
+	Info   []byte // raw JSON of a member, or nil
+	Text   []byte // of a frame, as clients get it
+	Data   []byte // JSON string literal; a part of Text
+	Except protocol.SocketID
+	Count  uint64
+	Events uint64
+	Reads  uint64
+	Stamp  uint64 // the higher one is the newer one; see package hub
+	TTL    uint64 // milliseconds
+}
