@@ -31,6 +31,7 @@ func (t *tenant) exit(s *Session) {
 // are there: they stay, under the new settings, unless the app is disabled or
 // gone.
 func (h *Hub) appChanged(c apps.Change) {
+	h.appAppeared(c)
 	app := c.New
 	if app == nil {
 		app = c.Old

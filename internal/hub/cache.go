@@ -14,6 +14,7 @@ type cached struct {
 	frame   *frame.Frame
 	data    []byte // JSON string literal
 	expires time.Time
+	stamp   uint64
 }
 
 // Cached is what a cache channel remembers.
@@ -34,12 +35,20 @@ func (h *Hub) Cached(app *apps.App, name string) (Cached, bool) {
 	return Cached{}, false
 }
 
-// remember makes f the channel's cached event. The shard's lock is held.
-func (ch *channel) remember(f *frame.Frame, data []byte, ttl time.Duration) {
+// remember makes f the channel's cached event, unless a newer one is there:
+// with a higher stamp or, of two that were triggered on two nodes at once, with
+// the greater text, so that all nodes remember the same. The shard's lock is
+// held.
+func (ch *channel) remember(f *frame.Frame, data []byte, ttl time.Duration, stamp uint64) {
 	if ttl <= 0 {
 		ttl = apps.DefaultCacheTTL
 	}
-	ch.cached = &cached{frame: f, data: bytes.Clone(data), expires: time.Now().Add(ttl)}
+	if c := ch.cached; c != nil {
+		if stamp < c.stamp || stamp == c.stamp && bytes.Compare(f.Message(), c.frame.Message()) <= 0 {
+			return
+		}
+	}
+	ch.cached = &cached{frame: f, data: bytes.Clone(data), expires: time.Now().Add(ttl), stamp: stamp}
 }
 
 // fresh reports whether there is a cached event. The shard's lock is held.

@@ -7,15 +7,18 @@ import (
 	"github.com/belfryhq/belfry/protocol"
 )
 
-// A channel is what sessions of one node share about a channel. It exists
-// while it has subscriptions or a cached event. The shard's lock guards it.
+// A channel is what is known on one node about a channel: its audience is the
+// subscribers here. It exists while somebody in the cluster is subscribed, and
+// while it has a cached event. The shard's lock guards it.
 type channel struct {
 	audience
-	name     string
-	kind     protocol.Kind
-	presence *presence   // presence kinds only
-	cached   *cached     // cache kinds only; nil when there is none
-	count    *countLimit // while subscription counts are told
+	name      string
+	kind      protocol.Kind
+	coarse    bool // peers are still to be told how many are subscribed here
+	elsewhere elsewhere
+	presence  *presence   // presence kinds only
+	cached    *cached     // cache kinds only; nil when there is none
+	count     *countLimit // while subscription counts are told
 }
 
 // A subscription is one session on one channel. The session's loop owns it.
@@ -51,7 +54,7 @@ func (sh *shard) open(name string, kind protocol.Kind) *channel {
 // release forgets the channel if nothing is left in it. The shard's lock is
 // held.
 func (sh *shard) release(ch *channel) {
-	if ch.size == 0 && ch.cached == nil {
+	if ch.size == 0 && ch.cached == nil && ch.elsewhere.by == 0 && (ch.presence == nil || ch.presence.len() == 0) {
 		ch.count.stop()
 		delete(sh.channels, ch.name)
 	}
@@ -66,25 +69,26 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 	ch := sh.open(name, kind)
 	var j joined
 	sub := &subscription{channel: ch}
-	added := false
+	first := false
 	if member != nil {
-		var ok bool
-		if added, ok = ch.presence.add(*member, t.app().Limits.PresenceMembers); !ok {
+		added, here, ok := ch.presence.add(*member, t.app().Limits.PresenceMembers)
+		if !ok {
 			sh.release(ch)
 			return nil, j, refuseFull
 		}
 		if added {
-			t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
-				return protocol.AppendMemberAdded(b, name, *member)
-			}), protocol.SocketID{})
+			t.memberAdded(ch, *member)
 		}
+		first = here
 		sub.userID = member.UserID
 	}
 	ch.add(&sub.seat, s)
+	t.shareSubscribers(ch)
 	if ch.size == 1 {
 		t.tell(News{Kind: ChannelOccupied, Channel: name})
 	}
-	if added {
+	if first {
+		t.shareMember(ch, *member, true)
 		t.tell(News{Kind: MemberAdded, Channel: name, UserID: sub.userID})
 	}
 	j.succeeded = ch.succeeded()
@@ -94,7 +98,7 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 			t.tell(News{Kind: CacheMiss, Channel: name})
 		}
 	}
-	t.countChanged(sh, ch)
+	t.countChanged(sh, ch, true)
 	return sub, j, nil
 }
 
@@ -105,17 +109,39 @@ func (t *tenant) leave(sub *subscription) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	ch.remove(&sub.seat)
-	if ch.presence != nil && ch.presence.remove(sub.userID) {
-		t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
-			return protocol.AppendMemberRemoved(b, ch.name, sub.userID)
-		}), protocol.SocketID{})
-		t.tell(News{Kind: MemberRemoved, Channel: ch.name, UserID: sub.userID})
+	linger := t.hub.lingering()
+	if ch.presence != nil {
+		removed, last := ch.presence.remove(sub.userID, linger)
+		if removed {
+			t.memberRemoved(ch, sub.userID)
+		}
+		if last {
+			t.shareMember(ch, protocol.Member{UserID: sub.userID}, false)
+			t.tell(News{Kind: MemberRemoved, Channel: ch.name, UserID: sub.userID})
+		}
 	}
 	if ch.size == 0 {
+		ch.elsewhere.by |= linger
 		t.tell(News{Kind: ChannelVacated, Channel: ch.name})
 	}
-	t.countChanged(sh, ch)
+	t.shareSubscribers(ch)
+	t.countChanged(sh, ch, true)
 	sh.release(ch)
+}
+
+// memberAdded tells the subscribers here of a member who was not there before.
+// The shard's lock is held.
+func (t *tenant) memberAdded(ch *channel, m protocol.Member) {
+	t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
+		return protocol.AppendMemberAdded(b, ch.name, m)
+	}), protocol.SocketID{})
+}
+
+// memberRemoved is the opposite of memberAdded.
+func (t *tenant) memberRemoved(ch *channel, userID string) {
+	t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
+		return protocol.AppendMemberRemoved(b, ch.name, userID)
+	}), protocol.SocketID{})
 }
 
 // succeeded is the answer to the newest subscriber. The shard's lock is held.

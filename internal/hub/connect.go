@@ -151,11 +151,12 @@ func (h *Hub) reserve(t *tenant, app *apps.App) *protocol.Error {
 	return nil
 }
 
-// count counts one session towards the app's quota, if that has room.
+// count counts one session towards the app's quota, if that has room. Other
+// nodes' sessions count as well, as far as they are known.
 func (t *tenant) count() bool {
 	quota := int64(t.app().Limits.Connections)
 	n := t.connections.Add(1)
-	if quota > 0 && n > quota {
+	if quota > 0 && n+t.load.peers.Load() > quota {
 		t.connections.Add(-1)
 		return false
 	}

@@ -11,7 +11,9 @@ import (
 // lock guards it.
 type countLimit struct {
 	last  time.Time
+	told  int         // how many there were then
 	timer *time.Timer // set while a count is owed
+	news  bool        // what is owed is news: it changed here, not only at a peer
 }
 
 func (c *countLimit) stop() {
@@ -21,47 +23,65 @@ func (c *countLimit) stop() {
 	}
 }
 
-// countChanged tells the channel's subscribers how many they are, now or when
-// the interval is over. The shard's lock is held.
-func (t *tenant) countChanged(sh *shard, ch *channel) {
+// countChanged tells the channel's subscribers how many they are in the whole
+// cluster, now or when the interval is over. Here says that the number has
+// changed on this node, which makes it this node's news. The shard's lock is
+// held.
+func (t *tenant) countChanged(sh *shard, ch *channel, here bool) {
 	if !t.app().SubscriptionCount || ch.kind.Presence() {
 		return
 	}
 	if ch.size == 0 {
 		ch.count.stop()
-		t.tell(News{Kind: SubscriptionCount, Channel: ch.name}) // there is nobody else to tell
+		ch.count = nil
+		if here { // there is nobody else here to tell
+			t.tell(News{Kind: SubscriptionCount, Channel: ch.name, Subscriptions: t.subscriptions(ch)})
+		}
 		return
 	}
 	if ch.count == nil {
 		ch.count = &countLimit{}
 	}
 	c := ch.count
+	if !here && t.subscriptions(ch) == c.told {
+		return
+	}
 	now := time.Now()
 	due := c.last.Add(protocol.CountInterval)
+	c.news = c.news || here
 	switch {
-	case ch.size <= protocol.CountThrottleAbove || !now.Before(due):
+	case t.subscriptions(ch) <= protocol.CountThrottleAbove || !now.Before(due):
 		c.stop()
-		c.last = now
-		t.tellCount(ch)
+		t.tellCount(ch, now)
 	case c.timer == nil:
 		var timer *time.Timer
 		timer = time.AfterFunc(due.Sub(now), func() {
 			sh.mu.Lock()
 			defer sh.mu.Unlock()
 			if c.timer == timer && ch.size > 0 { // not stopped when it had fired
-				c.timer, c.last = nil, time.Now()
-				t.tellCount(ch)
+				c.timer = nil
+				t.tellCount(ch, time.Now())
 			}
 		})
 		c.timer = timer
 	}
 }
 
-func (t *tenant) tellCount(ch *channel) {
+func (t *tenant) tellCount(ch *channel, now time.Time) {
+	n := t.subscriptions(ch)
 	t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
-		return protocol.AppendSubscriptionCount(b, ch.name, ch.size)
+		return protocol.AppendSubscriptionCount(b, ch.name, n)
 	}), protocol.SocketID{})
-	t.tell(News{Kind: SubscriptionCount, Channel: ch.name, Subscriptions: ch.size})
+	if ch.count.news {
+		t.tell(News{Kind: SubscriptionCount, Channel: ch.name, Subscriptions: n})
+	}
+	ch.count.last, ch.count.told, ch.count.news = now, n, false
+}
+
+// subscriptions is how many the channel has in the cluster. The shard's lock
+// is held.
+func (t *tenant) subscriptions(ch *channel) int {
+	return ch.size + ch.elsewhere.subscriptions(t.hub.peers.present(ch.elsewhere.by))
 }
 
 // stopTimers makes sure that no count is told any more.

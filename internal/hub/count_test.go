@@ -191,8 +191,8 @@ func TestCountTimerThatComesLate(t *testing.T) {
 		sh.mu.Lock()
 		ch := sh.channels["news"]
 		time.Sleep(time.Until(ch.count.last.Add(protocol.CountInterval))) // the timer has fired, and waits for the lock
-		tn.countChanged(sh, ch)                                           // tells
-		tn.countChanged(sh, ch)                                           // owes the next
+		tn.countChanged(sh, ch, true)                                     // tells
+		tn.countChanged(sh, ch, true)                                     // owes the next
 		sh.mu.Unlock()
 		synctest.Wait()
 		early.expect(count("news", 110))

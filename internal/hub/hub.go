@@ -16,10 +16,17 @@
 // the deliveries of one channel in one order; each has a number, and a session
 // gets those with a number above the one at which it joined.
 //
+// # Other nodes
+//
+// A hub holds what its own sessions are subscribed to and what its peers say of
+// theirs, each peer of its own only; clients and backends are told the union.
+// peers.go says how, share.go what peers are told, receive.go what is heard.
+//
 // # Locks
 //
 // A shard's lock is never held while another shard's is taken, nor while a
-// [Socket] is called. Posting to [Loops] is allowed under it.
+// [Socket] is called. Posting to [Loops] and sending to peers are allowed under
+// it. peers.mu and the locks of a load and of a list of channels are leaves.
 package hub
 
 import (
@@ -33,6 +40,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/broker"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -78,6 +86,12 @@ type Config struct {
 	HostedErrorsOnly bool
 	// Observer hears what happens in channels. Nil means that nobody does.
 	Observer Observer
+	// Broker joins the hub to those of other nodes; it is started with
+	// [Hub.Receiver]. Nil means that there are no others.
+	Broker broker.Broker
+	// Spent hears what an app's backends have used of its rates on other
+	// nodes; see [Hub.Spend]. Nil means that nobody does.
+	Spent func(app *apps.App, events, reads int)
 	// Registerer is where the hub's metrics are registered. Nil means nowhere.
 	Registerer prometheus.Registerer
 }
@@ -92,8 +106,10 @@ type Hub struct {
 	capacity    atomic.Int64 // Config.MaxConnections, as it is now
 	connections atomic.Int64
 	draining    atomic.Bool
-	stop        chan struct{}
-	swept       chan struct{} // closed when the sweeper has ended
+	peers       peers
+	patience    time.Duration // of the receiver's goroutine
+	cancel      context.CancelFunc
+	running     sync.WaitGroup
 }
 
 // New returns a hub. Close it.
@@ -102,20 +118,25 @@ func New(cfg Config) *Hub {
 		cfg:     cfg,
 		metrics: newMetrics(cfg.Registerer),
 		seed:    maphash.MakeSeed(),
-		stop:    make(chan struct{}),
-		swept:   make(chan struct{}),
 	}
 	h.service.hub = h
+	h.peers.init(h)
 	h.SetMaxConnections(cfg.MaxConnections)
 	cfg.Apps.Watch(h.appChanged)
-	go h.sweep()
+	ctx, cancel := context.WithCancel(context.Background())
+	h.cancel = cancel
+	h.running.Go(func() { h.sweep(ctx) })
+	if cfg.Broker != nil {
+		h.running.Go(func() { h.peers.tend(ctx) })
+	}
 	return h
 }
 
-// Close stops what the hub does by itself. Call it when the sessions are gone.
+// Close stops what the hub does by itself. Call it when the sessions are gone,
+// and the broker is closed.
 func (h *Hub) Close() {
-	close(h.stop)
-	<-h.swept
+	h.cancel()
+	h.running.Wait()
 	h.eachTenant(func(t *tenant) { t.stopTimers() })
 }
 
@@ -143,14 +164,16 @@ type tenant struct {
 	connections atomic.Int64 // sessions that count towards the app's quota
 	waiting     atomic.Int64 // sessions that are not authorized yet
 	meter       meter
+	load        load
+	coarse      coarseList
 	shards      [shardCount]shard
 }
 
 // A shard is a part of an app's channels and users.
 type shard struct {
 	mu       sync.Mutex
-	channels map[string]*channel // those with subscriptions or a cached event
-	users    map[string]*user    // those signed in or watched
+	channels map[string]*channel // those with subscriptions, anywhere, or a cached event
+	users    map[string]*user    // those signed in anywhere, or watched here
 }
 
 // tenant returns the state of app, which it makes on first use.
@@ -190,15 +213,14 @@ const sweepInterval = time.Minute
 
 // sweep is a goroutine that forgets expired cached events until the hub is
 // closed.
-func (h *Hub) sweep() {
-	defer close(h.swept)
+func (h *Hub) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case now := <-tick.C:
 			h.eachTenant(func(t *tenant) { t.dropExpired(now) })
-		case <-h.stop:
+		case <-ctx.Done():
 			return
 		}
 	}

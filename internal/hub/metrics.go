@@ -18,6 +18,9 @@ type metrics struct {
 	deliveries          prometheus.Counter
 	complaints          prometheus.Counter
 	refused             *prometheus.CounterVec
+	restatements        prometheus.Counter
+	peersRefused        prometheus.Counter
+	peerEventsDropped   prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -45,9 +48,18 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "belfry_connections_refused_total", Help: "Connections refused, by close code.",
 		}, []string{"code"}),
+		restatements: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_cluster_restatements_total", Help: "How often a peer has said everything that it holds: when it joined, and after messages of it were lost.",
+		}),
+		peersRefused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_cluster_peers_refused_total", Help: "Peers that were ignored because there are too many.",
+		}),
+		peerEventsDropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_cluster_events_dropped_total", Help: "Events of peers that were not delivered because this node had too much to do.",
+		}),
 	}
 	if r != nil {
-		r.MustRegister(m.connections, m.subscriptions, events, m.clientEventsRefused, m.deliveries, m.complaints, m.refused)
+		r.MustRegister(m.restatements, m.peersRefused, m.peerEventsDropped, m.connections, m.subscriptions, events, m.clientEventsRefused, m.deliveries, m.complaints, m.refused)
 	}
 	return m
 }

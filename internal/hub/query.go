@@ -13,8 +13,10 @@ type ChannelState struct {
 	Users         int // distinct users; 0 but on presence channels
 }
 
-func (ch *channel) state() ChannelState {
-	s := ChannelState{Occupied: ch.size > 0, Subscriptions: ch.size}
+// state is the channel's in the cluster. The shard's lock is held.
+func (t *tenant) state(ch *channel) ChannelState {
+	s := ChannelState{Subscriptions: t.subscriptions(ch)}
+	s.Occupied = ch.size > 0 || t.hub.peers.present(ch.elsewhere.by) != 0
 	if ch.presence != nil {
 		s.Users = ch.presence.len()
 	}
@@ -24,11 +26,12 @@ func (ch *channel) state() ChannelState {
 // Channel returns the state of one channel. The zero state is that of a
 // channel that nobody is subscribed to.
 func (h *Hub) Channel(app *apps.App, name string) ChannelState {
-	sh := h.tenant(app).shard(name)
+	t := h.tenant(app)
+	sh := t.shard(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if ch := sh.channels[name]; ch != nil {
-		return ch.state()
+		return t.state(ch)
 	}
 	return ChannelState{}
 }
@@ -41,8 +44,11 @@ func (h *Hub) Channels(app *apps.App, prefix string, each func(name string, s Ch
 		sh := &t.shards[i]
 		sh.mu.Lock()
 		for name, ch := range sh.channels {
-			if ch.size > 0 && strings.HasPrefix(name, prefix) {
-				each(name, ch.state())
+			if !strings.HasPrefix(name, prefix) {
+				continue
+			}
+			if s := t.state(ch); s.Occupied {
+				each(name, s)
 			}
 		}
 		sh.mu.Unlock()

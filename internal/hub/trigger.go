@@ -68,14 +68,18 @@ func (t *tenant) trigger(name string, e Event, except protocol.SocketID) {
 	f := frame.Text(func(b []byte) []byte { return protocol.AppendEvent(b, e.Name, name, e.Data, "") })
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	ch := sh.channels[name]
 	if kind.Cache() {
-		ch = sh.open(name, kind)
-		ch.remember(f, e.Data, t.app().Limits.CacheTTL)
+		ch := sh.open(name, kind)
+		stamp := t.hub.peers.stamp()
+		ch.remember(f, e.Data, t.app().Limits.CacheTTL, stamp)
 		t.tell(News{Kind: CacheFilled, Channel: name})
-	}
-	if ch != nil {
 		t.deliver(&ch.audience, f, except)
+		t.publishCached(ch, f, except)
+		return
+	}
+	if ch := sh.channels[name]; ch != nil {
+		t.deliver(&ch.audience, f, except)
+		t.publish(ch, f, except)
 	}
 }
 
@@ -95,6 +99,7 @@ func (t *tenant) relay(sub *subscription, event string, data []byte) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	t.deliver(&sub.channel.audience, f, sub.session.id)
+	t.publish(sub.channel, f, sub.session.id)
 	t.tell(News{Kind: ClientEvent, Channel: sub.channel.name, UserID: sub.userID,
 		Event: event, Data: data, Socket: sub.session.id})
 }

@@ -4,16 +4,39 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/broker"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/protocol"
 )
 
-// A user is somebody who is signed in on this node, or whom somebody signed in
-// watches. The shard's lock guards it.
+// A user is somebody who is signed in, here or at a peer, or whom somebody
+// signed in here watches. The shard's lock guards it.
 type user struct {
 	id          string
 	connections audience // sessions signed in as this user
 	watchers    audience // sessions that have the user on their watchlist
+	peers       holders  // at which the user is signed in
+}
+
+// online reports whether the user is signed in anywhere.
+func (u *user) online() bool { return u.connections.size > 0 || u.peers != 0 }
+
+// changed tells the watchers if the user has come or gone.
+func (u *user) changed(t *tenant, was bool) {
+	switch now := u.online(); {
+	case now == was || u.watchers.size == 0:
+	case now:
+		t.tellWatchers(u, []string{u.id}, nil)
+	default:
+		t.tellWatchers(u, nil, []string{u.id})
+	}
+}
+
+// changePeers changes at which peers the user is signed in.
+func (u *user) changePeers(t *tenant, change func(holders) holders) {
+	was := u.online()
+	u.peers = change(u.peers)
+	u.changed(t, was)
 }
 
 // An identity is whom a session is signed in as. The session's loop owns it.
@@ -101,7 +124,7 @@ func (sh *shard) user(id string) *user {
 // releaseUser forgets a user that nobody is and nobody watches. The shard's
 // lock is held.
 func (sh *shard) releaseUser(u *user) {
-	if u.connections.size == 0 && u.watchers.size == 0 {
+	if !u.online() && u.watchers.size == 0 {
 		delete(sh.users, u.id)
 	}
 }
@@ -113,10 +136,12 @@ func (t *tenant) connectUser(s *Session, id string) {
 	defer sh.mu.Unlock()
 	u := sh.user(id)
 	s.identity.user = u
+	was := u.online()
 	u.connections.add(&s.identity.connection, s)
-	if u.connections.size == 1 && u.watchers.size > 0 {
-		t.tellWatchers(u, []string{id}, nil)
+	if u.connections.size == 1 {
+		t.shareSignedIn(u, true)
 	}
+	u.changed(t, was)
 }
 
 // disconnectUser is the opposite of connectUser.
@@ -126,8 +151,10 @@ func (t *tenant) disconnectUser(s *Session) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	u.connections.remove(&s.identity.connection)
-	if u.connections.size == 0 && u.watchers.size > 0 {
-		t.tellWatchers(u, nil, []string{u.id})
+	if u.connections.size == 0 {
+		u.peers |= t.hub.lingering()
+		t.shareSignedIn(u, false)
+		u.changed(t, true)
 	}
 	sh.releaseUser(u)
 }
@@ -177,7 +204,7 @@ func (t *tenant) startWatch(s *Session, id string) (w *watch, online bool) {
 	defer sh.mu.Unlock()
 	w = &watch{user: sh.user(id)}
 	w.user.watchers.add(&w.seat, s)
-	return w, w.user.connections.size > 0
+	return w, w.user.online()
 }
 
 func (t *tenant) endWatch(w *watch) {
@@ -221,17 +248,27 @@ func (t *tenant) triggerUser(id, channel string, e Event, except protocol.Socket
 	defer sh.mu.Unlock()
 	if u := sh.users[id]; u != nil {
 		t.deliver(&u.connections, f, except)
+		t.publishUser(u, f, except)
 	}
 }
 
 // Terminate closes every session that is signed in as that user.
 func (h *Hub) Terminate(app *apps.App, userID string) {
-	sh := h.tenant(app).shard(userID)
+	t := h.tenant(app)
+	t.terminate(userID)
+	if !h.peers.alone() {
+		h.peers.share(&broker.Message{Kind: broker.Terminate, App: app.ID, Name: userID})
+	}
+}
+
+// terminate closes those of this node.
+func (t *tenant) terminate(userID string) {
+	sh := t.shard(userID)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	u := sh.users[userID]
 	if u == nil || u.connections.size == 0 {
 		return
 	}
-	h.dismiss(&u.connections, protocol.ErrTerminated)
+	t.hub.dismiss(&u.connections, protocol.ErrTerminated)
 }

@@ -1,0 +1,202 @@
+package hub
+
+import (
+	"context"
+	"math/bits"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/broker"
+)
+
+// A node says what its own sessions hold, and hears the same of its peers.
+// What clients are told is the union. Each peer has a bit in the holders of a
+// channel, a member or a user; while a peer says everything again it has a
+// second one, which takes the place of the first when it has finished: what is
+// only under the first bit is not held any more.
+
+// slotCount is how many bits there are. The last one is not a peer's.
+const slotCount = 64
+
+// maxPeers is how many other nodes there may be: each needs two bits at times.
+const maxPeers = 31
+
+// A holders is a set of peers, by their bits.
+type holders uint64
+
+// lingering is held by sessions that this node has sent elsewhere. They are
+// there until the node is gone and the grace of its peers is over.
+const lingering holders = 1 << (slotCount - 1)
+
+// peers are the other nodes.
+type peers struct {
+	hub   *Hub
+	live  atomic.Uint64 // bits of which one belongs to each peer: whom to send to
+	links [slotCount]atomic.Pointer[broker.Link]
+	clock atomic.Uint64 // the highest stamp of a cached event
+
+	mu       sync.Mutex
+	standing map[broker.Link]*standing
+	missed   map[string]bool // apps that peers have spoken of and that are not known here
+	wake     chan struct{}   // somebody wants a restatement, or it may be time to ask again
+	wanted   []broker.Link   // whom to restate to
+}
+
+// standing is what is known of one peer. The receiver's goroutine changes it,
+// under peers.mu.
+type standing struct {
+	slot, next holders   // next is zero but between Begin and End
+	synced     bool      // it has said everything at least once
+	asked      time.Time // for a restatement that has not begun; zero: none
+}
+
+// bits are those that hold what the peer says now.
+func (st *standing) bits() holders { return st.slot | st.next }
+
+func (p *peers) init(h *Hub) {
+	p.hub = h
+	p.standing = make(map[broker.Link]*standing)
+	p.missed = make(map[string]bool)
+	p.wake = make(chan struct{}, 1)
+}
+
+// alone reports whether there is nobody else to tell.
+func (p *peers) alone() bool { return p.live.Load() == 0 }
+
+// present are those of the holders that count: each peer once.
+func (p *peers) present(by holders) holders { return by & holders(p.live.Load()) }
+
+// send sends m to the peers among to. A shard's lock may be held.
+func (p *peers) send(to holders, m *broker.Message) {
+	for to = p.present(to); to != 0; to &= to - 1 {
+		if l := p.links[bits.TrailingZeros64(uint64(to))].Load(); l != nil {
+			(*l).Send(m)
+		}
+	}
+}
+
+// share tells all peers what holds here. The lock is held that guards it, so
+// that what a peer hears last is true.
+func (p *peers) share(m *broker.Message) { p.send(^holders(0), m) }
+
+// free returns a bit that nobody has, or zero. p.mu is held.
+func (p *peers) free() holders {
+	taken := lingering
+	for _, st := range p.standing {
+		taken |= st.bits()
+	}
+	return ^taken & -^taken // the lowest
+}
+
+func (p *peers) setLink(slot holders, l *broker.Link) {
+	p.links[bits.TrailingZeros64(uint64(slot))].Store(l)
+}
+
+// stamp is higher than that of every cached event that was heard of.
+func (p *peers) stamp() uint64 {
+	now := uint64(time.Now().UnixMilli()) << 16
+	for {
+		last := p.clock.Load()
+		next := max(now, last+1)
+		if p.clock.CompareAndSwap(last, next) {
+			return next
+		}
+	}
+}
+
+// heard notes the stamp of another node.
+func (p *peers) heard(stamp uint64) {
+	for last := p.clock.Load(); stamp > last; last = p.clock.Load() {
+		if p.clock.CompareAndSwap(last, stamp) {
+			return
+		}
+	}
+}
+
+// ask asks a peer for all that it holds. p.mu is held.
+func (p *peers) ask(l broker.Link, st *standing) {
+	st.asked = time.Now()
+	l.Send(&broker.Message{Kind: broker.Restate})
+}
+
+const (
+	// shareInterval is how often coarse facts are told to peers: numbers of
+	// subscriptions, connections, and what backends have used of their rates.
+	shareInterval = 250 * time.Millisecond
+	// askAgain is how long a restatement may take to begin.
+	askAgain = 2 * time.Second
+)
+
+// Settled reports whether every peer that is there has said all that it holds.
+func (h *Hub) Settled() bool {
+	h.peers.mu.Lock()
+	defer h.peers.mu.Unlock()
+	for _, st := range h.peers.standing {
+		if !st.synced {
+			return false
+		}
+	}
+	return true
+}
+
+// Peers is the number of other nodes.
+func (h *Hub) Peers() int { return bits.OnesCount64(h.peers.live.Load()) }
+
+// tend is a goroutine that tells peers what need not be told at once, until
+// the hub is closed.
+func (p *peers) tend(ctx context.Context) {
+	tick := time.NewTicker(shareInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			p.again()
+			if !p.alone() {
+				p.hub.eachTenant((*tenant).shareCoarse)
+			}
+		case <-p.wake:
+			for l := p.nextWanted(); l != nil && ctx.Err() == nil; l = p.nextWanted() {
+				p.hub.restate(ctx, l)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// again repeats requests for a restatement that may have been lost.
+func (p *peers) again() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l, st := range p.standing {
+		if !st.asked.IsZero() && time.Since(st.asked) > askAgain {
+			p.ask(l, st)
+		}
+	}
+}
+
+// want queues a restatement for a peer.
+func (p *peers) want(l broker.Link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !slices.Contains(p.wanted, l) {
+		p.wanted = append(p.wanted, l)
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (p *peers) nextWanted() broker.Link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.wanted) == 0 {
+		return nil
+	}
+	l := p.wanted[0]
+	p.wanted = slices.Delete(p.wanted, 0, 1)
+	return l
+}

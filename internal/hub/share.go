@@ -1,0 +1,291 @@
+package hub
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/broker"
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// publish sends an event to the peers that have subscribers on the channel.
+// The shard's lock is held, which keeps the events of a channel in order.
+func (t *tenant) publish(ch *channel, f *frame.Frame, except protocol.SocketID) {
+	if to := t.hub.peers.present(ch.elsewhere.by); to != 0 {
+		t.hub.peers.send(to, &broker.Message{
+			Kind: broker.Event, App: t.app().ID, Name: ch.name, Text: f.Message(), Except: except,
+		})
+	}
+}
+
+// publishUser sends an event to the peers at which the user is signed in. The
+// shard's lock is held.
+func (t *tenant) publishUser(u *user, f *frame.Frame, except protocol.SocketID) {
+	if to := t.hub.peers.present(u.peers); to != 0 {
+		t.hub.peers.send(to, &broker.Message{
+			Kind: broker.UserEvent, App: t.app().ID, Name: u.id, Text: f.Message(), Except: except,
+		})
+	}
+}
+
+// publishCached sends the event of a cache channel to all peers: each has to
+// remember it for whoever subscribes there. The shard's lock is held.
+func (t *tenant) publishCached(ch *channel, f *frame.Frame, except protocol.SocketID) {
+	if !t.hub.peers.alone() {
+		m := t.cachedMessage(ch)
+		m.On, m.Text, m.Except = true, f.Message(), except
+		t.hub.peers.share(m)
+	}
+}
+
+// cachedMessage is what the channel remembers. The shard's lock is held.
+func (t *tenant) cachedMessage(ch *channel) *broker.Message {
+	c := ch.cached
+	return &broker.Message{
+		Kind: broker.Cached, App: t.app().ID, Name: ch.name, Text: c.frame.Message(), Data: c.data,
+		Stamp: c.stamp, TTL: uint64(max(time.Until(c.expires).Milliseconds(), 1)),
+	}
+}
+
+// lingering is what holds on to what ends here from now on: nothing, unless
+// the clients are being sent to other nodes.
+func (h *Hub) lingering() holders {
+	if h.Draining() && h.cfg.Broker != nil {
+		return lingering
+	}
+	return 0
+}
+
+// shareSubscribers tells peers how many subscriptions the channel has here: at
+// once if it is the first or there are none left, and soon otherwise. The
+// shard's lock is held.
+func (t *tenant) shareSubscribers(ch *channel) {
+	switch {
+	case t.hub.peers.alone():
+	case ch.size == 0 && ch.elsewhere.by&lingering == 0:
+		ch.coarse = false
+		t.hub.peers.share(&broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name})
+	case ch.size == 1 && !ch.coarse:
+		t.hub.peers.share(t.subscribersMessage(ch))
+	case !ch.coarse:
+		ch.coarse = true
+		t.coarse.add(ch)
+	}
+}
+
+func (t *tenant) subscribersMessage(ch *channel) *broker.Message {
+	return &broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name, On: true, Count: uint64(ch.size)}
+}
+
+// shareMember tells peers that a user has come to the channel here, or gone.
+// The shard's lock is held.
+func (t *tenant) shareMember(ch *channel, m protocol.Member, on bool) {
+	if t.hub.peers.alone() || !on && t.hub.lingering() != 0 {
+		return
+	}
+	t.hub.peers.share(&broker.Message{
+		Kind: broker.Member, App: t.app().ID, Name: ch.name, User: m.UserID, Info: m.UserInfo, On: on,
+	})
+}
+
+// shareSignedIn tells peers that a user has signed in here first, or out last.
+// The shard's lock is held.
+func (t *tenant) shareSignedIn(u *user, on bool) {
+	if t.hub.peers.alone() || !on && t.hub.lingering() != 0 {
+		return
+	}
+	t.hub.peers.share(&broker.Message{Kind: broker.SignedIn, App: t.app().ID, Name: u.id, On: on})
+}
+
+// A coarseList is the channels of which peers are to be told how many
+// subscriptions they have here.
+type coarseList struct {
+	mu       sync.Mutex
+	channels []*channel
+}
+
+func (c *coarseList) add(ch *channel) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.channels = append(c.channels, ch)
+}
+
+func (c *coarseList) take() []*channel {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := c.channels
+	c.channels = nil
+	return list
+}
+
+// shareCoarse tells peers what may be a moment late.
+func (t *tenant) shareCoarse() {
+	for _, ch := range t.coarse.take() {
+		sh := t.shard(ch.name)
+		sh.mu.Lock()
+		if ch.coarse {
+			ch.coarse = false
+			t.hub.peers.share(t.subscribersMessage(ch))
+		}
+		sh.mu.Unlock()
+	}
+	t.shareLoad()
+}
+
+// load is what an app uses in the cluster, as far as it is limited.
+type load struct {
+	events, reads atomic.Uint64 // of backends, accepted here and not told to peers yet
+	told          atomic.Int64  // connections that peers know of
+	peers         atomic.Int64  // connections at peers
+
+	mu sync.Mutex
+	by map[holders]int64 // connections at each peer, by its bit
+}
+
+// Spend notes that the app's backends have triggered events and asked for
+// things on this node, as far as the app limits that. [Config.Spent] hears of
+// what other nodes note.
+func (h *Hub) Spend(appID string, events, reads int) {
+	if h.peers.alone() {
+		return
+	}
+	if found, ok := h.tenants.Load(appID); ok {
+		t := found.(*tenant)
+		t.load.events.Add(uint64(events))
+		t.load.reads.Add(uint64(reads))
+	}
+}
+
+// shareLoad tells peers what the app has used here, if that is new.
+func (t *tenant) shareLoad() {
+	m := broker.Message{
+		Kind: broker.Load, App: t.app().ID, Count: uint64(max(t.connections.Load(), 0)),
+		Events: t.load.events.Swap(0), Reads: t.load.reads.Swap(0),
+	}
+	if t.load.told.Swap(int64(m.Count)) != int64(m.Count) || m.Events > 0 || m.Reads > 0 {
+		t.hub.peers.share(&m)
+	}
+}
+
+// maxLoad bounds what a peer is believed to have.
+const maxLoad = 1 << 40
+
+func (t *tenant) receiveLoad(by holders, m *broker.Message) {
+	t.load.mu.Lock()
+	if t.load.by == nil {
+		t.load.by = make(map[holders]int64)
+	}
+	for ; by != 0; by &= by - 1 {
+		t.load.by[by&-by] = int64(min(m.Count, maxLoad))
+	}
+	t.sumLoad()
+	t.load.mu.Unlock()
+	if spent := t.hub.cfg.Spent; spent != nil && m.Events+m.Reads > 0 {
+		spent(t.app(), int(min(m.Events, maxLoad)), int(min(m.Reads, maxLoad)))
+	}
+}
+
+func (t *tenant) vacateLoad(by holders) {
+	t.load.mu.Lock()
+	defer t.load.mu.Unlock()
+	for ; by != 0; by &= by - 1 {
+		delete(t.load.by, by&-by)
+	}
+	t.sumLoad()
+}
+
+// sumLoad counts each peer once. The load's lock is held.
+func (t *tenant) sumLoad() {
+	sum := int64(0)
+	for by, n := range t.load.by {
+		if t.hub.peers.present(by) != 0 {
+			sum += n
+		}
+	}
+	t.load.peers.Store(sum)
+}
+
+// restate tells a peer everything that is held here. Each shard is told under
+// its lock, and with it everything later that changes it, so what the peer has
+// heard last is true although it takes a while.
+func (h *Hub) restate(ctx context.Context, to broker.Link) {
+	to.Send(&broker.Message{Kind: broker.Begin})
+	complete := true
+	h.eachTenant(func(t *tenant) {
+		to.Send(&broker.Message{Kind: broker.Load, App: t.app().ID, Count: uint64(max(t.connections.Load(), 0))})
+		for i := range t.shards {
+			if complete = complete && to.Room(ctx) == nil; !complete {
+				return
+			}
+			t.restateShard(&t.shards[i], to)
+		}
+	})
+	if complete {
+		to.Send(&broker.Message{Kind: broker.End})
+	}
+}
+
+func (t *tenant) restateShard(sh *shard, to broker.Link) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	now := time.Now()
+	for _, ch := range sh.channels {
+		if ch.size > 0 || ch.elsewhere.by&lingering != 0 {
+			to.Send(t.subscribersMessage(ch))
+		}
+		if ch.presence != nil {
+			t.restateMembers(ch, to)
+		}
+		if ch.fresh(now) {
+			to.Send(t.cachedMessage(ch))
+		}
+	}
+	for _, u := range sh.users {
+		if u.connections.size > 0 || u.peers&lingering != 0 {
+			to.Send(&broker.Message{Kind: broker.SignedIn, App: t.app().ID, Name: u.id, On: true})
+		}
+	}
+}
+
+func (t *tenant) restateMembers(ch *channel, to broker.Link) {
+	for _, m := range ch.presence.order {
+		if m.sockets > 0 || m.peers&lingering != 0 {
+			to.Send(&broker.Message{
+				Kind: broker.Member, App: t.app().ID, Name: ch.name, User: m.UserID, Info: m.UserInfo, On: true,
+			})
+		}
+	}
+}
+
+// Holdings calls each for everything of an app that this node's own clients
+// make so: for each channel with a subscription, and for each member. Each
+// must not call the hub.
+func (h *Hub) Holdings(appID string, each func(channel, user string, member bool)) {
+	found, ok := h.tenants.Load(appID)
+	if !ok {
+		return
+	}
+	t := found.(*tenant)
+	for i := range t.shards {
+		sh := &t.shards[i]
+		sh.mu.Lock()
+		for name, ch := range sh.channels {
+			if ch.size == 0 {
+				continue
+			}
+			each(name, "", false)
+			if ch.presence == nil {
+				continue
+			}
+			for _, m := range ch.presence.order {
+				if m.sockets > 0 {
+					each(name, m.UserID, true)
+				}
+			}
+		}
+		sh.mu.Unlock()
+	}
+}
