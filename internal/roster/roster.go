@@ -48,9 +48,23 @@ type DecisionID struct {
 // String returns the id as backends see it.
 func (id DecisionID) String() string { return id.Log + "-" + strconv.FormatUint(id.Number, 10) }
 
+// Kind names what is decided: occupied, vacated, added or removed.
+func Kind(member, gone bool) string {
+	switch {
+	case member && gone:
+		return "removed"
+	case member:
+		return "added"
+	case gone:
+		return "vacated"
+	default:
+		return "occupied"
+	}
+}
+
 // A Host is the part of a node that acts on decisions. Its methods are called
-// from one goroutine, one at a time, in the order of the log; they do not
-// block for long.
+// one at a time, in the order of the log. They do not block for long, and of
+// the roster they call only Told, Current and ID.
 type Host interface {
 	// Decide makes this node the one that tells of a decision. The host says
 	// with [Roster.Told] when that can not get lost any more.
@@ -71,7 +85,10 @@ type Roster interface {
 	// decisions.
 	Start(ctx context.Context, h Host) error
 	// Set says that the subject holds on this node from now on, or not any
-	// more. Quiet is for what was so before anybody asked: it is not news.
+	// more; it is told of changes only, and after Start. Quiet is for what was
+	// so before anybody asked, or is not asked about any more: it is not news.
+	// Calls about one subject come one at a time; the host may be called
+	// before Set returns.
 	Set(s Subject, present, quiet bool)
 	// Told says that all decisions up to this number that this node was to
 	// tell are safe.
