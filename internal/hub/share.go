@@ -126,10 +126,10 @@ func (t *tenant) shareCoarse() {
 	for _, ch := range t.coarse.take() {
 		sh := t.shard(ch.name)
 		sh.mu.Lock()
-		if ch.coarse {
-			ch.coarse = false
+		if ch.coarse && (ch.size > 0 || ch.elsewhere.by&lingering != 0) {
 			t.hub.peers.share(t.subscribersMessage(ch))
 		}
+		ch.coarse = false
 		sh.mu.Unlock()
 	}
 	t.shareLoad()

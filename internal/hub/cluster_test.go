@@ -1,0 +1,491 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/broker"
+	ids "github.com/belfryhq/belfry/internal/node"
+)
+
+// A mesh is several hubs, and between each two of them a wire in each direction
+// whose messages wait until the test delivers or loses them.
+type mesh struct {
+	t     rapid.TB
+	nodes []*node
+	wires map[[2]int]*wire
+}
+
+// A wire is the way from one node to another, and the link of it.
+type wire struct {
+	mesh     *mesh
+	from, to int
+	back     *wire // the link by which the receiver knows the sender
+	queue    []*broker.Message
+	gap      bool // something was lost that would be before the rest
+	dead     bool
+}
+
+func (w *wire) ID() ids.ID                 { return ids.ID(fmt.Sprint("node", w.to)) }
+func (w *wire) Name() string               { return fmt.Sprint("node", w.to) }
+func (w *wire) Room(context.Context) error { return nil }
+
+func (w *wire) Send(m *broker.Message) {
+	if w.dead {
+		return
+	}
+	c := *m
+	c.Info, c.Text, c.Data = clone(m.Info), clone(m.Text), clone(m.Data)
+	w.queue = append(w.queue, &c)
+}
+
+// deliver hands over the first message, and reports whether there was one.
+func (w *wire) deliver() bool {
+	r := w.mesh.nodes[w.to].hub.Receiver()
+	if w.gap {
+		w.gap = false
+		r.Lost(w.back)
+	}
+	if len(w.queue) == 0 {
+		return false
+	}
+	m := w.queue[0]
+	w.queue = w.queue[1:]
+	r.Receive(w.back, m)
+	return true
+}
+
+func newMesh(t rapid.TB, size int, change func(*apps.App)) *mesh {
+	m := &mesh{t: t, wires: make(map[[2]int]*wire)}
+	for range size {
+		m.nodes = append(m.nodes, newTestNode(t, change))
+	}
+	for a := range size {
+		for b := range a {
+			m.join(a, b)
+		}
+	}
+	m.settle()
+	return m
+}
+
+// join makes two nodes known to each other.
+func (m *mesh) join(a, b int) {
+	there, back := &wire{mesh: m, from: a, to: b}, &wire{mesh: m, from: b, to: a}
+	there.back, back.back = back, there
+	m.wires[[2]int{a, b}], m.wires[[2]int{b, a}] = there, back
+	m.nodes[a].hub.Receiver().Joined(there)
+	m.nodes[b].hub.Receiver().Joined(back)
+}
+
+// part makes two nodes believe that the other is gone.
+func (m *mesh) part(a, b int) {
+	for _, pair := range [][2]int{{a, b}, {b, a}} {
+		w := m.wires[pair]
+		w.dead, w.queue = true, nil
+		delete(m.wires, pair)
+		m.nodes[pair[0]].hub.Receiver().Left(w)
+	}
+}
+
+// work does what the hubs do beside their calls.
+func (m *mesh) work() (any bool) {
+	for _, n := range m.nodes {
+		for l := n.hub.peers.nextWanted(); l != nil; l = n.hub.peers.nextWanted() {
+			n.hub.restate(context.Background(), l)
+			any = true
+		}
+		n.hub.eachTenant((*tenant).shareCoarse)
+		n.loops.run()
+	}
+	return any
+}
+
+// settle delivers everything.
+func (m *mesh) settle() {
+	for more := true; more; {
+		more = m.work() || m.again()
+		for a := range m.nodes {
+			for b := range m.nodes {
+				for w := m.wires[[2]int{a, b}]; w != nil && (w.gap || len(w.queue) > 0); {
+					w.deliver()
+					more = true
+				}
+			}
+		}
+	}
+}
+
+// again lets the time pass after which requests are repeated, for those nodes
+// that have nothing on the way to them. It reports whether there were any.
+func (m *mesh) again() (any bool) {
+	for i, n := range m.nodes {
+		for l, st := range n.hub.peers.standing {
+			out := l.(*wire)
+			if !st.asked.IsZero() && len(out.queue) == 0 && len(m.wires[[2]int{out.to, i}].queue) == 0 {
+				st.asked = st.asked.Add(-2 * askAgain)
+				any = true
+			}
+		}
+		n.hub.peers.again()
+	}
+	return any
+}
+
+func (m *mesh) settled() bool {
+	return !slices.ContainsFunc(m.nodes, func(n *node) bool { return !n.hub.Settled() })
+}
+
+func TestEventsReachSubscribersOfOtherNodes(t *testing.T) {
+	m := newMesh(t, 3, nil)
+	if !m.settled() {
+		t.Error("the nodes have not heard each other out")
+	}
+	a, b := m.nodes[0].connect(), m.nodes[1].connect()
+	a.subscribe("private-news")
+	b.subscribe("private-news")
+	m.settle()
+	a.read()
+	b.read()
+	m.nodes[2].trigger("private-news", "e", "x", a)
+	m.settle()
+	a.expect()
+	b.expect("e @private-news x")
+	b.receive(`{"event":"client-e","channel":"private-news","data":"y"}`)
+	m.settle()
+	a.expect("client-e @private-news y")
+	b.expect()
+}
+
+func TestNodesWithoutSubscribersHearNothing(t *testing.T) {
+	m := newMesh(t, 3, nil)
+	m.nodes[1].connect().subscribe("news")
+	m.settle()
+	m.nodes[0].trigger("news", "e", "x")
+	m.nodes[0].trigger("else", "e", "x")
+	if got := len(m.wires[[2]int{0, 1}].queue); got != 1 {
+		t.Errorf("%d messages are on the way to the subscriber's node, want 1", got)
+	}
+	if got := len(m.wires[[2]int{0, 2}].queue); got != 0 {
+		t.Errorf("%d messages are on the way to a node without subscribers, want none", got)
+	}
+}
+
+func TestUsersOfOtherNodes(t *testing.T) {
+	m := newMesh(t, 2, func(app *apps.App) { app.WatchlistEvents = true })
+	watcher, here, there := m.nodes[0].connect(), m.nodes[0].connect(), m.nodes[1].connect()
+	watcher.signIn(`{"id":"w","watchlist":["ann"]}`)
+	watcher.read()
+	online := `pusher_internal:watchlist_events {"events":[{"name":"online","user_ids":["ann"]}]}`
+	offline := `pusher_internal:watchlist_events {"events":[{"name":"offline","user_ids":["ann"]}]}`
+	there.signIn(`{"id":"ann"}`)
+	m.settle()
+	watcher.expect(online)
+	here.signIn(`{"id":"ann"}`)
+	m.settle()
+	watcher.expect()
+	there.read()
+	here.read()
+	m.nodes[0].trigger("#server-to-user-ann", "e", "x")
+	m.settle()
+	here.expect("e @#server-to-user-ann x")
+	there.expect("e @#server-to-user-ann x")
+	here.session.End()
+	m.settle()
+	watcher.expect()
+	m.nodes[0].hub.Terminate(m.nodes[0].app, "ann")
+	m.settle()
+	there.node.loops.run()
+	if there.closed == nil {
+		t.Error("the connection on the other node was not closed")
+	}
+	m.settle()
+	watcher.expect(offline)
+}
+
+func TestCachedEventsAreShared(t *testing.T) {
+	m := newMesh(t, 3, nil)
+	m.nodes[0].trigger("cache-c", "e", "old")
+	m.settle()
+	// At once on two nodes: whatever comes last where, all remember the same.
+	m.nodes[0].trigger("cache-c", "e", "one")
+	m.nodes[1].trigger("cache-c", "e", "two")
+	m.settle()
+	var got []string
+	for _, n := range m.nodes {
+		c := n.connect()
+		c.subscribe("cache-c")
+		got = append(got, c.read()[1])
+	}
+	if got[0] != got[1] || got[1] != got[2] {
+		t.Errorf("the nodes remember different events: %q", got)
+	}
+	late := newTestNode(t, nil)
+	m.nodes = append(m.nodes, late)
+	m.join(3, 0)
+	m.settle()
+	c := late.connect()
+	c.subscribe("cache-c")
+	c.expect(succeeded("cache-c"), got[0])
+}
+
+func TestCountsOfAllNodes(t *testing.T) {
+	m := newMesh(t, 2, counting)
+	a := m.nodes[0].connect()
+	a.subscribe("news")
+	m.settle()
+	a.read()
+	b := m.nodes[1].connect()
+	b.subscribe("news")
+	m.settle()
+	a.expect(count("news", 2))
+	m.nodes[1].connect().subscribe("news")
+	m.settle()
+	a.expect(count("news", 3))
+	m.wires[[2]int{1, 0}].gap = true // and it says everything again, which is no change
+	m.settle()
+	a.expect()
+	m.part(0, 1)
+	m.settle()
+	a.expect(count("news", 1))
+}
+
+func TestConnectionQuotaOfAllNodes(t *testing.T) {
+	m := newMesh(t, 2, func(app *apps.App) { app.Limits.Connections = 3 })
+	gone := m.nodes[0].connect()
+	m.nodes[0].connect()
+	m.nodes[1].connect()
+	m.settle()
+	for i, n := range m.nodes {
+		if _, refused := n.dial(request("key")); refused == nil {
+			t.Errorf("node %d takes a connection beyond the quota", i)
+		}
+	}
+	gone.session.End()
+	m.settle()
+	if _, refused := m.nodes[1].dial(request("key")); refused != nil {
+		t.Errorf("a connection is refused although another has ended: %v", refused)
+	}
+}
+
+func TestAppThatPeersKnowFirst(t *testing.T) {
+	m := newMesh(t, 2, nil)
+	late := testApp()
+	late.ID, late.Keys = "2", []apps.Key{{Key: "late", Secret: "secret"}}
+	put := func(n *node) {
+		if err := n.hub.cfg.Apps.Put(late); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(m.nodes[0])
+	m.nodes[0].connectTo("late").subscribe("news")
+	m.settle()
+	put(m.nodes[1])
+	m.settle()
+	if got := m.nodes[1].hub.Channel(late, "news"); got.Subscriptions != 1 {
+		t.Errorf("the channel has %d subscriptions, want 1", got.Subscriptions)
+	}
+}
+
+// A node that sends its clients elsewhere holds on to what they held until its
+// peers let go of it.
+func TestDrainingIsNoChange(t *testing.T) {
+	m := newMesh(t, 2, nil)
+	for _, n := range m.nodes {
+		n.hub.cfg.Broker = noBroker{}
+	}
+	watcher, other := m.nodes[0].connect(), m.nodes[1].connect()
+	moving, lost := m.nodes[1].connect(), m.nodes[1].connect()
+	watcher.join("presence-c", `{"user_id":"w"}`)
+	other.join("presence-c", `{"user_id":"o"}`)
+	moving.join("presence-c", `{"user_id":"m"}`)
+	lost.join("presence-c", `{"user_id":"l"}`)
+	m.settle()
+	watcher.read()
+	other.read()
+	m.nodes[1].hub.Drain()
+	moving.session.End()
+	lost.session.End()
+	m.settle()
+	watcher.expect()
+	other.expect()
+	again := m.nodes[0].connect()
+	again.join("presence-c", `{"user_id":"m"}`)
+	m.wires[[2]int{1, 0}].gap = true // what lingers is held also by what is said again
+	m.settle()
+	watcher.expect()
+	m.part(0, 1)
+	m.settle()
+	if got := watcher.read(); len(got) != 2 || !slices.Contains(got, removed("presence-c", "o")) || !slices.Contains(got, removed("presence-c", "l")) {
+		t.Errorf("the client got %q, want that o and l are removed", got)
+	}
+}
+
+// noBroker is a broker in name only: the mesh does its work.
+type noBroker struct{}
+
+func (noBroker) Start(broker.Receiver) error { return nil }
+func (noBroker) Leave(context.Context)       {}
+func (noBroker) Close(context.Context) error { return nil }
+
+// A onlooker is a client that holds what it is told against itself.
+type onlooker struct {
+	*client
+	where int
+	user  string
+	on    bool // subscribed
+	list  map[string]bool
+}
+
+const viewed = "presence-c"
+
+func (v *onlooker) look() {
+	for _, f := range v.read() {
+		event, rest, _ := strings.Cut(f, " @"+viewed+" ")
+		switch event {
+		case "pusher_internal:subscription_succeeded":
+			v.list = make(map[string]bool)
+			_, all, _ := strings.Cut(rest, `"ids":[`)
+			all, _, _ = strings.Cut(all, "]")
+			for _, id := range strings.Split(all, ",") {
+				v.list[strings.Trim(id, `"`)] = true
+			}
+		case "pusher_internal:member_added", "pusher_internal:member_removed":
+			_, id, _ := strings.Cut(rest, `"user_id":"`)
+			id, _, _ = strings.Cut(id, `"`)
+			if is := event == "pusher_internal:member_added"; v.list[id] == is {
+				v.node.t.Fatalf("%s: %s twice in a row", id, event)
+			} else if is {
+				v.list[id] = true
+			} else {
+				delete(v.list, id)
+			}
+		}
+	}
+}
+
+// Whatever is lost, late or parted on the way, members are added and removed
+// in turn for every client, and once everything has come all nodes and clients
+// agree with the sockets.
+func TestPresenceAgreesInTheEnd(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMesh(t, 3, nil)
+		var onlookers []*onlooker
+		some := func(what string) *onlooker {
+			if len(onlookers) == 0 {
+				t.Skip("nobody is there")
+			}
+			return onlookers[rapid.IntRange(0, len(onlookers)-1).Draw(t, what)]
+		}
+		pair := rapid.Custom(func(t *rapid.T) [2]int {
+			a := rapid.IntRange(0, 2).Draw(t, "from")
+			return [2]int{a, (a + rapid.IntRange(1, 2).Draw(t, "to")) % 3}
+		})
+		t.Repeat(map[string]func(*rapid.T){
+			"connect": func(t *rapid.T) {
+				at := rapid.IntRange(0, 2).Draw(t, "node")
+				v := &onlooker{client: m.nodes[at].connect(), where: at, user: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "user")}
+				onlookers = append(onlookers, v)
+			},
+			"toggle": func(t *rapid.T) {
+				v := some("client")
+				if v.on {
+					v.receive(`{"event":"pusher:unsubscribe","data":{"channel":%q}}`, viewed)
+				} else {
+					v.join(viewed, fmt.Sprintf(`{"user_id":%q}`, v.user))
+				}
+				v.look()
+				v.on = !v.on
+			},
+			"end": func(t *rapid.T) {
+				v := some("client")
+				v.session.End()
+				onlookers = slices.DeleteFunc(onlookers, func(o *onlooker) bool { return o == v })
+			},
+			"deliver": func(t *rapid.T) {
+				if w := m.wires[pair.Draw(t, "wire")]; w != nil {
+					for range rapid.IntRange(1, 5).Draw(t, "messages") {
+						w.deliver()
+					}
+				}
+			},
+			"lose": func(t *rapid.T) {
+				if w := m.wires[pair.Draw(t, "wire")]; w != nil && len(w.queue) > 0 {
+					w.queue, w.gap = w.queue[1:], true
+				}
+			},
+			"work": func(*rapid.T) { m.work() },
+			"part": func(t *rapid.T) {
+				if p := pair.Draw(t, "nodes"); m.wires[p] != nil {
+					m.part(p[0], p[1])
+				} else {
+					m.join(p[0], p[1])
+				}
+			},
+			"": func(*rapid.T) {
+				for _, v := range onlookers {
+					v.look()
+				}
+			},
+		})
+		for _, p := range [][2]int{{0, 1}, {0, 2}, {1, 2}} {
+			if m.wires[p] == nil {
+				m.join(p[0], p[1])
+			}
+		}
+		m.settle()
+		m.agree(t, onlookers)
+		for _, v := range onlookers {
+			v.session.End()
+		}
+		m.settle()
+		for _, n := range m.nodes {
+			n.expectNothing()
+		}
+	})
+}
+
+// agree complains of nodes and clients that do not see what the sockets are.
+func (m *mesh) agree(t rapid.TB, onlookers []*onlooker) {
+	t.Helper()
+	truth, subscriptions := make(map[string]bool), 0
+	for _, v := range onlookers {
+		if v.on {
+			truth[v.user] = true
+			subscriptions++
+		}
+	}
+	same := func(list map[string]bool) bool {
+		return len(list) == len(truth) && !slices.ContainsFunc(keys(list), func(id string) bool { return !truth[id] })
+	}
+	for i, n := range m.nodes {
+		list := make(map[string]bool)
+		for _, id := range n.hub.Users(n.app, viewed) {
+			list[id] = true
+		}
+		state := n.hub.Channel(n.app, viewed)
+		if !same(list) || state.Subscriptions != subscriptions || state.Occupied != (subscriptions > 0) {
+			t.Fatalf("node %d sees %v and %+v, want %v and %d subscriptions", i, list, state, truth, subscriptions)
+		}
+	}
+	for _, v := range onlookers {
+		v.look()
+		if v.on && !same(v.list) {
+			t.Fatalf("a client on node %d was told %v, want %v", v.where, v.list, truth)
+		}
+	}
+}
+
+func keys(m map[string]bool) []string {
+	var list []string
+	for k := range m {
+		list = append(list, k)
+	}
+	return list
+}
