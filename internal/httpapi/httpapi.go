@@ -86,6 +86,9 @@ type Config struct {
 	// CORS lets pages of every origin call the API. A secret does not belong
 	// into a browser, so this is for tools.
 	CORS bool
+	// Limits hold back backends that ask for too much. Nil means the package's
+	// own, which know of this handler alone.
+	Limits *Limits
 
 	// Log may be nil: nothing is logged then.
 	Log *slog.Logger
@@ -109,6 +112,10 @@ func New(cfg Config) http.Handler {
 		log:        cfg.Log,
 		now:        cfg.Now,
 		metrics:    newMetrics(cfg.Registerer),
+		limits:     cfg.Limits,
+	}
+	if a.limits == nil {
+		a.limits = new(Limits)
 	}
 	if path := strings.Trim(cfg.Path, "/"); path != "" {
 		a.prefix = "/" + path
@@ -136,7 +143,7 @@ type api struct {
 	now        func() time.Time
 	metrics    *metrics
 
-	limits limits
+	limits *Limits
 	calls  sync.Pool // of *call
 }
 

@@ -45,5 +45,20 @@ func (l *Limiter) Take(now time.Time, n int, limit Limit) (wait time.Duration, o
 	}
 }
 
+// Owe takes n tokens whether they are there or not. What is missing is owed,
+// up to ten times what the bucket holds.
+func (l *Limiter) Owe(now time.Time, n int, limit Limit) {
+	t := now.UnixNano()
+	each := max(limit.Window/time.Duration(limit.Tokens), 1)
+	more := int64(min(n, 10*limit.Tokens)) * int64(each)
+	for {
+		was := l.full.Load()
+		full := min(max(was, t)+more, max(was, t+10*int64(limit.Window)))
+		if l.full.CompareAndSwap(was, full) {
+			return
+		}
+	}
+}
+
 // Full reports whether the bucket is full, so that it need not be kept.
 func (l *Limiter) Full(now time.Time) bool { return l.full.Load() <= now.UnixNano() }

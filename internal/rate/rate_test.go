@@ -74,3 +74,16 @@ func TestTakeFromManyGoroutines(t *testing.T) {
 		t.Errorf("%d were taken, want 250", got)
 	}
 }
+
+func TestOwed(t *testing.T) {
+	var l Limiter
+	limit := PerSecond(10)
+	l.Owe(start, 15, limit)
+	if wait, ok := l.Take(start, 1, limit); ok || wait != 600*time.Millisecond {
+		t.Errorf("Take with 5 owed = %v, %t, want a wait of 600ms", wait, ok)
+	}
+	l.Owe(start, 1<<40, limit)
+	if wait, ok := l.Take(start, 1, limit); ok || wait > 10*time.Second {
+		t.Errorf("Take with much owed = %v, %t, want a wait of at most 10s", wait, ok)
+	}
+}
