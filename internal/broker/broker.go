@@ -13,6 +13,7 @@ package broker
 
 import (
 	"context"
+	"time"
 
 	"github.com/belfryhq/belfry/internal/node"
 )
@@ -31,6 +32,9 @@ type Broker interface {
 	Close(ctx context.Context) error
 }
 
+// SyncTimeout bounds how long [Link.Sync] waits.
+const SyncTimeout = 250 * time.Millisecond
+
 // A Link is the way to one incarnation of a peer. Its methods are safe for
 // concurrent use.
 type Link interface {
@@ -41,6 +45,12 @@ type Link interface {
 	// and does not keep m. What finds no room, or is for a peer that is gone,
 	// is not sent; the peer will hear that something was lost.
 	Send(m *Message)
+	// Sync calls done, once and from any goroutine, when the peer has received
+	// all that was sent to it before. It does not wait for what may never come:
+	// done is called as well when the peer is gone or suspect, after SyncTimeout
+	// at the latest, and at once while an earlier confirmation is overdue.
+	// Confirmations do not wait for the next beat. done must not block.
+	Sync(done func())
 	// Room waits while much is on its way to the peer, and returns an error
 	// when ctx ends or the peer is gone. Whoever sends a lot asks before.
 	Room(ctx context.Context) error

@@ -112,7 +112,7 @@ func (d *delivery) run(loop int) {
 		if st.since >= d.number || st.session.id == d.except {
 			continue
 		}
-		st.session.socket.Send(d.frame)
+		st.session.send(d.frame)
 		n++
 	}
 	d.meter.delivered(n)
@@ -149,6 +149,6 @@ func (d *dismissal) run(loop int) {
 		}
 	}
 	for _, s := range doomed {
-		s.socket.Close(d.why)
+		s.close(d.why)
 	}
 }

@@ -16,6 +16,7 @@ type channel struct {
 	kind      protocol.Kind
 	coarse    bool // peers are still to be told how many are subscribed here
 	elsewhere elsewhere
+	shared    uint64      // when peers were told that it is held here; see fence
 	presence  *presence   // presence kinds only
 	cached    *cached     // cache kinds only; nil when there is none
 	count     *countLimit // while subscription counts are told
@@ -32,6 +33,7 @@ type subscription struct {
 type joined struct {
 	succeeded *frame.Frame
 	cached    *frame.Frame // cache kinds: the cached event or a cache miss
+	shared    uint64       // when peers were told that the channel is held here
 }
 
 // open returns the channel of that name, which it makes if need be. The
@@ -91,7 +93,7 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 		t.shareMember(ch, *member, true)
 		t.tell(News{Kind: MemberAdded, Channel: name, UserID: sub.userID})
 	}
-	j.succeeded = ch.succeeded()
+	j.succeeded, j.shared = ch.succeeded(), ch.shared
 	if kind.Cache() {
 		var miss bool
 		if j.cached, miss = ch.cachedFrame(time.Now()); miss {

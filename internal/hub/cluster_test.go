@@ -12,6 +12,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/broker"
 	ids "github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/protocol"
 )
 
 // A mesh is several hubs, and between each two of them a wire in each direction
@@ -27,9 +28,15 @@ type wire struct {
 	mesh     *mesh
 	from, to int
 	back     *wire // the link by which the receiver knows the sender
-	queue    []*broker.Message
+	queue    []sent
 	gap      bool // something was lost that would be before the rest
 	dead     bool
+}
+
+// sent is a message, or a function to call when all before it has come.
+type sent struct {
+	message *broker.Message
+	done    func()
 }
 
 func (w *wire) ID() ids.ID                 { return ids.ID(fmt.Sprint("node", w.to)) }
@@ -42,7 +49,15 @@ func (w *wire) Send(m *broker.Message) {
 	}
 	c := *m
 	c.Info, c.Text, c.Data = clone(m.Info), clone(m.Text), clone(m.Data)
-	w.queue = append(w.queue, &c)
+	w.queue = append(w.queue, sent{message: &c})
+}
+
+func (w *wire) Sync(done func()) {
+	if w.dead {
+		done()
+		return
+	}
+	w.queue = append(w.queue, sent{done: done})
 }
 
 // deliver hands over the first message, and reports whether there was one.
@@ -55,9 +70,13 @@ func (w *wire) deliver() bool {
 	if len(w.queue) == 0 {
 		return false
 	}
-	m := w.queue[0]
+	s := w.queue[0]
 	w.queue = w.queue[1:]
-	r.Receive(w.back, m)
+	if s.done != nil {
+		s.done()
+	} else {
+		r.Receive(w.back, s.message)
+	}
 	return true
 }
 
@@ -88,7 +107,13 @@ func (m *mesh) join(a, b int) {
 func (m *mesh) part(a, b int) {
 	for _, pair := range [][2]int{{a, b}, {b, a}} {
 		w := m.wires[pair]
-		w.dead, w.queue = true, nil
+		w.dead = true
+		for _, s := range w.queue {
+			if s.done != nil {
+				s.done()
+			}
+		}
+		w.queue = nil
 		delete(m.wires, pair)
 		m.nodes[pair[0]].hub.Receiver().Left(w)
 	}
@@ -177,10 +202,39 @@ func TestNodesWithoutSubscribersHearNothing(t *testing.T) {
 	}
 }
 
+func TestSuccessIsToldWhenOtherNodesKnow(t *testing.T) {
+	m := newMesh(t, 3, nil)
+	c, late := m.nodes[0].connect(), m.nodes[0].connect()
+	c.subscribe("news")
+	c.receive(`{"event":"pusher:ping","data":{}}`)
+	late.subscribe("news")
+	c.expect()
+	late.expect()
+	for m.wires[[2]int{0, 1}].deliver() {
+		continue
+	}
+	c.expect()
+	for m.wires[[2]int{0, 2}].deliver() {
+		continue
+	}
+	c.expect(succeeded("news"), "pusher:pong {}")
+	late.expect(succeeded("news"))
+	third := m.nodes[0].connect()
+	third.subscribe("news")
+	third.expect(succeeded("news"))
+	m.settle()
+	m.nodes[0].connect().subscribe("else")
+	c.subscribe("more")
+	m.nodes[0].hub.Terminate(m.nodes[0].app, "nobody")
+	c.session.close(protocol.ErrReconnect)
+	c.expect(succeeded("more"))
+}
+
 func TestUsersOfOtherNodes(t *testing.T) {
 	m := newMesh(t, 2, func(app *apps.App) { app.WatchlistEvents = true })
 	watcher, here, there := m.nodes[0].connect(), m.nodes[0].connect(), m.nodes[1].connect()
 	watcher.signIn(`{"id":"w","watchlist":["ann"]}`)
+	m.settle()
 	watcher.read()
 	online := `pusher_internal:watchlist_events {"events":[{"name":"online","user_ids":["ann"]}]}`
 	offline := `pusher_internal:watchlist_events {"events":[{"name":"offline","user_ids":["ann"]}]}`
@@ -221,6 +275,7 @@ func TestCachedEventsAreShared(t *testing.T) {
 	for _, n := range m.nodes {
 		c := n.connect()
 		c.subscribe("cache-c")
+		m.settle()
 		got = append(got, c.read()[1])
 	}
 	if got[0] != got[1] || got[1] != got[2] {
@@ -232,6 +287,7 @@ func TestCachedEventsAreShared(t *testing.T) {
 	m.settle()
 	c := late.connect()
 	c.subscribe("cache-c")
+	m.settle()
 	c.expect(succeeded("cache-c"), got[0])
 }
 
@@ -400,7 +456,6 @@ func TestPresenceAgreesInTheEnd(t *testing.T) {
 				} else {
 					v.join(viewed, fmt.Sprintf(`{"user_id":%q}`, v.user))
 				}
-				v.look()
 				v.on = !v.on
 			},
 			"end": func(t *rapid.T) {
@@ -417,6 +472,9 @@ func TestPresenceAgreesInTheEnd(t *testing.T) {
 			},
 			"lose": func(t *rapid.T) {
 				if w := m.wires[pair.Draw(t, "wire")]; w != nil && len(w.queue) > 0 {
+					if done := w.queue[0].done; done != nil {
+						done() // it is not waited for long
+					}
 					w.queue, w.gap = w.queue[1:], true
 				}
 			},

@@ -36,6 +36,7 @@ type peers struct {
 	live  atomic.Uint64 // bits of which one belongs to each peer: whom to send to
 	links [slotCount]atomic.Pointer[broker.Link]
 	clock atomic.Uint64 // the highest stamp of a cached event
+	fence fence
 
 	mu       sync.Mutex
 	standing map[broker.Link]*standing

@@ -24,6 +24,7 @@ type Session struct {
 	clientEvents bucket
 	complaints   bucket
 	authorizeBy  time.Time // when it must be authorized; zero when it need not or is
+	held         *held     // nil while frames go out at once
 	ended        bool
 }
 
@@ -43,7 +44,7 @@ func (s *Session) AuthorizeBy() time.Time { return s.authorizeBy }
 // CheckAuthorized closes a session that should be authorized by now and is not.
 func (s *Session) CheckAuthorized(now time.Time) {
 	if !s.authorizeBy.IsZero() && !now.Before(s.authorizeBy) {
-		s.socket.Close(protocol.ErrNotAuthorized)
+		s.close(protocol.ErrNotAuthorized)
 	}
 }
 
@@ -59,7 +60,7 @@ func (s *Session) Receive(now time.Time, text []byte) {
 	}
 	switch m.Event {
 	case protocol.EventPing:
-		s.socket.Send(pong)
+		s.send(pong)
 	case protocol.EventPong:
 	case protocol.EventSubscribe:
 		s.subscribe(now, m.Data)
@@ -87,7 +88,7 @@ func (s *Session) complain(now time.Time, e *protocol.Error) {
 }
 
 func (s *Session) sendError(e *protocol.Error) {
-	s.socket.Send(frame.Text(func(b []byte) []byte { return protocol.AppendError(b, e) }))
+	s.send(frame.Text(func(b []byte) []byte { return protocol.AppendError(b, e) }))
 }
 
 // verify checks a token: the key part, and then the digest against each of
@@ -115,7 +116,7 @@ func (s *Session) authorized() bool {
 	}
 	if !s.tenant.count() {
 		s.tenant.hub.metrics.refuse(protocol.CloseOverQuota)
-		s.socket.Close(protocol.ErrOverQuota)
+		s.close(protocol.ErrOverQuota)
 		return false
 	}
 	s.tenant.waiting.Add(-1)

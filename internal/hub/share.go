@@ -70,6 +70,7 @@ func (t *tenant) shareSubscribers(ch *channel) {
 		t.hub.peers.share(&broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name})
 	case ch.size == 1 && !ch.coarse:
 		t.hub.peers.share(t.subscribersMessage(ch))
+		ch.shared = t.hub.peers.fence.mark()
 	case !ch.coarse:
 		ch.coarse = true
 		t.coarse.add(ch)
@@ -98,6 +99,9 @@ func (t *tenant) shareSignedIn(u *user, on bool) {
 		return
 	}
 	t.hub.peers.share(&broker.Message{Kind: broker.SignedIn, App: t.app().ID, Name: u.id, On: on})
+	if on {
+		u.shared = t.hub.peers.fence.mark()
+	}
 }
 
 // A coarseList is the channels of which peers are to be told how many

@@ -65,9 +65,10 @@ func (s *Session) subscribe(now time.Time, data []byte) {
 	}
 	s.subs.add(sub)
 	s.tenant.hub.metrics.subscriptions.Inc()
-	s.socket.Send(j.succeeded)
+	s.await(j.shared)
+	s.send(j.succeeded)
 	if j.cached != nil {
-		s.socket.Send(j.cached)
+		s.send(j.cached)
 	}
 }
 
@@ -99,7 +100,7 @@ func (s *Session) refuse(now time.Time, channel string, r *refusal) {
 	}
 	s.sendError(r.err)
 	if !hub.cfg.HostedErrorsOnly {
-		s.socket.Send(frame.Text(func(b []byte) []byte {
+		s.send(frame.Text(func(b []byte) []byte {
 			return protocol.AppendSubscriptionError(b, channel, r.listener)
 		}))
 	}

@@ -16,6 +16,7 @@ type user struct {
 	connections audience // sessions signed in as this user
 	watchers    audience // sessions that have the user on their watchlist
 	peers       holders  // at which the user is signed in
+	shared      uint64   // when peers were told of the user; see fence
 }
 
 // online reports whether the user is signed in anywhere.
@@ -67,12 +68,12 @@ func (s *Session) signIn(now time.Time, data []byte) {
 	}
 	if s.identity == nil {
 		s.identity = &identity{}
-		s.tenant.connectUser(s, u.ID)
+		s.await(s.tenant.connectUser(s, u.ID))
 	}
 	watchlist := u.Watchlist
 	u.Watchlist = nil
 	s.identity.data = u
-	s.socket.Send(frame.Text(func(b []byte) []byte { return protocol.AppendSigninSuccess(b, m.UserData) }))
+	s.send(frame.Text(func(b []byte) []byte { return protocol.AppendSigninSuccess(b, m.UserData) }))
 	if s.app().WatchlistEvents {
 		s.watch(watchlist)
 	}
@@ -129,8 +130,9 @@ func (sh *shard) releaseUser(u *user) {
 	}
 }
 
-// connectUser makes s one of the user's connections.
-func (t *tenant) connectUser(s *Session, id string) {
+// connectUser makes s one of the user's connections, and returns when peers
+// were told of the user.
+func (t *tenant) connectUser(s *Session, id string) (shared uint64) {
 	sh := t.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -142,6 +144,7 @@ func (t *tenant) connectUser(s *Session, id string) {
 		t.shareSignedIn(u, true)
 	}
 	u.changed(t, was)
+	return u.shared
 }
 
 // disconnectUser is the opposite of connectUser.
@@ -186,7 +189,7 @@ func (s *Session) watch(ids []string) {
 			offline = append(offline, id)
 		}
 	}
-	s.socket.Send(frame.Text(func(b []byte) []byte {
+	s.send(frame.Text(func(b []byte) []byte {
 		return protocol.AppendWatchlistEvents(b, online, offline)
 	}))
 }
@@ -225,7 +228,7 @@ func (s *Session) subscribeUser(now time.Time, channel, id string) {
 		s.complain(now, protocol.ExistingSubscription(channel))
 	default:
 		s.identity.subscribed = true
-		s.socket.Send(frame.Text(func(b []byte) []byte {
+		s.send(frame.Text(func(b []byte) []byte {
 			return protocol.AppendSubscriptionSucceeded(b, channel)
 		}))
 	}
