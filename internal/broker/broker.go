@@ -7,8 +7,9 @@
 // of events. Nothing here waits for agreement, so all of it works while two
 // nodes can talk to each other, whatever has become of the rest.
 //
-// membroker carries messages within a process, for tests; natsbroker between
-// processes. brokertest holds both to this contract.
+// mesh is the way that brokers speak to each other, over anything that carries
+// packets: membroker carries them within a process, for tests; natsbroker
+// between processes. brokertest holds both to this contract.
 package broker
 
 import (
@@ -17,6 +18,10 @@ import (
 
 	"github.com/belfryhq/belfry/internal/node"
 )
+
+// MaxPeers is how many peers a node has at most, those that have just died and
+// are not given up yet included. More are refused.
+const MaxPeers = 31
 
 // A Broker joins a node to its peers. Its methods are safe for concurrent use.
 type Broker interface {
