@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"protocol", "internal/rest", "internal/admission"},
 	{"internal/apps", "internal/frame", "backend", "client"},
 	{"internal/loop", "internal/appstore", "internal/usage", "internal/broker", "internal/roster", "backend/pusher"},
-	{"internal/broker/brokertest", "internal/roster/local", "internal/roster/rostertest"},
+	{"internal/broker/mesh", "internal/broker/brokertest", "internal/roster/local", "internal/roster/rostertest"},
 	{"internal/broker/membroker", "internal/broker/natsbroker", "internal/roster/natsroster", "internal/relay"},
 	{"internal/hub"},
 	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/bench", "internal/webhook"},
