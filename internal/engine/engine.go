@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,14 +26,23 @@ var (
 	ErrDiskFull = errors.New("engine: the disk is full")
 	// ErrUnavailable says that the engine can not be reached now.
 	ErrUnavailable = errors.New("engine: not available")
+	// ErrNoQuorum says that too few nodes of the cluster can be reached.
+	ErrNoQuorum = errors.New("engine: too few nodes of the cluster can be reached")
+	// ErrRemoved says that this node was removed from the cluster.
+	ErrRemoved = errors.New("engine: this node was removed from the cluster")
+	// ErrUnknownPeer says that no node of the cluster has that name.
+	ErrUnknownPeer = errors.New("engine: the cluster has no node of that name")
 )
 
 // Config says what an engine stands on. The zero value is an embedded server
 // in memory.
 type Config struct {
 	// DataDir is where the embedded server keeps what it has to remember, in
-	// a directory named engine. Empty means in memory. It is not used with URL.
+	// a directory named engine, or engine-cluster in a cluster. Empty means in
+	// memory. It is not used with URL.
 	DataDir string
+	// Cluster is how the embedded server joins others. It is not used with URL.
+	Cluster Cluster
 	// URL is an external NATS server with JetStream; several addresses of one
 	// cluster are separated by commas. Empty means embedded.
 	URL string
@@ -66,29 +76,38 @@ const (
 // An Engine is a connection to JetStream and, if it is embedded, the server
 // behind it. Its methods are safe for concurrent use.
 type Engine struct {
-	cfg  Config
-	log  *slog.Logger
-	conn *nats.Conn
-	js   jetstream.JetStream
-	lock *lock // of the data directory; nil without
+	cfg       Config
+	log       *slog.Logger
+	conn      *nats.Conn
+	system    *nats.Conn // to the system account of a cluster; nil without one
+	js        jetstream.JetStream
+	lock      *lock  // of the data directory; nil without
+	temporary string // directory of a clustered server without a data directory
 
 	mu     sync.Mutex
 	server *natsserver.Server // nil when external, or while it is started again
 
-	full   atomic.Bool // less than MinFree is free
-	broken atomic.Bool // the server said that it can not write any more
+	full    atomic.Bool // less than MinFree is free
+	broken  atomic.Bool // the server said that it can not write any more
+	removed atomic.Bool // this node was removed from the cluster
+	alone   atomic.Bool // the cluster has no leader that this node knows
 
-	stop chan struct{}
-	done chan struct{} // closed when the supervisor has ended; nil without one
+	atMost atomic.Int64 // copies of a stream that the external cluster can hold; 0: not known
+
+	loops sync.WaitGroup // supervise, replicate
+	life  context.Context
+	end   context.CancelFunc
 }
 
 // Open starts the embedded server, or connects to the external one. It
-// returns when JetStream answers.
+// returns when JetStream answers. In a cluster that is when more than half of
+// the nodes are there, and it waits for them until ctx ends.
 func Open(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	cfg.MaxStore = cmp.Or(cfg.MaxStore, DefaultMaxStore)
 	cfg.MaxMemory = cmp.Or(cfg.MaxMemory, DefaultMaxMemory)
 	cfg.MinFree = cmp.Or(cfg.MinFree, DefaultMinFree)
-	e := &Engine{cfg: cfg, log: cfg.Log, stop: make(chan struct{})}
+	e := &Engine{cfg: cfg, log: cfg.Log}
+	e.life, e.end = context.WithCancel(context.Background())
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -97,30 +116,52 @@ func Open(ctx context.Context, cfg Config) (_ *Engine, err error) {
 			err = errors.Join(err, e.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	address := cfg.URL
-	options := e.options()
-	if cfg.URL == "" {
-		if err := e.embed(); err != nil {
+	if err := e.connect(); err != nil {
+		return nil, err
+	}
+	if e.Clustered() {
+		if err := e.awaitQuorum(ctx); err != nil {
 			return nil, err
 		}
-		address, options = "", append(options, nats.InProcessServer(e))
-	}
-	if e.conn, err = nats.Connect(address, options...); err != nil {
-		return nil, fmt.Errorf("engine: connect: %w", withoutURL(err))
-	}
-	if e.js, err = jetstream.New(e.conn); err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
-	}
-	if _, err := e.js.AccountInfo(ctx); err != nil {
+		if err := e.importAlone(ctx); err != nil {
+			return nil, err
+		}
+	} else if _, err := e.js.AccountInfo(ctx); err != nil {
 		return nil, fmt.Errorf("engine: JetStream does not answer: %w", err)
 	}
 	if e.onDisk() {
 		e.look()
-		e.done = make(chan struct{})
-		go e.supervise()
+		e.loops.Go(e.supervise)
+	}
+	if e.Clustered() {
+		e.loops.Go(e.replicate)
 	}
 	e.register(cfg.Registerer)
 	return e, nil
+}
+
+// connect starts the server if it is embedded, and connects to it.
+func (e *Engine) connect() (err error) {
+	options := e.options()
+	if e.cfg.URL == "" {
+		if err := e.embed(); err != nil {
+			return err
+		}
+		options = append(options, nats.InProcessServer(e))
+	}
+	if e.conn, err = nats.Connect(e.cfg.URL, options...); err != nil {
+		return fmt.Errorf("engine: connect: %w", withoutURL(err))
+	}
+	if e.Clustered() {
+		options = append(options, nats.UserInfo(systemUser, ""))
+		if e.system, err = nats.Connect("", options...); err != nil {
+			return fmt.Errorf("engine: connect to the system account: %w", err)
+		}
+	}
+	if e.js, err = jetstream.New(e.conn); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	return nil
 }
 
 // options are those of the connection, to whatever server.
@@ -153,12 +194,15 @@ func withoutURL(err error) error {
 
 // embed starts the server in the process.
 func (e *Engine) embed() error {
-	if e.cfg.DataDir != "" {
-		l, err := acquire(e.dir())
-		if err != nil {
-			return err
-		}
-		e.lock = l
+	var err error
+	switch {
+	case e.cfg.DataDir != "":
+		e.lock, err = acquire(e.dir())
+	case e.Clustered(): // what the nodes agree on is on the disk in any case
+		e.temporary, err = os.MkdirTemp("", "belfry-engine-")
+	}
+	if err != nil {
+		return err
 	}
 	s, err := e.startServer()
 	if err != nil {
@@ -167,6 +211,9 @@ func (e *Engine) embed() error {
 	e.server = s
 	return nil
 }
+
+// Clustered reports whether the embedded server is one of several.
+func (e *Engine) Clustered() bool { return e.cfg.URL == "" && e.cfg.Cluster.Clustered() }
 
 // onDisk reports whether there is a data directory to look after.
 func (e *Engine) onDisk() bool { return e.cfg.URL == "" && e.cfg.DataDir != "" }
@@ -186,24 +233,13 @@ func (e *Engine) Storage() jetstream.StorageType {
 	return jetstream.FileStorage
 }
 
-// KeyValue returns the bucket of that name, which it makes if need be. It
-// keeps the last value of each key.
-func (e *Engine) KeyValue(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
-	kv, err := e.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket:  bucket,
-		History: 1,
-		Storage: e.Storage(),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("engine: bucket %s: %w", bucket, err)
-	}
-	return kv, nil
-}
-
-// Err returns why the engine can not be used now, or nil: ErrUnavailable or
-// ErrDiskFull, for the health of the node.
+// Err returns why the engine can not be used now, or nil: ErrUnavailable,
+// ErrDiskFull or ErrRemoved, for the health of the node. A cluster without a
+// quorum is no reason: its nodes go on serving their clients.
 func (e *Engine) Err() error {
 	switch {
+	case e.removed.Load():
+		return ErrRemoved
 	case e.conn == nil || !e.conn.IsConnected() || e.broken.Load():
 		return ErrUnavailable
 	case e.full.Load():
@@ -212,21 +248,30 @@ func (e *Engine) Err() error {
 	return nil
 }
 
-// Writable returns why nothing should be written now, or nil. Whoever writes
-// much asks before, and waits: what is written to a disk that has no room left
-// makes the server stop, and everybody else with it.
-func (e *Engine) Writable() error { return e.Err() }
+// Writable returns why nothing should be written now, or nil: what Err
+// returns, or ErrNoQuorum. Whoever writes much asks before, and waits: what is
+// written to a disk that has no room left makes the server stop, and everybody
+// else in this process with it.
+func (e *Engine) Writable() error {
+	if err := e.Err(); err != nil {
+		return err
+	}
+	if e.alone.Load() {
+		return ErrNoQuorum
+	}
+	return nil
+}
 
 // Close ends the connection and the embedded server. What JetStream has
 // acknowledged is kept. It waits for the server until ctx ends.
 func (e *Engine) Close(ctx context.Context) error {
-	if e.done != nil {
-		close(e.stop)
-		<-e.done
-		e.done = nil
-	}
+	e.end()
+	e.loops.Wait()
 	if e.conn != nil {
 		e.conn.Close()
+	}
+	if e.system != nil {
+		e.system.Close()
 	}
 	e.mu.Lock()
 	s := e.server
@@ -239,6 +284,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	if e.lock != nil {
 		err = errors.Join(err, e.lock.release())
 		e.lock = nil
+	}
+	if e.temporary != "" {
+		err = errors.Join(err, os.RemoveAll(e.temporary))
 	}
 	return err
 }

@@ -16,24 +16,50 @@ const directory = "engine"
 
 const startTimeout = 30 * time.Second
 
-func (e *Engine) dir() string { return filepath.Join(e.cfg.DataDir, directory) }
+// maxPayload bounds a message: a full request of the HTTP API, and what nodes
+// tell each other at once.
+const maxPayload = 8 << 20
 
-// startServer starts the embedded server. It listens nowhere.
-func (e *Engine) startServer() (*natsserver.Server, error) {
-	options := &natsserver.Options{
+// dir is where the embedded server keeps what it has to remember.
+func (e *Engine) dir() string {
+	switch {
+	case e.temporary != "":
+		return e.temporary
+	case e.Clustered():
+		return filepath.Join(e.cfg.DataDir, clusterDirectory)
+	}
+	return filepath.Join(e.cfg.DataDir, directory)
+}
+
+// aloneOptions are those of a server that listens nowhere.
+func (e *Engine) aloneOptions(dir string) *natsserver.Options {
+	return &natsserver.Options{
 		ServerName:             "belfry",
 		DontListen:             true,
 		NoSigs:                 true,
 		DisableJetStreamBanner: true,
+		MaxPayload:             maxPayload,
 		JetStream:              true,
 		JetStreamMaxMemory:     e.cfg.MaxMemory,
 		JetStreamMaxStore:      e.cfg.MaxStore,
-		StoreDir:               e.dir(),
+		StoreDir:               dir,
 		// Every acknowledged write is on the disk. What writes much has to
 		// put much into each write.
 		SyncAlways: true,
 	}
-	if e.cfg.DataDir == "" {
+}
+
+// startServer starts the embedded server.
+func (e *Engine) startServer() (*natsserver.Server, error) {
+	options := e.aloneOptions(e.dir())
+	inside := &insideOnly{}
+	switch {
+	case e.Clustered():
+		if err := e.cfg.Cluster.join(options); err != nil {
+			return nil, err
+		}
+		options.CustomClientAuthentication = inside
+	case e.cfg.DataDir == "":
 		// Streams in memory write nothing, but the server wants a place.
 		dir, err := os.MkdirTemp("", "belfry-engine-")
 		if err != nil {
@@ -42,10 +68,21 @@ func (e *Engine) startServer() (*natsserver.Server, error) {
 		defer os.RemoveAll(dir)
 		options.StoreDir = dir
 	}
+	s, err := e.run(options, inside)
+	if err != nil {
+		return nil, err
+	}
+	e.broken.Store(false)
+	return s, nil
+}
+
+// run starts a server with these options.
+func (e *Engine) run(options *natsserver.Options, inside *insideOnly) (*natsserver.Server, error) {
 	s, err := natsserver.NewServer(options)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
+	inside.server = s
 	l := &serverLog{engine: e}
 	s.SetLoggerV2(l, false, false, false)
 	s.Start()
@@ -54,7 +91,6 @@ func (e *Engine) startServer() (*natsserver.Server, error) {
 		s.WaitForShutdown()
 		return nil, fmt.Errorf("engine: the embedded server did not start: %s", l.fatal())
 	}
-	e.broken.Store(false)
 	return s, nil
 }
 

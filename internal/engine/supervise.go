@@ -11,14 +11,13 @@ const lookInterval = time.Second
 // supervise looks after the disk, and starts a server again that could not
 // write, until the engine is closed.
 func (e *Engine) supervise() {
-	defer close(e.done)
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
 			e.look()
-		case <-e.stop:
+		case <-e.life.Done():
 			return
 		}
 	}
@@ -39,7 +38,7 @@ func (e *Engine) look() {
 	e.mu.Lock()
 	s := e.server
 	e.mu.Unlock()
-	if e.full.Load() || s != nil && s.JetStreamEnabled() && !e.broken.Load() {
+	if e.full.Load() || e.removed.Load() || s != nil && s.JetStreamEnabled() && !e.broken.Load() {
 		return
 	}
 	e.restart()
