@@ -34,6 +34,9 @@ type Decision struct {
 	Subject
 	Gone bool // vacated, removed
 	ID   DecisionID
+	// Order grows with every call of Decide in the life of the process, unlike
+	// the number of a decision that another incarnation was to tell of first.
+	Order uint64
 	// Of is the incarnation that was to tell of it first. If that is not this
 	// node's own, the other one may have told already, up to where it died.
 	Of node.ID
@@ -42,7 +45,7 @@ type Decision struct {
 // A DecisionID is the same on every node, and never given twice.
 type DecisionID struct {
 	Log    string // of which life of the log; letters and digits
-	Number uint64 // grows with every decision
+	Number uint64 // grows with every new decision
 }
 
 // String returns the id as backends see it.
@@ -90,8 +93,8 @@ type Roster interface {
 	// Calls about one subject come one at a time; the host may be called
 	// before Set returns.
 	Set(s Subject, present, quiet bool)
-	// Told says that all decisions up to this number that this node was to
-	// tell are safe.
+	// Told says that all decisions that this node was to tell are safe, up to
+	// the one of this [Decision.Order].
 	Told(through uint64)
 	// Current reports whether the node is surely not given up by the others
 	// at this moment. While it is not, it tells nothing and delivers nothing.

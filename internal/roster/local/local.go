@@ -116,7 +116,8 @@ func (r *Roster) Set(s roster.Subject, present, quiet bool) {
 func (r *Roster) decideLocked(s roster.Subject, gone bool) {
 	r.number++
 	r.metrics.decided(s, gone)
-	r.host.Decide(roster.Decision{Subject: s, Gone: gone, ID: roster.DecisionID{Log: r.log, Number: r.number}, Of: r.id})
+	id := roster.DecisionID{Log: r.log, Number: r.number}
+	r.host.Decide(roster.Decision{Subject: s, Gone: gone, ID: id, Order: r.number, Of: r.id})
 }
 
 // Told does nothing: nobody could adopt what is not safe.

@@ -38,7 +38,7 @@ func (h *host) Decide(d roster.Decision) {
 		h.t.Errorf("decision is of %q, want %q", d.Of, h.r.ID())
 	}
 	h.last = d.ID
-	h.r.Told(d.ID.Number)
+	h.r.Told(d.Order)
 	h.list = append(h.list, strings.TrimSpace(fmt.Sprintln(roster.Kind(d.Member, d.Gone), d.Channel, d.User)))
 }
 
