@@ -13,6 +13,9 @@ import (
 // binary is the path of the built binary, set by Main before any test runs.
 var binary string
 
+// Binary is the path of the binary that Main has built.
+func Binary() string { return binary }
+
 // Main is the body of a TestMain: it builds the binary, with the race
 // detector if the tests have it, runs the tests, and checks that no goroutine
 // is left. It returns the status to exit with.

@@ -113,7 +113,7 @@ func (s *Service) Restart() {
 	s.output = new(bytes.Buffer)
 	s.exited = make(chan error, 1)
 	s.cmd = exec.Command(binary, s.args...)
-	s.cmd.Env = environment()
+	s.cmd.Env = Environment()
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	if err := s.cmd.Start(); err != nil {
 		s.cmd = nil
@@ -207,8 +207,8 @@ func (s *Service) end(sig os.Signal) (err error, ran bool) {
 	return err, true
 }
 
-// environment is ours without settings of the service.
-func environment() []string {
+// Environment is ours without settings of the service.
+func Environment() []string {
 	var env []string
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "BELFRY_") {
