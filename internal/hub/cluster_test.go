@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -546,4 +548,37 @@ func keys(m map[string]bool) []string {
 		list = append(list, k)
 	}
 	return list
+}
+
+// A node that has too much to do drops the events of peers, and says so; it
+// goes on hearing what they hold.
+func TestEventsOfPeersWhileOverloaded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, 2, nil)
+		c := m.nodes[1].connect()
+		c.subscribe("news")
+		m.settle()
+		c.read()
+		m.nodes[1].loops.full = true
+		began := time.Now()
+		for range 10 {
+			m.nodes[0].trigger("news", "e", "x")
+		}
+		m.nodes[0].connect().subscribe("else")
+		m.settle()
+		c.expect()
+		if waited := time.Since(began); waited > peerPatience {
+			t.Errorf("the receiver was held up for %v, want at most %v", waited, peerPatience)
+		}
+		if got := total(m.nodes[1].hub.metrics.peerEventsDropped); got != 10 {
+			t.Errorf("%v events are counted as dropped, want 10", got)
+		}
+		if !m.nodes[1].hub.Channel(m.nodes[1].app, "else").Occupied {
+			t.Error("what the peer holds was not heard")
+		}
+		m.nodes[1].loops.full = false
+		m.nodes[0].trigger("news", "e", "y")
+		m.settle()
+		c.expect("e @news y")
+	})
 }

@@ -61,6 +61,7 @@ func (p *peers) init(h *Hub) {
 	p.standing = make(map[broker.Link]*standing)
 	p.missed = make(map[string]bool)
 	p.wake = make(chan struct{}, 1)
+	h.patience = peerPatience
 }
 
 // alone reports whether there is nobody else to tell.

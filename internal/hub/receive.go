@@ -160,6 +160,10 @@ const peerPatience = time.Second
 // admitFromPeer reports whether there is room for another event. It is called
 // by the receiver's goroutine only.
 func (h *Hub) admitFromPeer() bool {
+	if h.cfg.Loops.Admit(noPatience) == nil {
+		h.patience = peerPatience
+		return true
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), h.patience)
 	defer cancel()
 	if h.cfg.Loops.Admit(ctx) != nil {
@@ -167,9 +171,15 @@ func (h *Hub) admitFromPeer() bool {
 		h.metrics.peerEventsDropped.Inc()
 		return false
 	}
-	h.patience = peerPatience
 	return true
 }
+
+// noPatience is for those who wait for nothing.
+var noPatience = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
 
 // miss remembers that a peer has said something about an app that has not
 // arrived here yet.
