@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -195,6 +196,9 @@ func withoutURL(err error) error {
 // embed starts the server in the process.
 func (e *Engine) embed() error {
 	var err error
+	if err := e.wasClustered(); err != nil {
+		return err
+	}
 	switch {
 	case e.cfg.DataDir != "":
 		e.lock, err = acquire(e.dir())
@@ -210,6 +214,15 @@ func (e *Engine) embed() error {
 	}
 	e.server = s
 	return nil
+}
+
+// wasClustered refuses to begin anew beside what a cluster has.
+func (e *Engine) wasClustered() error {
+	dir := filepath.Join(e.cfg.DataDir, clusterDirectory)
+	if _, err := os.Stat(dir); err != nil || e.Clustered() || e.cfg.DataDir == "" {
+		return nil
+	}
+	return fmt.Errorf("engine: the data directory is that of a node of a cluster; start it with cluster.listen, or move %s away to begin anew", dir)
 }
 
 // Clustered reports whether the embedded server is one of several.

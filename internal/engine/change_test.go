@@ -1,0 +1,242 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ends reports whether a write is refused or not answered.
+func ends(t *testing.T, s *site, kv jetstream.KeyValue) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err := kv.PutString(ctx, "nothing", "")
+	return err != nil
+}
+
+func TestOneOfThreeMayBeAway(t *testing.T) {
+	list := sites(t, 3)
+	start(t, list...)
+	put(t, list[0], "a")
+	copies(t, list[0], 3)
+
+	for _, away := range list {
+		name := away.cfg.Cluster.Name
+		away.stop(t)
+		for _, s := range list {
+			if s != away {
+				put(t, s, "without-"+name+"-on-"+s.cfg.Cluster.Name)
+			}
+		}
+		start(t, away)
+		reads(t, away, "a", "without-"+name+"-on-"+list[0].cfg.Cluster.Name)
+		copies(t, away, 3)
+	}
+	members(t, list[0], "node-1", "node-2", "node-3")
+}
+
+func TestTwoOfThreeAwayIsNoQuorum(t *testing.T) {
+	list := sites(t, 3)
+	start(t, list...)
+	put(t, list[0], "a")
+	copies(t, list[0], 3)
+	kv := bucket(t, list[2])
+	list[0].stop(t)
+	list[1].stop(t)
+	untilSo(t, "the last one does not write", func() bool { return ends(t, list[2], kv) })
+	untilSo(t, "the last one says so", func() bool { return errors.Is(list[2].engine.Writable(), ErrNoQuorum) })
+	if err := list[2].engine.Err(); err != nil {
+		t.Errorf("Err() = %v, want nil: clients are served", err)
+	}
+	if peers, err := list[2].engine.Peers(t.Context()); err != nil || len(peers) != 3 {
+		t.Errorf("Peers() = %+v, %v, want all three", peers, err)
+	}
+	start(t, list[0])
+	untilSo(t, "the last one writes again", func() bool { return list[2].engine.Writable() == nil })
+	put(t, list[2], "b")
+	start(t, list[1])
+	for _, s := range list {
+		reads(t, s, "a", "b")
+	}
+}
+
+func TestAllStartAgain(t *testing.T) {
+	list := sites(t, 3)
+	start(t, list...)
+	put(t, list[0], "a")
+	copies(t, list[0], 3)
+	for _, s := range list {
+		s.stop(t)
+	}
+	start(t, list[2], list[0])
+	reads(t, list[0], "a")
+	put(t, list[2], "b")
+	start(t, list[1])
+	reads(t, list[1], "a", "b")
+}
+
+func TestAllNodesAreReplaced(t *testing.T) {
+	old := sites(t, 3)
+	start(t, old...)
+	put(t, old[0], "a")
+	copies(t, old[0], 3)
+	var fresh []*site
+	for i, name := range []string{"node-4", "node-5", "node-6"} {
+		s := newSite(t, name, old[0].cfg.Cluster.Listen, old[1].cfg.Cluster.Listen, old[2].cfg.Cluster.Listen)
+		if i == 2 { // of the first, nothing is left
+			s.cfg.Cluster.Join = []string{fresh[0].cfg.Cluster.Listen, old[2].cfg.Cluster.Listen}
+		}
+		fresh = append(fresh, s)
+		start(t, s)
+		old[i].stop(t)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		if err := s.engine.Remove(ctx, old[i].cfg.Cluster.Name); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		put(t, s, "from-"+name)
+		copies(t, s, 3)
+	}
+	for _, s := range fresh {
+		members(t, s, "node-4", "node-5", "node-6")
+		reads(t, s, "a", "from-node-4", "from-node-5", "from-node-6")
+	}
+	if err := fresh[0].engine.Remove(t.Context(), "node-1"); !errors.Is(err, ErrUnknownPeer) {
+		t.Errorf("Remove of a node that is not there = %v, want ErrUnknownPeer", err)
+	}
+}
+
+func TestNodeThatIsRemovedSaysSo(t *testing.T) {
+	list := sites(t, 3)
+	start(t, list...)
+	if err := list[0].engine.Remove(t.Context(), "node-3"); err != nil {
+		t.Fatal(err)
+	}
+	untilSo(t, "the node knows", func() bool { return errors.Is(list[2].engine.Err(), ErrRemoved) })
+	members(t, list[0], "node-1", "node-2")
+}
+
+func TestWrongSecretIsRefused(t *testing.T) {
+	list := sites(t, 3)
+	list[2].cfg.Cluster.Secret = "something-else-altogether"
+	start(t, list[:2]...)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	e, err := Open(ctx, list[2].cfg)
+	if err == nil {
+		list[2].engine = e
+		t.Fatal("a node with another secret is part of the cluster")
+	}
+	if !strings.Contains(err.Error(), "1 of 3 nodes are here and 2 are needed") || strings.Contains(err.Error(), "something-else") {
+		t.Errorf("Open = %v", err)
+	}
+	members(t, list[0], "node-1", "node-2")
+}
+
+func TestNobodyElseGetsIn(t *testing.T) {
+	list := sites(t, 2)
+	start(t, list...)
+	list[0].engine.mu.Lock()
+	url := list[0].engine.server.ClientURL()
+	list[0].engine.mu.Unlock()
+	for _, option := range []nats.Option{nats.Name("x"), nats.UserInfo(systemUser, ""), nats.UserInfo(clusterUser, testSecret)} {
+		if conn, err := nats.Connect(url, option); err == nil {
+			conn.Close()
+			t.Error("a client from outside is let in")
+		}
+	}
+}
+
+func TestListenerThatIsTaken(t *testing.T) {
+	list := sites(t, 2)
+	start(t, list...)
+	third := newSite(t, "node-3", list[0].cfg.Cluster.Listen)
+	third.cfg.Cluster.Listen = list[1].cfg.Cluster.Listen
+	if e, err := Open(t.Context(), third.cfg); err == nil || !strings.Contains(err.Error(), "in use") {
+		third.engine = e
+		t.Errorf("Open = %v, want that the address is in use", err)
+	}
+}
+
+// What nodes have kept while they were alone comes into the cluster.
+func TestAloneBecomesClustered(t *testing.T) {
+	list := sites(t, 2)
+	for i, s := range list {
+		alone := open(t, Config{DataDir: s.cfg.DataDir})
+		kv, err := alone.KeyValue(t.Context(), "apps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := []string{"first", "second"}[i]
+		for _, key := range []string{"shared", own, "gone", "again"} {
+			if _, err := kv.PutString(t.Context(), key, "value of "+own); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := kv.Delete(t.Context(), "gone"); err != nil {
+			t.Fatal(err)
+		}
+		jobs, err := alone.Stream(t.Context(), jetstream.StreamConfig{Name: "jobs", Subjects: []string{"jobs.>"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 600 {
+			if _, err := alone.JetStream().Publish(t.Context(), "jobs."+own, []byte("do it")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := jobs.DeleteMsg(t.Context(), 300); err != nil {
+			t.Fatal(err)
+		}
+		if err := alone.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start(t, list...)
+	for _, s := range list {
+		kv := bucket(t, s)
+		for key, want := range map[string][]string{
+			"first": {"value of first"}, "second": {"value of second"}, "shared": {"value of first", "value of second"},
+		} {
+			e, err := kv.Get(t.Context(), key)
+			if err != nil || string(e.Value()) != want[0] && string(e.Value()) != want[len(want)-1] {
+				t.Errorf("Get(%s) = %v, %v", key, e, err)
+			}
+		}
+		if _, err := kv.Get(t.Context(), "gone"); !errors.Is(err, jetstream.ErrKeyNotFound) {
+			t.Errorf("Get of a key that was deleted = %v", err)
+		}
+		if _, err := os.Stat(filepath.Join(s.cfg.DataDir, takenOver)); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Join(s.cfg.DataDir, directory)); err == nil {
+			t.Error("the old directory is still there")
+		}
+	}
+	jobs, err := list[0].engine.JetStream().Stream(t.Context(), "jobs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := jobs.Info(t.Context(), jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := info.State.Subjects["jobs.first"], info.State.Subjects["jobs.second"]; a != 599 || b != 599 {
+		t.Errorf("%d and %d jobs are there, want 599 and 599", a, b)
+	}
+
+	list[0].stop(t)
+	alone := list[0].cfg
+	alone.Cluster = Cluster{}
+	if _, err := Open(t.Context(), alone); err == nil || !strings.Contains(err.Error(), "a node of a cluster") {
+		t.Errorf("Open of a clustered directory alone = %v, want that it refuses", err)
+	}
+}
