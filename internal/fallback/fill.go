@@ -21,7 +21,7 @@ func (s *session) fill(r *receiver) chunk {
 		b.add(*s.closing)
 		s.finished, b.last = true, true
 	}
-	if !r.format.stream && len(b.lines) > 0 || s.id.sockJS() && r.bytes > sockJSRotation {
+	if !r.format.stream && len(b.lines) > 0 || s.id.sockJS() && r.bytes > sockJSRotation || r.leave {
 		b.last = true
 	}
 	return b.chunk

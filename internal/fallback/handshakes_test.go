@@ -152,7 +152,9 @@ func testRefusals(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			run(t, tt.setup, func(n *node) {
-				n.stream(appPath("1") + "/1/aaaaaaaa").expect("o")
+				for i := range n.servers { // each has its turn
+					n.stream(fmt.Sprintf("%s/%d/aaaaaaaa", appPath("1"), i)).expect("o")
+				}
 				for _, end := range []string{"xhr", "xhr_streaming"} {
 					if _, answer := n.post(appPath("1")+"/1/bbbbbbbb/"+end+tt.query, ""); answer != "o\n"+tt.want+"\n" {
 						t.Errorf("%s = %q, want o and %s", end, answer, tt.want)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/belfryhq/belfry/internal/fallback"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/internal/relay"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -28,8 +30,10 @@ type node struct {
 	t       *testing.T
 	hub     *hub.Hub
 	loops   *loop.Group
-	server  *fallback.Server
-	metrics *prometheus.Registry
+	servers []*fallback.Server // take requests in turns
+	turn    atomic.Int64
+	relays  []*relay.Relay         // of the servers, if there are several
+	metrics []*prometheus.Registry // of the servers
 	apps    []*apps.App
 	listen  *memoryListener
 	client  *http.Client
@@ -74,7 +78,7 @@ func newApp(id string) *apps.App {
 
 func newNode(t *testing.T, s setup) *node {
 	t.Helper()
-	n := &node{t: t, metrics: prometheus.NewRegistry(), listen: newMemoryListener()}
+	n := &node{t: t, listen: newMemoryListener()}
 	n.apps = []*apps.App{newApp("1"), newApp("2")}
 	if s.app != nil {
 		s.app(n.apps[0])
@@ -87,8 +91,12 @@ func newNode(t *testing.T, s setup) *node {
 	n.loops = loop.NewGroup(s.loops)
 	s.hub.Apps, s.hub.Loops = registry, n.loops
 	n.hub = hub.New(s.hub)
-	s.fallback.Hub, s.fallback.Apps, s.fallback.Loops, s.fallback.Registerer = n.hub, registry, n.loops, n.metrics
-	n.server = fallback.New(s.fallback)
+	s.fallback.Hub, s.fallback.Apps, s.fallback.Loops = n.hub, registry, n.loops
+	if acrossNodes(t) {
+		n.join(s.fallback)
+	} else {
+		n.serve(s.fallback)
+	}
 	n.base = "http://belfry.test" + s.fallback.Path + "/pusher"
 
 	var protocols http.Protocols
@@ -115,8 +123,17 @@ func newNode(t *testing.T, s setup) *node {
 	return n
 }
 
+// serve adds a server.
+func (n *node) serve(cfg fallback.Config) *fallback.Server {
+	metrics := prometheus.NewRegistry()
+	cfg.Registerer = metrics
+	s := fallback.New(cfg)
+	n.servers, n.metrics = append(n.servers, s), append(n.metrics, metrics)
+	return s
+}
+
 func (n *node) route(w http.ResponseWriter, r *http.Request) {
-	h := n.server.Handler(r)
+	h := n.servers[int(n.turn.Add(1))%len(n.servers)].Handler(r)
 	if h == nil {
 		http.Error(w, "not a path of the transports", http.StatusTeapot)
 		return
@@ -245,21 +262,23 @@ func (n *node) sockets() int {
 // counters are the values of a metric by labels, as in "code=4001".
 func (n *node) counters(name string) map[string]float64 {
 	n.t.Helper()
-	families, err := n.metrics.Gather()
-	if err != nil {
-		n.t.Fatal(err)
-	}
 	values := make(map[string]float64)
-	for _, family := range families {
-		if family.GetName() != name {
-			continue
+	for _, metrics := range n.metrics {
+		families, err := metrics.Gather()
+		if err != nil {
+			n.t.Fatal(err)
 		}
-		for _, m := range family.GetMetric() {
-			var labels []string
-			for _, l := range m.GetLabel() {
-				labels = append(labels, l.GetName()+"="+l.GetValue())
+		for _, family := range families {
+			if family.GetName() != name {
+				continue
 			}
-			values[strings.Join(labels, " ")] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			for _, m := range family.GetMetric() {
+				var labels []string
+				for _, l := range m.GetLabel() {
+					labels = append(labels, l.GetName()+"="+l.GetValue())
+				}
+				values[strings.Join(labels, " ")] += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
 		}
 	}
 	return values

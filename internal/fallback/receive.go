@@ -43,15 +43,10 @@ func (s *Server) serveReceive(w http.ResponseWriter, r *http.Request, rt route) 
 			units:  units(p.prelude),
 		}
 		session := s.table.find(rt.id)
-		if session == nil && !s.cfg.Attempt(r) {
-			refuse(w, http.StatusTooManyRequests, "too many attempts to connect")
-			return
+		if session == nil {
+			session = s.missing(w, r, rt, f, query)
 		}
 		if session == nil {
-			session = s.newSession(r, rt, f, query)
-		}
-		if session == nil {
-			s.overCapacity(w, rt, f)
 			return
 		}
 		select {
@@ -64,6 +59,28 @@ func (s *Server) serveReceive(w http.ResponseWriter, r *http.Request, rt route) 
 			return
 		}
 	}
+}
+
+// missing is called for a receive request whose session is not here. It
+// returns a new one, or nil when the request is answered: by another node, or
+// because it is refused.
+func (s *Server) missing(w http.ResponseWriter, r *http.Request, rt route, f *format, query map[string][]string) *session {
+	if rt.relayed {
+		misdirected(w)
+		return nil
+	}
+	if s.elsewhere(w, r, rt, nil) {
+		return nil
+	}
+	if !s.cfg.Attempt(r) {
+		refuse(w, http.StatusTooManyRequests, "too many attempts to connect")
+		return nil
+	}
+	session := s.newSession(r, rt, f, query)
+	if session == nil {
+		s.overCapacity(w, rt, f)
+	}
+	return session
 }
 
 // newSession makes the session of a receive request, or returns the one that
@@ -149,6 +166,10 @@ func (p *response) serve(r *http.Request, l *loop.Loop, rcv *receiver) bool {
 	_ = p.control.SetWriteDeadline(time.Time{})
 	var err error
 	written := func(int) { rcv.written(err) }
+	var leaving <-chan struct{}
+	if t, ok := p.w.(traveler); ok {
+		leaving = t.Leaving()
+	}
 	for {
 		select {
 		case c := <-rcv.chunks:
@@ -166,6 +187,9 @@ func (p *response) serve(r *http.Request, l *loop.Loop, rcv *receiver) bool {
 			}
 			p.finish(rcv)
 			return true
+		case <-leaving:
+			leaving = nil
+			l.Post(func(int) { rcv.sentAway() }, 1)
 		case <-r.Context().Done():
 			l.Post(func(int) { rcv.aborted() }, 1)
 			return true

@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/protocol"
 )
 
 const (
@@ -38,6 +39,7 @@ type receiver struct {
 	bytes   int
 	held    bool // the client is about to leave this response for another
 	free    bool // the client does not rotate: it is never held again
+	leave   bool // the response is to end as soon as it can
 }
 
 // A chunk is what a receiver writes at once. No lines: the response begins.
@@ -103,6 +105,28 @@ func (r *receiver) aborted() {
 		return
 	}
 	s.lose(io.EOF)
+}
+
+// sentAway is called on the loop when the node that passed the request on sends
+// its clients away: the session stays where it is, but its response has to end.
+// SockJS clients come back, for another response, and so do those that poll; a
+// stream of pusher-js has to be closed, unless its client is leaving it anyway.
+func (r *receiver) sentAway() {
+	s := r.session
+	if s == nil || s.receiver != r || r.held {
+		return
+	}
+	switch {
+	case r.rotates():
+		s.Close(protocol.ErrReconnect)
+	case r.format.stream:
+		r.leave = true
+	case s.id.sockJS():
+		s.pulse = beatLine
+	default:
+		s.pulse = emptyLine
+	}
+	s.socket.Wake()
 }
 
 // rotates reports whether the client leaves the response by itself when it has

@@ -47,6 +47,9 @@ func (e endpoint) method() string {
 // makes sense.
 func (e endpoint) short() bool { return e == info || e == iframe || e.reports() }
 
+// alone reports whether the endpoint has no session.
+func (e endpoint) alone() bool { return e.short() }
+
 // reports reports whether the endpoint takes the clients' statistics.
 func (e endpoint) reports() bool { return e == timelineJSONP || e == timelineXHR }
 
@@ -67,6 +70,7 @@ type route struct {
 	id       sessionID // of endpoints with a session
 	app      string    // escaped path of the app, /app/{key}; empty with SockJS
 	receiver string    // number of the JSONP receiver of a report
+	relayed  bool      // another node has passed the request on
 }
 
 // maxID is the longest server or session part of a path.

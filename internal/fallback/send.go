@@ -17,10 +17,11 @@ func (s *Server) serveSend(w http.ResponseWriter, r *http.Request, rt route) {
 		refuseBody(w, err)
 		return
 	}
+	text := body
 	if rt.endpoint == jsonpSend {
-		body = formField(r, body)
+		text = formField(r, body)
 	}
-	messages, err := readMessages(body, s.cfg.MaxMessageSize)
+	messages, err := readMessages(text, s.cfg.MaxMessageSize)
 	switch {
 	case errors.Is(err, errTooLong):
 		refuse(w, http.StatusRequestEntityTooLarge, err.Error())
@@ -28,6 +29,15 @@ func (s *Server) serveSend(w http.ResponseWriter, r *http.Request, rt route) {
 	case err != nil:
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
+	}
+	if s.table.find(rt.id) == nil {
+		if rt.relayed {
+			misdirected(w)
+			return
+		}
+		if s.elsewhere(w, r, rt, body) {
+			return
+		}
 	}
 	// Clients are slowed down when the node has too much to do.
 	if s.cfg.Loops.Admit(r.Context()) != nil {

@@ -52,6 +52,9 @@ type Config struct {
 	// Disabled answers the transports' paths with 404, which makes clients
 	// try something else.
 	Disabled bool
+	// Elsewhere is the way to the sessions of other nodes. Nil: there are no
+	// other nodes.
+	Elsewhere Elsewhere
 	// Hostname, if not empty, is where clients are told to send the further
 	// requests of a session, for a cluster behind one name.
 	Hostname string
@@ -158,6 +161,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, rt route) {
 		refuse(w, http.StatusMethodNotAllowed, "use "+method)
 		return
 	}
+	s.answer(w, r, rt)
+}
+
+// answer answers a request whose method fits.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt route) {
 	switch rt.endpoint {
 	case info:
 		s.serveInfo(w)

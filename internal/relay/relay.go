@@ -134,6 +134,8 @@ func (r *Relay) subject(what string, to node.ID) string {
 // What is more is lost, which ends the streams it belonged to.
 const pending = 256 << 20
 
+const startTimeout = 10 * time.Second
+
 // Start makes this node answer its peers. It is called once, before Find and
 // Forward.
 func (r *Relay) Start(h Host) error {
@@ -155,7 +157,9 @@ func (r *Relay) Start(h Host) error {
 		}
 	}
 	// Whoever hears of this node from here on can ask it.
-	if err := r.cfg.Conn.Flush(); err != nil {
+	ctx, cancel := context.WithTimeout(r.base, startTimeout)
+	defer cancel()
+	if err := r.cfg.Conn.FlushWithContext(ctx); err != nil {
 		return errors.Join(fmt.Errorf("relay: %w", err), r.Close(context.Background()))
 	}
 	r.wg.Go(r.beat)
