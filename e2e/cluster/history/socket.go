@@ -334,3 +334,11 @@ func (s *Socket) differencesLocked(truth Truth) []string {
 	}
 	return list
 }
+
+// Wants reports whether the socket has subscribed to a channel and not left it.
+func (s *Socket) Wants(channel string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub := s.subs[channel]
+	return !s.closed && sub != nil && !sub.leaving
+}

@@ -1,0 +1,63 @@
+package cluster
+
+import (
+	"slices"
+	"testing"
+)
+
+// TestOneNode: a node that is alone settles too. It is also the test of
+// everything here that does not need a cluster.
+func TestOneNode(t *testing.T) {
+	t.Parallel()
+	c := Start(t, Options{})
+	n := c.Nodes[0]
+	ann := c.Dial(ClientOptions{Name: "ann", Node: n})
+	ann.Subscribe("presence-room", "news")
+	bob := c.Dial(ClientOptions{Name: "bob", Node: n})
+	bob.Subscribe("presence-room")
+	ann.AwaitChanges("presence-room", "+bob")
+	c.Flow("presence-room", "news")
+	c.Settle()
+	c.AwaitHooks("presence-room", "channel_occupied", "member_added ann", "member_added bob")
+
+	load := c.StartLoad(100, "news", "presence-room")
+	bob.Close()
+	ann.AwaitChanges("presence-room", "+bob", "-bob")
+	load.Stop()
+	c.Settle()
+	c.AwaitHooks("presence-room", "channel_occupied", "member_added ann", "member_added bob", "member_removed bob")
+	ann.Leave("news")
+	c.Settle()
+	c.AwaitHooks("news", "channel_occupied", "channel_vacated")
+
+	n.Pause()
+	ann.Join("news")
+	n.Resume()
+	c.Settle()
+
+	n.Terminate()
+	n.start()
+	n.awaitReady()
+	ann.Subscribe("news")
+	if got := ann.Closes(); !slices.Equal(got, []int{4200}) {
+		t.Errorf("the connections ended with %v, want 4200", got)
+	}
+}
+
+// TestLeavesNothing: networks of a cluster end with it.
+func TestLeavesNothing(t *testing.T) {
+	n, err := newNamespaces(2)
+	if err != nil {
+		t.Skipf("no network: %v", err)
+	}
+	if err := n.close(); err != nil {
+		t.Fatal(err)
+	}
+	names, err := namespaceNames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.IndexFunc(names, func(name string) bool { return name == n.prefix+"hub" || name == n.name(1) }); i >= 0 {
+		t.Errorf("%s is left", names[i])
+	}
+}
