@@ -1,6 +1,7 @@
 // Package admin answers on the administration port: whether the node lives,
 // whether it should get traffic, its metrics, and the API by which apps are
-// made and changed while the service runs.
+// made and changed while the service runs, the cluster is looked at, and the
+// node is made to end.
 //
 // Health and metrics ask nobody who he is, so they tell no secret and change
 // nothing. The API asks for a token; openapi.yaml describes it. Secrets of
@@ -10,6 +11,7 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -32,8 +34,23 @@ type Config struct {
 
 	// Token is what the API asks for. Without it there is no API.
 	Token string
-	Apps  *appstore.Store // required with Token
-	Usage *usage.Recorder // required with Token
+	// Apps and Usage are required with Token, but for a witness, which knows of
+	// neither.
+	Apps  *appstore.Store
+	Usage *usage.Recorder
+	// Cluster returns what the node knows of its cluster. What it can not find
+	// out in a second or two it leaves out. Nil means that the node is alone.
+	Cluster func(ctx context.Context) (ClusterStatus, error)
+	// RemoveNode makes the cluster forget a node that is called so. It is asked
+	// for nodes that are absent only. An error that is engine.ErrUnknownPeer
+	// says that there is none. Nil means that there is nothing to forget.
+	RemoveNode func(ctx context.Context, name string) error
+	// Drain makes the node end as SIGTERM does. It returns at once, and is
+	// called once. Nil means that this can not be asked for.
+	Drain func()
+	// Draining returns whether the node ends, and how many connections it still
+	// has. It may be nil.
+	Draining func() (draining bool, connections int)
 	// Parts serve more of the API, behind the token: by the path that theirs
 	// begin with, such as /api/v1/webhooks.
 	Parts map[string]http.Handler

@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
@@ -20,7 +22,8 @@ type methods map[string]handler
 
 // api is the handler of everything below /api/.
 func (c Config) api() http.Handler {
-	a := &api{apps: c.Apps, usage: c.Usage}
+	a := &api{apps: c.Apps, usage: c.Usage, clusterStatus: c.Cluster, remove: c.RemoveNode}
+	d := &drain{begin: c.Drain, progress: c.Draining, since: time.Now().UTC()}
 	mux := http.NewServeMux()
 	for path, m := range map[string]methods{
 		"/api/v1/apps":                 {http.MethodGet: a.listApps, http.MethodPost: a.createApp},
@@ -29,8 +32,14 @@ func (c Config) api() http.Handler {
 		"/api/v1/apps/{id}/keys/{key}": {http.MethodDelete: a.revokeKey},
 		"/api/v1/apps/{id}/usage":      {http.MethodGet: a.appUsage},
 		"/api/v1/usage":                {http.MethodGet: a.allUsage},
+		"/api/v1/cluster":              {http.MethodGet: a.showCluster},
+		"/api/v1/cluster/remove":       {http.MethodPost: a.removeNode},
+		"/api/v1/drain":                {http.MethodGet: d.show, http.MethodPost: d.start},
 		"/api/":                        nil,
 	} {
+		if c.Apps == nil && (strings.HasPrefix(path, "/api/v1/apps") || path == "/api/v1/usage") {
+			m = m.ofWitness()
+		}
 		mux.Handle(path, rest.Handler(c.Log, m.serve))
 	}
 	for path, part := range c.Parts {
@@ -38,6 +47,17 @@ func (c Config) api() http.Handler {
 		mux.Handle(strings.TrimSuffix(path, "/")+"/", part)
 	}
 	return mux
+}
+
+// ofWitness are the same methods on a node that knows of no apps.
+func (m methods) ofWitness() methods {
+	none := make(methods, len(m))
+	for method := range m {
+		none[method] = func(http.ResponseWriter, *http.Request) error {
+			return rest.Refuse(http.StatusNotFound, "This node is a witness, which knows of no apps; ask another one.")
+		}
+	}
+	return none
 }
 
 // serve calls the handler of the request's method.
@@ -63,8 +83,10 @@ func (m methods) serve(w http.ResponseWriter, r *http.Request) error {
 
 // api has what the calls work on.
 type api struct {
-	apps  *appstore.Store
-	usage *usage.Recorder
+	apps          *appstore.Store
+	usage         *usage.Recorder
+	clusterStatus func(context.Context) (ClusterStatus, error)
+	remove        func(context.Context, string) error
 }
 
 // refusal turns an error of the parts below into what the caller is told.

@@ -42,6 +42,8 @@ type fixture struct {
 
 	mu   sync.Mutex
 	used map[string]usage.Sample // what is told when usage is asked for next
+
+	cluster fakeCluster
 }
 
 type lockedLog struct {
@@ -85,9 +87,13 @@ func newFixture(t testing.TB, configured ...*apps.App) *fixture {
 	recorder, err := usage.Open(t.Context(), usage.Config{JetStream: f.engine.JetStream(), Storage: f.engine.Storage(), Take: f.take})
 	must(err)
 	t.Cleanup(func() { recorder.Close(context.Background()) })
-	f.handler = New(Config{Token: testToken, Apps: store, Usage: recorder, Log: log, Parts: map[string]http.Handler{
+	f.cluster.status = threeNodes()
+	c := f.cluster.config()
+	c.Apps, c.Usage, c.Log = store, recorder, log
+	c.Parts = map[string]http.Handler{
 		"/api/v1/part": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }),
-	}})
+	}
+	f.handler = New(c)
 	doc, err := openapi3.NewLoader().LoadFromData(OpenAPI)
 	must(err)
 	must(doc.Validate(t.Context()))
