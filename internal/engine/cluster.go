@@ -64,6 +64,9 @@ const (
 	routeWrite = 2 * time.Second
 	// routeAuth is how long a connection may take to say who it is.
 	routeAuth = 5 * time.Second
+	// reportEvery is how many attempts to connect, one in a second, make one
+	// line of the log.
+	reportEvery = 60
 )
 
 var errNoSecret = errors.New("engine: a cluster needs a secret and a name for each node")
@@ -89,6 +92,7 @@ func (c Cluster) join(options *natsserver.Options) error {
 	options.ServerName = c.Name
 	options.JetStreamDomain = ClusterName
 	options.Routes = c.routes(host, port)
+	options.ConnectErrorReports, options.ReconnectErrorReports = reportEvery, reportEvery
 	options.Cluster = natsserver.ClusterOpts{
 		Name:          ClusterName,
 		Host:          host,
@@ -132,8 +136,8 @@ func (c Cluster) tls() (*tls.Config, error) {
 }
 
 // routes are where the server connects to. JetStream takes their number for
-// that of the nodes that found a cluster together, more than half of which
-// must be there: so they are each node once, and this one among them.
+// that of the nodes that found a cluster together, all of which must be there
+// for that: so they are each node once, and this one among them.
 func (c Cluster) routes(host string, port int) []*url.URL {
 	nodes := findNodes(c.Join, ownAddresses(c.Listen, c.Advertise))
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {

@@ -4,21 +4,34 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A serverLog turns what the embedded server says into lines of our log.
 type serverLog struct {
 	engine *Engine
 
-	mu   sync.Mutex
-	last string // said last before giving up
+	mu    sync.Mutex
+	last  string    // said last before giving up
+	said  string    // the last line
+	until time.Time // when it may be said again
 }
+
+// echo is how long a line is not said twice in a row: there are two
+// connections to every node.
+const echo = time.Second
 
 func (l *serverLog) line(level slog.Level, format string, args []any) {
 	text := fmt.Sprintf(format, args...)
+	l.mu.Lock()
+	repeated := text == l.said && time.Now().Before(l.until)
+	l.said, l.until = text, time.Now().Add(echo)
+	l.mu.Unlock()
+	if repeated {
+		return
+	}
 	if level >= slog.LevelError {
 		l.mu.Lock()
 		l.last = text
@@ -44,24 +57,33 @@ func (l *serverLog) fatal() string {
 // Noticef is about the life of the server, which is our own.
 func (l *serverLog) Noticef(format string, args ...any) { l.line(slog.LevelDebug, format, args) }
 
-// expected begins what the server warns of although it is as it should be.
-var expected = []string{
-	"Waiting for routing to be established", // every start of a cluster
-	"JetStream has not established contact with a meta leader",
-	"Metalayer blocking snapshot",                            // every end of one
-	"TLS certificate chain and hostname of solicited routes", // peerTLS looks at the chain
+// levels are those of lines that begin with these and that the server takes
+// for more important than they are to us.
+var levels = map[string]slog.Level{
+	// Every start and every end of a node of a cluster.
+	"Waiting for routing to be established":                    slog.LevelDebug,
+	"JetStream has not established contact with a meta leader": slog.LevelDebug,
+	"Metalayer blocking snapshot":                              slog.LevelDebug,
+	// peerTLS looks at the chain.
+	"TLS certificate chain and hostname of solicited routes": slog.LevelDebug,
+	// Another node is away, and tried again.
+	"Error trying to connect to route": slog.LevelWarn,
+	"Error flushing":                   slog.LevelWarn,
 }
 
-func (l *serverLog) Warnf(format string, args ...any) {
-	level := slog.LevelWarn
-	if slices.ContainsFunc(expected, func(text string) bool { return strings.HasPrefix(format, text) }) {
-		level = slog.LevelDebug
+// leveled says a line as important as it is to us.
+func (l *serverLog) leveled(level slog.Level, format string, args []any) {
+	for text, known := range levels {
+		if strings.Contains(format, text) {
+			level = known
+		}
 	}
 	l.line(level, format, args)
 }
 
+func (l *serverLog) Warnf(format string, args ...any)  { l.leveled(slog.LevelWarn, format, args) }
+func (l *serverLog) Errorf(format string, args ...any) { l.leveled(slog.LevelError, format, args) }
 func (l *serverLog) Fatalf(format string, args ...any) { l.line(slog.LevelError, format, args) }
-func (l *serverLog) Errorf(format string, args ...any) { l.line(slog.LevelError, format, args) }
 
 // Debugf and Tracef are not asked for.
 func (l *serverLog) Debugf(string, ...any) {}

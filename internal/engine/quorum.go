@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -22,7 +24,7 @@ func (e *Engine) awaitQuorum(ctx context.Context) error {
 		select {
 		case <-poll.C:
 			if e.answers(ctx) {
-				return nil
+				return e.found()
 			}
 		case <-say.C:
 			g := e.gathering()
@@ -45,6 +47,24 @@ func (e *Engine) answers(ctx context.Context) bool {
 	return err == nil
 }
 
+// foundedFile is in the directory of a node that was part of the cluster once.
+// Before, all the nodes that it was told of have to be there: none of them has
+// anything, so that nobody knows whether those who are away do.
+const foundedFile = "founded"
+
+func (e *Engine) hasFounded() bool {
+	_, err := os.Stat(filepath.Join(e.dir(), foundedFile))
+	return err == nil
+}
+
+// found notes that the node is part of the cluster.
+func (e *Engine) found() error {
+	if err := os.WriteFile(filepath.Join(e.dir(), foundedFile), nil, 0o600); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	return nil
+}
+
 // A gathering is who of a cluster is there.
 type gathering struct {
 	here         []string // names, this node's first
@@ -55,6 +75,9 @@ func (e *Engine) gathering() gathering {
 	g := gathering{here: []string{e.cfg.Cluster.Name}}
 	if meta := e.ownView(); meta != nil {
 		g.size, g.needed = meta.Size, meta.QuorumNeeded
+		if !e.hasFounded() {
+			g.needed = g.size
+		}
 	}
 	e.mu.Lock()
 	s := e.server
