@@ -56,14 +56,14 @@ func (r *Relay) open(to node.ID) (*stream, error) {
 		r.metrics.refused.Inc()
 		return nil, errFull
 	}
-	for range 2 { // the link may be forgotten at this moment
-		l := r.link(to)
-		if l == nil || !to.Valid() || to == r.cfg.ID {
-			break
-		}
-		s := newStream(l, key{r.streams.Add(1), true})
-		if l.add(s, time.Now()) {
-			return s, nil
+	if to.Valid() && to != r.cfg.ID {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if l := r.linkLocked(to); l != nil {
+			s := newStream(l, key{r.streams.Add(1), true})
+			if l.add(s, time.Now()) {
+				return s, nil
+			}
 		}
 	}
 	r.asking.Add(-1)

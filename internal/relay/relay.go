@@ -204,12 +204,21 @@ func (r *Relay) allLinks() []*link {
 	return list
 }
 
-// link returns the link to a peer, or nil if there are too many.
+// link returns the link to a peer, or nil if there are too many or the relay
+// is closed.
 func (r *Relay) link(peer node.ID) *link {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.linkLocked(peer)
+}
+
+// linkLocked is link; r.mu is held.
+func (r *Relay) linkLocked(peer node.ID) *link {
 	l := r.links[peer]
-	if l != nil || r.closed || len(r.links) >= maxLinks {
+	if r.closed {
+		return nil
+	}
+	if l != nil || len(r.links) >= maxLinks {
 		return l
 	}
 	now := time.Now()

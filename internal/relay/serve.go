@@ -70,7 +70,8 @@ func (r *Relay) serve(w *response, req *http.Request) {
 	}
 }
 
-// A requestBody is the body of a request that a peer has passed on.
+// A requestBody is the body of a request that a peer has passed on. What has
+// not come when the answer begins does not come any more.
 type requestBody struct {
 	stream *stream
 	ctx    context.Context
@@ -115,7 +116,17 @@ func (s *stream) read(to []byte) (n int, end bool, err error) {
 	if s.in.bytes = s.in.bytes[n:]; len(s.in.bytes) == 0 {
 		s.in.bytes = nil
 	}
+	if n == 0 && !s.whole && s.answers {
+		return 0, false, http.ErrBodyReadAfterClose
+	}
 	return n, n == 0 && s.whole, nil
+}
+
+// answer notes that the answer begins.
+func (s *stream) answer() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers = true
 }
 
 // A response takes the answer to a request of a peer. The handler's goroutine
@@ -210,6 +221,7 @@ func (w *response) send(f flags) error {
 		}
 		if w.top != nil {
 			g |= head
+			w.stream.answer()
 		}
 		if err := w.stream.send(data, g, w.top, w.buf[:n]); err != nil {
 			return err

@@ -59,6 +59,7 @@ type stream struct {
 	in      piece // what came and was not taken
 	begun   bool  // the head of an answer has come
 	whole   bool  // the last of it has come
+	answers bool  // the beginning of the answer was sent: no more of the body will come
 	err     error // why the stream is over
 	window  int   // how many bytes may be sent
 	allowed int   // how many may come
