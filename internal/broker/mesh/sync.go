@@ -1,0 +1,114 @@
+package mesh
+
+import (
+	"time"
+
+	"github.com/belfryhq/belfry/internal/broker"
+)
+
+// A waiter wants to know when the peer has come as far as upTo.
+type waiter struct {
+	upTo     uint64 // bytes of messages
+	deadline time.Time
+	done     func()
+}
+
+// Sync implements [broker.Link].
+func (l *link) Sync(done func()) {
+	wait, first, ring := l.await(done)
+	if !wait {
+		done()
+		return
+	}
+	if ring {
+		l.mesh.ring()
+	}
+	if first {
+		select {
+		case l.mesh.waiting <- struct{}{}:
+		default: // the clock will look anyway
+		}
+	}
+}
+
+// await makes done wait, if there is something to wait for. Then first is
+// whether nobody else did, and ring whether the writer has something to do.
+func (l *link) await(done func()) (wait, first, ring bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	o := &l.out
+	upTo := o.sent + uint64(o.pending)
+	if o.dead || upTo <= o.acked || o.acked < o.overdue || l.in.silent >= l.mesh.leaseTicks {
+		return false, false, false
+	}
+	// The packet that has the last of the messages asks for a confirmation. If
+	// that has been sent, another one does.
+	if o.last != nil {
+		o.last.ask = true
+	} else {
+		o.pulse, o.ask = true, true
+		ring = true
+	}
+	first = len(o.waiters) == 0
+	o.waiters = append(o.waiters, waiter{upTo, time.Now().Add(broker.SyncTimeout), done})
+	return true, first, ring
+}
+
+// confirmed takes those out whose messages the peer has dispatched. l.mu is
+// held.
+func (o *outbound) confirmed() []waiter {
+	n := 0
+	for n < len(o.waiters) && o.waiters[n].upTo <= o.acked {
+		n++
+	}
+	return o.release(n)
+}
+
+// release takes the first n waiters out. l.mu is held.
+func (o *outbound) release(n int) []waiter {
+	waiters := o.waiters[:n:n]
+	if o.waiters = o.waiters[n:]; len(o.waiters) == 0 {
+		o.waiters = nil
+	}
+	return waiters
+}
+
+func call(waiters []waiter) {
+	for i := range waiters {
+		waiters[i].done()
+	}
+}
+
+// expire lets those go who have waited for too long, and returns when the next
+// one will have, or zero if nobody waits.
+func (l *link) expire(now time.Time) (next time.Time) {
+	l.mu.Lock()
+	o := &l.out
+	n := 0
+	for n < len(o.waiters) && !now.Before(o.waiters[n].deadline) {
+		o.overdue = o.waiters[n].upTo
+		n++
+	}
+	if n > 0 {
+		// Nobody waits for what comes after something that is overdue.
+		n = len(o.waiters)
+	}
+	expired := o.release(n)
+	if len(o.waiters) > 0 {
+		next = o.waiters[0].deadline
+	}
+	l.mu.Unlock()
+	call(expired)
+	return next
+}
+
+// expire does that for all links.
+func (m *Mesh) expire() (next time.Time) {
+	now := time.Now()
+	for _, l := range *m.list.Load() {
+		if t := l.expire(now); !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	return next
+}
