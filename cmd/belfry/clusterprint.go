@@ -1,0 +1,199 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// A shownCluster is what the commands read of a cluster.
+type shownCluster struct {
+	Node struct {
+		Name, Version, State string
+		Since                time.Time
+	}
+	Quorum bool
+	Engine struct {
+		Embedded bool
+		Peers    []shownPeer
+	}
+	Nodes []shownNode
+	Log   *struct {
+		Stream, Leader string
+		Position, Lag  uint64
+	}
+	Counters struct {
+		Decisions, Repairs, Drops uint64
+		SlowConsumers             uint64 `json:"slow_consumers"`
+	}
+	Problems, Notes []struct{ Text, Advice string }
+}
+
+type shownPeer struct {
+	Name                     string
+	Leader, Current, Offline bool
+	Lag                      uint64
+}
+
+type shownNode struct {
+	Name, Version, State string
+	Self, Witness        bool
+	LastHeard            int64 `json:"last_heard_ms"`
+	Connections          int
+	LogLeader            bool  `json:"log_leader"`
+	Pending              int64 `json:"pending_bytes"`
+	Lost                 uint64
+	Lease                *struct {
+		LastBatch     int64 `json:"last_batch_ms"`
+		Suspect       bool
+		Contributions int
+	}
+}
+
+// print writes everything for a person but what is wrong.
+func (c *shownCluster) print(out io.Writer) error {
+	up := time.Since(c.Node.Since).Round(time.Second)
+	fmt.Fprintf(out, "%s (%s), %s, for %s\n\n", c.Node.Name, c.Node.Version, words(c.Node.State), up)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NODE\tSTATE\tSOCKETS\tHEARD\tLEASE\tHOLDS\tPENDING\tLOST\tENGINE")
+	for _, n := range c.Nodes {
+		c.printNode(table, n)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nquorum      %s\n", c.quorum())
+	if c.Log != nil {
+		fmt.Fprintf(out, "log         %s, at %d, %d to read\n", c.Log.Stream, c.Log.Position, c.Log.Lag)
+	}
+	n := c.Counters
+	fmt.Fprintf(out, "counted     %d decisions, %d repairs, %d drops, %d times a slow consumer\n", n.Decisions, n.Repairs, n.Drops, n.SlowConsumers)
+	for _, note := range c.Notes {
+		fmt.Fprintf(out, "note        %s\n", note.Text)
+	}
+	if len(c.Problems) == 0 {
+		_, err := fmt.Fprintf(out, "\nall is well: %s\n", c.summary())
+		return err
+	}
+	_, err := fmt.Fprintln(out)
+	return err
+}
+
+func (c *shownCluster) printNode(table io.Writer, n shownNode) {
+	name, state, sockets, lease, holds := n.Name, words(n.State), strconv.Itoa(n.Connections), "-", "-"
+	if n.Self {
+		name += " *"
+	}
+	if n.Witness {
+		state, sockets = state+", witness", "-"
+	}
+	if n.Lease != nil {
+		lease, holds = ago(n.Lease.LastBatch), strconv.Itoa(n.Lease.Contributions)
+		if n.Lease.Suspect {
+			lease += " over"
+		}
+	}
+	heard := ago(n.LastHeard)
+	if n.Self {
+		heard = "-"
+	}
+	fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", name, state, sockets, heard, lease, holds, bytesText(n.Pending), n.Lost, c.part(n))
+}
+
+// part is what a node is to the engine.
+func (c *shownCluster) part(n shownNode) string {
+	var parts []string
+	for _, p := range c.Engine.Peers {
+		switch {
+		case p.Name != n.Name:
+			continue
+		case p.Offline:
+			parts = append(parts, "away")
+		case p.Current:
+			parts = append(parts, "current")
+		default:
+			parts = append(parts, fmt.Sprintf("%d behind", p.Lag))
+		}
+		if p.Leader {
+			parts = append(parts, "leads")
+		}
+	}
+	if n.LogLeader {
+		parts = append(parts, "leads the log")
+	}
+	if len(parts) == 0 {
+		return "-"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// spare is how many members are there, how many are needed, and how many there
+// are.
+func (c *shownCluster) spare() (here, needed, all int) {
+	all = len(c.Engine.Peers)
+	for _, p := range c.Engine.Peers {
+		if !p.Offline {
+			here++
+		}
+	}
+	return here, all/2 + 1, all
+}
+
+func (c *shownCluster) quorum() string {
+	text := "no"
+	if c.Quorum {
+		text = "yes"
+	}
+	if !c.Engine.Embedded {
+		return text + ", of the external NATS"
+	}
+	here, needed, all := c.spare()
+	return fmt.Sprintf("%s: %d of %d are here, %d are needed", text, here, all, needed)
+}
+
+// summary is a sentence about a cluster with which nothing is wrong.
+func (c *shownCluster) summary() string {
+	connections, serving := 0, 0
+	for _, n := range c.Nodes {
+		connections += n.Connections
+		if !n.Witness {
+			serving++
+		}
+	}
+	text := count(serving, "node", "s")
+	if witnesses := len(c.Nodes) - serving; witnesses > 0 {
+		text += " and " + count(witnesses, "witness", "es")
+	}
+	text += ", " + count(connections, "connection", "s")
+	here, needed, all := c.spare()
+	switch {
+	case !c.Engine.Embedded || all == 0:
+	case here > needed:
+		text += fmt.Sprintf("; %d may fail and all goes on", here-needed)
+	default:
+		text += "; if one fails, nothing can be written until it is back"
+	}
+	return text
+}
+
+// count is a number of things, whose name in the plural ends so.
+func count(n int, what, plural string) string {
+	if n == 1 {
+		plural = ""
+	}
+	return fmt.Sprintf("%d %s%s", n, what, plural)
+}
+
+// words is a state as people write it.
+func words(state string) string { return strings.ReplaceAll(state, "_", " ") }
+
+// ago is a time since something for people.
+func ago(ms int64) string {
+	if ms < 1000 {
+		return fmt.Sprintf("%dms", ms)
+	}
+	return (time.Duration(ms) * time.Millisecond).Round(time.Second).String()
+}
