@@ -50,6 +50,7 @@ type Config struct {
 	// EngineURL is an engine elsewhere, which several nodes may share; then
 	// DataDir is not used for it. Empty means one in this process.
 	EngineURL string
+	Cluster   ClusterConfig // not used for the engine with EngineURL
 
 	Apps []*apps.App // of the configuration
 	// Import are apps that are made at run time if there are none with their ids.

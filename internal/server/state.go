@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/hub"
-	"github.com/belfryhq/belfry/internal/keep"
 	"github.com/belfryhq/belfry/internal/usage"
 )
 
@@ -21,22 +19,36 @@ const stateTimeout = 30 * time.Second
 
 // state is what outlives the process.
 type state struct {
+	name   string // of the node; empty if it is alone, or not asked for yet
 	engine *engine.Engine
 	apps   *appstore.Store
 }
 
-// openState starts the engine, and fills the registry.
-func (s *Server) openState(registry *apps.Registry) error {
-	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
+// openEngine starts the engine. In a cluster it waits for others.
+func (s *Server) openEngine() error {
+	name, err := s.nodeName()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.starting()
 	defer cancel()
-	var err error
 	s.state.engine, err = engine.Open(ctx, engine.Config{
-		DataDir: s.cfg.DataDir, URL: s.cfg.EngineURL, Registerer: s.metrics, Log: s.log,
+		DataDir: s.cfg.DataDir, URL: s.cfg.EngineURL, Cluster: s.cfg.Cluster.engine(name), Registerer: s.metrics, Log: s.log,
 	})
 	if err != nil {
 		return err
 	}
 	s.onStop("engine", s.state.engine.Close)
+	return nil
+}
+
+// openState starts the engine, and fills the registry.
+func (s *Server) openState(registry *apps.Registry) error {
+	if err := s.openEngine(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
+	defer cancel()
 	bucket, err := s.state.engine.KeyValue(ctx, appstore.Bucket)
 	if err != nil {
 		return err
@@ -114,22 +126,6 @@ func (s *Server) openUsage() (*usage.Recorder, error) {
 	}
 	s.onStop("usage", r.Close)
 	return r, nil
-}
-
-// nodeFile is the name of a file in the data directory.
-const nodeFile = "node"
-
-// nodeName tells this node from others on the same engine. It is the same
-// after another start on the same data directory.
-func (s *Server) nodeName() (string, error) {
-	if s.cfg.EngineURL == "" {
-		return "", nil // there are no others
-	}
-	if s.cfg.DataDir == "" {
-		return rand.Text(), nil
-	}
-	name, _, err := keep.Text(s.cfg.DataDir, nodeFile, rand.Text)
-	return name, err
 }
 
 // sampled hands on what the hub counted.
