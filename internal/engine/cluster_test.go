@@ -24,7 +24,7 @@ type site struct {
 }
 
 // sites makes n of them that join all of them.
-func sites(t *testing.T, n int) []*site {
+func sites(t testing.TB, n int) []*site {
 	t.Helper()
 	var list []*site
 	var join []string
@@ -38,7 +38,7 @@ func sites(t *testing.T, n int) []*site {
 	return list
 }
 
-func newSite(t *testing.T, name string, join ...string) *site {
+func newSite(t testing.TB, name string, join ...string) *site {
 	s := &site{cfg: Config{
 		DataDir: t.TempDir(),
 		Cluster: Cluster{Name: name, Listen: freeAddress(t), Join: join, Secret: testSecret},
@@ -57,7 +57,7 @@ func newSite(t *testing.T, name string, join ...string) *site {
 }
 
 // freeAddress is one where nobody listens at the moment.
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -71,7 +71,7 @@ func freeAddress(t *testing.T) string {
 const patience = 2 * time.Minute
 
 // start starts nodes at the same time and waits until all are ready.
-func start(t *testing.T, list ...*site) {
+func start(t testing.TB, list ...*site) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -93,7 +93,7 @@ func start(t *testing.T, list ...*site) {
 }
 
 // stop ends a node that may run. It says nothing to the others before.
-func (s *site) stop(t *testing.T) {
+func (s *site) stop(t testing.TB) {
 	t.Helper()
 	if s.engine == nil {
 		return
@@ -106,7 +106,7 @@ func (s *site) stop(t *testing.T) {
 	s.engine = nil
 }
 
-func bucket(t *testing.T, s *site) jetstream.KeyValue {
+func bucket(t testing.TB, s *site) jetstream.KeyValue {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -118,7 +118,7 @@ func bucket(t *testing.T, s *site) jetstream.KeyValue {
 }
 
 // put writes a key, which may take until there is a leader again.
-func put(t *testing.T, s *site, key string) {
+func put(t testing.TB, s *site, key string) {
 	t.Helper()
 	kv := bucket(t, s)
 	untilSo(t, s.cfg.Cluster.Name+" writes "+key, func() bool {
@@ -168,13 +168,19 @@ func members(t *testing.T, s *site, names ...string) {
 	})
 }
 
-// copies waits until the bucket has so many copies that have everything.
-func copies(t *testing.T, s *site, want int) {
+// copies waits until the bucket has so many copies that have everything,
+// copiesOf a stream.
+func copies(t testing.TB, s *site, want int) {
+	t.Helper()
+	copiesOf(t, s, bucketStream+"apps", want)
+}
+
+func copiesOf(t testing.TB, s *site, name string, want int) {
 	t.Helper()
 	untilSo(t, fmt.Sprintf("there are %d copies", want), func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		stream, err := s.engine.JetStream().Stream(ctx, bucketStream+"apps")
+		stream, err := s.engine.JetStream().Stream(ctx, name)
 		if err != nil {
 			return false
 		}

@@ -112,7 +112,7 @@ func TestMetricsTellTheState(t *testing.T) {
 	}
 }
 
-func untilSo(t *testing.T, what string, so func() bool) {
+func untilSo(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
