@@ -88,7 +88,7 @@ func TestBigBodies(t *testing.T) {
 // A handler that does not want the body answers at once.
 func TestAnswerBeforeTheBody(t *testing.T) {
 	run(t, 2, nil, func(c *cluster) {
-		c.handle = func(w http.ResponseWriter, r *http.Request) { http.Error(w, "too long", 413) }
+		c.handle = func(w http.ResponseWriter, r *http.Request) { http.Error(w, "too long", http.StatusRequestEntityTooLarge) }
 		s := newSink()
 		o := c.forwardBody(c.t.Context(), s, "/", strings.NewReader(pattern(1<<20)), 1<<20)
 		o.wait(t, time.Second)
@@ -101,7 +101,7 @@ func TestAnswerBeforeTheBody(t *testing.T) {
 
 func TestMisdirectedRequestsAreNotAnswered(t *testing.T) {
 	run(t, 2, nil, func(c *cluster) {
-		c.handle = func(w http.ResponseWriter, r *http.Request) { http.Error(w, "not here", 421) }
+		c.handle = func(w http.ResponseWriter, r *http.Request) { http.Error(w, "not here", http.StatusMisdirectedRequest) }
 		s := newSink()
 		o := c.forward(c.t.Context(), s, "/")
 		o.wait(t, time.Second)

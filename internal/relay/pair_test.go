@@ -24,6 +24,7 @@ import (
 type cluster struct {
 	t      *testing.T
 	relays []*Relay
+	losers []*loser // of the relays
 	conns  []*nats.Conn
 	ids    []node.ID
 	handle http.HandlerFunc // of the last relay; set before the first request
@@ -66,6 +67,8 @@ func run(t *testing.T, n int, change func(*Config), test func(c *cluster)) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			l := &loser{}
+			l.on(r)
 			if err := r.Start(Host{Has: func(s string) bool { return i == n-1 && s == has }, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.handle(w, r) })}); err != nil {
 				t.Fatal(err)
 			}
@@ -75,6 +78,7 @@ func run(t *testing.T, n int, change func(*Config), test func(c *cluster)) {
 				}
 			}()
 			c.relays, c.conns = append(c.relays, r), append(c.conns, conn)
+			c.losers = append(c.losers, l)
 		}
 		test(c)
 	})
