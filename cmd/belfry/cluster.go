@@ -65,17 +65,19 @@ func newClusterStatus(s streams) *cobra.Command {
 		Long: `Shows the nodes of the cluster as one of them sees it, and says at the end in words
 whether all is well, or what is wrong and what to do about it. If something is
 wrong the status of the command is 1, so that a script can wait for a cluster to
-be well before it replaces the next node.
+be well before it replaces the next node. With --json it is 0 whenever there is
+an answer, and what is wrong stands in problems.
 
   NODE     * is the node that was asked
   STATE    ready, draining, leaving, suspect (silent for longer than the lease),
            absent (it counts for the quorum and does not run), unheard, cut off
   SOCKETS  connections of clients
   HEARD    how long ago the asked node heard from it
+  TRIP     how long it takes there and back
   LEASE    how long ago it wrote into the log of decisions
   HOLDS    channels and members that the log has of it
   PENDING  what is on its way to it
-  LOST     messages of it that have not come
+  LOST     what was lost on the way from it or to it
   ENGINE   how much of what the engine has it lacks, and what it leads`,
 		Example: `  belfry cluster status
   until belfry cluster status > /dev/null 2>&1; do sleep 1; done`,
@@ -93,12 +95,11 @@ func (k *clusterCommand) status(ctx context.Context, client adminClient, _ []str
 		return unread(err)
 	}
 	if k.admin.json {
-		fmt.Fprintf(k.out, "%s\n", reply)
-	} else if err := c.print(k.out); err != nil {
+		_, err := fmt.Fprintf(k.out, "%s\n", reply)
 		return err
 	}
-	if len(c.Problems) == 0 {
-		return nil
+	if err := c.print(k.out); err != nil || len(c.Problems) == 0 {
+		return err
 	}
 	return c.wrong()
 }

@@ -42,10 +42,11 @@ type shownNode struct {
 	Name, Version, State string
 	Self, Witness        bool
 	LastHeard            int64 `json:"last_heard_ms"`
-	Connections          int
-	LogLeader            bool  `json:"log_leader"`
+	Sockets              int
+	Leader               bool  // of the log
 	Pending              int64 `json:"pending_bytes"`
-	Lost                 uint64
+	Lost, Dropped        uint64
+	RoundTrip            float64 `json:"round_trip_ms"`
 	Lease                *struct {
 		LastBatch     int64 `json:"last_batch_ms"`
 		Suspect       bool
@@ -58,7 +59,7 @@ func (c *shownCluster) print(out io.Writer) error {
 	up := time.Since(c.Node.Since).Round(time.Second)
 	fmt.Fprintf(out, "%s (%s), %s, for %s\n\n", c.Node.Name, c.Node.Version, words(c.Node.State), up)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NODE\tSTATE\tSOCKETS\tHEARD\tLEASE\tHOLDS\tPENDING\tLOST\tENGINE")
+	fmt.Fprintln(table, "NODE\tSTATE\tSOCKETS\tHEARD\tTRIP\tLEASE\tHOLDS\tPENDING\tLOST\tENGINE")
 	for _, n := range c.Nodes {
 		c.printNode(table, n)
 	}
@@ -83,7 +84,7 @@ func (c *shownCluster) print(out io.Writer) error {
 }
 
 func (c *shownCluster) printNode(table io.Writer, n shownNode) {
-	name, state, sockets, lease, holds := n.Name, words(n.State), strconv.Itoa(n.Connections), "-", "-"
+	name, state, sockets, lease, holds := n.Name, words(n.State), strconv.Itoa(n.Sockets), "-", "-"
 	if n.Self {
 		name += " *"
 	}
@@ -96,11 +97,14 @@ func (c *shownCluster) printNode(table io.Writer, n shownNode) {
 			lease += " over"
 		}
 	}
-	heard := ago(n.LastHeard)
+	heard, trip := ago(n.LastHeard), "-"
 	if n.Self {
 		heard = "-"
+	} else if n.RoundTrip > 0 {
+		trip = fmt.Sprintf("%.1fms", n.RoundTrip)
 	}
-	fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", name, state, sockets, heard, lease, holds, bytesText(n.Pending), n.Lost, c.part(n))
+	fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n",
+		name, state, sockets, heard, trip, lease, holds, bytesText(n.Pending), n.Lost+n.Dropped, c.part(n))
 }
 
 // part is what a node is to the engine.
@@ -121,7 +125,7 @@ func (c *shownCluster) part(n shownNode) string {
 			parts = append(parts, "leads")
 		}
 	}
-	if n.LogLeader {
+	if n.Leader {
 		parts = append(parts, "leads the log")
 	}
 	if len(parts) == 0 {
@@ -158,7 +162,7 @@ func (c *shownCluster) quorum() string {
 func (c *shownCluster) summary() string {
 	connections, serving := 0, 0
 	for _, n := range c.Nodes {
-		connections += n.Connections
+		connections += n.Sockets
 		if !n.Witness {
 			serving++
 		}

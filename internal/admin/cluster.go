@@ -113,14 +113,16 @@ type NodeStatus struct {
 	Witness     bool      `json:"witness"`
 	State       NodeState `json:"state"`
 	LastHeardMS int64     `json:"last_heard_ms"` // 0 for the node itself
-	Connections int       `json:"connections"`
-	LogLeader   bool      `json:"log_leader"` // its engine leads the log of decisions
+	Sockets     int       `json:"sockets"`       // connections of clients
+	Leader      bool      `json:"leader"`        // its engine leads the log of decisions
 
-	// The way from the asked node to this one, since it was heard first.
-	PendingBytes int64  `json:"pending_bytes"`
-	Sent         uint64 `json:"sent"`
-	Received     uint64 `json:"received"`
-	Lost         uint64 `json:"lost"` // of what it sent
+	// The way between the asked node and this one, since it was heard first.
+	PendingBytes int64   `json:"pending_bytes"` // that it has not taken yet
+	Sent         uint64  `json:"sent"`          // packets to it
+	Received     uint64  `json:"received"`      // packets from it
+	Lost         uint64  `json:"lost"`          // packets from it that have not come
+	Dropped      uint64  `json:"dropped"`       // messages to it for which there was no room
+	RoundTripMS  float64 `json:"round_trip_ms"` // what waits there included; 0: not known
 
 	Lease *LeaseStatus `json:"lease,omitempty"` // nil: the log does not know it
 }

@@ -44,8 +44,8 @@ func threeNodes() ClusterStatus {
 			{Name: "n1", Current: true}, {Name: "n2", Leader: true, Current: true}, {Name: "n3", Current: true},
 		}},
 		Nodes: []NodeStatus{
-			{Name: "n3", ID: "CCCCCCCCCCCCCCCC", Version: "v1", Witness: true, State: StateReady, LogLeader: true},
-			{Name: "n1", ID: "AAAAAAAAAAAAAAAA", Version: "v1", Self: true, State: StateReady, Connections: 5, Lease: &LeaseStatus{Contributions: 3}},
+			{Name: "n3", ID: "CCCCCCCCCCCCCCCC", Version: "v1", Witness: true, State: StateReady, Leader: true},
+			{Name: "n1", ID: "AAAAAAAAAAAAAAAA", Version: "v1", Self: true, State: StateReady, Sockets: 5, Lease: &LeaseStatus{Contributions: 3}},
 			{Name: "n2", ID: "BBBBBBBBBBBBBBBB", Version: "v1", State: StateReady, LastHeardMS: 40, Lease: &LeaseStatus{}},
 		},
 		Log: &LogStatus{Stream: "belfry_roster", Leader: "n3", Position: 12, Current: true},

@@ -182,8 +182,8 @@ func (s *ClusterStatus) judgeLog() {
 func (s *ClusterStatus) note() {
 	var versions []string
 	for _, n := range s.Nodes {
-		if n.Lost > 0 {
-			s.noteThat(FindLost, n.Name, "%d messages of %s were lost on the way here. State was asked for again; events are gone.", n.Lost, n.Name)
+		if n.Lost+n.Dropped > 0 {
+			s.noteThat(FindLost, n.Name, "%d packets from %s were lost, and %d messages to it found no room. State is told again; events are gone.", n.Lost, n.Name, n.Dropped)
 		}
 		if n.Version != "" && !slices.Contains(versions, n.Version) {
 			versions = append(versions, n.Version)
