@@ -30,10 +30,16 @@ Without apps in the configuration, the first start makes one with random
 credentials and prints them once. belfry apps makes more while the service runs.
 
 The file is read again when it changes and on a SIGHUP. A file with mistakes
-changes nothing, and the log says every one.`,
+changes nothing, and the log says every one.
+
+With --cluster-listen the service is a node of a cluster. It waits until the
+nodes of --join are there, at their first start all of them, later more than
+half. All nodes need the same secret, in BELFRY_CLUSTER_SECRET or in the file of
+--cluster-secret-file. Two nodes want a third one that counts: a --witness.`,
 		Example: `  belfry serve --config belfry.yaml
   belfry serve --listen 0.0.0.0:6001 --data-dir /var/lib/belfry
   BELFRY_CONFIG=/etc/belfry.yaml BELFRY_LOG_LEVEL=debug belfry serve
+  belfry serve --cluster-listen 0.0.0.0:6003 --cluster-secret-file secret --join a:6003,b:6003,c:6003
 
   curl http://127.0.0.1:6002/readyz            is it taking clients?
   curl http://127.0.0.1:6002/metrics           what is it doing?

@@ -43,7 +43,7 @@ func eventually(t *testing.T, what string, attempt func() bool) {
 // TestNodesOnOneEngine is about what two nodes share: apps, and what is told of
 // their usage.
 func TestNodesOnOneEngine(t *testing.T) {
-	env := []string{"BELFRY_ENGINE_URL=" + startNATS(t)}
+	env := []string{"BELFRY_NATS_URL=" + startNATS(t)}
 	startNode := func() *running {
 		dir := t.TempDir()
 		p := start(t, setup{dir: dir, env: env}, append([]string{"serve"}, onEphemeralPorts...)...)

@@ -2,7 +2,7 @@
 // checked [Config].
 //
 // Flags override environment variables, which override the file, which
-// overrides the defaults. One table (table.go and apps_table.go) says what
+// overrides the defaults. One table (table.go, cluster.go) says what
 // settings there are; the flags, the reference page and the example file are
 // made from it. [Load] reports every mistake at once, and never the text of a
 // secret.
@@ -38,6 +38,9 @@ type Config struct {
 	Fallback  bool // the opposite of Server.NoFallbacks
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
+
+	// SecretFile has Server.Cluster.Secret, if it is not empty.
+	SecretFile string
 
 	// File is the name of the file that was read, or empty.
 	File string
@@ -76,7 +79,7 @@ type Source struct {
 // belong on a command line, where every user of the machine can read them.
 func AddFlags(flags *pflag.FlagSet) {
 	for _, s := range settings {
-		if s.Secret {
+		if !hasFlag(s) {
 			continue
 		}
 		f := flags.VarPF(&flagText{kind: s.FlagKind()}, s.Flag(), "", s.Summary()+" ("+variable(s.Name)+")")
@@ -205,7 +208,7 @@ func (l *loader) document(d *document, top *yaml.Node) {
 // warnReadable warns of a file with secrets that anybody may read.
 func (l *loader) warnReadable(name string) {
 	info, err := os.Stat(name)
-	if err == nil && info.Mode().Perm()&0o004 != 0 && len(l.config.Server.Apps) > 0 {
+	if err == nil && info.Mode().Perm()&0o004 != 0 && (len(l.config.Server.Apps) > 0 || l.config.Server.Cluster.Secret != "") {
 		l.config.Warnings.add(Place{Source: name, Layer: layerFile}, "", "holds secrets and can be read by every user of this machine; chmod o-r %s", name)
 	}
 }
@@ -228,6 +231,7 @@ func (l *loader) finish() (*Config, error) {
 		l.config.given = append(l.config.given, given{s.Name, v})
 	}
 	l.config.Server.NoFallbacks = !l.config.Fallback
+	l.cluster()
 	l.listeners()
 	l.warnAdmin()
 	l.certificate()

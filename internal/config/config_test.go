@@ -100,6 +100,9 @@ func TestEverySettingCanBeGivenInEveryLayer(t *testing.T) {
 		if s.Kind == setting.KindFile || s.Name == "tls.listen" {
 			continue // these come in threes: TestTLS
 		}
+		if s.Name == "join" || s.Name == "witness" || s.Name == "cluster.listen" {
+			continue // these need each other: TestClusterIsRead
+		}
 		if s.Secret {
 			continue // there is no flag: TestSecrets
 		}
@@ -252,23 +255,23 @@ func TestKeptApps(t *testing.T) {
 }
 
 func TestSecretsHaveNoFlagAndAreHidden(t *testing.T) {
-	s := inFile(t, "engine: {url: \"nats://u:hunter2@h:4222,nats://i\"}")
-	s.Environ = []string{"BELFRY_ADMIN_TOKEN=hunter2-hunter2-hunter2"}
+	s := inFile(t, "nats_url: \"nats://u:hunter2@h:4222,nats://i\"")
+	s.Environ = []string{"BELFRY_ADMIN_TOKEN=hunter2-hunter2-hunter2", "BELFRY_CLUSTER_SECRET=hunter2-hunter2-hunter2"}
 	s.Flags = withFlags(t)
 	c := load(t, s)
 	if c.Server.AdminToken != "hunter2-hunter2-hunter2" || c.Server.EngineURL != "nats://u:hunter2@h:4222,nats://i" {
 		t.Errorf("token %q and engine %q", c.Server.AdminToken, c.Server.EngineURL)
 	}
 	var b strings.Builder
-	if err := c.WriteSummary(&b); err != nil || strings.Contains(b.String(), "hunter") || strings.Count(b.String(), "(hidden)") != 2 {
+	if err := c.WriteSummary(&b); err != nil || strings.Contains(b.String(), "hunter") || strings.Count(b.String(), "(hidden)") != 3 {
 		t.Errorf("the summary (%v) shows secrets:\n%s", err, &b)
 	}
 	s.Flags.VisitAll(func(f *pflag.Flag) {
-		if strings.Contains(f.Name, "token") || strings.Contains(f.Name, "engine") {
+		if strings.Contains(f.Name, "token") || f.Name == "cluster-secret" {
 			t.Errorf("there is a flag --%s", f.Name)
 		}
 	})
-	for _, text := range []string{"admin: {token: hunter2}", "admin: {token: \"hunter2 hunter2 hunter2\"}", "engine: {url: hunter2}", "engine: {url: \"http://hunter2@h\"}", "engine: {url: \"nats://h, hunter2:4\"}"} {
+	for _, text := range []string{"admin: {token: hunter2}", "admin: {token: \"hunter2 hunter2 hunter2\"}", "nats_url: hunter2", "nats_url: \"http://hunter2@h\"", "nats_url: \"nats://h, hunter2:4\"", "cluster: {secret: hunter2}", "cluster: {secret: \"hunter2 hunter2 hunter2\"}"} {
 		if _, err := Load(inFile(t, text)); err == nil || strings.Contains(err.Error(), "hunter") {
 			t.Errorf("Load of a wrong secret = %v, want an error without it", err)
 		}

@@ -77,7 +77,7 @@ func writeReference(w io.Writer) {
 	io.WriteString(w, referenceHead)
 	for _, s := range settings {
 		form, kind := "`--"+s.Flag()+"` `"+variable(s.Name)+"`", s.Kind
-		if s.Secret {
+		if !hasFlag(s) {
 			form = "`" + variable(s.Name) + "`"
 		}
 		if isLive(s.Name) {
@@ -148,21 +148,20 @@ const exampleWebhooks = `#     # Endpoints of the backend that are told what hap
 // writeSettings writes a table as the inside of one block. mark begins every
 // line and indent follows it.
 func writeSettings[T any](w io.Writer, table []setting.Setting[T], mark, indent string) {
-	within := ""
+	var within []string
 	for _, s := range table {
-		outer, name, nested := strings.Cut(s.Name, ".")
-		deeper := indent
-		if !nested {
-			outer, name = "", s.Name
-		}
-		if nested {
-			deeper += "  "
-		}
-		if mark == "" && (outer == "" || outer != within) {
+		parts := strings.Split(s.Name, ".")
+		outer, name := parts[:len(parts)-1], parts[len(parts)-1]
+		if mark == "" && (len(outer) == 0 || len(within) == 0 || outer[0] != within[0]) {
 			fmt.Fprintln(w)
 		}
-		if outer != "" && outer != within {
-			fmt.Fprintf(w, "%s%s%s:\n", mark, indent, outer)
+		deeper := indent
+		for i, block := range outer {
+			if i >= len(within) || within[i] != block {
+				fmt.Fprintf(w, "%s%s%s:\n", mark, deeper, block)
+				within = nil
+			}
+			deeper += "  "
 		}
 		within = outer
 		for _, line := range wrap(s.Plain(), 76-len(mark+deeper)) {

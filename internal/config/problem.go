@@ -48,6 +48,11 @@ func (p *Problems) add(place Place, name, format string, args ...any) {
 	*p = append(*p, Problem{Place: place, Name: name, Text: fmt.Sprintf(format, args...)})
 }
 
+// about reports whether a problem of that setting was noted.
+func (p Problems) about(name string) bool {
+	return slices.ContainsFunc(p, func(problem Problem) bool { return problem.Name == name })
+}
+
 // A Layer is one of the things that settings come from. A later one overrides
 // an earlier one.
 type Layer int

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ const (
 )
 
 // settings is every setting but the apps, in the order of the file.
-var settings = []setting.Setting[Config]{
+var settings = slices.Concat([]setting.Setting[Config]{
 	setting.Row("listen", "0.0.0.0:6001", setting.KindAddress,
 		"Where clients and backends connect without TLS: WebSocket and HTTP API. `off` for none, 127.0.0.1:6001 for this machine only.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.Listen }, setting.Address)),
@@ -59,9 +60,7 @@ var settings = []setting.Setting[Config]{
 	setting.Secret(setting.Row("admin.token", `""`, setting.KindText,
 		"What the admin API asks for. Without it the service makes one at its first start and keeps it in `admin-token` in data_dir.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.AdminToken }, parseToken))),
-	setting.Secret(setting.Row("engine.url", `""`, "NATS URL",
-		"A NATS with JetStream to keep everything in instead of data_dir: nats://user:password@host:4222. Several servers of one cluster are separated by commas.",
-		setting.Scalar(func(c *Config) *string { return &c.Server.EngineURL }, parseEngineURL))),
+}, clusterSettings, []setting.Setting[Config]{
 	setting.Row("reload", "true", setting.KindBool,
 		"Whether the file is read again when it changes. A SIGHUP does so in any case.",
 		setting.Scalar(func(c *Config) *bool { return &c.Reload }, setting.Bool)),
@@ -92,6 +91,9 @@ var settings = []setting.Setting[Config]{
 	setting.Row("drain_timeout", "10s", setting.KindDuration,
 		"When the service stops, over how long it sends its clients elsewhere (4200), so that they do not all come back at once.",
 		setting.Scalar(func(c *Config) *time.Duration { return &c.Server.DrainTimeout }, setting.Duration(10*time.Millisecond, time.Hour))),
+	setting.Row("drain_delay", "0s", setting.KindDuration,
+		"When the service stops, how long it says that it is not ready and still has all its clients, before it sends the first one elsewhere: as long as a load balancer takes to notice.",
+		setting.Scalar(func(c *Config) *time.Duration { return &c.Server.Cluster.DrainDelay }, setting.Duration(0, time.Hour))),
 	setting.Row("log.level", "info", "debug, info, warn or error",
 		"The least important lines that are logged. debug has a line for every request to the HTTP API.",
 		setting.Scalar(func(c *Config) *slog.Level { return &c.LogLevel }, parseLevel)),
@@ -134,7 +136,7 @@ var settings = []setting.Setting[Config]{
 	setting.Row("http_api.cors", "false", setting.KindBool,
 		"Whether pages of any origin may call the HTTP API. A page would need the app's secret for it, so leave this off.",
 		setting.Scalar(func(c *Config) *bool { return &c.Server.CORS }, setting.Bool)),
-}
+})
 
 // parseGrace reads a duration, of which 0 is one that nothing waits for.
 func parseGrace(text string) (time.Duration, error) {

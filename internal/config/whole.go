@@ -12,13 +12,14 @@ import (
 // listeners notes addresses that can not be listened on at the same time.
 func (l *loader) listeners() {
 	s := &l.config.Server
-	if s.Listen == "" && s.TLSListen == "" {
+	if s.Listen == "" && s.TLSListen == "" && !s.Cluster.Witness {
 		l.problems.add(l.place("listen"), "listen", "is off and so is tls.listen: clients could not connect")
 	}
 	taken := []struct{ name, address string }{
 		{"listen", s.Listen},
 		{"tls.listen", s.TLSListen},
 		{"admin.listen", s.AdminListen},
+		{"cluster.listen", s.Cluster.Listen},
 	}
 	for i, a := range taken {
 		for _, b := range taken[:i] {
