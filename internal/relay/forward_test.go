@@ -88,7 +88,9 @@ func TestBigBodies(t *testing.T) {
 // A handler that does not want the body answers at once.
 func TestAnswerBeforeTheBody(t *testing.T) {
 	run(t, 2, nil, func(c *cluster) {
-		c.handle = func(w http.ResponseWriter, r *http.Request) { http.Error(w, "too long", http.StatusRequestEntityTooLarge) }
+		c.handle = func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "too long", http.StatusRequestEntityTooLarge)
+		}
 		s := newSink()
 		o := c.forwardBody(c.t.Context(), s, "/", strings.NewReader(pattern(1<<20)), 1<<20)
 		o.wait(t, time.Second)

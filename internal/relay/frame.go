@@ -28,9 +28,9 @@ type flags uint8
 
 const (
 	fromServing flags = 1 << iota // the sender is the node that answers
-	head                          // the payload begins with the head of the answer
+	head                          // the payload begins with the head of the answer; an inquiry begins
 	flush                         // the client is to get it now
-	last                          // nothing follows; of an inquiry, that it is complete
+	last                          // nothing follows, of the body or of the list
 
 	allFlags = fromServing | head | flush | last
 )
@@ -42,7 +42,7 @@ type frame struct {
 	from    node.ID
 	number  uint64 // of the frame on its link
 	stream  uint64 // 0: it is about the link itself
-	part    uint32 // number of the frame on its stream, in its direction
+	part    uint32 // number of the frame on its stream, in its direction; or of an inquiry
 	payload []byte
 }
 
@@ -87,7 +87,7 @@ func parseFrame(b []byte) (frame, error) {
 func (f *frame) fits() bool {
 	n := len(f.payload)
 	ofStream := f.stream != 0 && f.part != 0
-	ofLink := f.stream == 0 && f.part == 0
+	ofLink := f.stream == 0 && (f.part == 0) == (f.kind == beat)
 	switch f.kind {
 	case request:
 		return ofStream && n > 0 && f.flags&^last == 0
@@ -102,9 +102,9 @@ func (f *frame) fits() bool {
 	case beat:
 		return ofLink && n == 0 && f.flags == 0
 	case inquiry:
-		return ofLink && n%inquirySize == 0 && f.flags&^last == 0
+		return ofLink && n%inquirySize == 0 && f.flags&^(head|last) == 0
 	case account:
-		return ofLink && n%accountSize == 0 && f.flags == 0
+		return ofLink && n%accountSize == 0 && f.flags&^last == 0
 	}
 	return false
 }

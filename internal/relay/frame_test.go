@@ -34,8 +34,8 @@ func seeds(f *testing.F) {
 		{kind: reset, stream: 1, part: 3, payload: []byte{byte(lost)}},
 		{kind: leave, stream: 1, part: 3},
 		{kind: beat},
-		{kind: inquiry, flags: last, payload: appendInquiry(nil, key{1, true})},
-		{kind: account, payload: appendAccount(nil, key{1, false}, 7)},
+		{kind: inquiry, flags: head | last, part: 1, payload: appendInquiry(nil, key{1, true})},
+		{kind: account, flags: last, part: 1, payload: appendAccount(nil, key{1, false}, 7)},
 	} {
 		s.from, s.number = someID, 1
 		f.Add(s.append(nil))

@@ -34,8 +34,11 @@ type link struct {
 	got      uint64    // number of the last frame that came
 	heard    time.Time // when that was
 	idle     time.Time // since when there are no streams
+	unsure   bool      // frames were lost, and no account has come since
 	inquired time.Time // when an inquiry was sent last
-	unsure   bool      // another is due
+	inquiry  uint32    // the number of that
+	gapSince bool      // frames were lost after it
+	complete bool      // no frame was lost since the peer's inquiry began
 }
 
 // add makes room for a stream. It is false if there is one with that key, or
@@ -103,7 +106,9 @@ func (l *link) receive(f frame) {
 	l.mu.Lock()
 	gap := f.number != l.got+1
 	l.got, l.heard = f.number, now
-	l.unsure = l.unsure || gap
+	if gap {
+		l.unsure, l.gapSince, l.complete = true, true, false
+	}
 	s := l.streams[f.key()]
 	l.mu.Unlock()
 	if gap {
@@ -128,14 +133,16 @@ func (l *link) receive(f frame) {
 }
 
 // inquire asks the peer what it has sent, because frames of it were lost. It
-// does so once in a beat at most.
+// does so once in a beat at most, and until it has been answered.
 func (l *link) inquire(now time.Time) {
 	l.mu.Lock()
 	if !l.unsure || now.Sub(l.inquired) < beatEvery {
 		l.mu.Unlock()
 		return
 	}
-	l.unsure, l.inquired = false, now
+	l.inquired, l.gapSince = now, false
+	l.inquiry++
+	f := frame{kind: inquiry, flags: head, part: l.inquiry}
 	var list []byte
 	for k := range l.streams {
 		list = appendInquiry(list, k)
@@ -143,15 +150,19 @@ func (l *link) inquire(now time.Time) {
 	l.mu.Unlock()
 	l.out.Lock()
 	defer l.out.Unlock()
-	for len(list) > maxEntries*inquirySize {
-		_ = l.sendLocked(frame{kind: inquiry, payload: list[:maxEntries*inquirySize]}, nil, nil)
-		list = list[maxEntries*inquirySize:]
+	for ; len(list) > maxEntries*inquirySize; list = list[maxEntries*inquirySize:] {
+		f.payload = list[:maxEntries*inquirySize]
+		_ = l.sendLocked(f, nil, nil)
+		f.flags = 0
 	}
-	_ = l.sendLocked(frame{kind: inquiry, flags: last, payload: list}, nil, nil)
+	f.payload = list
+	f.flags |= last
+	_ = l.sendLocked(f, nil, nil)
 }
 
 // answer ends what the peer takes for a stream and is none any more, and says
-// how many frames were sent on each that there is.
+// how many frames were sent on each that there is. An inquiry of which a part
+// was lost will come again.
 func (l *link) answer(f frame) {
 	for entry := range slices.Chunk(f.payload, inquirySize) {
 		k := readEntry(entry)
@@ -162,18 +173,30 @@ func (l *link) answer(f frame) {
 			l.resetUnknown(k)
 		}
 	}
-	if f.flags&last == 0 {
-		return
+	l.mu.Lock()
+	l.complete = l.complete || f.flags&head != 0
+	complete := l.complete
+	l.mu.Unlock()
+	if f.flags&last != 0 && complete {
+		l.account(f.part)
 	}
+}
+
+// account answers an inquiry of that number.
+func (l *link) account(number uint32) {
 	streams := l.all()
 	l.out.Lock()
 	defer l.out.Unlock()
-	for some := range slices.Chunk(streams, maxEntries) {
-		var list []byte
-		for _, s := range some {
-			list = appendAccount(list, s.key, s.sent)
+	for f := (frame{kind: account, part: number}); f.flags&last == 0; {
+		n := min(len(streams), maxEntries)
+		f.payload = nil
+		for _, s := range streams[:n] {
+			f.payload = appendAccount(f.payload, s.key, s.sent)
 		}
-		_ = l.sendLocked(frame{kind: account, payload: list}, nil, nil)
+		if streams = streams[n:]; len(streams) == 0 {
+			f.flags = last
+		}
+		_ = l.sendLocked(f, nil, nil)
 	}
 }
 
@@ -191,6 +214,11 @@ func (l *link) compare(f frame) {
 		case s.got != sent:
 			s.abort(lost)
 		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f.flags&last != 0 && f.part == l.inquiry && !l.gapSince {
+		l.unsure = false
 	}
 }
 
