@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -41,7 +40,7 @@ type Client struct {
 	signed  string          // user_data; empty unless signed in
 	frames  []history.Frame // but for counted events
 	next    int             // of frames, the first that was not awaited
-	closes  []int           // codes with which connections ended; 0 for none
+	closes  []int           // codes with which connections ended or were refused; 0 for none
 	changed chan struct{}   // closed and replaced when something has changed
 }
 
@@ -93,11 +92,11 @@ func (cl *Client) run() {
 	defer close(cl.done)
 	at := slices.Index(cl.c.Nodes, cl.options.Node)
 	for tries := 1; ; tries++ {
-		if cl.connect(cl.c.Nodes[at]) == nil {
+		switch connected, code := cl.connect(cl.c.Nodes[at]); {
+		case connected && cl.options.Once, protocol.CloseCode(code).Action() == protocol.DoNotReconnect:
+			return
+		case connected:
 			tries = 0
-			if cl.options.Once {
-				return
-			}
 		}
 		for at = (at + 1) % len(cl.c.Nodes); cl.c.Nodes[at].Witness; at = (at + 1) % len(cl.c.Nodes) {
 			continue
@@ -117,15 +116,15 @@ func (cl *Client) run() {
 	}
 }
 
-// connect connects to a node and stays until the connection ends. It returns an
-// error if there was no connection.
-func (cl *Client) connect(n *Node) error {
+// connect connects to a node and stays until the connection ends. It returns
+// whether there was one, and the code with which it ended or was refused.
+func (cl *Client) connect(n *Node) (connected bool, code int) {
 	ctx, cancel := context.WithTimeout(cl.ended, dialTimeout)
 	defer cancel()
 	dialer := ws.Dialer{Timeout: dialTimeout, ReadBufferSize: 1024, WriteBufferSize: 1024}
 	conn, early, _, err := dialer.Dial(ctx, "ws://"+n.Addr+"/app/"+cmp.Or(cl.options.Key, Key)+"?protocol=7")
 	if err != nil {
-		return err
+		return false, 0
 	}
 	defer conn.Close()
 	in := io.Reader(conn)
@@ -134,29 +133,26 @@ func (cl *Client) connect(n *Node) error {
 	}
 	conn.SetReadDeadline(time.Now().Add(dialTimeout))
 	text, code, err := cl.read(conn, in)
-	if err != nil {
-		cl.note(func() { cl.closes = append(cl.closes, code) })
-		return err
-	}
 	id := establishedID(text)
-	if id == "" {
-		cl.note(func() { cl.frames = append(cl.frames, history.New(false).Open("", "", "").Receive(text)) })
-		return errors.New("not established")
+	if err == nil && id == "" {
+		_, code, err = cl.read(conn, in) // the first was an error that explains the code
 	}
 	conn.SetReadDeadline(time.Time{})
-	if !cl.begin(conn, n, id) {
-		return errors.New("closed")
+	if err != nil || id == "" || !cl.begin(conn, n, id) {
+		cl.note(func() { cl.closes = append(cl.closes, code) })
+		return false, code
 	}
-	for err == nil {
-		if text, code, err = cl.read(conn, in); err == nil {
-			cl.receive(text)
+	for {
+		text, code, err := cl.read(conn, in)
+		if err != nil {
+			cl.note(func() {
+				cl.socket.Close()
+				cl.conn, cl.socket, cl.closes = nil, nil, append(cl.closes, code)
+			})
+			return true, code
 		}
+		cl.receive(text)
 	}
-	cl.note(func() {
-		cl.socket.Close()
-		cl.conn, cl.socket, cl.closes = nil, nil, append(cl.closes, code)
-	})
-	return nil
 }
 
 // establishedID returns the socket id if the message is that of a new

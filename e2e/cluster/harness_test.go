@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"net/http"
 	"slices"
 	"testing"
+	"time"
 )
 
 // TestOneNode: a node that is alone settles too. It is also the test of
@@ -60,4 +62,29 @@ func TestLeavesNothing(t *testing.T) {
 	if i := slices.IndexFunc(names, func(name string) bool { return name == n.prefix+"hub" || name == n.name(1) }); i >= 0 {
 		t.Errorf("%s is left", names[i])
 	}
+}
+
+// TestJumpClock: the clock of a node is another one after it, and its own
+// alone.
+func TestJumpClock(t *testing.T) {
+	t.Parallel()
+	c := Start(t, Options{})
+	n := c.Nodes[0]
+	n.JumpClock(time.Hour)
+	for _, want := range []time.Duration{time.Hour, -time.Hour} {
+		n.JumpClock(want)
+		resp, err := http.Get("http://" + n.AdminAddr + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		date, err := http.ParseTime(resp.Header.Get("Date"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if off := time.Until(date) - want; off.Abs() > time.Minute {
+			t.Errorf("after a jump by %v the node's clock is off by %v", want, time.Until(date))
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
 }

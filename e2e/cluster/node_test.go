@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,6 +38,7 @@ type Node struct {
 	log    output
 	disk   string // where a disk of its own is mounted; empty without
 	state  state
+	clock  atomic.Int64 // how much its clock is ahead, as a time.Duration
 	// recovered ends what may be lost because of a fault; nil if there is none.
 	recovered func()
 }
@@ -86,6 +88,7 @@ func (n *Node) newBackend(id, key, secret string) (*backend.Client, *http.Transp
 		AppID: id, Key: key, Secret: secret, Host: n.Addr, Insecure: true,
 		HTTPClient: &http.Client{Transport: transport, Timeout: 2 * service.Patience},
 		Retries:    -1,
+		Now:        func() time.Time { return time.Now().Add(time.Duration(n.clock.Load())) },
 	})
 	return b, transport, err
 }

@@ -149,8 +149,8 @@ func (cl *Client) SocketID() string {
 	return ""
 }
 
-// Closes returns the codes with which the client's connections have ended; 0
-// for those that just broke.
+// Closes returns the codes with which the client's connections have ended or
+// were refused; 0 for those that just broke.
 func (cl *Client) Closes() []int {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()

@@ -28,7 +28,7 @@ func Main(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "belfry")
 	args := []string{"build", "-o", binary}
-	if race {
+	if Race {
 		args = append(args, "-race")
 	}
 	build := exec.Command("go", append(args, "github.com/belfryhq/belfry/cmd/belfry")...)

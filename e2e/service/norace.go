@@ -2,5 +2,5 @@
 
 package service
 
-// race reports whether the race detector is in the tests.
-const race = false
+// Race reports whether the race detector is in the tests.
+const Race = false

@@ -2,4 +2,4 @@
 
 package service
 
-const race = true
+const Race = true

@@ -211,6 +211,26 @@ func (h *History) Sockets() []*Socket {
 	return open
 }
 
+// All returns all sockets, in the order in which they were opened.
+func (h *History) All() []*Socket {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.sockets)
+}
+
+// Transitions returns how often sockets were told that a member came or went.
+func (h *History) Transitions() int {
+	n := 0
+	for _, s := range h.All() {
+		s.mu.Lock()
+		for _, sub := range s.all {
+			n += len(sub.changes)
+		}
+		s.mu.Unlock()
+	}
+	return n
+}
+
 // sorted returns the elements of a set.
 func sorted(set map[string]bool) []string {
 	list := make([]string, 0, len(set))

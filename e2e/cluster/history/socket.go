@@ -20,6 +20,7 @@ type Socket struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	closed bool
+	end    Moment                   // when it was closed
 	subs   map[string]*Subscription // the latest of each channel
 	all    []*Subscription
 	faults []string
@@ -64,7 +65,14 @@ func (s *Socket) String() string { return fmt.Sprintf("%s@%s(%s)", s.Client, s.N
 func (s *Socket) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
+	s.closed, s.end = true, s.h.Now()
+}
+
+// Ended returns when the socket was closed; ok is false while it is open.
+func (s *Socket) Ended() (at Moment, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.end, s.closed
 }
 
 // Subscribe says that the client is about to ask for a channel; on presence
@@ -341,4 +349,17 @@ func (s *Socket) Wants(channel string) bool {
 	defer s.mu.Unlock()
 	sub := s.subs[channel]
 	return !s.closed && sub != nil && !sub.leaving
+}
+
+// Pending returns a channel to which the socket's subscription has not
+// succeeded yet, empty if there is none.
+func (s *Socket) Pending() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for channel, sub := range s.subs {
+		if !sub.joined && !sub.leaving {
+			return channel
+		}
+	}
+	return ""
 }

@@ -87,6 +87,9 @@ func TestSettled(t *testing.T) {
 	if got := append(st.Unsettled(), st.Faults()...); len(got) > 0 {
 		t.Errorf("Unsettled() and Faults() = %q, want none", got)
 	}
+	if _, ended := gone.Ended(); !ended || st.Transitions() != 1 || len(st.All()) != 5 {
+		t.Errorf("Ended() = %t, Transitions() = %d, %d sockets, want true, 1 and 5", ended, st.Transitions(), len(st.All()))
+	}
 	truth := st.Truth()
 	if got, want := truth.Users(room), []string{"ann", "bob"}; !slices.Equal(got, want) {
 		t.Errorf("Users() = %q, want %q", got, want)
