@@ -21,7 +21,7 @@ const (
 // meanwhile: what they trigger reaches the clients that are still here.
 func (s *Server) drain() {
 	s.hub.Drain()
-	s.webhooks.Drain()
+	s.roster.Drain()
 	n := s.loops.Sockets()
 	window := min(time.Duration(s.drainOver.Load()), time.Duration(n)*drainEach)
 	s.log.Info("draining", "connections", n, "over", window)

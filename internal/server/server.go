@@ -107,6 +107,8 @@ type Server struct {
 	metrics  *prometheus.Registry
 	state    state
 	webhooks *webhook.Sender
+	cluster  cluster
+	limits   httpapi.Limits
 	attempts *admission.Limiter
 
 	drainOver atomic.Int64 // Config.DrainTimeout, as it is now

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/roster/local"
 	"github.com/belfryhq/belfry/internal/webhook"
 )
 
@@ -25,6 +27,9 @@ type Webhooks struct {
 	AllowedNetworks []netip.Prefix
 }
 
+// defaultGrace is that of Webhooks.Grace.
+const defaultGrace = 3 * time.Second
+
 // openWebhooks begins to deliver what is queued, and to hear what happens.
 func (s *Server) openWebhooks(registry *apps.Registry) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
@@ -34,13 +39,17 @@ func (s *Server) openWebhooks(registry *apps.Registry) error {
 	if err != nil {
 		return err
 	}
+	s.roster = local.New(local.Config{
+		Grace:       cmp.Or(c.Grace, defaultGrace),
+		TellOnClose: c.VacateOnStop,
+		Registerer:  s.metrics,
+	})
 	s.webhooks, err = webhook.New(ctx, webhook.Config{
 		Apps:            registry,
 		Engine:          s.state.engine,
+		Roster:          s.roster,
 		Node:            name,
 		Gate:            s.loops,
-		Grace:           c.Grace,
-		VacateOnStop:    c.VacateOnStop,
 		BatchInterval:   c.BatchInterval,
 		Timeout:         c.Timeout,
 		RetryFirst:      c.RetryFirst,
@@ -54,5 +63,9 @@ func (s *Server) openWebhooks(registry *apps.Registry) error {
 		return err
 	}
 	s.onStop("webhooks", s.webhooks.Stop)
+	if err := s.roster.Start(ctx, s.webhooks); err != nil {
+		return err
+	}
+	s.onStop("roster", s.roster.Close) // before webhooks, which it may tell something
 	return nil
 }

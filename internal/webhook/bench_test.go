@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/roster/local"
 )
 
 // cpu is the processor time that this process has used.
@@ -67,7 +68,7 @@ func BenchmarkObserve(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			app := newApp("1", tt.hooks...)
 			gate := &benchGate{}
-			s, err := New(b.Context(), Config{Apps: registry(b, app), Engine: openEngine(b, b.TempDir()), Transport: tt.transport, Gate: gate})
+			s, err := New(b.Context(), Config{Apps: registry(b, app), Engine: openEngine(b, b.TempDir()), Roster: local.New(local.Config{}), Transport: tt.transport, Gate: gate})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -90,7 +91,7 @@ func BenchmarkObserve(b *testing.B) {
 				s.Observe(app, n)
 				under += time.Since(start)
 			}
-			for pending, _ := s.recorder.counts(); pending > 0; pending, _ = s.recorder.counts() {
+			for s.recorder.pending() > 0 {
 				time.Sleep(time.Millisecond)
 			}
 			for tt.transport == (taker{}) && s.totals().busy > 0 {

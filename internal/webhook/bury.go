@@ -33,11 +33,14 @@ func (e *endpoint) giveUp(r *request, now time.Time) {
 // them.
 func (e *endpoint) bury(b *burial, items []item) bool {
 	s := e.all.sender
+	if e.now.ctx.Err() != nil || s.fence.shut() != nil {
+		return false // others may do so
+	}
 	for _, it := range items {
 		b.events = append(b.events, *it.event)
 	}
-	if err := s.queue.bury(e.all.ctx, b); err != nil {
-		if e.all.ctx.Err() == nil {
+	if err := s.queue.bury(e.now.ctx, b); err != nil {
+		if e.now.ctx.Err() == nil {
 			s.log.Error("events of a webhook can not be put aside; trying again", "app", e.to.app, "endpoint", e.to.endpoint, "err", err)
 		}
 		return false
@@ -80,10 +83,10 @@ func (e *endpoint) sweep(now time.Time, reason buryReason) {
 
 // deadline is when an event that waits is given up if its endpoint is down. It
 // begins with the event, or when this process took it over.
-func (e *endpoint) deadline(ev *event) time.Time {
-	at := time.UnixMilli(ev.at)
-	if at.Before(e.all.started) {
-		at = e.all.started
+func (e *endpoint) deadline(it item) time.Time {
+	at := time.UnixMilli(it.event.at)
+	if since := it.of.from.since; at.Before(since) {
+		at = since
 	}
 	return at.Add(e.all.sender.cfg.RetryWindow)
 }
@@ -96,7 +99,7 @@ func (e *endpoint) overdue(now time.Time) ([]item, *lane) {
 	}
 	for _, l := range e.lanes {
 		n := 0
-		for n < len(l.items) && n < buryEvents && !now.Before(e.deadline(l.items[n].event)) {
+		for n < len(l.items) && n < buryEvents && !now.Before(e.deadline(l.items[n])) {
 			n++
 		}
 		if n > 0 {
@@ -127,7 +130,7 @@ func (e *endpoint) sweepWait(now time.Time) time.Duration {
 	}
 	for _, l := range e.lanes {
 		if len(l.items) > 0 {
-			wait = min(wait, e.deadline(l.items[0].event).Sub(now))
+			wait = min(wait, e.deadline(l.items[0]).Sub(now))
 		}
 	}
 	if e.retries.Len() > 0 {

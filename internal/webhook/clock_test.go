@@ -14,6 +14,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/roster/local"
 )
 
 // roundTrip is a transport that hands requests to receivers by their hosts,
@@ -162,7 +163,7 @@ func TestAnotherMemberTakesThePlace(t *testing.T) {
 }
 
 func TestWithoutDamping(t *testing.T) {
-	onBench(t, Config{Grace: -1}, apps.Webhook{}, func(b *bench) {
+	onBench(t, Config{Roster: alone{}}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", nil)
 		for range 2 {
 			b.tell(hub.ChannelOccupied, "news")
@@ -175,10 +176,10 @@ func TestWithoutDamping(t *testing.T) {
 func TestDrainingNodeReportsNoEmptyChannels(t *testing.T) {
 	for name, report := range map[string]bool{"forgotten": false, "reported": true} {
 		t.Run(name, func(t *testing.T) {
-			onBench(t, Config{VacateOnStop: report}, apps.Webhook{}, func(b *bench) {
+			onBench(t, Config{Roster: alone{cfg: local.Config{Grace: 3 * time.Second, TellOnClose: report}}}, apps.Webhook{}, func(b *bench) {
 				r := b.receiver("a", nil)
 				b.tell(hub.ChannelOccupied, "news")
-				b.Drain()
+				b.cfg.Roster.Drain()
 				b.tell(hub.ChannelVacated, "news")
 				pass(time.Minute)
 				b.want(r, "channel_occupied news")

@@ -52,7 +52,7 @@ func TestFullDiskHoldsTheNodeBack(t *testing.T) {
 	if g.held.Load() != 1 {
 		t.Error("the node is not held back")
 	}
-	if pending, _ := s.recorder.counts(); pending != events {
+	if pending := s.recorder.pending(); pending != events {
 		t.Errorf("%d events wait, want all", pending)
 	}
 	if err := os.Remove(ballast); err != nil {

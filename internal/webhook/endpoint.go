@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"errors"
 	"sync"
 	"time"
 
@@ -23,20 +22,19 @@ type endpoint struct {
 	wake chan struct{}
 	done chan outcome // of attempts; has room for all
 
-	mu          sync.Mutex
-	running     bool // the goroutine
-	changed     bool // the app has, since the goroutine looked
-	behind      bool // there are records in the queue from cursor on
-	cursor      uint64
-	last        uint64    // the highest number that was accepted here
-	queued      int64     // bytes of events in the queue, about
-	window      int64     // bytes in memory
-	incoming    []*stored // that the goroutine has not seen
-	outstanding []*stored // in memory or just done, in order
-	dirty       bool      // the remover will look at outstanding
-	health      health
+	mu       sync.Mutex
+	running  bool // the goroutine
+	changed  bool // the app has, since the goroutine looked
+	term     *term
+	sources  []*source
+	queued   int64     // bytes of events in the queues, about
+	window   int64     // bytes in memory
+	incoming []*stored // that the goroutine has not seen
+	dirty    bool      // the remover will look at the sources
+	health   health
 
 	// Owned by the goroutine.
+	now      *term            // of what follows
 	lanes    map[string]*lane // by channel; those with events
 	ready    lanes            // that are not busy
 	retries  retries
@@ -49,6 +47,7 @@ type endpoint struct {
 // A stored record is one that is in the queue and in memory.
 type stored struct {
 	seq     uint64
+	from    *source
 	bytes   int
 	at      int64 // of its first event
 	events  []event
@@ -58,11 +57,11 @@ type stored struct {
 
 func newEndpoint(es *endpoints, to address) *endpoint {
 	return &endpoint{
-		all:   es,
-		to:    to,
-		wake:  make(chan struct{}, 1),
-		done:  make(chan outcome, es.sender.cfg.Concurrency),
-		lanes: make(map[string]*lane),
+		all:  es,
+		to:   to,
+		wake: make(chan struct{}, 1),
+		done: make(chan outcome, es.sender.cfg.Concurrency),
+		term: es.term.Load(),
 	}
 }
 
@@ -72,31 +71,26 @@ func (e *endpoint) roomLocked(bytes int) bool {
 		e.window+int64(bytes) <= endpointWindow && e.all.window.Load()+int64(bytes) <= maxWindow
 }
 
-// takeLocked takes a record into memory. e.mu is held.
-func (e *endpoint) takeLocked(seq uint64, r *record) {
-	s := &stored{seq: seq, bytes: r.bytes, at: r.events[0].at, events: r.events, left: len(r.events)}
-	e.window += int64(r.bytes)
-	e.all.window.Add(int64(r.bytes))
-	e.incoming = append(e.incoming, s)
-	e.outstanding = append(e.outstanding, s)
-}
-
 // run is the endpoint's goroutine. It ends when there is nothing to deliver.
 func (e *endpoint) run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		e.refill()
-		e.admit()
-		wait := e.start(time.Now())
-		if e.idle() {
-			return
+		wait, open := forever, e.all.sender.fence.shut()
+		if open == nil {
+			e.refill()
+			e.admit()
+			wait = e.start(time.Now())
+			if e.idle() {
+				return
+			}
 		}
 		timer.Reset(wait)
 		select {
 		case o := <-e.done:
 			e.settle(o)
 			e.settleMore()
+		case <-open:
 		case <-e.wake:
 		case <-timer.C:
 		case <-e.all.quit:
@@ -136,69 +130,22 @@ func (e *endpoint) idle() bool {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.behind || len(e.incoming) > 0 {
+	if e.behindLocked() || len(e.incoming) > 0 {
 		return false
 	}
 	e.running = false
 	return true
 }
 
-// refill loads records from the queue while there is room.
-func (e *endpoint) refill() {
-	if !e.engineAt.IsZero() && time.Now().Before(e.engineAt) {
-		return
-	}
-	e.engineAt = time.Time{}
-	for {
-		e.mu.Lock()
-		want, from, last := e.behind && e.roomLocked(recordBytes), e.cursor, e.last
-		e.mu.Unlock()
-		if !want {
-			return
-		}
-		seq, r, err := e.all.sender.queue.next(e.all.ctx, e.to, from)
-		if !e.loaded(seq, r, last, err) {
-			return
-		}
-	}
-}
-
-// loaded takes what the queue has answered, and reports whether to go on. Last
-// is what e.last was before it was asked.
-func (e *endpoint) loaded(seq uint64, r *record, last uint64, err error) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	switch {
-	case err == nil:
-		e.cursor = seq + 1
-		e.takeLocked(seq, r)
-	case errors.Is(err, errRecord):
-		e.all.sender.metrics.lost(lostUnreadable, 1)
-		e.all.sender.log.Error("a record of the webhook queue can not be read and is left out", "app", e.to.app, "endpoint", e.to.endpoint, "seq", seq)
-		e.cursor = seq + 1
-		e.outstanding = append(e.outstanding, &stored{seq: seq})
-		e.all.remover.addLocked(e)
-	case errors.Is(err, errEmpty):
-		if e.last != last {
-			return true // something came while we asked
-		}
-		e.cursor = max(e.cursor, last+1)
-		e.behind = false
-	default:
-		if e.all.ctx.Err() == nil {
-			e.all.sender.log.Warn("the queue of webhooks can not be read; trying again", "err", err)
-		}
-		e.engineAt = time.Now().Add(engineAgain)
-		return false
-	}
-	return true
-}
-
-// admit puts the events of new records into the lanes of their channels.
+// admit puts the events of new records into the lanes of their channels. When
+// a term has begun, those of the last one are gone.
 func (e *endpoint) admit() {
 	e.mu.Lock()
 	fresh := e.incoming
 	e.incoming = nil
+	if e.now != e.term {
+		e.now, e.lanes, e.ready, e.retries = e.term, make(map[string]*lane), lanes{}, retries{}
+	}
 	e.mu.Unlock()
 	for _, s := range fresh {
 		for i := range s.events {
@@ -208,7 +155,7 @@ func (e *endpoint) admit() {
 				l = &lane{channel: item.event.channel}
 				e.lanes[l.channel] = l
 			}
-			l.items = append(l.items, item)
+			l.insert(item)
 			if !l.busy && len(l.items) == 1 {
 				e.ready.push(l)
 			} else if !l.busy {
@@ -257,7 +204,7 @@ func (e *endpoint) start(now time.Time) time.Duration {
 	if overflow {
 		e.spill()
 	}
-	for e.inflight < e.limit() {
+	for e.inflight < e.limit() && e.all.sender.fence.shut() == nil {
 		r := e.next(now, hook)
 		if r == nil {
 			break
@@ -275,7 +222,7 @@ func (e *endpoint) start(now time.Time) time.Duration {
 func (e *endpoint) hungry() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.behind && e.engineAt.IsZero() && e.roomLocked(recordBytes)
+	return e.behindLocked() && e.engineAt.IsZero() && e.roomLocked(recordBytes)
 }
 
 // limit is how many requests may be under way: one while nobody knows whether
@@ -325,11 +272,14 @@ func (e *endpoint) wait(now time.Time, hook *apps.Webhook) time.Duration {
 // settle takes the outcome of an attempt.
 func (e *endpoint) settle(o outcome) {
 	e.inflight--
-	if o.err != nil && e.all.attempts.Err() != nil {
-		return // it was ended because the node stops
+	r := o.request
+	if o.err != nil && r.term.attempts.Err() != nil {
+		return // it was ended because the node stops, or was given up
 	}
 	e.all.sender.metrics.attempted(o)
-	r := o.request
+	if r.term != e.now {
+		return
+	}
 	r.attempts++
 	now := time.Now()
 	if o.err == nil {
@@ -408,6 +358,9 @@ func (e *endpoint) forget(items []item) {
 	defer e.mu.Unlock()
 	finished := false
 	for _, it := range items {
+		if it.of.from.dropped {
+			continue
+		}
 		e.queued = max(e.queued-int64(it.event.size()), 0)
 		if it.of.left--; it.of.left == 0 {
 			finished = true

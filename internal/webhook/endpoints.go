@@ -14,56 +14,94 @@ const maxWindow = 64 << 20
 
 // endpoints are those that have, or had, something to deliver.
 type endpoints struct {
-	sender  *Sender
-	started time.Time    // what was in the queue then was taken over
-	window  atomic.Int64 // bytes in memory
+	sender *Sender
+	window atomic.Int64 // bytes in memory
+	term   atomic.Pointer[term]
 
 	mu       sync.Mutex
 	all      map[address]*endpoint
 	stopping bool
 
-	ctx      context.Context // of everything that talks to the queue
+	ctx     context.Context // of everything that talks to the queue
+	cancel  context.CancelFunc
+	quit    chan struct{} // closed when no new attempt is to start
+	running sync.WaitGroup
+	remover *remover
+}
+
+// A term is the time from a start, or from when the others have given the node
+// up, until they do so again or the process ends. What is in memory is of one
+// term.
+type term struct {
+	owner    owner     // of the queue that is published to
+	began    time.Time // what was in queues then was taken over
+	ctx      context.Context
 	cancel   context.CancelFunc
 	attempts context.Context // of requests
 	abandon  context.CancelFunc
-	quit     chan struct{} // closed when no new attempt is to start
-	running  sync.WaitGroup
-	remover  *remover
 }
 
-func newEndpoints(s *Sender) *endpoints {
+func newTerm(ctx context.Context, by owner) *term {
+	t := &term{owner: by, began: time.Now()}
+	t.ctx, t.cancel = context.WithCancel(ctx)
+	t.attempts, t.abandon = context.WithCancel(t.ctx)
+	return t
+}
+
+// newEndpoints returns none, of an owner's first term.
+func newEndpoints(s *Sender, by owner) *endpoints {
 	es := &endpoints{
-		sender:  s,
-		started: time.Now(),
-		all:     make(map[address]*endpoint),
-		quit:    make(chan struct{}),
+		sender: s,
+		all:    make(map[address]*endpoint),
+		quit:   make(chan struct{}),
 	}
 	es.ctx, es.cancel = context.WithCancel(context.Background())
-	es.attempts, es.abandon = context.WithCancel(es.ctx)
+	es.term.Store(newTerm(es.ctx, by))
 	es.remover = newRemover(es)
 	return es
 }
 
-// resume takes over what another process left in the queue.
+// resume delivers what an earlier process of the same owner has left.
 func (es *endpoints) resume(ctx context.Context) error {
-	left, err := es.sender.queue.backlog(ctx)
+	t := es.term.Load()
+	left, err := es.sender.queue.backlog(ctx, t.owner)
 	if err != nil {
 		return err
 	}
-	records := 0
-	for to, b := range left {
-		e := es.endpoint(to)
-		e.mu.Lock()
-		e.behind, e.last = true, 0
-		e.queued = b.bytes
-		es.runLocked(e)
-		e.mu.Unlock()
-		records += b.records
-	}
-	if records > 0 {
+	if records := es.take(t, t.owner, left, t.began); records > 0 {
 		es.sender.log.Info("delivering webhooks that were left in the queue", "records", records, "endpoints", len(left))
 	}
 	return nil
+}
+
+// take delivers what is in the queue of an owner, unless the term is over, and
+// returns how many records that is. It can be told again of what there is.
+func (es *endpoints) take(t *term, of owner, left map[address]backlog, since time.Time) (records int) {
+	for to, b := range left {
+		e := es.endpoint(to)
+		e.mu.Lock()
+		if e.term == t {
+			records += b.records
+			e.beginLocked(of, b, since)
+			es.runLocked(e)
+		}
+		e.mu.Unlock()
+	}
+	return records
+}
+
+// depose drops all that is in memory, and begins a term.
+func (es *endpoints) depose(t *term) {
+	es.mu.Lock()
+	old := es.term.Swap(t)
+	es.mu.Unlock()
+	old.cancel()
+	for _, e := range es.list() {
+		e.mu.Lock()
+		e.resetLocked(t)
+		e.mu.Unlock()
+		signal(e.wake)
+	}
 }
 
 // endpoint returns the endpoint of an address, which it makes on first use.
@@ -89,23 +127,29 @@ func (es *endpoints) list() []*endpoint {
 	return list
 }
 
-// accepted hands over a record that the queue has stored.
-func (es *endpoints) accepted(to address, r *record, seq uint64) {
+// accepted hands over a record that the queue has stored, and reports whether
+// it is still this node's to deliver.
+func (es *endpoints) accepted(to address, r *record, seq uint64) bool {
 	e := es.endpoint(to)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if seq < e.cursor {
-		return // it is here already: the first answer to it was lost
+	if e.term != r.term || es.term.Load() != r.term {
+		return false
+	}
+	s := e.sourceLocked(r.term.owner, r.term.began)
+	if seq < s.cursor {
+		return true // it is here already: the first answer to it was lost
 	}
 	e.queued += int64(r.bytes)
-	e.last = max(e.last, seq)
-	if e.behind || !e.roomLocked(r.bytes) {
-		e.behind = true
+	s.last = max(s.last, seq)
+	if e.behindLocked() || !e.roomLocked(r.bytes) {
+		s.behind = true
 	} else {
-		e.cursor = seq + 1
-		e.takeLocked(seq, r)
+		s.cursor = seq + 1
+		e.takeLocked(s, seq, r)
 	}
 	es.runLocked(e)
+	return true
 }
 
 // runLocked makes sure that the endpoint's goroutine runs and looks at what
@@ -147,7 +191,7 @@ func (es *endpoints) stop(ctx context.Context) error {
 	es.stopping = true
 	es.mu.Unlock()
 	close(es.quit)
-	abandon := time.AfterFunc(stopPatience, es.abandon)
+	abandon := time.AfterFunc(stopPatience, func() { es.term.Load().abandon() })
 	defer abandon.Stop()
 	ended := make(chan struct{})
 	go func() {

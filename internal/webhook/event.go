@@ -15,6 +15,7 @@ type event struct {
 	at      int64 // when it happened or was replayed, in Unix milliseconds
 	channel string
 	body    []byte // a JSON object as it stands in requests
+	decided bool   // by the roster, and not in any queue yet
 }
 
 // eventSize is about what an event takes in memory beside its texts.
@@ -25,7 +26,7 @@ func (e *event) size() int { return len(e.body) + len(e.channel) + eventSize }
 // An eventID is the same for every attempt to deliver an event, also by
 // another process. No two events of an endpoint have the same.
 type eventID struct {
-	origin string // random, of the process that observed the event
+	origin string // random, of the process that observed the event, or of the log that decided it
 	number uint64 // of the event there
 }
 

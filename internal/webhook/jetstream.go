@@ -15,7 +15,7 @@ import (
 )
 
 // The names of the streams, and their subjects. Those of the queue go on with
-// the node, the app and the endpoint, the others with the app and the endpoint.
+// the owner, the app and the endpoint, the others with the app and the endpoint.
 const (
 	queueStream   = "belfry-webhooks"
 	queueSubjects = "belfry.webhooks.queue."
@@ -34,11 +34,11 @@ const (
 
 // A jetQueue is a queue in JetStream.
 type jetQueue struct {
-	engine *engine.Engine
-	js     jetstream.JetStream
-	queue  jetstream.Stream
-	graves jetstream.Stream
-	prefix string // of the subjects of this node's queue
+	engine  *engine.Engine
+	js      jetstream.JetStream
+	queue   jetstream.Stream
+	graves  jetstream.Stream
+	heirsOf jetstream.KeyValue // nil unless in a cluster
 }
 
 var _ queue = (*jetQueue)(nil)
@@ -50,16 +50,15 @@ func openQueue(ctx context.Context, cfg Config) (*jetQueue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("webhook: %w", err)
 	}
-	q := &jetQueue{engine: e, js: js, prefix: queueSubjects + escape(cfg.Node) + "."}
+	q := &jetQueue{engine: e, js: js}
 	maxBytes, maxBuried := cfg.MaxBytes, cfg.MaxBuried
 	if e.Storage() == jetstream.MemoryStorage {
 		maxBytes, maxBuried = min(maxBytes, 64<<20), min(maxBuried, 16<<20)
 	}
-	q.queue, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	q.queue, err = e.Stream(ctx, jetstream.StreamConfig{
 		Name:        queueStream,
 		Description: "events on their way to webhooks",
 		Subjects:    []string{queueSubjects + ">"},
-		Storage:     e.Storage(),
 		Retention:   jetstream.LimitsPolicy, // records are removed by their number, in any order
 		Discard:     jetstream.DiscardNew,   // so that a full queue is refused and not forgotten
 		MaxBytes:    maxBytes,
@@ -68,11 +67,10 @@ func openQueue(ctx context.Context, cfg Config) (*jetQueue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("webhook: queue: %w", err)
 	}
-	q.graves, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	q.graves, err = e.Stream(ctx, jetstream.StreamConfig{
 		Name:        buryStream,
 		Description: "events for webhooks that were given up",
 		Subjects:    []string{burySubjects + ">"},
-		Storage:     e.Storage(),
 		Discard:     jetstream.DiscardOld,
 		MaxBytes:    maxBuried,
 		MaxAge:      buriedFor,
@@ -80,8 +78,16 @@ func openQueue(ctx context.Context, cfg Config) (*jetQueue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("webhook: store of what was given up: %w", err)
 	}
+	if cfg.Clustered {
+		if q.heirsOf, err = e.Bucket(ctx, jetstream.KeyValueConfig{Bucket: heirsBucket, Description: "who has taken over whose queue", History: 1}); err != nil {
+			return nil, fmt.Errorf("webhook: heirs: %w", err)
+		}
+	}
 	return q, nil
 }
+
+// prefix is what the subjects of an owner's queue begin with.
+func (o owner) prefix() string { return queueSubjects + string(o) + "." }
 
 // subject is the end of the subjects of an address.
 func (a address) subject() string { return escape(a.app) + "." + escape(a.endpoint) }
@@ -134,11 +140,11 @@ func parseSubject(subject, prefix string) (address, bool) {
 	return address{a, e}, found && ok1 && ok2
 }
 
-func (q *jetQueue) publish(to address, r *record) (ack, error) {
+func (q *jetQueue) publish(of owner, to address, r *record) (ack, error) {
 	if err := q.engine.Writable(); err != nil {
 		return nil, err
 	}
-	m := nats.NewMsg(q.prefix + to.subject())
+	m := nats.NewMsg(of.prefix() + to.subject())
 	m.Data = encodeRecord(r)
 	m.Header.Set(jetstream.MsgIDHeader, r.id)
 	future, err := q.js.PublishMsgAsync(m)
@@ -161,8 +167,8 @@ func (a jetAck) wait(ctx context.Context) (uint64, error) {
 	}
 }
 
-func (q *jetQueue) next(ctx context.Context, to address, from uint64) (uint64, *record, error) {
-	m, err := q.queue.GetMsg(ctx, from, jetstream.WithGetMsgSubject(q.prefix+to.subject()))
+func (q *jetQueue) next(ctx context.Context, of owner, to address, from uint64) (uint64, *record, error) {
+	m, err := q.queue.GetMsg(ctx, from, jetstream.WithGetMsgSubject(of.prefix()+to.subject()))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return 0, nil, errEmpty
 	}
@@ -188,12 +194,12 @@ func deleteMsg(ctx context.Context, stream jetstream.Stream, seq uint64) error {
 	return err
 }
 
-func (q *jetQueue) removeThrough(ctx context.Context, to address, seq uint64) error {
-	return q.queue.Purge(ctx, jetstream.WithPurgeSubject(q.prefix+to.subject()), jetstream.WithPurgeSequence(seq+1))
+func (q *jetQueue) removeThrough(ctx context.Context, of owner, to address, seq uint64) error {
+	return q.queue.Purge(ctx, jetstream.WithPurgeSubject(of.prefix()+to.subject()), jetstream.WithPurgeSequence(seq+1))
 }
 
-func (q *jetQueue) backlog(ctx context.Context) (map[address]backlog, error) {
-	info, err := q.queue.Info(ctx, jetstream.WithSubjectFilter(q.prefix+">"))
+func (q *jetQueue) backlog(ctx context.Context, of owner) (map[address]backlog, error) {
+	info, err := q.queue.Info(ctx, jetstream.WithSubjectFilter(of.prefix()+">"))
 	if err != nil {
 		return nil, fmt.Errorf("webhook: read the queue: %w", err)
 	}
@@ -203,7 +209,7 @@ func (q *jetQueue) backlog(ctx context.Context) (map[address]backlog, error) {
 	}
 	all := make(map[address]backlog)
 	for subject, n := range info.State.Subjects {
-		if a, ok := parseSubject(subject, q.prefix); ok {
+		if a, ok := parseSubject(subject, of.prefix()); ok {
 			all[a] = backlog{int(n), int64(n) * each}
 		}
 	}

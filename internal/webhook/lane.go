@@ -28,6 +28,16 @@ type lane struct {
 	busy    bool
 }
 
+// insert puts an item where it belongs: at the end, but for what comes from a
+// queue that was taken over.
+func (l *lane) insert(it item) {
+	i := len(l.items)
+	for i > 0 && inOrder(it, l.items[i-1]) < 0 {
+		i--
+	}
+	l.items = slices.Insert(l.items, i, it)
+}
+
 // lanes are those that can go, in the order in which they could.
 type lanes struct {
 	list   []*lane
@@ -90,7 +100,7 @@ func (e *endpoint) form(now time.Time, hook *apps.Webhook) *request {
 	if hook.Batch {
 		n = cfg.BatchEvents
 	}
-	r := &request{formed: now, until: now.Add(cfg.RetryWindow)}
+	r := &request{term: e.now, formed: now, until: now.Add(cfg.RetryWindow)}
 	r.items, r.lanes = e.ready.take(n, cfg.BatchBytes)
 	r.body = body(now, r.items)
 	return r

@@ -16,12 +16,14 @@ type memQueue struct {
 	records map[uint64]stowed
 	ids     map[string]uint64
 	graves  map[uint64][]byte
+	heir    map[owner]heir
 	refuse  error // of publish
 	unheard int   // this many records are stored, but their answers lost
 	broken  error // of everything else
 }
 
 type stowed struct {
+	of   owner
 	to   address
 	text []byte
 }
@@ -29,7 +31,7 @@ type stowed struct {
 var errDown = errors.New("the queue is down")
 
 func newMemQueue() *memQueue {
-	return &memQueue{records: map[uint64]stowed{}, ids: map[string]uint64{}, graves: map[uint64][]byte{}}
+	return &memQueue{records: map[uint64]stowed{}, ids: map[string]uint64{}, graves: map[uint64][]byte{}, heir: map[owner]heir{}}
 }
 
 type memAck struct {
@@ -39,7 +41,7 @@ type memAck struct {
 
 func (a memAck) wait(context.Context) (uint64, error) { return a.seq, a.err }
 
-func (q *memQueue) publish(to address, r *record) (ack, error) {
+func (q *memQueue) publish(of owner, to address, r *record) (ack, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.refuse != nil {
@@ -50,7 +52,7 @@ func (q *memQueue) publish(to address, r *record) (ack, error) {
 	}
 	q.seq++
 	q.ids[r.id] = q.seq
-	q.records[q.seq] = stowed{to, encodeRecord(r)}
+	q.records[q.seq] = stowed{of, to, encodeRecord(r)}
 	if q.unheard > 0 {
 		q.unheard--
 		return memAck{err: errDown}, nil
@@ -58,14 +60,14 @@ func (q *memQueue) publish(to address, r *record) (ack, error) {
 	return memAck{seq: q.seq}, nil
 }
 
-func (q *memQueue) next(_ context.Context, to address, from uint64) (uint64, *record, error) {
+func (q *memQueue) next(_ context.Context, of owner, to address, from uint64) (uint64, *record, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.broken != nil {
 		return 0, nil, q.broken
 	}
 	for _, seq := range slices.Sorted(maps.Keys(q.records)) {
-		if s := q.records[seq]; seq >= from && s.to == to {
+		if s := q.records[seq]; seq >= from && s.of == of && s.to == to {
 			r, err := decodeRecord(s.text)
 			return seq, r, err
 		}
@@ -80,22 +82,74 @@ func (q *memQueue) remove(_ context.Context, seq uint64) error {
 	return q.broken
 }
 
-func (q *memQueue) removeThrough(_ context.Context, to address, last uint64) error {
+func (q *memQueue) removeThrough(_ context.Context, of owner, to address, last uint64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	maps.DeleteFunc(q.records, func(seq uint64, s stowed) bool { return seq <= last && s.to == to })
+	maps.DeleteFunc(q.records, func(seq uint64, s stowed) bool { return seq <= last && s.of == of && s.to == to })
 	return q.broken
 }
 
-func (q *memQueue) backlog(context.Context) (map[address]backlog, error) {
+func (q *memQueue) backlog(_ context.Context, of owner) (map[address]backlog, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	all := map[address]backlog{}
 	for _, s := range q.records {
+		if s.of != of {
+			continue
+		}
 		b := all[s.to]
 		all[s.to] = backlog{b.records + 1, b.bytes + int64(len(s.text))}
 	}
 	return all, nil
+}
+
+func (q *memQueue) owners(context.Context) ([]owner, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := map[owner]bool{}
+	for _, s := range q.records {
+		all[s.of] = true
+	}
+	return slices.Collect(maps.Keys(all)), q.broken
+}
+
+func (q *memQueue) scan(_ context.Context, of owner, each func(address, *record)) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, seq := range slices.Sorted(maps.Keys(q.records)) {
+		if s := q.records[seq]; s.of == of {
+			r, err := decodeRecord(s.text)
+			if err != nil {
+				return err
+			}
+			each(s.to, r)
+		}
+	}
+	return q.broken
+}
+
+func (q *memQueue) heirs(context.Context) (map[owner]heir, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return maps.Clone(q.heir), q.broken
+}
+
+func (q *memQueue) inherit(_ context.Context, dead, by owner, after uint64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.heir[dead].revision != after {
+		return errTaken
+	}
+	q.seq++
+	q.heir[dead] = heir{by, q.seq}
+	return q.broken
+}
+
+func (q *memQueue) disinherit(_ context.Context, dead owner) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.heir, dead)
+	return q.broken
 }
 
 func (q *memQueue) bury(_ context.Context, b *burial) error {

@@ -20,7 +20,7 @@ type metrics struct {
 	events    *prometheus.CounterVec
 	created   [len(kinds)]prometheus.Counter
 	queued    prometheus.Counter
-	damped    prometheus.Counter
+	takeovers prometheus.Counter
 	refused   prometheus.Counter
 	held      prometheus.Gauge
 	delivered prometheus.Counter
@@ -42,9 +42,9 @@ func newMetrics() *metrics {
 			Name: "belfry_webhook_queued_total",
 			Help: "Events that the engine has taken; no crash loses them.",
 		}),
-		damped: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "belfry_webhook_damped_total",
-			Help: "Channels and members that were gone for so short that it was no news.",
+		takeovers: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_webhook_takeovers_total",
+			Help: "Queues of other nodes that this one has taken over.",
 		}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "belfry_webhook_queue_refusals_total",
@@ -127,11 +127,11 @@ func (m *metrics) register(reg prometheus.Registerer, s *Sender) {
 	gauge := func(name, help string, value func(totals) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(s.totals()) })
 	}
-	reg.MustRegister(m.events, m.queued, m.damped, m.refused, m.held, m.delivered, m.attempts, m.duration, m.inflight, m.burials, m.losses, m.replayed,
+	reg.MustRegister(m.events, m.queued, m.takeovers, m.refused, m.held, m.delivered, m.attempts, m.duration, m.inflight, m.burials, m.losses, m.replayed,
 		gauge("belfry_webhook_unqueued_events", "Events that the engine has not taken yet; a crash would lose them.",
 			func(t totals) float64 { return float64(t.pending) }),
-		gauge("belfry_webhook_waiting", "Channels and members that are gone and may come back before it is news.",
-			func(t totals) float64 { return float64(t.waiting) }),
+		gauge("belfry_webhook_untold_decisions", "Decisions about channels and members that are this node's to tell and that the engine does not have.",
+			func(t totals) float64 { return float64(t.untold) }),
 		gauge("belfry_webhook_queued_bytes", "Bytes in the queue, about.",
 			func(t totals) float64 { return float64(t.queued) }),
 		gauge("belfry_webhook_queued_records", "Records in the queue that are in memory too.",
@@ -147,19 +147,21 @@ func (m *metrics) register(reg prometheus.Registerer, s *Sender) {
 
 // totals are sums over all endpoints.
 type totals struct {
-	pending, waiting, records, busy, down int
-	queued                                int64
-	oldest                                time.Duration
+	pending, untold, records, busy, down int
+	queued                               int64
+	oldest                               time.Duration
 }
 
 func (s *Sender) totals() totals {
 	var t totals
 	now := time.Now()
-	t.pending, t.waiting = s.recorder.counts()
+	t.pending, t.untold = s.recorder.pending(), s.ledger.untold()
 	for _, e := range s.endpoints.list() {
 		e.mu.Lock()
 		t.queued += e.queued
-		t.records += len(e.outstanding)
+		for _, from := range e.sources {
+			t.records += len(from.outstanding)
+		}
 		if e.running {
 			t.busy++
 		}
@@ -176,17 +178,24 @@ func (s *Sender) totals() totals {
 
 // oldestLocked returns when the oldest event happened that is not settled.
 // e.mu is held.
-func (e *endpoint) oldestLocked() (time.Time, bool) {
-	for _, s := range e.outstanding {
-		if s.left > 0 {
-			return time.UnixMilli(s.at), true
+func (e *endpoint) oldestLocked() (oldest time.Time, ok bool) {
+	for _, from := range e.sources {
+		for _, s := range from.outstanding {
+			if s.left == 0 {
+				continue
+			}
+			if at := time.UnixMilli(s.at); !ok || at.Before(oldest) {
+				oldest, ok = at, true
+			}
+			break
 		}
 	}
-	return time.Time{}, false
+	return oldest, ok
 }
 
-func (r *recorder) counts() (pending, waiting int) {
+// pending is how many events the queue has not acknowledged.
+func (r *recorder) pending() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.events, len(r.grace.waiting)
+	return r.events
 }

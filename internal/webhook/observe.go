@@ -5,37 +5,36 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/roster"
 )
 
 var _ hub.Observer = (*Sender)(nil)
 
-// Observe takes news from the hub. It does nothing for apps without webhooks,
-// and little for news that no endpoint wants.
+// states are the events that the roster decides, of channels and of members.
+const (
+	channelStates = apps.ChannelOccupied | apps.ChannelVacated
+	memberStates  = apps.MemberAdded | apps.MemberRemoved
+)
+
+// Observe takes news from the hub, which are those of this node's own clients.
+// It does nothing for apps without webhooks, and little for news that no
+// endpoint wants.
 func (s *Sender) Observe(app *apps.App, n hub.News) {
-	if len(app.Webhooks) == 0 {
+	if len(app.Webhooks) == 0 && s.changes.Load() == 0 {
 		return
 	}
-	r := s.recorder
 	switch n.Kind {
 	case hub.ChannelOccupied, hub.ChannelVacated:
-		if wanted(app, apps.ChannelOccupied|apps.ChannelVacated, n.Channel) {
-			r.turn(app, place{app.ID, n.Channel, "", false}, n, n.Kind == hub.ChannelVacated)
-		}
+		s.set(app, roster.Subject{App: app.ID, Channel: n.Channel}, n.Kind == hub.ChannelOccupied)
 	case hub.MemberAdded, hub.MemberRemoved:
-		if wanted(app, apps.MemberAdded|apps.MemberRemoved, n.Channel) {
-			r.turn(app, place{app.ID, n.Channel, n.UserID, true}, n, n.Kind == hub.MemberRemoved)
-		}
+		s.set(app, roster.Subject{App: app.ID, Channel: n.Channel, User: n.UserID, Member: true}, n.Kind == hub.MemberAdded)
 	case hub.CacheMiss, hub.CacheFilled:
 		if wanted(app, apps.CacheMiss, n.Channel) {
-			r.cache(app, n)
+			s.recorder.cache(app, n)
 		}
 	default:
 		if wanted(app, kinds[n.Kind].set, n.Channel) {
-			now := time.Now()
-			e := newEvent(n, now)
-			r.mu.Lock()
-			r.emitLocked(app, n.Kind, e)
-			r.mu.Unlock()
+			s.recorder.emit(app, n)
 		}
 	}
 }
@@ -49,62 +48,116 @@ func wanted(app *apps.App, events apps.WebhookEvents, channel string) bool {
 	return false
 }
 
-// turn is a change of a state that is damped: a channel has become empty or a
-// member absent, which may not last, or the opposite.
-func (r *recorder) turn(app *apps.App, p place, n hub.News, gone bool) {
-	now := time.Now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case gone && r.grace.delay > 0:
-		if r.grace.begin(p, n.Kind, now) {
-			signal(r.waits)
+// wantedOf reports whether the app has an endpoint that is told of a subject.
+func wantedOf(app *apps.App, subject roster.Subject) bool {
+	if subject.Member {
+		return wanted(app, memberStates, subject.Channel)
+	}
+	return wanted(app, channelStates, subject.Channel)
+}
+
+// set tells the roster of a subject that holds on this node from now on, or
+// not any more. What begins is told while somebody wants to know; what ends
+// also afterwards, since it may have begun before.
+func (s *Sender) set(app *apps.App, subject roster.Subject, present bool) {
+	changed := false
+	if s.changes.Load() > 0 {
+		if _, changed = s.changed.Load(app.ID); changed {
+			app = s.cfg.Apps.ByID(app.ID) // the hub may not know it yet
 		}
-	case !gone && r.grace.cancel(p):
-		r.sender.metrics.damped.Inc()
-	default:
-		r.emitLocked(app, n.Kind, newEvent(n, now))
+	}
+	if app != nil && wantedOf(app, subject) || changed && !present {
+		s.cfg.Roster.Set(subject, present, false)
 	}
 }
 
-// missEvery is how long a channel's second cache miss is no news, unless there
-// was a cached event in between.
-const missEvery = 5 * time.Second
+// appChanged makes a change of an app true for its endpoints.
+func (s *Sender) appChanged(c apps.Change) {
+	if c.Old != nil {
+		if states(c.Old) || c.New != nil && states(c.New) {
+			if _, known := s.changed.LoadOrStore(c.Old.ID, nil); !known {
+				s.changes.Add(1)
+			}
+		}
+		s.recorder.forget(c.Old.ID)
+	}
+	if c.Old != nil && c.New != nil && states(c.New) && s.cfg.Holdings != nil {
+		s.cfg.Holdings(c.New.ID, func(subject roster.Subject) {
+			if wantedOf(c.New, subject) && !wantedOf(c.Old, subject) {
+				s.cfg.Roster.Set(subject, true, true)
+			}
+		})
+	}
+	if c.Old != nil {
+		s.endpoints.appChanged(c.Old.ID)
+	} else {
+		s.endpoints.appChanged(c.New.ID)
+	}
+}
+
+// states reports whether an endpoint of the app is told of channels or members.
+func states(app *apps.App) bool {
+	for i := range app.Webhooks {
+		if app.Webhooks[i].Events&(channelStates|memberStates) != 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // cache is a cache miss, or the end of it.
 func (r *recorder) cache(app *apps.App, n hub.News) {
 	now := time.Now()
-	p := place{app: app.ID, channel: n.Channel}
+	p := place{app.ID, n.Channel}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n.Kind == hub.CacheFilled {
 		r.misses.cancel(p)
 		return
 	}
-	if r.misses.has(p) {
-		return
+	news, first := r.misses.begin(p, now)
+	if first {
+		signal(r.missed)
 	}
-	if r.misses.begin(p, n.Kind, now) {
-		signal(r.waits)
+	if news {
+		r.emitLocked(app, n.Kind, newEvent(n, now))
 	}
-	r.emitLocked(app, n.Kind, newEvent(n, now))
 }
 
-// emitLocked puts an event into the outboxes of the endpoints that want it.
-// r.mu is held.
+// emit puts what was observed here into the outboxes.
+func (r *recorder) emit(app *apps.App, n hub.News) {
+	e := newEvent(n, time.Now())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.emitLocked(app, n.Kind, e)
+}
+
+// emitLocked puts an event of this node's own into the outboxes of the
+// endpoints that want it. r.mu is held.
 func (r *recorder) emitLocked(app *apps.App, kind hub.NewsKind, e event) {
 	r.numbers++
 	e.id = eventID{r.origin, r.numbers}
+	r.spreadLocked(app, kind, e)
+}
+
+// spreadLocked puts an event into the outboxes of the endpoints that want it,
+// but for those whose queue has it already, and returns how many there are.
+// r.mu is held.
+func (r *recorder) spreadLocked(app *apps.App, kind hub.NewsKind, e event) int {
 	if e.size() > maxEvent {
 		r.sender.metrics.lost(lostTooLarge, 1)
 		r.sender.log.Error("event is too large for a webhook and was dropped", "app", app.ID, "channel", e.channel, "bytes", len(e.body))
-		return
+		return 0
 	}
+	n := 0
 	boxes := r.boxesLocked(app)
 	for i := range app.Webhooks {
-		if app.Webhooks[i].Wants(kinds[kind].set, e.channel) {
-			r.putLocked(boxes[i], e)
-			r.sender.metrics.created[kind].Inc()
+		if !app.Webhooks[i].Wants(kinds[kind].set, e.channel) || e.decided && r.queued.has(boxes[i].to, e.id) {
+			continue
 		}
+		r.putLocked(boxes[i], e)
+		r.sender.metrics.created[kind].Inc()
+		n++
 	}
+	return n
 }

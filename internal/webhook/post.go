@@ -65,7 +65,7 @@ func (e *endpoint) attempt(r *request, app *apps.App, hook *apps.Webhook) {
 	s := e.all.sender
 	s.metrics.inflight.Inc()
 	go func() {
-		o := post(e.all.attempts, s.cfg, hook, r.body, r.header(hook))
+		o := post(r.term.attempts, s.cfg, hook, r.body, r.header(hook))
 		s.metrics.inflight.Dec()
 		o.request = r
 		e.done <- o // has room

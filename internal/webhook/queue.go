@@ -9,12 +9,17 @@ import (
 // are queued.
 type address struct{ app, endpoint string }
 
+// An owner is whose queue a record is in, as it stands in subjects: an
+// incarnation, or the name of a node that is in no cluster.
+type owner string
+
 // A record is some events of one endpoint, which the queue keeps as one.
 type record struct {
 	id     string // by which the queue knows that it has it
 	events []event
 	bytes  int
 	landed chan struct{} // closed when the queue has it; nil if nobody waits
+	term   *term         // in which it was made
 }
 
 // A burial is some events that were given up.
@@ -45,26 +50,55 @@ const (
 var (
 	errRecord   = errors.New("webhook: a record is not as it was written")
 	errEmpty    = errors.New("webhook: nothing there")
+	errTaken    = errors.New("webhook: somebody else has taken the queue over")
 	errNotTaken = errors.New("webhook: the engine did not take all events")
 )
 
 // A queue keeps records until they are removed. All of its methods are safe
-// for concurrent use, and records of one address stay in the order in which
-// they were published.
+// for concurrent use, and records of one owner and address stay in the order in
+// which they were published. Numbers are those of all records together.
 type queue interface {
 	// publish starts to store a record, which must not be changed any more.
 	// Publishing the same record again stores it once.
-	publish(address, *record) (ack, error)
+	publish(owner, address, *record) (ack, error)
 	// next returns the first record of an address whose number is from or
 	// more, or errEmpty. With errRecord there is a number, but no record.
-	next(ctx context.Context, to address, from uint64) (uint64, *record, error)
+	next(ctx context.Context, of owner, to address, from uint64) (uint64, *record, error)
 	// remove forgets one record, and removeThrough all records of an address
 	// up to a number. That there is none is no error.
 	remove(ctx context.Context, seq uint64) error
-	removeThrough(ctx context.Context, to address, seq uint64) error
+	removeThrough(ctx context.Context, of owner, to address, seq uint64) error
 	// backlog returns how much is stored for each address.
-	backlog(ctx context.Context) (map[address]backlog, error)
+	backlog(ctx context.Context, of owner) (map[address]backlog, error)
 
+	estates
+	graveyard
+}
+
+// Estates are the queues of owners that are gone, and who has taken them over.
+type estates interface {
+	// owners returns those who have records, in no order.
+	owners(context.Context) ([]owner, error)
+	// scan calls each for the records of an owner, in order; if there are very
+	// many in the stream, only for those among the last.
+	scan(ctx context.Context, of owner, each func(address, *record)) error
+	// heirs returns who has taken over whose queue.
+	heirs(context.Context) (map[owner]heir, error)
+	// inherit notes that one owner has taken over the queue of another, unless
+	// there was a change after the revision of an heir: then it is errTaken.
+	inherit(ctx context.Context, dead, by owner, after uint64) error
+	// disinherit forgets who has taken over an owner's queue.
+	disinherit(ctx context.Context, dead owner) error
+}
+
+// An heir is who has taken over a queue. The zero value is nobody.
+type heir struct {
+	owner    owner
+	revision uint64
+}
+
+// A graveyard keeps what was given up.
+type graveyard interface {
 	bury(context.Context, *burial) error
 	// buried calls each for what was buried after a number, in order, until
 	// it returns false. Empty fields of the address stand for all.

@@ -38,26 +38,31 @@ type recorder struct {
 
 	mu       sync.Mutex
 	apps     map[string]*boxes
-	ready    []*outbox // with events and nothing under way
-	going    []*outbox // those of them that are published now
-	began    time.Time // to be
-	grace    grace
-	misses   grace  // channels whose cache miss was news
-	numbers  uint64 // of events
+	busy     map[*outbox]bool // with events, or a record under way
+	ready    []*outbox        // with events and nothing under way
+	going    []*outbox        // those of them that are published now
+	began    time.Time        // to be
+	term     *term
+	misses   misses
+	queued   decided       // what the queues have that were taken over
+	queuedAt time.Time     // when the last was
+	adopting int           // queues; nothing is published meanwhile
+	adopted  chan struct{} // closed when there are none any more
+	numbers  uint64        // of events
 	records  uint64
 	events   int // that the queue has not acknowledged
 	bytes    int
 	held     bool // the gate
-	draining bool
+	leaving  bool // nothing that is decided is told any more
 	stopping bool
 
 	wake    chan struct{} // there is something ready, or nothing any more
-	waits   chan struct{} // the first of something waits
+	missed  chan struct{} // the first miss is remembered
 	flights chan flight
 	flying  atomic.Int32 // records in flights
 	trouble atomic.Bool  // the last one was refused
 
-	quit   chan struct{} // closed to end damp
+	quit   chan struct{} // closed to end expireMisses
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
@@ -73,19 +78,20 @@ type outbox struct {
 	to     address
 	events []event
 	bytes  int
-	busy   bool      // ready, or a record is under way
 	record *record   // under way, or to be tried again
 	replay []*record // that go before events
 }
 
 // A flight is a record on its way into the queue.
 type flight struct {
-	box *outbox
-	ack ack
-	err error // it did not even start
+	box    *outbox
+	record *record
+	ack    ack
+	err    error // it did not even start
 }
 
-func newRecorder(s *Sender) *recorder {
+// newRecorder returns one that publishes for the owner of t.
+func newRecorder(s *Sender, t *term) *recorder {
 	var origin [6]byte
 	rand.Read(origin[:]) // never fails
 	ctx, cancel := context.WithCancel(context.Background())
@@ -93,15 +99,15 @@ func newRecorder(s *Sender) *recorder {
 		sender:  s,
 		origin:  hex.EncodeToString(origin[:]),
 		apps:    make(map[string]*boxes),
-		grace:   grace{delay: s.cfg.Grace},
-		misses:  grace{delay: missEvery},
+		busy:    make(map[*outbox]bool),
+		term:    t,
 		wake:    make(chan struct{}, 1),
-		waits:   make(chan struct{}, 1),
+		missed:  make(chan struct{}, 1),
 		flights: make(chan flight, maxFlights),
 		quit:    make(chan struct{}),
 		cancel:  cancel,
 	}
-	r.done.Go(r.damp)
+	r.done.Go(r.expireMisses)
 	r.done.Go(func() { r.publish(ctx) })
 	r.done.Go(func() { r.collect(ctx) })
 	return r
@@ -173,8 +179,8 @@ func (r *recorder) pendLocked(b *outbox, events, bytes int) {
 		r.sender.metrics.held.Set(1)
 		r.sender.log.Warn("webhooks wait for the engine; the node takes no new work meanwhile", "events", r.events)
 	}
-	if !b.busy {
-		b.busy = true
+	if !r.busy[b] {
+		r.busy[b] = true
 		r.ready = append(r.ready, b)
 		signal(r.wake)
 	}
@@ -207,16 +213,20 @@ func signal(c chan<- struct{}) {
 }
 
 // cutLocked returns the next record of an outbox: the one that was not taken,
-// or a new one. r.mu is held.
+// a new one, or nil if what was there has been taken back. r.mu is held.
 func (r *recorder) cutLocked(b *outbox) *record {
 	if b.record != nil {
 		return b.record
+	}
+	if len(b.replay) == 0 && len(b.events) == 0 {
+		delete(r.busy, b)
+		return nil
 	}
 	r.records++
 	id := r.origin + "." + strconv.FormatUint(r.records, 10)
 	if len(b.replay) > 0 {
 		b.record, b.replay = b.replay[0], b.replay[1:]
-		b.record.id = id
+		b.record.id, b.record.term = id, r.term
 		return b.record
 	}
 	n, bytes := 0, 0
@@ -224,7 +234,7 @@ func (r *recorder) cutLocked(b *outbox) *record {
 		bytes += b.events[n].size()
 		n++
 	}
-	b.record = &record{id: id, events: b.events[:n:n], bytes: bytes}
+	b.record = &record{id: id, events: b.events[:n:n], bytes: bytes, term: r.term}
 	b.events = b.events[n:]
 	b.bytes -= bytes
 	if len(b.events) == 0 {
@@ -248,13 +258,39 @@ func (r *recorder) publish(ctx context.Context) {
 		if r.trouble.Load() {
 			pause(ctx, publishAgain)
 		}
+		r.awaitLeave(ctx)
 		r.mu.Lock()
 		rec := r.cutLocked(b)
 		r.mu.Unlock()
-		f := flight{box: b}
-		f.ack, f.err = r.sender.queue.publish(b.to, rec)
+		if rec == nil || ctx.Err() != nil {
+			continue
+		}
+		f := flight{box: b, record: rec}
+		f.ack, f.err = r.sender.queue.publish(rec.term.owner, b.to, rec)
 		r.flying.Add(1)
 		r.flights <- f // collect ends only after this goroutine
+	}
+}
+
+// awaitLeave waits while nothing is to be published: because others may do
+// this node's work, or because it is not known what those have queued whose
+// work it does. Its own events wait too, since they would have no order.
+func (r *recorder) awaitLeave(ctx context.Context) {
+	for {
+		wait := r.sender.fence.shut()
+		if wait == nil {
+			r.mu.Lock()
+			wait = r.adopted
+			r.mu.Unlock()
+		}
+		if wait == nil {
+			return
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -315,7 +351,7 @@ func (r *recorder) collect(ctx context.Context) {
 		case err == nil && troubled:
 			r.sender.log.Info("the engine takes events of webhooks again")
 		}
-		r.landed(f.box, seq, err)
+		r.landed(f, seq, err)
 		r.flying.Add(-1)
 	}
 }
@@ -334,44 +370,52 @@ func pause(ctx context.Context, d time.Duration) {
 
 // landed makes what became of a record known, and lets the next one of its
 // endpoint follow.
-func (r *recorder) landed(b *outbox, seq uint64, err error) {
-	if err == nil {
-		r.sender.metrics.queued.Add(float64(len(b.record.events)))
-		r.sender.endpoints.accepted(b.to, b.record, seq)
+func (r *recorder) landed(f flight, seq uint64, err error) {
+	if err == nil && r.sender.endpoints.accepted(f.box.to, f.record, seq) {
+		r.sender.metrics.queued.Add(float64(len(f.record.events)))
 	}
+	if r.settle(f, err) {
+		r.sender.ledger.settled(f.record.events)
+	}
+}
+
+// settle takes a record off the books that the queue has, and reports whether
+// it was still on them: what was under way when the node was given up is not.
+func (r *recorder) settle(f flight, err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err == nil {
+	b := f.box
+	taken := err == nil && b.record == f.record
+	if taken {
 		if b.record.landed != nil {
 			close(b.record.landed)
 		}
 		r.settledLocked(len(b.record.events), b.record.bytes)
 		b.record = nil
 	}
-	if b.record == nil && len(b.events) == 0 && len(b.replay) == 0 {
-		b.busy = false
-	} else if b.record != nil || len(b.replay) > 0 || len(b.events) >= recordEvents {
+	switch {
+	case b.record == nil && len(b.events) == 0 && len(b.replay) == 0:
+		delete(r.busy, b)
+	case b.record != nil || len(b.replay) > 0 || len(b.events) >= recordEvents:
 		r.going = append(r.going, b)
-	} else {
+	default:
 		r.ready = append(r.ready, b)
 	}
 	signal(r.wake)
+	return taken
 }
 
-// drain says that empty channels are no news any more.
-func (r *recorder) drain() {
+// leave leaves to others what is decided from here on.
+func (r *recorder) leave() {
 	r.mu.Lock()
-	r.draining = true
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	r.leaving = true
 }
 
 // stop brings everything into the queue, or gives up when ctx ends.
 func (r *recorder) stop(ctx context.Context) error {
-	if r.sender.cfg.VacateOnStop {
-		r.endWaits(time.Now(), true)
-	}
 	r.mu.Lock()
-	r.stopping, r.draining = true, true
+	r.stopping = true
 	r.mu.Unlock()
 	close(r.quit)
 	signal(r.wake)
@@ -391,6 +435,10 @@ func (r *recorder) stop(ctx context.Context) error {
 	defer r.mu.Unlock()
 	if r.held {
 		r.releaseLocked()
+	}
+	if r.sender.cfg.Clustered {
+		r.unpackLocked()
+		r.withdrawLocked(everyDecision) // others tell of it
 	}
 	if r.events > 0 {
 		r.sender.metrics.lost(lostAtStop, r.events)

@@ -89,38 +89,48 @@ func (r *remover) linger() {
 // clean removes the records of an endpoint that are finished: those that all
 // before them are too as one, and others one by one.
 func (r *remover) clean(e *endpoint) {
-	ctx := r.all.ctx
+	ctx, queue := r.all.ctx, r.all.sender.queue
 	e.mu.Lock()
 	e.dirty = false
-	n, through := 0, uint64(0)
-	for _, s := range e.outstanding {
-		if s.left > 0 {
-			break
+	sources := e.sources
+	e.mu.Unlock()
+	for _, s := range sources {
+		e.mu.Lock()
+		through, alone := s.finishedLocked()
+		e.mu.Unlock()
+		if through > 0 {
+			r.persist(ctx, func() error { return queue.removeThrough(ctx, s.owner, e.to, through) })
 		}
-		through = s.seq
+		for _, seq := range alone {
+			r.persist(ctx, func() error { return queue.remove(ctx, seq) })
+		}
+	}
+}
+
+// finishedLocked takes records off the books that are to be removed: all
+// through a number, unless that is zero, and others one by one. The endpoint's
+// lock is held.
+func (s *source) finishedLocked() (through uint64, alone []uint64) {
+	n := 0
+	for n < len(s.outstanding) && s.outstanding[n].left == 0 {
 		n++
 	}
-	single := n == 1 && !e.outstanding[0].removed
-	if e.outstanding = e.outstanding[n:]; len(e.outstanding) == 0 {
-		e.outstanding = nil
+	switch {
+	case n > 1:
+		through = s.outstanding[n-1].seq
+	case n == 1 && !s.outstanding[0].removed:
+		alone = append(alone, s.outstanding[0].seq)
 	}
-	var alone []uint64
-	for _, s := range e.outstanding {
-		if s.left == 0 && !s.removed {
-			s.removed = true
-			alone = append(alone, s.seq)
+	if s.outstanding = s.outstanding[n:]; len(s.outstanding) == 0 {
+		s.outstanding = nil
+	}
+	for _, one := range s.outstanding {
+		if one.left == 0 && !one.removed {
+			one.removed = true
+			alone = append(alone, one.seq)
 		}
 	}
-	e.mu.Unlock()
-	switch {
-	case single:
-		r.persist(ctx, func() error { return r.all.sender.queue.remove(ctx, through) })
-	case n > 1:
-		r.persist(ctx, func() error { return r.all.sender.queue.removeThrough(ctx, e.to, through) })
-	}
-	for _, seq := range alone {
-		r.persist(ctx, func() error { return r.all.sender.queue.remove(ctx, seq) })
-	}
+	return through, alone
 }
 
 // persist does something until it works, or the process ends: then it will be

@@ -13,6 +13,7 @@ import (
 // A request is some events on their way to an endpoint. Its body is the same
 // at every attempt.
 type request struct {
+	term      *term
 	items     []item
 	lanes     []*lane // that wait for it
 	body      []byte

@@ -18,6 +18,8 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/roster"
+	"github.com/belfryhq/belfry/internal/roster/local"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -67,7 +69,15 @@ func openEngine(t testing.TB, dir string) *engine.Engine {
 	return e
 }
 
-// start starts a sender until the test ends.
+// alone stands for a local roster that start makes, so that it is made where
+// the clock is.
+type alone struct {
+	roster.Roster
+	cfg local.Config
+}
+
+// start starts a sender until the test ends. Without a roster it is alone, and
+// what is gone may come back within three seconds.
 func start(t testing.TB, cfg Config) *Sender {
 	t.Helper()
 	if cfg.Engine == nil && cfg.queue == nil {
@@ -76,9 +86,20 @@ func start(t testing.TB, cfg Config) *Sender {
 	if cfg.AllowedNetworks == nil {
 		cfg.AllowedNetworks = loopback
 	}
+	switch r := cfg.Roster.(type) {
+	case nil:
+		cfg.Roster = local.New(local.Config{Grace: 3 * time.Second})
+	case alone:
+		cfg.Roster = local.New(r.cfg)
+	}
 	s, err := New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r, lone := cfg.Roster.(*local.Roster); lone {
+		if err := r.Start(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() { stop(t, s) })
 	return s
@@ -86,6 +107,9 @@ func start(t testing.TB, cfg Config) *Sender {
 
 func stop(t testing.TB, s *Sender) {
 	t.Helper()
+	if r, lone := s.cfg.Roster.(*local.Roster); lone {
+		r.Close(context.Background())
+	}
 	select {
 	case <-s.endpoints.quit:
 		return // it was stopped by the test

@@ -7,33 +7,48 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/roster"
 )
 
-// Config is what a sender needs. Apps and Engine are required. A zero
+// Config is what a sender needs. Apps, Engine and Roster are required. A zero
 // duration or number means the default of that name.
 type Config struct {
 	Apps   *apps.Registry
 	Engine *engine.Engine
-	// Node is the name of this node among those that share the engine, the
-	// same after a restart: each delivers what it has queued. It may be empty.
+	// Roster decides what is news of channels and members. The sender is its
+	// host: whoever makes both starts the roster with it, and closes it.
+	Roster roster.Roster
+	// Node is the name of this node among those that share the engine and are
+	// in no cluster, the same after a restart: each delivers what it has
+	// queued. It may be empty.
 	Node string
+	// Clustered makes the queue that of the roster's incarnation, which is
+	// known before it starts, and what another has left is delivered when the
+	// roster says so. What the node of that name has left from before it was
+	// in a cluster is taken over soon after the start.
+	Clustered bool
+	// Known reports whether the roster has that incarnation among the living,
+	// or among the dead whose adoption it will still tell to some node. The
+	// queue of one that is not known for a minute, and that nobody known has
+	// taken over, is taken over by the node that notices first. Nil: only when
+	// the roster says so.
+	Known func(node.ID) bool
+	// Holdings calls each for what holds on this node in the channels of an
+	// app: under the lock under which the observer hears news of it. It is
+	// asked when the app wants to know more than before; nil means nothing.
+	Holdings func(appID string, each func(roster.Subject))
 	// Gate makes the node wait while more news comes in than the engine
 	// takes. Nil means that it does not.
 	Gate Gate
-
-	// Grace is how long an empty channel, or an absent member, waits for
-	// somebody to come back before it is news. Negative means not at all.
-	Grace time.Duration
-	// VacateOnStop makes Stop report what is waiting for that; otherwise it
-	// is forgotten, because the clients of a node that stops come back
-	// elsewhere.
-	VacateOnStop bool
 
 	BatchInterval time.Duration // from the first event of a request to its sending
 	BatchEvents   int           // the most events of one request
@@ -67,7 +82,6 @@ type Config struct {
 // The defaults of Config. The schedule stays below five minutes because
 // receivers refuse requests whose time_ms is older than that.
 const (
-	DefaultGrace          = 3 * time.Second
 	DefaultBatchInterval  = 50 * time.Millisecond
 	DefaultBatchEvents    = 100
 	DefaultBatchBytes     = 256 << 10
@@ -84,7 +98,6 @@ const (
 
 // withDefaults returns c with no zero left.
 func (c Config) withDefaults() Config {
-	c.Grace = max(cmp.Or(c.Grace, DefaultGrace), 0)
 	c.BatchInterval = cmp.Or(c.BatchInterval, DefaultBatchInterval)
 	c.BatchEvents = cmp.Or(c.BatchEvents, DefaultBatchEvents)
 	c.BatchBytes = cmp.Or(c.BatchBytes, DefaultBatchBytes)
@@ -120,14 +133,30 @@ type Sender struct {
 	log       *slog.Logger
 	metrics   *metrics
 	queue     queue
+	fence     *fence
+	ledger    *ledger
 	recorder  *recorder
 	endpoints *endpoints
+	heritage  *heritage
+
+	changes atomic.Int64 // how many there are in changed
+	changed sync.Map     // ids of apps with other endpoints than when they came
 }
 
-// New starts a sender: what is in the queue is delivered from here on.
+// New starts a sender: what is in the queue of its node is delivered from here
+// on, or in a cluster what the roster says.
 func New(ctx context.Context, cfg Config) (*Sender, error) {
 	cfg = cfg.withDefaults()
-	s := &Sender{cfg: cfg, log: cfg.Log, metrics: newMetrics(), queue: cfg.queue}
+	by := owner(escape(cfg.Node))
+	if cfg.Clustered {
+		id := cfg.Roster.ID()
+		if !id.Valid() {
+			return nil, errors.New("webhook: the roster does not know the node's incarnation")
+		}
+		by = owner(id)
+	}
+	s := &Sender{cfg: cfg, log: cfg.Log, metrics: newMetrics(), queue: cfg.queue, fence: newFence(cfg.Roster.Current),
+		ledger: &ledger{told: cfg.Roster.Told}}
 	if s.queue == nil {
 		q, err := openQueue(ctx, cfg)
 		if err != nil {
@@ -135,33 +164,30 @@ func New(ctx context.Context, cfg Config) (*Sender, error) {
 		}
 		s.queue = q
 	}
-	s.endpoints = newEndpoints(s)
-	s.recorder = newRecorder(s)
+	s.endpoints = newEndpoints(s, by)
+	s.recorder = newRecorder(s, s.endpoints.term.Load())
+	s.heritage = newHeritage(s)
 	cfg.Apps.Watch(s.appChanged)
-	if err := s.endpoints.resume(ctx); err != nil {
-		return nil, errors.Join(err, s.Stop(ctx))
+	if !cfg.Clustered {
+		if err := s.endpoints.resume(ctx); err != nil {
+			return nil, errors.Join(err, s.Stop(ctx))
+		}
 	}
 	s.metrics.register(cfg.Registerer, s)
 	return s, nil
 }
 
-// appChanged makes a change of an app true for its endpoints.
-func (s *Sender) appChanged(c apps.Change) {
-	if c.Old != nil {
-		s.recorder.forget(c.Old.ID)
-	}
-	app := cmp.Or(c.New, c.Old)
-	if app != nil {
-		s.endpoints.appChanged(app.ID)
-	}
-}
-
-// Drain says that the node sends its clients elsewhere: that channels become
-// empty is no news from here on.
-func (s *Sender) Drain() { s.recorder.drain() }
-
 // Stop hands everything to the engine that it was told, lets requests that
 // are under way end, and returns. What is not delivered stays in the queue.
+//
+// The roster of a node that is alone is closed before, since it may decide
+// something then. That of a cluster is closed afterwards: when the node has
+// left, another one delivers its queue, and this one must not do so any more.
+// What is decided in between stays untold, and so goes to that other one too.
 func (s *Sender) Stop(ctx context.Context) error {
-	return errors.Join(s.recorder.stop(ctx), s.endpoints.stop(ctx))
+	s.recorder.leave()
+	s.heritage.stop()
+	err := errors.Join(s.recorder.stop(ctx), s.endpoints.stop(ctx))
+	s.fence.stop()
+	return err
 }

@@ -1,0 +1,149 @@
+package webhook
+
+import (
+	"errors"
+	"time"
+)
+
+// A source is one queue from which an endpoint gets records: this node's own,
+// or one that it has taken over. The endpoint's lock guards it.
+type source struct {
+	owner       owner
+	since       time.Time // nothing in it counts as older
+	behind      bool      // there are records in the queue from cursor on
+	cursor      uint64
+	last        uint64    // the highest number that was accepted here
+	head        *record   // was read, and waits for older ones of other sources
+	headSeq     uint64    // its number
+	outstanding []*stored // in memory or just done, in order
+	dropped     bool      // it is somebody else's
+}
+
+// sourceLocked returns the source of an owner, which it makes on first use.
+// e.mu is held.
+func (e *endpoint) sourceLocked(of owner, since time.Time) *source {
+	for _, s := range e.sources {
+		if s.owner == of {
+			return s
+		}
+	}
+	s := &source{owner: of, since: since}
+	e.sources = append(e.sources, s)
+	return s
+}
+
+// beginLocked makes the endpoint look into a queue: from its start, or for what
+// has come since it looked. e.mu is held.
+func (e *endpoint) beginLocked(of owner, b backlog, since time.Time) {
+	s := e.sourceLocked(of, since)
+	if s.cursor == 0 && !s.behind {
+		e.queued += b.bytes
+	}
+	s.behind = true
+}
+
+// behindLocked reports whether there is anything that is not in memory. e.mu is
+// held.
+func (e *endpoint) behindLocked() bool {
+	for _, s := range e.sources {
+		if s.behind {
+			return true
+		}
+	}
+	return false
+}
+
+// nextSourceLocked returns the source that is to be read next, or nil. Of
+// several it takes what was read in the order in which it was published, so
+// that what a node has left comes before what others add to it. e.mu is held.
+func (e *endpoint) nextSourceLocked() *source {
+	for e.roomLocked(recordBytes) {
+		var first *source
+		for _, s := range e.sources {
+			switch {
+			case s.behind && s.head == nil:
+				return s
+			case s.head != nil && (first == nil || s.headSeq < first.headSeq):
+				first = s
+			}
+		}
+		if first == nil {
+			return nil
+		}
+		e.takeLocked(first, first.headSeq, first.head)
+		first.head = nil
+	}
+	return nil
+}
+
+// takeLocked takes a record into memory. e.mu is held.
+func (e *endpoint) takeLocked(from *source, seq uint64, r *record) {
+	s := &stored{seq: seq, from: from, bytes: r.bytes, at: r.events[0].at, events: r.events, left: len(r.events)}
+	e.window += int64(r.bytes)
+	e.all.window.Add(int64(r.bytes))
+	e.incoming = append(e.incoming, s)
+	from.outstanding = append(from.outstanding, s)
+}
+
+// resetLocked forgets all that is in memory. e.mu is held.
+func (e *endpoint) resetLocked(t *term) {
+	for _, s := range e.sources {
+		s.dropped = true
+	}
+	e.all.window.Add(-e.window)
+	e.term, e.sources, e.incoming, e.queued, e.window = t, nil, nil, 0, 0
+}
+
+// refill loads records from the queue while there is room.
+func (e *endpoint) refill() {
+	if !e.engineAt.IsZero() && time.Now().Before(e.engineAt) {
+		return
+	}
+	e.engineAt = time.Time{}
+	for {
+		e.mu.Lock()
+		s := e.nextSourceLocked()
+		if s == nil {
+			e.mu.Unlock()
+			return
+		}
+		ctx, from, last := e.term.ctx, s.cursor, s.last
+		e.mu.Unlock()
+		seq, r, err := e.all.sender.queue.next(ctx, s.owner, e.to, from)
+		if !e.loaded(s, seq, r, last, err) {
+			return
+		}
+	}
+}
+
+// loaded takes what the queue has answered, and reports whether to go on. Last
+// is what s.last was before it was asked.
+func (e *endpoint) loaded(s *source, seq uint64, r *record, last uint64, err error) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case s.dropped:
+	case err == nil:
+		s.cursor = seq + 1
+		s.head, s.headSeq = r, seq
+	case errors.Is(err, errRecord):
+		e.all.sender.metrics.lost(lostUnreadable, 1)
+		e.all.sender.log.Error("a record of the webhook queue can not be read and is left out", "app", e.to.app, "endpoint", e.to.endpoint, "seq", seq)
+		s.cursor = seq + 1
+		s.outstanding = append(s.outstanding, &stored{seq: seq, from: s})
+		e.all.remover.addLocked(e)
+	case errors.Is(err, errEmpty):
+		if s.last != last {
+			return true // something came while we asked
+		}
+		s.cursor = max(s.cursor, last+1)
+		s.behind = false
+	default:
+		if e.term.ctx.Err() == nil {
+			e.all.sender.log.Warn("the queue of webhooks can not be read; trying again", "err", err)
+		}
+		e.engineAt = time.Now().Add(engineAgain)
+		return false
+	}
+	return true
+}
