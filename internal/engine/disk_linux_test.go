@@ -106,3 +106,49 @@ func TestFullDiskIsRecoveredFrom(t *testing.T) {
 		t.Errorf("%d messages are there, want the %d that were acknowledged before and one after", info.State.Msgs, acknowledged)
 	}
 }
+
+// A node whose disk is full does not take the others down, and has everything
+// once there is room.
+func TestFullDiskOfOneNode(t *testing.T) {
+	list := sites(t, 3)
+	list[0].cfg.DataDir = smallDisk(t, 48<<20)
+	list[0].cfg.MinFree = 1 << 10
+	start(t, list...)
+	s := list[1].engine
+	if _, err := s.Stream(t.Context(), jetstream.StreamConfig{Name: "s", Subjects: []string{"s"}}); err != nil {
+		t.Fatal(err)
+	}
+	copiesOf(t, list[1], "s", 3)
+	remove := ballast(t, list[0].cfg.DataDir, 44<<20)
+	body, acknowledged := make([]byte, 10<<10), uint64(0)
+	publish := func(from *site) bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := from.engine.JetStream().Publish(ctx, "s", body)
+		if err == nil {
+			acknowledged++
+		}
+		return err == nil
+	}
+	for range 1000 { // 10 MB, more than there is room for
+		untilSo(t, "others write", func() bool { return publish(list[1]) })
+	}
+	untilSo(t, "the node says that it can not be used", func() bool { return list[0].engine.Err() != nil })
+	for _, from := range list[1:] {
+		if err := from.engine.Writable(); err != nil {
+			t.Errorf("Writable() of %s = %v", from.cfg.Cluster.Name, err)
+		}
+		untilSo(t, "others write while it is full", func() bool { return publish(from) })
+	}
+	remove()
+	untilSo(t, "the node can be used again", func() bool { return list[0].engine.Err() == nil })
+	copiesOf(t, list[1], "s", 3)
+	untilSo(t, "the node writes again", func() bool { return publish(list[0]) })
+	stream, err := list[0].engine.JetStream().Stream(t.Context(), "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.CachedInfo().State.Msgs; n < acknowledged {
+		t.Errorf("%d messages are there, want the %d that were acknowledged", n, acknowledged)
+	}
+}

@@ -25,6 +25,11 @@ const echo = time.Second
 
 func (l *serverLog) line(level slog.Level, format string, args []any) {
 	text := fmt.Sprintf(format, args...)
+	for part, known := range levels {
+		if strings.Contains(text, part) {
+			level = known
+		}
+	}
 	l.mu.Lock()
 	repeated := text == l.said && time.Now().Before(l.until)
 	l.said, l.until = text, time.Now().Add(echo)
@@ -57,13 +62,14 @@ func (l *serverLog) fatal() string {
 // Noticef is about the life of the server, which is our own.
 func (l *serverLog) Noticef(format string, args ...any) { l.line(slog.LevelDebug, format, args) }
 
-// levels are those of lines that begin with these and that the server takes
+// levels are those of lines that have these in them and that the server takes
 // for more important than they are to us.
 var levels = map[string]slog.Level{
 	// Every start and every end of a node of a cluster.
 	"Waiting for routing to be established":                    slog.LevelDebug,
 	"JetStream has not established contact with a meta leader": slog.LevelDebug,
 	"Metalayer blocking snapshot":                              slog.LevelDebug,
+	"JetStream cluster detected stream remapping":              slog.LevelDebug, // what raise does
 	// peerTLS looks at the chain.
 	"TLS certificate chain and hostname of solicited routes": slog.LevelDebug,
 	// Another node is away, and tried again.
@@ -71,18 +77,8 @@ var levels = map[string]slog.Level{
 	"Error flushing":                   slog.LevelWarn,
 }
 
-// leveled says a line as important as it is to us.
-func (l *serverLog) leveled(level slog.Level, format string, args []any) {
-	for text, known := range levels {
-		if strings.Contains(format, text) {
-			level = known
-		}
-	}
-	l.line(level, format, args)
-}
-
-func (l *serverLog) Warnf(format string, args ...any)  { l.leveled(slog.LevelWarn, format, args) }
-func (l *serverLog) Errorf(format string, args ...any) { l.leveled(slog.LevelError, format, args) }
+func (l *serverLog) Warnf(format string, args ...any)  { l.line(slog.LevelWarn, format, args) }
+func (l *serverLog) Errorf(format string, args ...any) { l.line(slog.LevelError, format, args) }
 func (l *serverLog) Fatalf(format string, args ...any) { l.line(slog.LevelError, format, args) }
 
 // Debugf and Tracef are not asked for.

@@ -13,12 +13,16 @@ const (
 	raiseInterval = 30 * time.Second
 	// raiseAgain is the same after one could not get them.
 	raiseAgain = 5 * time.Second
+	// electionTime is how long there may be no leader because one has just
+	// died. Streams that others lead take writes meanwhile.
+	electionTime = 10 * time.Second
 	// twoFor is how long there are two nodes until it is said what that means.
 	twoFor = 10 * time.Second
 )
 
 // A census is what replicate has seen of the cluster.
 type census struct {
+	ledAt  time.Time // when there was a leader last
 	online int       // members that were there at the last look
 	raised time.Time // when streams were last looked at; zero: they should be now
 	twoAt  time.Time // since when there are two members
@@ -30,7 +34,7 @@ type census struct {
 func (e *Engine) replicate() {
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
-	var c census
+	c := census{ledAt: time.Now()}
 	for {
 		select {
 		case <-tick.C:
@@ -44,14 +48,18 @@ func (e *Engine) replicate() {
 // count looks at who is there.
 func (e *Engine) count(c *census) {
 	meta := e.ownView()
-	if alone := meta == nil || meta.Leader == ""; alone != e.alone.Swap(alone) {
+	led := meta != nil && meta.Leader != ""
+	if led {
+		c.ledAt = time.Now()
+	}
+	if alone := time.Since(c.ledAt) > electionTime; alone != e.alone.Swap(alone) {
 		if alone {
 			e.log.Error("too few nodes of the cluster can be reached; clients are served, but nothing is written")
 		} else {
 			e.log.Info("enough nodes of the cluster can be reached again")
 		}
 	}
-	if meta == nil || meta.Leader == "" {
+	if !led {
 		return
 	}
 	if online := e.online(); online != c.online {
