@@ -16,12 +16,13 @@ staticcheck := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 blackbox = github.com/belfryhq/belfry/(conformance|e2e)
 inside   = $$(go list ./... | grep -vE '^$(blackbox)')
 
-blackboxtest = go test -race -count=1 -timeout 10m -v ./conformance | { grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)' || true; }
+quiet        = { grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)' || true; }
+blackboxtest = go test -race -count=1 -timeout 10m -v ./conformance | $(quiet)
 
 .PHONY: help
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | \
-		while IFS=$$'\t' read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
+		while IFS=$$'\t' read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
 
 .PHONY: web
 web: ## Fetch the browser files of pusher-js that the service hands out (needs Node)
@@ -60,6 +61,14 @@ conformance: ## The black-box suite, for polled sockets and for portable ones; p
 .PHONY: clients
 clients: setup web ## The official client libraries against the real binary
 	E2E_REQUIRED=1 go test -race -count=1 -timeout 10m ./e2e
+
+.PHONY: cluster
+cluster: setup ## Clusters of real processes, with faults: killed, paused, cut off, full disks (4 min)
+	E2E_REQUIRED=1 go test -race -count=1 -timeout 15m -v ./e2e/cluster/... | $(quiet)
+
+.PHONY: acceptance-cluster
+acceptance-cluster: setup ## The same as long as can be, under the whole load, and with random faults (15 min)
+	E2E_REQUIRED=1 CLUSTER_FULL=1 go test -count=1 -timeout 40m -v ./e2e/cluster/... | $(quiet)
 
 .PHONY: acceptance-node
 acceptance-node: setup ## pusher-js's own integration suite, unmodified, over WebSocket in Node (2 min)

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -192,4 +193,15 @@ func (c *Cluster) allClients() []*Client {
 	return c.clients[:len(c.clients):len(c.clients)]
 }
 
-func TestMain(m *testing.M) { os.Exit(service.Main(m)) }
+// atATime is how many tests run at a time: most of what they do is to wait
+// until a node is given up.
+const atATime = "4"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", atATime); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	flag.Parse() // the command line has the last word
+	os.Exit(service.Main(m))
+}

@@ -66,7 +66,9 @@ apps:
 `
 
 // clusterSettings are those of a node that is not alone.
-const clusterSettings = `cluster: {listen: %q, join: [%s], secret: a-secret-of-the-cluster, name: %s, witness: %t, lease: %s, grace: %s}`
+const clusterSettings = `cluster: {listen: %q, secret: a-secret-of-the-cluster, name: %s, lease: %s, grace: %s}
+join: [%s]
+witness: %t`
 
 // file is the configuration of a node of the cluster.
 func (c *Cluster) file(n *Node) string {
@@ -77,7 +79,7 @@ func (c *Cluster) file(n *Node) string {
 		for _, p := range c.Nodes {
 			peers = append(peers, fmt.Sprintf("%q", p.peers))
 		}
-		joined = fmt.Sprintf(clusterSettings, n.peers, strings.Join(peers, ", "), n.Name, n.Witness, Lease, Grace)
+		joined = fmt.Sprintf(clusterSettings, n.peers, n.Name, Lease, Grace, strings.Join(peers, ", "), n.Witness)
 	}
 	limits, hooks := "", ""
 	if o.Limits != "" {

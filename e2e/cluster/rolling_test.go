@@ -181,7 +181,7 @@ func TestDrain(t *testing.T) {
 	c.Settle()
 	w := watcher.watch(room)
 	socket := guest.Socket()
-	if out, err := n.run("drain"); err != nil {
+	if out, err := n.run("drain", "--no-wait"); err != nil {
 		t.Fatalf("drain: %v: %s", err, out)
 	}
 	c.await(service.Patience, "the node is still ready", func() string {

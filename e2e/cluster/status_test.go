@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
@@ -12,21 +13,24 @@ import (
 
 // A Status is what belfry cluster status --json says.
 type Status struct {
-	Nodes []NodeStatus `json:"nodes"`
+	Settled  bool // all peers that are there have said what they hold
+	Quorum   bool
+	Nodes    []NodeStatus
+	Log      struct{ Current bool }
+	Problems []struct{ Text string }
 }
 
 // A NodeStatus is what one node knows of another, or of itself.
 type NodeStatus struct {
-	Name    string `json:"name"`
-	ID      string `json:"id"`     // of the incarnation
-	Leader  bool   `json:"leader"` // of the log of decisions
-	State   string `json:"state"`
-	Sockets int    `json:"sockets"`
-	Witness bool   `json:"witness"`
+	Name     string
+	State    string
+	Leader   bool // of the log of decisions
+	Self     bool
+	Received int // packets from it
 }
 
 // present is the state of a node that is there.
-const present = "up"
+const present = "ready"
 
 // run runs the binary with arguments that concern this node, and returns what
 // it prints. It runs in the node's network.
@@ -67,7 +71,7 @@ func (e *statusError) Error() string {
 func (s Status) names() []string {
 	var names []string
 	for _, n := range s.Nodes {
-		if n.State == "" || n.State == present {
+		if n.State == present {
 			names = append(names, n.Name)
 		}
 	}
@@ -116,10 +120,13 @@ func (n *Node) sees(want []string) string {
 	if err != nil {
 		return err.Error()
 	}
-	if got := s.names(); !slices.Equal(got, want) {
-		return "sees " + strings.Join(got, ",") + ", want " + strings.Join(want, ",")
+	got := s.names()
+	decides := 2*len(want) <= len(n.c.Nodes) || s.Quorum && s.Log.Current
+	if slices.Equal(got, want) && s.Settled && decides {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf("sees %q, want %q; settled %t, quorum %t, its log is current %t, problems %v",
+		got, want, s.Settled, s.Quorum, s.Log.Current, s.Problems)
 }
 
 // recovered ends what may be lost because of nodes that are whole again.
