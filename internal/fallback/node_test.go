@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/apps"
@@ -32,7 +33,9 @@ type node struct {
 	loops   *loop.Group
 	servers []*fallback.Server // take requests in turns
 	turn    atomic.Int64
-	relays  []*relay.Relay         // of the servers, if there are several
+	only    atomic.Int64   // if not 0, the server that takes all requests, counted from 1
+	relays  []*relay.Relay // of the servers, if there are several
+	conns   []*nats.Conn
 	metrics []*prometheus.Registry // of the servers
 	apps    []*apps.App
 	listen  *memoryListener
@@ -42,12 +45,14 @@ type node struct {
 
 // A setup changes what a node is made with.
 type setup struct {
-	fallback fallback.Config
-	hub      hub.Config
-	loops    loop.Config
-	http2    bool
-	app      func(*apps.App)
-	proxy    func(http.Handler) http.Handler // around the server
+	fallback  fallback.Config
+	hub       hub.Config
+	loops     loop.Config
+	http2     bool
+	elsewhere func(fallback.Elsewhere) fallback.Elsewhere // around a relay; may be nil
+	nodes     int                                         // servers; 0: one, without a way to others
+	app       func(*apps.App)
+	proxy     func(http.Handler) http.Handler // around the server
 }
 
 // run runs a test on a node of its own, with a clock that jumps.
@@ -92,8 +97,11 @@ func newNode(t *testing.T, s setup) *node {
 	s.hub.Apps, s.hub.Loops = registry, n.loops
 	n.hub = hub.New(s.hub)
 	s.fallback.Hub, s.fallback.Apps, s.fallback.Loops = n.hub, registry, n.loops
-	if acrossNodes(t) {
-		n.join(s.fallback)
+	if strings.HasPrefix(t.Name(), "TestAcrossNodes/") {
+		s.nodes = 3
+	}
+	if s.nodes > 0 {
+		n.join(s.fallback, s.nodes, s.elsewhere)
 	} else {
 		n.serve(s.fallback)
 	}
@@ -133,7 +141,11 @@ func (n *node) serve(cfg fallback.Config) *fallback.Server {
 }
 
 func (n *node) route(w http.ResponseWriter, r *http.Request) {
-	h := n.servers[int(n.turn.Add(1))%len(n.servers)].Handler(r)
+	i := int(n.turn.Add(1)) % len(n.servers)
+	if only := n.only.Load(); only != 0 {
+		i = int(only) - 1
+	}
+	h := n.servers[i].Handler(r)
 	if h == nil {
 		http.Error(w, "not a path of the transports", http.StatusTeapot)
 		return
