@@ -7,6 +7,10 @@
 // others bring the client's messages. Sessions are found by what stands in the
 // URL, in a [table].
 //
+// A session that is not in the table may live on another node of a cluster;
+// [Elsewhere] is the way there. A request that came that way is answered from
+// the table alone.
+//
 // Two protocols share this engine. Under /app/{key}/… a stream is ended by the
 // client, which rotates it by a rule that the server has to keep to exactly;
 // SockJS has its own streams, which the server ends, and names the app in its
