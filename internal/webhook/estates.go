@@ -99,8 +99,11 @@ func (q *jetQueue) inherit(ctx context.Context, dead, by owner, after uint64) er
 	return nil
 }
 
-func (q *jetQueue) disinherit(ctx context.Context, dead owner) error {
-	if err := q.heirsOf.Purge(ctx, heirKey(dead)); err != nil {
+// disinherit removes the entry itself: a mark that it was removed would stay
+// for ever.
+func (q *jetQueue) disinherit(ctx context.Context, dead owner, by heir) error {
+	err := q.heirLog.Purge(ctx, jetstream.WithPurgeSubject("$KV."+heirsBucket+"."+heirKey(dead)), jetstream.WithPurgeSequence(by.revision+1))
+	if err != nil {
 		return fmt.Errorf("webhook: forget who has a queue: %w", err)
 	}
 	return nil

@@ -38,14 +38,12 @@ type heritage struct {
 
 	// Owned by the goroutine that looks.
 	strange []owner // that nobody knew, the last time
+	empty   []owner // that were taken over and had nothing left, the last time
 }
 
 func newHeritage(s *Sender) *heritage {
 	h := &heritage{sender: s}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	if s.cfg.Clustered {
-		h.running.Go(h.run)
-	}
 	return h
 }
 
@@ -281,13 +279,24 @@ func (h *heritage) look(ctx context.Context) error {
 		}
 	}
 	h.strange = strange
+	return h.forgetEmpty(ctx, t, owners, heirs)
+}
+
+// forgetEmpty forgets the queues that were taken over and have had nothing in
+// them for so long that there will be nothing any more.
+func (h *heritage) forgetEmpty(ctx context.Context, t *term, owners []owner, heirs map[owner]heir) error {
+	var empty []owner
 	for of, now := range heirs {
-		if now.owner == t.owner && !slices.Contains(owners, of) {
-			if err := s.queue.disinherit(ctx, of); err != nil {
-				return err
-			}
+		if now.owner != t.owner || slices.Contains(owners, of) {
+			continue
+		}
+		if !slices.Contains(h.empty, of) {
+			empty = append(empty, of)
+		} else if err := h.sender.queue.disinherit(ctx, of, now); err != nil {
+			return err
 		}
 	}
+	h.empty = empty
 	return nil
 }
 

@@ -16,26 +16,29 @@ var _ roster.Host = (*Sender)(nil)
 // roster hears that it is told when all of their queues have it.
 func (s *Sender) Decide(d roster.Decision) {
 	app := s.cfg.Apps.ByID(d.App)
-	kind := newsKind(d)
+	n := newsOf(d)
 	s.ledger.begin(d.ID, func() int {
-		if app == nil || !wanted(app, kinds[kind].set, d.Channel) {
+		if app == nil || !wanted(app, kinds[n.Kind].set, d.Channel) {
 			return 0
 		}
-		return s.recorder.decide(app, kind, d)
+		return s.recorder.decide(app, n, d.ID)
 	})
 }
 
-func newsKind(d roster.Decision) hub.NewsKind {
+// newsOf is a decision as if it had been observed.
+func newsOf(d roster.Decision) hub.News {
+	n := hub.News{Channel: d.Channel, UserID: d.User}
 	switch {
 	case d.Member && d.Gone:
-		return hub.MemberRemoved
+		n.Kind = hub.MemberRemoved
 	case d.Member:
-		return hub.MemberAdded
+		n.Kind = hub.MemberAdded
 	case d.Gone:
-		return hub.ChannelVacated
+		n.Kind = hub.ChannelVacated
 	default:
-		return hub.ChannelOccupied
+		n.Kind = hub.ChannelOccupied
 	}
+	return n
 }
 
 // Adopt begins to take over the queue of an incarnation that is gone. Nothing
@@ -53,15 +56,15 @@ func (s *Sender) Depose(next node.ID) {
 }
 
 // decide puts a decision into outboxes, and returns how many.
-func (r *recorder) decide(app *apps.App, kind hub.NewsKind, d roster.Decision) int {
-	e := newEvent(hub.News{Kind: kind, Channel: d.Channel, UserID: d.User}, time.Now())
-	e.id, e.decided = eventID{d.ID.Log, d.ID.Number}, true
+func (r *recorder) decide(app *apps.App, n hub.News, id roster.DecisionID) int {
+	e := newEvent(n, time.Now())
+	e.id, e.decided = eventID{id.Log, id.Number}, true
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.leaving {
 		return never
 	}
-	return r.spreadLocked(app, kind, e)
+	return r.spreadLocked(app, n.Kind, e)
 }
 
 // depose takes back what was decided, and begins a term here and, at the same

@@ -39,6 +39,7 @@ type jetQueue struct {
 	queue   jetstream.Stream
 	graves  jetstream.Stream
 	heirsOf jetstream.KeyValue // nil unless in a cluster
+	heirLog jetstream.Stream   // behind heirsOf
 }
 
 var _ queue = (*jetQueue)(nil)
@@ -79,7 +80,11 @@ func openQueue(ctx context.Context, cfg Config) (*jetQueue, error) {
 		return nil, fmt.Errorf("webhook: store of what was given up: %w", err)
 	}
 	if cfg.Clustered {
-		if q.heirsOf, err = e.Bucket(ctx, jetstream.KeyValueConfig{Bucket: heirsBucket, Description: "who has taken over whose queue", History: 1}); err != nil {
+		q.heirsOf, err = e.Bucket(ctx, jetstream.KeyValueConfig{Bucket: heirsBucket, Description: "who has taken over whose queue", History: 1})
+		if err == nil {
+			q.heirLog, err = js.Stream(ctx, "KV_"+heirsBucket)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("webhook: heirs: %w", err)
 		}
 	}

@@ -17,9 +17,10 @@ type memQueue struct {
 	ids     map[string]uint64
 	graves  map[uint64][]byte
 	heir    map[owner]heir
-	refuse  error // of publish
-	unheard int   // this many records are stored, but their answers lost
-	broken  error // of everything else
+	ever    map[eventOf]bool // what was stored at any time
+	refuse  error            // of publish
+	unheard int              // this many records are stored, but their answers lost
+	broken  error            // of everything else
 }
 
 type stowed struct {
@@ -31,7 +32,7 @@ type stowed struct {
 var errDown = errors.New("the queue is down")
 
 func newMemQueue() *memQueue {
-	return &memQueue{records: map[uint64]stowed{}, ids: map[string]uint64{}, graves: map[uint64][]byte{}, heir: map[owner]heir{}}
+	return &memQueue{records: map[uint64]stowed{}, ids: map[string]uint64{}, graves: map[uint64][]byte{}, heir: map[owner]heir{}, ever: map[eventOf]bool{}}
 }
 
 type memAck struct {
@@ -53,6 +54,9 @@ func (q *memQueue) publish(of owner, to address, r *record) (ack, error) {
 	q.seq++
 	q.ids[r.id] = q.seq
 	q.records[q.seq] = stowed{of, to, encodeRecord(r)}
+	for i := range r.events {
+		q.ever[eventOf{to, r.events[i].id}] = true
+	}
 	if q.unheard > 0 {
 		q.unheard--
 		return memAck{err: errDown}, nil
@@ -145,10 +149,12 @@ func (q *memQueue) inherit(_ context.Context, dead, by owner, after uint64) erro
 	return q.broken
 }
 
-func (q *memQueue) disinherit(_ context.Context, dead owner) error {
+func (q *memQueue) disinherit(_ context.Context, dead owner, by heir) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.heir, dead)
+	if q.heir[dead] == by {
+		delete(q.heir, dead)
+	}
 	return q.broken
 }
 

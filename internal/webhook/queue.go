@@ -87,8 +87,8 @@ type estates interface {
 	// inherit notes that one owner has taken over the queue of another, unless
 	// there was a change after the revision of an heir: then it is errTaken.
 	inherit(ctx context.Context, dead, by owner, after uint64) error
-	// disinherit forgets who has taken over an owner's queue.
-	disinherit(ctx context.Context, dead owner) error
+	// disinherit forgets an heir, unless there was a change.
+	disinherit(ctx context.Context, dead owner, by heir) error
 }
 
 // An heir is who has taken over a queue. The zero value is nobody.

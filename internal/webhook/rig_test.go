@@ -274,3 +274,12 @@ func (r *receiver) until(enough func([]delivery) bool) {
 func clientEvent(channel, data string) hub.News {
 	return hub.News{Kind: hub.ClientEvent, Channel: channel, Event: "client-e", Data: fmt.Appendf(nil, "%q", data), Socket: protocol.NewSocketID()}
 }
+
+func until(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not in %v", what, patience)
+		}
+	}
+}

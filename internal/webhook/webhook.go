@@ -168,10 +168,10 @@ func New(ctx context.Context, cfg Config) (*Sender, error) {
 	s.recorder = newRecorder(s, s.endpoints.term.Load())
 	s.heritage = newHeritage(s)
 	cfg.Apps.Watch(s.appChanged)
-	if !cfg.Clustered {
-		if err := s.endpoints.resume(ctx); err != nil {
-			return nil, errors.Join(err, s.Stop(ctx))
-		}
+	if cfg.Clustered {
+		s.heritage.running.Go(s.heritage.run)
+	} else if err := s.endpoints.resume(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop(ctx))
 	}
 	s.metrics.register(cfg.Registerer, s)
 	return s, nil

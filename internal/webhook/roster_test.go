@@ -1,0 +1,101 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/roster"
+)
+
+// Incarnations for tests.
+const (
+	nodeA node.ID = "AAAAAAAAAAAAAAAA"
+	nodeB node.ID = "BBBBBBBBBBBBBBBB"
+	nodeC node.ID = "CCCCCCCCCCCCCCCC"
+)
+
+// A scripted roster decides nothing: tests call the sender in its place.
+type scripted struct {
+	id     node.ID
+	absent atomic.Bool // not current
+	onTold func(uint64)
+
+	mu   sync.Mutex
+	told uint64 // the most
+	sets []string
+}
+
+func (r *scripted) Start(context.Context, roster.Host) error { return nil }
+func (r *scripted) Close(context.Context) error              { return nil }
+func (r *scripted) Drain()                                   {}
+func (r *scripted) Current() bool                            { return !r.absent.Load() }
+func (r *scripted) ID() node.ID                              { return r.id }
+
+func (r *scripted) Set(s roster.Subject, present, quiet bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sets = append(r.sets, fmt.Sprintf("%s %s%s present=%v quiet=%v", s.App, s.Channel, s.User, present, quiet))
+}
+
+func (r *scripted) Told(through uint64) {
+	if r.onTold != nil {
+		r.onTold(through)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told = max(r.told, through)
+}
+
+// through is up to where the sender has said that it has told.
+func (r *scripted) through() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.told
+}
+
+// decision is one of the log L: odd numbers are that a channel is occupied.
+func decision(number uint64, channel string, of node.ID) roster.Decision {
+	return roster.Decision{Subject: roster.Subject{App: "1", Channel: channel}, Gone: number%2 == 0,
+		ID: roster.DecisionID{Log: "L", Number: number}, Of: of}
+}
+
+// member starts a node of a cluster whose endpoint answers as told.
+func member(t *testing.T, e *engine.Engine, id node.ID, answer func(int, delivery) int) (*Sender, *scripted, *receiver) {
+	t.Helper()
+	in := receive(t, answer)
+	r := &scripted{id: id}
+	app := newApp("1", apps.Webhook{ID: "main", URL: in.url, Events: everything})
+	return start(t, Config{Apps: registry(t, app), Engine: e, Roster: r, Clustered: true}), r, in
+}
+
+// onMember runs a test on a bench that is the node A of a cluster.
+func onMember(t *testing.T, cfg Config, test func(*bench, *scripted)) {
+	t.Helper()
+	r := &scripted{id: nodeA}
+	cfg.Roster, cfg.Clustered = r, true
+	onBench(t, cfg, apps.Webhook{ID: "main"}, func(b *bench) { test(b, r) })
+}
+
+// leave puts records of one event each into the queue of another node.
+func (b *bench) leave(of node.ID, list ...roster.Decision) {
+	b.Helper()
+	for _, d := range list {
+		e := newEvent(newsOf(d), time.Now())
+		e.id = eventID{d.ID.Log, d.ID.Number}
+		rec := &record{id: fmt.Sprint(of, d.ID), events: []event{e}, bytes: e.size()}
+		if _, err := b.queue.publish(owner(of), address{"1", "main"}, rec); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func hookTo(url string) apps.Webhook {
+	return apps.Webhook{ID: "main", URL: url, Events: everything}
+}

@@ -1,0 +1,276 @@
+package webhook
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/node"
+)
+
+// eventIDs are the ids of the events of all requests, in order.
+func (r *receiver) eventIDs() []string {
+	var list []string
+	for _, d := range r.all() {
+		list = append(list, d.ids...)
+	}
+	return list
+}
+
+func ids(from, to int) (list []string) {
+	for i := from; i <= to; i++ {
+		list = append(list, fmt.Sprint("L-", i))
+	}
+	return list
+}
+
+// What a node has queued is delivered by whoever takes it over, and by nobody
+// else. What it had queued before it died is not queued again.
+func TestQueueOfADeadNode(t *testing.T) {
+	e := openEngine(t, "")
+	a, rosterA, inA := member(t, e, nodeA, always(500))
+	const own = 300
+	for i := range own {
+		a.Observe(a.cfg.Apps.ByID("1"), clientEvent("private-a", fmt.Sprint(i)))
+	}
+	for i := range uint64(4) {
+		a.Decide(decision(i+1, "news", nodeA))
+	}
+	until(t, "all is queued", func() bool { return a.recorder.pending() == 0 && rosterA.through() == 4 })
+	inA.await(1)
+	stop(t, a)
+
+	y := newTally(t, own)
+	b, rosterB, inB := member(t, e, nodeB, func(_ int, d delivery) int {
+		if d.events[0].Channel == "private-a" {
+			y.take(d)
+		}
+		return 200
+	})
+	b.Observe(b.cfg.Apps.ByID("1"), clientEvent("private-b", "0"))
+	inB.await(1)
+	if got := len(inB.events()); got != 1 {
+		t.Errorf("%d events came before the queue was taken over, want one", got)
+	}
+	b.Adopt(nodeA)
+	for i := range uint64(7) {
+		b.Decide(decision(i+1, "news", nodeA))
+	}
+	y.await()
+	until(t, "the decisions are told", func() bool { return rosterB.through() == 7 })
+	until(t, "the queue is empty", func() bool {
+		left, err := b.queue.owners(t.Context())
+		return err == nil && len(left) == 0
+	})
+	if y.repeats != 0 {
+		t.Errorf("%d events came twice", y.repeats)
+	}
+	got := slices.DeleteFunc(inB.eventIDs(), func(id string) bool { return !strings.HasPrefix(id, "L-") })
+	if want := ids(1, 7); !slices.Equal(got, want) {
+		t.Errorf("decisions came as %q, want %q", got, want)
+	}
+}
+
+// Whoever takes over the queue of a node takes over those that it had taken
+// over.
+func TestHeirOfAnHeir(t *testing.T) {
+	e := openEngine(t, "")
+	for i, id := range []node.ID{nodeA, nodeB} {
+		s, r, in := member(t, e, id, always(500))
+		if id == nodeB {
+			s.Adopt(nodeA)
+		}
+		s.Decide(decision(uint64(i+1), "news", id))
+		until(t, "it is queued", func() bool { return r.through() == uint64(i+1) })
+		in.await(1)
+		stop(t, s)
+	}
+	c, r, in := member(t, e, nodeC, nil)
+	c.Adopt(nodeB)
+	for i := range uint64(3) {
+		c.Decide(decision(i+1, "news", nodeB))
+	}
+	until(t, "all is told", func() bool { return r.through() == 3 })
+	in.await(3)
+	if got, want := in.eventIDs(), ids(1, 3); !slices.Equal(got, want) {
+		t.Errorf("decisions came as %q, want %q", got, want)
+	}
+	until(t, "the queues are empty", func() bool {
+		left, err := c.queue.owners(t.Context())
+		return err == nil && len(left) == 0
+	})
+	heirs, err := c.queue.heirs(t.Context())
+	if err != nil || len(heirs) != 2 || heirs[owner(nodeA)].owner != owner(nodeC) {
+		t.Errorf("heirs are %v (%v), want C of A and B", heirs, err)
+	}
+	for of, by := range heirs {
+		if err := c.queue.disinherit(t.Context(), of, by); err != nil {
+			t.Error(err)
+		}
+	}
+	if heirs, err := c.queue.heirs(t.Context()); err != nil || len(heirs) != 0 {
+		t.Errorf("heirs are %v (%v), want none any more", heirs, err)
+	}
+	if err := c.queue.inherit(t.Context(), owner(nodeA), owner(nodeB), 0); err != nil {
+		t.Errorf("an heir of a queue that was forgotten = %v", err)
+	}
+}
+
+// Only one of two takes a queue over.
+func TestTwoHeirs(t *testing.T) {
+	e := openEngine(t, "")
+	a, _, _ := member(t, e, nodeA, nil)
+	if err := a.queue.inherit(t.Context(), "%", owner(nodeA), 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, revision := range []uint64{0, 99} {
+		if err := a.queue.inherit(t.Context(), "%", owner(nodeB), revision); err != errTaken {
+			t.Errorf("the second heir after %d = %v, want %v", revision, err, errTaken)
+		}
+	}
+	heirs, err := a.queue.heirs(t.Context())
+	if err != nil || heirs["%"].owner != owner(nodeA) {
+		t.Fatalf("heirs are %v (%v), want A", heirs, err)
+	}
+	if err := a.queue.inherit(t.Context(), "%", owner(nodeB), heirs["%"].revision); err != nil {
+		t.Errorf("the heir of the heir = %v", err)
+	}
+}
+
+// What an earlier, lonely life of the node has left comes too.
+func TestNodeThatJoinsACluster(t *testing.T) {
+	for _, name := range []string{"", "old.name"} {
+		e := openEngine(t, "")
+		down := receive(t, always(500))
+		alone := start(t, Config{Apps: registry(t, newApp("1", hookTo(down.url))), Engine: e, Node: name})
+		alone.Observe(alone.cfg.Apps.ByID("1"), clientEvent("private-a", "left"))
+		down.await(1)
+		stop(t, alone)
+		up := receive(t, nil)
+		start(t, Config{Apps: registry(t, newApp("1", hookTo(up.url))), Engine: e, Node: name, Clustered: true, Roster: &scripted{id: nodeA}})
+		up.await(1)
+	}
+}
+
+// An endpoint hears what a dead node left before what others add to it.
+func TestOrderAcrossQueues(t *testing.T) {
+	onMember(t, Config{}, func(b *bench, _ *scripted) {
+		var up atomic.Bool
+		r := b.receiver("a", func(int, delivery) int {
+			if up.Load() {
+				return 200
+			}
+			return 500
+		})
+		b.leave(nodeB, decision(1, "news", nodeB), decision(2, "news", nodeB))
+		b.Decide(decision(4, "other", nodeA)) // makes the endpoint busy
+		synctest.Wait()
+		b.Adopt(nodeB)
+		b.Decide(decision(2, "news", nodeB)) // is there
+		b.Decide(decision(3, "news", nodeB))
+		pass(10 * time.Second)
+		n := len(r.all())
+		up.Store(true)
+		pass(time.Minute)
+		var got []string
+		for _, d := range r.all()[n:] {
+			if d.events[0].Channel == "news" {
+				got = append(got, d.ids...)
+			}
+		}
+		if want := ids(1, 3); !slices.Equal(got, want) {
+			b.Errorf("decisions came as %q, want %q", got, want)
+		}
+	})
+}
+
+// What came into the queue of a dead node after its heir had looked is found.
+func TestLateRecordsOfADeadNode(t *testing.T) {
+	onMember(t, Config{}, func(b *bench, _ *scripted) {
+		r := b.receiver("a", nil)
+		b.leave(nodeB, decision(1, "news", nodeB))
+		b.Adopt(nodeB)
+		synctest.Wait()
+		b.leave(nodeB, decision(3, "late", nodeB))
+		b.want(r, "channel_occupied news")
+		pass(lookEvery + time.Second)
+		b.want(r, "channel_occupied news", "channel_occupied late")
+		pass(3 * lookEvery)
+		if records, _ := b.queue.left(); records != 0 || len(b.queue.heir) != 0 {
+			b.Errorf("%d records and heirs %v are left, want none", records, b.queue.heir)
+		}
+	})
+}
+
+// The queue of a node that is in no log is found, but none of a node that
+// lives, or whose heir does.
+func TestQueuesThatNobodyDelivers(t *testing.T) {
+	const nodeD, nodeE node.ID = "DDDDDDDDDDDDDDDD", "EEEEEEEEEEEEEEEE"
+	known := func(id node.ID) bool { return id == nodeA || id == nodeB }
+	onMember(t, Config{Known: known}, func(b *bench, _ *scripted) {
+		r := b.receiver("a", nil)
+		b.queue.heir[owner(nodeC)] = heir{owner(nodeB), 7}
+		b.queue.heir[owner(nodeD)] = heir{owner(nodeE), 8}
+		for i, id := range []node.ID{nodeB, nodeC, nodeD, nodeE} {
+			b.leave(id, decision(uint64(2*i+1), "of-"+string(id[:1]), id))
+		}
+		pass(lookEvery / 2)
+		b.want(r)
+		pass(2 * lookEvery)
+		got := r.events()
+		slices.Sort(got)
+		if want := []string{"channel_occupied of-D", "channel_occupied of-E"}; !slices.Equal(got, want) {
+			b.Errorf("events = %q, want %q", got, want)
+		}
+	})
+}
+
+// While an adoption does not succeed nothing is told, and a stop leaves it to
+// others.
+func TestStopDuringAdoption(t *testing.T) {
+	onMember(t, Config{}, func(b *bench, r *scripted) {
+		in := b.receiver("a", nil)
+		b.leave(nodeB, decision(1, "news", nodeB))
+		b.queue.mu.Lock()
+		b.queue.broken = errDown
+		b.queue.mu.Unlock()
+		b.Adopt(nodeB)
+		b.Decide(decision(1, "news", nodeB))
+		b.Observe(b.app, clientEvent("private-a", "x"))
+		pass(time.Minute)
+		b.want(in)
+		b.queue.mu.Lock()
+		b.queue.broken = nil
+		b.queue.mu.Unlock()
+		b.queue.fail(errDown)
+		b.queue.mu.Lock()
+		b.queue.broken = errDown
+		b.queue.mu.Unlock()
+		pass(time.Minute)
+		b.queue.fail(nil)
+		stop(b.T, b.Sender)
+		b.Adopt(nodeC)
+		b.Decide(decision(3, "other", nodeB))
+		if r.through() != 0 {
+			b.Errorf("decisions are told through %d, want none", r.through())
+		}
+		if b.queue.ever[eventOf{address{"1", "main"}, eventID{"L", 3}}] {
+			b.Error("a decision was queued after the stop")
+		}
+	})
+}
+
+func TestNewsOfDecisions(t *testing.T) {
+	for _, want := range []hub.NewsKind{hub.ChannelOccupied, hub.ChannelVacated, hub.MemberAdded, hub.MemberRemoved} {
+		d := decision(1, "presence-a", nodeA)
+		d.Member, d.Gone = want >= hub.MemberAdded, want == hub.ChannelVacated || want == hub.MemberRemoved
+		if got := newsOf(d).Kind; got != want {
+			t.Errorf("newsOf(%+v) = %v, want %v", d, got, want)
+		}
+	}
+}
