@@ -20,9 +20,9 @@ import (
 func TestAppsAcrossNodes(t *testing.T) {
 	t.Parallel()
 	c := Start(t, Options{Nodes: 3, NoHooks: true})
-	t.Run("life", func(t *testing.T) { appLife(t, c) })
-	t.Run("quota", func(t *testing.T) { appQuota(t, c) })
-	t.Run("rate", func(t *testing.T) { appRate(t, c) })
+	t.Run("life", func(t *testing.T) { c.during(t, appLife) })
+	t.Run("quota", func(t *testing.T) { c.during(t, appQuota) })
+	t.Run("rate", func(t *testing.T) { c.during(t, appRate) })
 }
 
 // An app is one that was made at run time.

@@ -33,9 +33,16 @@ func TestAcrossNodes(t *testing.T) {
 		"fallback streaming": acrossStreaming,
 		"fallback polling":   acrossPolling,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, c) })
+		t.Run(name, func(t *testing.T) { c.during(t, test) })
 	}
 	c.Settle()
+}
+
+// during runs a part of the test, which fails in its own name.
+func (c *Cluster) during(t *testing.T, part func(t *testing.T, c *Cluster)) {
+	defer func(whole testing.TB) { c.t = whole }(c.t)
+	c.t = t
+	part(t, c)
 }
 
 // on connects a client of a user to a node.
@@ -55,7 +62,7 @@ func (n *Node) trigger(channel, event string, data any, options ...backend.Trigg
 }
 
 func acrossEvents(t *testing.T, c *Cluster) {
-	channels := []string{"orders", "private-orders", "presence-orders", "private-encrypted-orders", "cache-orders"}
+	channels := []string{"orders", "private-orders", "presence-orders", "cache-orders"}
 	var all []*Client
 	for i, n := range c.Nodes {
 		cl := c.on(n, fmt.Sprintf("orderer%d", i))

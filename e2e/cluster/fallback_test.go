@@ -130,7 +130,8 @@ func acrossPolling(t *testing.T, c *Cluster) {
 	polls, at := 0, 0
 	await := func(part string) string {
 		t.Helper()
-		for deadline := time.Now().Add(service.Patience); time.Now().Before(deadline); polls++ {
+		for deadline := time.Now().Add(service.Patience); time.Now().Before(deadline); {
+			polls++
 			at = (at + 1) % len(c.Nodes)
 			resp := s.post(ctx, c.Nodes[at], "xhr", "")
 			text, err := io.ReadAll(resp.Body)

@@ -2,8 +2,8 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -19,13 +19,13 @@ func TestLatency(t *testing.T) {
 	near.Subscribe("near-only", "both")
 	far.Subscribe("far-only", "both")
 	const events = 500
-	for _, m := range []struct {
+	for round, m := range []struct {
 		channel string
 		client  *Client
 	}{{"near-only", near}, {"far-only", far}, {"both", near}, {"both", far}} {
 		var times []time.Duration
 		for i := range events {
-			times = append(times, c.Nodes[0].latency(m.client, m.channel, strconv.Itoa(i)))
+			times = append(times, c.Nodes[0].latency(m.client, m.channel, fmt.Sprintf("%d/%d", round, i)))
 		}
 		slices.Sort(times)
 		t.Logf("%-9s from n1 to %s: p50 %v, p99 %v", m.channel, m.client.Socket().Node,
