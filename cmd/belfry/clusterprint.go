@@ -160,15 +160,18 @@ func (c *shownCluster) quorum() string {
 
 // summary is a sentence about a cluster with which nothing is wrong.
 func (c *shownCluster) summary() string {
-	connections, serving := 0, 0
+	connections, serving, witnesses := 0, 0, 0
 	for _, n := range c.Nodes {
 		connections += n.Sockets
-		if !n.Witness {
+		switch {
+		case n.Witness:
+			witnesses++
+		case n.State != "unheard":
 			serving++
 		}
 	}
 	text := count(serving, "node", "s")
-	if witnesses := len(c.Nodes) - serving; witnesses > 0 {
+	if witnesses > 0 {
 		text += " and " + count(witnesses, "witness", "es")
 	}
 	text += ", " + count(connections, "connection", "s")

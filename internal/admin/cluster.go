@@ -53,7 +53,7 @@ const (
 	// reached. It counts for the quorum until it is removed.
 	StateAbsent NodeState = "absent"
 	// StateUnheard is a member of the engine that runs and from which this node
-	// hears nothing.
+	// hears nothing, and which is not known to be a witness.
 	StateUnheard NodeState = "unheard"
 )
 
@@ -97,6 +97,7 @@ const (
 // An EnginePeer is one member of an embedded engine.
 type EnginePeer struct {
 	Name        string `json:"name"`
+	Witness     bool   `json:"witness"` // known to have no clients
 	Leader      bool   `json:"leader"`  // of the members
 	Current     bool   `json:"current"` // it has all that the leader has
 	Offline     bool   `json:"offline"`

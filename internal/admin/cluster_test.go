@@ -80,11 +80,29 @@ func TestMembersThatNobodyHears(t *testing.T) {
 	f.cluster.status.Nodes = f.cluster.status.Nodes[1:2]
 	f.cluster.status.Engine.Peers[2].Offline = true
 	f.cluster.status.Engine.Peers[2].LastHeardMS = 90_400
+	f.cluster.status.Engine.Peers[2].Witness = true
 	f.expect(f.call("GET", "/api/v1/cluster", ""), 200,
-		`{"name":"n2","self":false,"witness":false,"state":"unheard",`, `{"name":"n3","self":false,"witness":false,"state":"absent","last_heard_ms":90400,`,
+		`{"name":"n2","self":false,"witness":false,"state":"unheard",`, `{"name":"n3","self":false,"witness":true,"state":"absent","last_heard_ms":90400,`,
 		"n3 is not here (last heard 1m30s ago)", "belfry cluster remove n3", "n1 hears nothing from it")
 	if len(f.cluster.status.Nodes) != 1 {
 		t.Error("what the node told was changed in place")
+	}
+}
+
+// A witness hears of others by the engine alone, and others so of it. That is
+// no news.
+func TestWitnessesSpeakByTheEngine(t *testing.T) {
+	s := threeNodes()
+	s.Nodes, s.Engine.Peers[2].Witness = s.Nodes[1:], true
+	s.complete()
+	if n := s.Nodes[2]; n.Name != "n3" || !n.Witness || n.State != StateReady || len(s.Problems)+len(s.Notes) > 0 {
+		t.Errorf("a node says of the witness %+v, %v, %v", n, s.Problems, s.Notes)
+	}
+	s = threeNodes()
+	s.Nodes[0].Self, s.Nodes = true, s.Nodes[:1]
+	s.complete()
+	if n := s.Nodes[0]; n.Name != "n1" || n.Witness || n.State != StateReady || len(s.Problems)+len(s.Notes) > 0 {
+		t.Errorf("the witness says of a node %+v, %v, %v", n, s.Problems, s.Notes)
 	}
 }
 
@@ -122,7 +140,7 @@ var along = map[FindingCode][]FindingCode{
 }
 
 // isNote are the codes that do not say that something is wrong.
-var isNote = []FindingCode{FindTwoNodes, FindLost, FindDrops, FindVersions, FindGoing, FindUntold}
+var isNote = []FindingCode{FindUnheard, FindTwoNodes, FindLost, FindDrops, FindVersions, FindGoing, FindUntold}
 
 func codes(list []Finding) []FindingCode {
 	var all []FindingCode

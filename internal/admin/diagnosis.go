@@ -45,15 +45,19 @@ func engineState(err error) EngineState {
 // addMembers adds the members of the engine from which nothing was heard.
 func (s *ClusterStatus) addMembers() {
 	s.Nodes = append([]NodeStatus{}, s.Nodes...)
+	deaf := slices.ContainsFunc(s.Nodes, func(n NodeStatus) bool { return n.Self && n.Witness }) // it hears of nobody but by the engine
 	for _, p := range s.Engine.Peers {
 		if slices.ContainsFunc(s.Nodes, func(n NodeStatus) bool { return n.Name == p.Name }) {
 			continue
 		}
 		state := StateUnheard
-		if p.Offline {
+		switch {
+		case p.Offline:
 			state = StateAbsent
+		case p.Witness || deaf:
+			state = StateReady
 		}
-		s.Nodes = append(s.Nodes, NodeStatus{Name: p.Name, State: state, LastHeardMS: p.LastHeardMS})
+		s.Nodes = append(s.Nodes, NodeStatus{Name: p.Name, Witness: p.Witness, State: state, LastHeardMS: p.LastHeardMS})
 	}
 }
 
@@ -145,8 +149,8 @@ func (s *ClusterStatus) judgeNode(n NodeStatus) {
 		s.problem(FindSuspect, n.Name, "Look at the machine and at the network to it.",
 			"%s is silent (%s). After %s its clients count as gone.", n.Name, silence(n.LastHeardMS), milliseconds(s.LeaseMS+s.GraceMS))
 	case StateUnheard:
-		s.problem(FindUnheard, n.Name, "If it is not just starting, look at its log and its cluster status.",
-			"%s runs, but %s hears nothing from it: they do not share events and members.", n.Name, s.Node.Name)
+		s.noteThat(FindUnheard, n.Name, "%s runs, and %s hears nothing from it: it is a witness, or starting. If it is neither, they do not share events and members; look at its log.",
+			n.Name, s.Node.Name)
 	case StateLeaving, StateDraining:
 		s.noteThat(FindGoing, n.Name, "%s is %s.", n.Name, n.State)
 	}
