@@ -8,7 +8,7 @@ import (
 )
 
 // change puts a changed copy of the first app into the registry.
-func (n *node) change(edit func(*apps.App)) {
+func (n *testNode) change(edit func(*apps.App)) {
 	n.t.Helper()
 	app := *n.app
 	edit(&app)
@@ -18,7 +18,7 @@ func (n *node) change(edit func(*apps.App)) {
 	n.app = &app
 }
 
-func (n *node) remove() {
+func (n *testNode) remove() {
 	n.t.Helper()
 	if err := n.hub.cfg.Apps.Remove(n.app.ID); err != nil {
 		n.t.Fatal(err)

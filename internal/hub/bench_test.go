@@ -18,7 +18,7 @@ func (sink) Send(*frame.Frame)     {}
 func (sink) Close(*protocol.Error) {}
 
 // sinks connects sessions that keep nothing of what they get.
-func sinks(b *testing.B, n *node, many int) []*Session {
+func sinks(b *testing.B, n *testNode, many int) []*Session {
 	b.Helper()
 	sessions := make([]*Session, many)
 	for i := range sessions {
@@ -31,7 +31,7 @@ func sinks(b *testing.B, n *node, many int) []*Session {
 	return sessions
 }
 
-func unlimitedNode(b *testing.B) *node {
+func unlimitedNode(b *testing.B) *testNode {
 	return newTestNode(b, func(a *apps.App) { a.Limits = apps.Unlimited() })
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // cached is Cached of the first app in a form to compare.
-func (n *node) cached(channel string) string {
+func (n *testNode) cached(channel string) string {
 	c, ok := n.hub.Cached(n.app, channel)
 	if !ok {
 		return ""
@@ -19,7 +19,7 @@ func (n *node) cached(channel string) string {
 	return string(c.Data) + " " + c.TTL.String()
 }
 
-func (n *node) expectCached(channel, want string) {
+func (n *testNode) expectCached(channel, want string) {
 	n.t.Helper()
 	if got := n.cached(channel); got != want {
 		n.t.Errorf("Cached(%q) = %q, want %q", channel, got, want)

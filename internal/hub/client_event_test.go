@@ -59,7 +59,7 @@ func TestClientEventChecksInOrder(t *testing.T) {
 	const big = 10241
 	off := newTestNode(t, func(a *apps.App) { a.ClientEvents = false })
 	on := newTestNode(t, func(a *apps.App) { a.Limits.ClientEventsPerSecond = 1 })
-	for _, n := range []*node{off, on} {
+	for _, n := range []*testNode{off, on} {
 		now := time.Now()
 		n.now = func() time.Time { now = now.Add(time.Second); return now }
 	}

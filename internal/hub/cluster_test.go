@@ -21,7 +21,7 @@ import (
 // whose messages wait until the test delivers or loses them.
 type mesh struct {
 	t     rapid.TB
-	nodes []*node
+	nodes []*testNode
 	wires map[[2]int]*wire
 }
 
@@ -166,7 +166,7 @@ func (m *mesh) again() (any bool) {
 }
 
 func (m *mesh) settled() bool {
-	return !slices.ContainsFunc(m.nodes, func(n *node) bool { return !n.hub.Settled() })
+	return !slices.ContainsFunc(m.nodes, func(n *testNode) bool { return !n.hub.Settled() })
 }
 
 func TestEventsReachSubscribersOfOtherNodes(t *testing.T) {
@@ -336,7 +336,7 @@ func TestAppThatPeersKnowFirst(t *testing.T) {
 	m := newMesh(t, 2, nil)
 	late := testApp()
 	late.ID, late.Keys = "2", []apps.Key{{Key: "late", Secret: "secret"}}
-	put := func(n *node) {
+	put := func(n *testNode) {
 		if err := n.hub.cfg.Apps.Put(late); err != nil {
 			t.Fatal(err)
 		}

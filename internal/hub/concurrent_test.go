@@ -19,7 +19,7 @@ import (
 
 // A crew is a node over real loops. Its clients are used on their loops only.
 type crew struct {
-	*node
+	*testNode
 	group *loop.Group
 }
 
@@ -34,7 +34,7 @@ func newCrew(t *testing.T, change func(*apps.App)) *crew {
 		t.Fatal(err)
 	}
 	group := loop.NewGroup(loop.Config{Loops: 4, Portable: true})
-	n := &node{t: t, app: app, now: time.Now, loops: &queue{}}
+	n := &testNode{t: t, app: app, now: time.Now, loops: &queue{}}
 	n.hub = New(Config{Apps: registry, Loops: group})
 	t.Cleanup(func() {
 		if err := group.Stop(context.Background()); err != nil {
@@ -64,7 +64,7 @@ func (c *crew) settle() {
 
 // connectOn connects a client on a loop.
 func (c *crew) connectOn(loop int) *client {
-	x := &client{node: c.node, loop: loop}
+	x := &client{node: c.testNode, loop: loop}
 	c.on(loop, func() {
 		var refused *protocol.Error
 		if x.session, refused = c.hub.Connect(request("key"), x, loop); refused != nil {
@@ -230,7 +230,7 @@ func TestEverythingAtOnceLeavesNothing(t *testing.T) {
 		clients.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(i), 2))
 			for range 150 {
-				x := &client{node: c.node, loop: r.IntN(c.group.Len())}
+				x := &client{node: c.testNode, loop: r.IntN(c.group.Len())}
 				c.on(x.loop, func() { x.session, _ = c.hub.Connect(request("key"), x, x.loop) })
 				if x.session == nil {
 					continue // over a quota, or the app is not there

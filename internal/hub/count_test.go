@@ -48,7 +48,7 @@ func TestCountIsNotToldWhereItDoesNotBelong(t *testing.T) {
 }
 
 // crowd is a channel with some early subscribers, of which one is returned.
-func crowd(n *node, size int) (early *client, others []*client) {
+func crowd(n *testNode, size int) (early *client, others []*client) {
 	early = n.connect()
 	early.subscribe("news")
 	for range size - 1 {

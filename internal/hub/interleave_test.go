@@ -28,7 +28,7 @@ func (v *viewer) note(format string, args ...any) {
 }
 
 // newViewers connects some viewers on three loops.
-func newViewers(n *node, many int) []*viewer {
+func newViewers(n *testNode, many int) []*viewer {
 	n.loops.jobs = make([][]func(int), 3)
 	viewers := make([]*viewer, many)
 	for i := range viewers {
@@ -38,7 +38,7 @@ func newViewers(n *node, many int) []*viewer {
 }
 
 // fallBehind are the actions by which the loops work, each on its own.
-func fallBehind(n *node, actions map[string]func(*rapid.T)) map[string]func(*rapid.T) {
+func fallBehind(n *testNode, actions map[string]func(*rapid.T)) map[string]func(*rapid.T) {
 	for i := range 3 {
 		step := func(t *rapid.T) {
 			if !n.loops.step(i) {

@@ -17,7 +17,7 @@ import (
 // a hub, and compares every frame.
 type world struct {
 	t        *rapid.T
-	node     *node
+	node     *testNode
 	clients  []*person
 	channels map[string]*place
 	news     []string // that the observer has to hear

@@ -72,8 +72,8 @@ func (q *queue) run() {
 	}
 }
 
-// A node is a hub and its loops.
-type node struct {
+// A testNode is a hub and its loops.
+type testNode struct {
 	t     rapid.TB
 	hub   *Hub
 	loops *queue
@@ -92,12 +92,12 @@ func testApp() *apps.App {
 	}
 }
 
-func newNode(t rapid.TB, list ...*apps.App) *node {
+func newNode(t rapid.TB, list ...*apps.App) *testNode {
 	return newNodeWith(t, Config{}, list...)
 }
 
 // newNodeWith starts a hub over two loops, which is closed when the test ends.
-func newNodeWith(t rapid.TB, cfg Config, list ...*apps.App) *node {
+func newNodeWith(t rapid.TB, cfg Config, list ...*apps.App) *testNode {
 	t.Helper()
 	if len(list) == 0 {
 		list = []*apps.App{testApp()}
@@ -106,7 +106,7 @@ func newNodeWith(t rapid.TB, cfg Config, list ...*apps.App) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{t: t, loops: &queue{jobs: make([][]func(int), 2)}, app: list[0], now: time.Now}
+	n := &testNode{t: t, loops: &queue{jobs: make([][]func(int), 2)}, app: list[0], now: time.Now}
 	cfg.Apps, cfg.Loops = registry, n.loops
 	n.hub = New(cfg)
 	t.(interface{ Cleanup(func()) }).Cleanup(n.hub.Close)
@@ -115,7 +115,7 @@ func newNodeWith(t rapid.TB, cfg Config, list ...*apps.App) *node {
 
 // A client is the socket of a session, and remembers what it got.
 type client struct {
-	node    *node
+	node    *testNode
 	session *Session
 	loop    int
 	got     []string // what was sent since the last look, see render
@@ -141,7 +141,7 @@ func request(key string) Request {
 }
 
 // dial connects a client on the next loop and returns the refusal, if any.
-func (n *node) dial(r Request) (*client, *protocol.Error) {
+func (n *testNode) dial(r Request) (*client, *protocol.Error) {
 	c := &client{node: n, loop: n.next % n.loops.Len()}
 	n.next++
 	s, refused := n.hub.Connect(r, c, c.loop)
@@ -150,9 +150,9 @@ func (n *node) dial(r Request) (*client, *protocol.Error) {
 }
 
 // connect connects a client of the first app, and takes the first frame off.
-func (n *node) connect() *client { return n.connectTo("key") }
+func (n *testNode) connect() *client { return n.connectTo("key") }
 
-func (n *node) connectTo(key string) *client {
+func (n *testNode) connectTo(key string) *client {
 	n.t.Helper()
 	c, refused := n.dial(request(key))
 	if refused != nil {
@@ -222,7 +222,7 @@ func (c *client) signIn(userData string) {
 func token(key, secret, text string) string { return key + ":" + protocol.Sign(secret, text) }
 
 // trigger triggers an event of the first app, as a backend.
-func (n *node) trigger(channel, event, data string, except ...*client) {
+func (n *testNode) trigger(channel, event, data string, except ...*client) {
 	n.t.Helper()
 	var id protocol.SocketID
 	for _, c := range except {
@@ -335,7 +335,7 @@ func subscriptionError(channel, kind string, status int) string {
 }
 
 // expectNothing complains of what the hub has kept though nobody is left.
-func (n *node) expectNothing() {
+func (n *testNode) expectNothing() {
 	n.t.Helper()
 	n.loops.run()
 	if got := n.hub.Connections(); got != 0 {
@@ -362,7 +362,7 @@ func (n *node) expectNothing() {
 }
 
 // newTestNode is what most tests begin with.
-func newTestNode(t rapid.TB, change func(*apps.App)) *node {
+func newTestNode(t rapid.TB, change func(*apps.App)) *testNode {
 	t.Helper()
 	app := testApp()
 	if change != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/broker"
+	"github.com/belfryhq/belfry/internal/node"
 )
 
 // A node says what its own sessions hold, and hears the same of its peers.
@@ -201,4 +202,16 @@ func (p *peers) nextWanted() broker.Link {
 	l := p.wanted[0]
 	p.wanted = slices.Delete(p.wanted, 0, 1)
 	return l
+}
+
+// slotOf is the bit of the peer of that id, or zero.
+func (p *peers) slotOf(id node.ID) holders {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l, st := range p.standing {
+		if l.ID() == id {
+			return st.slot
+		}
+	}
+	return 0
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/broker"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/node"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -292,4 +293,16 @@ func (h *Hub) Holdings(appID string, each func(channel, user string, member bool
 		}
 		sh.mu.Unlock()
 	}
+}
+
+// ConnectionsOf is how many connections a peer has said it has, over all apps.
+func (h *Hub) ConnectionsOf(peer node.ID) int {
+	slot := h.peers.slotOf(peer)
+	sum := int64(0)
+	h.eachTenant(func(t *tenant) {
+		t.load.mu.Lock()
+		defer t.load.mu.Unlock()
+		sum += t.load.by[slot]
+	})
+	return int(sum)
 }

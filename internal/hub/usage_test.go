@@ -11,13 +11,13 @@ import (
 )
 
 // usage returns what TakeUsage tells.
-func (n *node) usage() map[string]Usage {
+func (n *testNode) usage() map[string]Usage {
 	all := map[string]Usage{}
 	n.hub.TakeUsage(func(app string, u Usage) { all[app] = u })
 	return all
 }
 
-func (n *node) expectUsage(want Usage) {
+func (n *testNode) expectUsage(want Usage) {
 	n.t.Helper()
 	if got := n.usage(); !maps.Equal(got, map[string]Usage{n.app.ID: want}) {
 		n.t.Errorf("TakeUsage tells %+v, want %+v of %s alone", got, want, n.app.ID)

@@ -306,7 +306,7 @@ func TestTerminateMeansThoseSignedInBefore(t *testing.T) {
 }
 
 // connectLater connects without running the loops.
-func (n *node) connectLater() *client {
+func (n *testNode) connectLater() *client {
 	n.t.Helper()
 	c, refused := n.dial(request("key"))
 	if refused != nil {

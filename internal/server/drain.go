@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 
@@ -16,29 +17,67 @@ const (
 	drainPoll  = 20 * time.Millisecond
 )
 
-// drain sends all clients elsewhere, at times spread at random, because each
-// comes back in the instant in which it is sent away. Backends are served
-// meanwhile: what they trigger reaches the clients that are still here.
+// Drain makes Run end as if its context had. It returns at once.
+func (s *Server) Drain() { s.askOnce.Do(func() { close(s.drainAsked) }) }
+
+// stateOfDrain is whether the node is about to end, and how many connections it
+// still has.
+func (s *Server) stateOfDrain() (draining bool, connections int) {
+	if s.hub != nil {
+		connections = s.hub.Connections()
+	}
+	return s.leaving.Load(), connections
+}
+
+// drain sends all clients elsewhere, when load balancers have had the time to
+// notice. Backends are served meanwhile: what they trigger reaches the clients
+// that are still here.
 func (s *Server) drain() {
+	s.leaving.Store(true)
+	if s.hub == nil {
+		return // a witness has no clients
+	}
+	if delay := s.cfg.Cluster.DrainDelay; delay > 0 {
+		s.log.Info("not ready any more; clients stay a moment longer", "for", delay)
+		time.Sleep(delay)
+	}
 	s.hub.Drain()
-	s.roster.Drain()
-	n := s.loops.Sockets()
-	window := min(time.Duration(s.drainOver.Load()), time.Duration(n)*drainEach)
-	s.log.Info("draining", "connections", n, "over", window)
+	s.cluster.roster.Drain()
+	window := s.window()
+	bounded, cancel := context.WithTimeout(context.Background(), window+drainGrace)
+	defer cancel()
+	s.log.Info("draining", "connections", s.loops.Sockets(), "over", window)
+	s.sendAway(window)
+	if s.cluster.relay != nil {
+		s.cluster.relay.Drain(bounded, window)
+	}
+	s.awaitGoodbyes(bounded)
+}
+
+// window is over how long the clients that are here are sent away.
+func (s *Server) window() time.Duration {
+	return min(time.Duration(s.drainOver.Load()), time.Duration(s.loops.Sockets())*drainEach)
+}
+
+// sendAway makes all clients connect anew, at times spread at random over the
+// window, because each comes back in the instant in which it is sent away.
+func (s *Server) sendAway(window time.Duration) {
 	start := time.Now()
 	s.loops.Each(func(socket *loop.Socket) {
 		socket.Handler().Drain(start.Add(rand.N(window + 1)))
 	})
-	deadline := time.NewTimer(window + drainGrace)
-	defer deadline.Stop()
+}
+
+// awaitGoodbyes waits until all sockets are gone. A session ends when its
+// client is sent away, and the socket when the client has said goodbye: before
+// that, what was sent may get lost.
+func (s *Server) awaitGoodbyes(ctx context.Context) {
 	poll := time.NewTicker(drainPoll)
 	defer poll.Stop()
-	// A session ends when its client is sent away, and the socket when the
-	// client has said goodbye: before that, what was sent may get lost.
 	for s.loops.Sockets() > 0 {
 		select {
 		case <-poll.C:
-		case <-deadline.C:
+		case <-ctx.Done():
 			s.log.Warn("clients did not leave in time", "connections", s.loops.Sockets())
 			return
 		}

@@ -30,7 +30,7 @@ func testApp() *apps.App {
 }
 
 // A node is a server that runs.
-type node struct {
+type testNode struct {
 	*Server
 	t      testing.TB
 	cancel context.CancelFunc
@@ -39,7 +39,7 @@ type node struct {
 }
 
 // start runs a server on ports of its own, until the test ends.
-func start(t testing.TB, cfg Config) *node {
+func start(t testing.TB, cfg Config) *testNode {
 	t.Helper()
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
@@ -52,7 +52,7 @@ func start(t testing.TB, cfg Config) *node {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &node{Server: s, t: t, cancel: cancel, done: make(chan struct{})}
+	n := &testNode{Server: s, t: t, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(n.done)
 		n.err = s.Run(ctx)
@@ -66,7 +66,7 @@ func start(t testing.TB, cfg Config) *node {
 }
 
 // stop ends Run, and returns what it returned.
-func (n *node) stop() error {
+func (n *testNode) stop() error {
 	n.cancel()
 	<-n.done
 	return n.err
@@ -165,7 +165,7 @@ func (c *conn) subscribe(channel string) {
 }
 
 // connect connects a client to the plain listener.
-func (n *node) connect() *conn {
+func (n *testNode) connect() *conn {
 	n.t.Helper()
 	c := dial(n.t, "ws://"+n.Addr().String()+n.cfg.Path+"/app/key?protocol=7", nil)
 	c.expectEstablished()
@@ -173,7 +173,7 @@ func (n *node) connect() *conn {
 }
 
 // trigger triggers an event over the HTTP API at a base URL.
-func (n *node) trigger(client *http.Client, base, channel, data string) *http.Response {
+func (n *testNode) trigger(client *http.Client, base, channel, data string) *http.Response {
 	n.t.Helper()
 	body := fmt.Sprintf(`{"name":"e","channel":%q,"data":%q}`, channel, data)
 	sum := md5.Sum([]byte(body))

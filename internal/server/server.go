@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/internal/node"
 	"github.com/belfryhq/belfry/internal/usage"
 	"github.com/belfryhq/belfry/internal/webhook"
 	"github.com/belfryhq/belfry/internal/ws"
@@ -83,6 +85,8 @@ type Config struct {
 	CORS             bool // on the HTTP API
 
 	Webhooks Webhooks
+	// Version is what operators are told that this node is.
+	Version string
 
 	// Hosts reports whether requests are answered that name that host, with or
 	// without a port. Nil answers all. It is what keeps pages that have another
@@ -100,18 +104,22 @@ const DefaultDrainTimeout = 10 * time.Second
 
 // A Server is one node.
 type Server struct {
-	cfg      Config
-	log      *slog.Logger
-	hub      *hub.Hub
-	loops    *loop.Group
-	metrics  *prometheus.Registry
-	state    state
-	webhooks *webhook.Sender
-	cluster  cluster
-	limits   httpapi.Limits
-	attempts *admission.Limiter
+	cfg       Config
+	log       *slog.Logger
+	hub       *hub.Hub
+	loops     *loop.Group
+	metrics   *prometheus.Registry
+	state     state
+	webhooks  *webhook.Sender
+	fallbacks *fallback.Server
+	cluster   cluster
+	limits    httpapi.Limits
+	attempts  *admission.Limiter
 
-	drainOver atomic.Int64 // Config.DrainTimeout, as it is now
+	drainOver  atomic.Int64  // Config.DrainTimeout, as it is now
+	drainAsked chan struct{} // closed by Drain
+	askOnce    sync.Once
+	leaving    atomic.Bool // the node is about to end, or does
 
 	plain, tls, admin *endpoint // nil: not asked for
 	failed            chan error
@@ -127,7 +135,7 @@ type stop struct {
 // New makes a node and opens its listeners, so that the addresses are known
 // and taken. It serves from [Server.Run] on. If New fails, nothing is left.
 func New(cfg Config) (_ *Server, err error) {
-	s := &Server{cfg: cfg, log: cfg.Log, metrics: prometheus.NewRegistry(), failed: make(chan error, 3)}
+	s := &Server{cfg: cfg, log: cfg.Log, metrics: prometheus.NewRegistry(), failed: make(chan error, 3), drainAsked: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -137,6 +145,16 @@ func New(cfg Config) (_ *Server, err error) {
 			err = errors.Join(err, s.stop(context.Background()))
 		}
 	}()
+	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := s.adminToken(); err != nil {
+		return nil, err
+	}
+	if cfg.Cluster.Witness {
+		if err := s.openWitness(); err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
 	registry, err := apps.NewRegistry(nil)
 	if err != nil {
 		return nil, err
@@ -144,24 +162,7 @@ func New(cfg Config) (_ *Server, err error) {
 	if err := s.openState(registry); err != nil {
 		return nil, err
 	}
-	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-
-	s.loops = loop.NewGroup(loop.Config{SendBuffer: cfg.SendBuffer, Portable: cfg.PortableSockets})
-	if err := s.openWebhooks(registry); err != nil {
-		return nil, errors.Join(err, s.loops.Stop(context.Background())) // whose end is registered below: before that of webhooks
-	}
-	s.hub = hub.New(hub.Config{
-		Observer:         s.webhooks,
-		Apps:             registry,
-		Loops:            s.loops,
-		MaxConnections:   cfg.MaxConnections,
-		AssumeProtocol:   cfg.AssumeProtocol,
-		HostedErrorsOnly: !cfg.SubscriptionErrorFrame,
-		Registerer:       s.metrics,
-	})
-	s.onStop("hub", func(context.Context) error { s.hub.Close(); return nil })
-	s.onStop("sockets", s.loops.Stop)
-	if err := s.adminToken(); err != nil {
+	if err := s.openHub(registry); err != nil {
 		return nil, err
 	}
 	used, err := s.openUsage()
@@ -170,6 +171,9 @@ func New(cfg Config) (_ *Server, err error) {
 	}
 	s.attempts = admission.New(admission.Config{PerMinute: cfg.ConnectionAttempts, TrustedProxies: cfg.TrustedProxies, Registerer: s.metrics})
 	handler := hosted(cfg.Hosts, s.routes(registry))
+	if err := s.join(); err != nil {
+		return nil, err
+	}
 	if s.plain, err = s.listen("plain", cfg.Listen, handler, nil); err != nil {
 		return nil, err
 	}
@@ -188,18 +192,84 @@ func New(cfg Config) (_ *Server, err error) {
 	return s, nil
 }
 
-// administration is what the admin listener answers.
+// openWitness makes a node that has no clients, and is there to be counted.
+func (s *Server) openWitness() error {
+	s.cluster.id, s.cluster.since = node.NewID(), time.Now()
+	if err := s.openEngine(); err != nil {
+		return err
+	}
+	var err error
+	s.admin, err = s.listen("admin", s.cfg.AdminListen, hosted(s.cfg.Hosts, s.administration(nil)), nil)
+	return err
+}
+
+// openHub makes the hub, and what it tells: the loops, whoever tells backends,
+// and the ways to peers. It ends the other way round: first the sockets, then
+// what hears of their end.
+func (s *Server) openHub(registry *apps.Registry) (err error) {
+	s.loops = loop.NewGroup(loop.Config{SendBuffer: s.cfg.SendBuffer, Portable: s.cfg.PortableSockets})
+	defer func() {
+		if err != nil { // their end is not registered yet
+			err = errors.Join(err, s.loops.Stop(context.Background()))
+		}
+	}()
+	if err := s.openRoster(); err != nil {
+		return err
+	}
+	if s.cfg.Clustered() {
+		s.onStop("roster", s.cluster.roster.Close) // whoever adopts the queue must be alone with it
+	}
+	if err := s.openWebhooks(registry); err != nil {
+		return err
+	}
+	if !s.cfg.Clustered() {
+		s.onStop("roster", s.cluster.roster.Close) // which may decide something that is to be told
+	}
+	if err := s.openBus(); err != nil {
+		return err
+	}
+	s.hub = hub.New(hub.Config{
+		Observer:         s.webhooks,
+		Apps:             registry,
+		Loops:            s.loops,
+		Broker:           s.cluster.bus(),
+		Spent:            s.limits.Spent,
+		MaxConnections:   s.cfg.MaxConnections,
+		AssumeProtocol:   s.cfg.AssumeProtocol,
+		HostedErrorsOnly: !s.cfg.SubscriptionErrorFrame,
+		Registerer:       s.metrics,
+	})
+	s.limits.Share = s.hub.Spend
+	s.onStop("hub", func(context.Context) error { s.hub.Close(); return nil })
+	s.onStop("peers", s.cluster.leave)
+	s.onStop("sockets", s.loops.Stop)
+	return nil
+}
+
+// administration is what the admin listener answers. A witness has no apps,
+// and nothing is used there.
 func (s *Server) administration(used *usage.Recorder) http.Handler {
-	return admin.New(admin.Config{
+	cfg := admin.Config{
 		Ready:      s.ready,
 		Gatherer:   s.metrics,
 		Token:      s.cfg.AdminToken,
 		Apps:       s.state.apps,
 		Usage:      used,
-		Parts:      map[string]http.Handler{webhook.APIPath: s.webhooks.Handler()},
+		Drain:      s.Drain,
+		Draining:   s.stateOfDrain,
 		Registerer: s.metrics,
 		Log:        s.log,
-	})
+	}
+	if s.cfg.Clustered() {
+		cfg.Cluster = s.clusterStatus
+	}
+	if s.cfg.Cluster.Listen != "" {
+		cfg.RemoveNode = s.state.engine.Remove
+	}
+	if s.webhooks != nil {
+		cfg.Parts = map[string]http.Handler{webhook.APIPath: s.webhooks.Handler()}
+	}
+	return admin.New(cfg)
 }
 
 // Registerer is where metrics of the process can be registered that are none of
@@ -245,6 +315,7 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 			MaxBodySize:      s.cfg.MaxBodySize,
 			UnknownKeyStatus: s.cfg.UnknownKeyStatus,
 			CORS:             s.cfg.CORS,
+			Limits:           &s.limits,
 			Log:              s.log,
 			Registerer:       s.metrics,
 		}),
@@ -260,7 +331,8 @@ func (s *Server) fallback(registry *apps.Registry, secure func(*http.Request) bo
 	if err != nil {
 		s.log.Info("the client files are not in this binary; make web adds them", "err", err)
 	}
-	return fallback.New(fallback.Config{
+	s.fallbacks = fallback.New(fallback.Config{
+		Elsewhere:      s.cluster.elsewhere(),
 		Hub:            s.hub,
 		Apps:           registry,
 		Loops:          s.loops,
@@ -273,11 +345,12 @@ func (s *Server) fallback(registry *apps.Registry, secure func(*http.Request) bo
 		SockJS:         script,
 		Registerer:     s.metrics,
 	})
+	return s.fallbacks
 }
 
 // ready returns why the node should get no traffic, or nil.
 func (s *Server) ready() error {
-	if s.hub.Draining() {
+	if s.leaving.Load() || s.hub != nil && s.hub.Draining() {
 		return errors.New("draining")
 	}
 	return nil
@@ -306,6 +379,8 @@ func (s *Server) Run(ctx context.Context) error {
 	var failure error
 	select {
 	case <-ctx.Done():
+		s.drain()
+	case <-s.drainAsked:
 		s.drain()
 	case failure = <-s.failed:
 	}

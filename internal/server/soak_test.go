@@ -65,7 +65,7 @@ func TestSoak(t *testing.T) {
 var soakChannels = []string{"news", "cache-x", "presence-r", "private-x"}
 
 // triggerUntil triggers events on all channels until it is stopped.
-func (n *node) triggerUntil(app *apps.App, stop <-chan struct{}) {
+func (n *testNode) triggerUntil(app *apps.App, stop <-chan struct{}) {
 	data := []byte(`"` + strings.Repeat("x", 500) + `"`)
 	for i := 0; ; i++ {
 		select {
@@ -82,7 +82,7 @@ func (n *node) triggerUntil(app *apps.App, stop <-chan struct{}) {
 }
 
 // live is the life of one client. It returns how many frames the client got.
-func (n *node) live(r *rand.Rand) (got int64) {
+func (n *testNode) live(r *rand.Rand) (got int64) {
 	c := dial(n.t, "ws://"+n.Addr().String()+"/app/key?protocol=7", nil)
 	defer c.Close()
 	established := c.next()
@@ -125,7 +125,7 @@ func (n *node) live(r *rand.Rand) (got int64) {
 }
 
 // awaitNobody waits until all clients have left.
-func (n *node) awaitNobody() {
+func (n *testNode) awaitNobody() {
 	n.t.Helper()
 	for deadline := time.Now().Add(patience); n.loops.Sockets() > 0 || n.hub.Connections() > 0; runtime.Gosched() {
 		if time.Now().After(deadline) {
@@ -135,7 +135,7 @@ func (n *node) awaitNobody() {
 }
 
 // expectNothing complains of what is left though nobody is there.
-func (n *node) expectNothing(app *apps.App) {
+func (n *testNode) expectNothing(app *apps.App) {
 	n.t.Helper()
 	n.hub.Channels(app, "", func(name string, s hub.ChannelState) {
 		n.t.Errorf("channel %q is left with %+v", name, s)

@@ -1,13 +1,11 @@
 package server
 
 import (
-	"cmp"
-	"context"
 	"net/netip"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
-	"github.com/belfryhq/belfry/internal/roster/local"
+	"github.com/belfryhq/belfry/internal/roster"
 	"github.com/belfryhq/belfry/internal/webhook"
 )
 
@@ -32,23 +30,21 @@ const defaultGrace = 3 * time.Second
 
 // openWebhooks begins to deliver what is queued, and to hear what happens.
 func (s *Server) openWebhooks(registry *apps.Registry) error {
-	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
+	ctx, cancel := s.starting()
 	defer cancel()
 	c := s.cfg.Webhooks
 	name, err := s.nodeName()
 	if err != nil {
 		return err
 	}
-	s.roster = local.New(local.Config{
-		Grace:       cmp.Or(c.Grace, defaultGrace),
-		TellOnClose: c.VacateOnStop,
-		Registerer:  s.metrics,
-	})
 	s.webhooks, err = webhook.New(ctx, webhook.Config{
 		Apps:            registry,
 		Engine:          s.state.engine,
-		Roster:          s.roster,
+		Roster:          s.cluster.roster,
 		Node:            name,
+		Clustered:       s.cfg.Clustered(),
+		Known:           s.cluster.known(),
+		Holdings:        s.holdings,
 		Gate:            s.loops,
 		BatchInterval:   c.BatchInterval,
 		Timeout:         c.Timeout,
@@ -63,9 +59,12 @@ func (s *Server) openWebhooks(registry *apps.Registry) error {
 		return err
 	}
 	s.onStop("webhooks", s.webhooks.Stop)
-	if err := s.roster.Start(ctx, s.webhooks); err != nil {
-		return err
-	}
-	s.onStop("roster", s.roster.Close) // before webhooks, which it may tell something
 	return nil
+}
+
+// holdings are what holds in the channels of an app on this node.
+func (s *Server) holdings(appID string, each func(roster.Subject)) {
+	s.hub.Holdings(appID, func(channel, user string, member bool) {
+		each(roster.Subject{App: appID, Channel: channel, User: user, Member: member})
+	})
 }

@@ -1,0 +1,181 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/broker"
+	"github.com/belfryhq/belfry/internal/broker/natsbroker"
+	"github.com/belfryhq/belfry/internal/fallback"
+	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/relay"
+	"github.com/belfryhq/belfry/internal/roster"
+	"github.com/belfryhq/belfry/internal/roster/local"
+)
+
+// cluster is what joins a node to others. Of a node that is alone there is
+// only the roster.
+type cluster struct {
+	id     node.ID
+	since  time.Time
+	broker *natsbroker.Broker
+	relay  *relay.Relay
+	roster roster.Roster
+	joined bool // broker and relay have started
+}
+
+// bus is the broker as the hub knows it.
+func (c *cluster) bus() broker.Broker {
+	if c.broker == nil {
+		return nil // and not an interface that holds nothing
+	}
+	return c.broker
+}
+
+// elsewhere is the relay as the fallback knows it.
+func (c *cluster) elsewhere() fallback.Elsewhere {
+	if c.relay == nil {
+		return nil
+	}
+	return c.relay
+}
+
+// openRoster makes what decides what backends are told. It ends after those
+// whom it tells.
+func (s *Server) openRoster() error {
+	c := &s.cluster
+	c.id, c.since = node.NewID(), time.Now()
+	c.roster = local.New(local.Config{
+		Grace: cmp.Or(s.cfg.Webhooks.Grace, defaultGrace), TellOnClose: s.cfg.Webhooks.VacateOnStop,
+		ID: c.id, Registerer: s.metrics,
+	})
+	return nil
+}
+
+// openBus makes the ways to peers, if there are any. They are closed after the
+// sockets, whose end is for peers to hear of.
+func (s *Server) openBus() error {
+	if !s.cfg.Clustered() {
+		return nil
+	}
+	name, err := s.nodeName()
+	if err != nil {
+		return err
+	}
+	c := &s.cluster
+	c.broker, err = natsbroker.New(natsbroker.Config{
+		Conn:       s.state.engine.Conn(),
+		ID:         c.id,
+		Name:       name,
+		Info:       map[string]string{infoVersion: s.cfg.Version},
+		Lease:      s.lease(),
+		Grace:      s.grace(),
+		Suspended:  s.renew,
+		Registerer: s.metrics,
+		Log:        s.log,
+	})
+	if err != nil {
+		return err
+	}
+	c.relay, err = relay.New(relay.Config{
+		Conn: s.state.engine.Conn(), ID: c.id, Peers: c.livePeers, Log: s.log, Registerer: s.metrics,
+	})
+	return err
+}
+
+// infoVersion is under what peers are told the version of the node.
+const infoVersion = "version"
+
+func (s *Server) lease() time.Duration { return cmp.Or(s.cfg.Cluster.Lease, DefaultLease) }
+func (s *Server) grace() time.Duration { return max(cmp.Or(s.cfg.Cluster.Grace, DefaultGrace), 0) }
+
+// livePeers are those that can be expected to answer.
+func (c *cluster) livePeers() []node.ID {
+	var ids []node.ID
+	for _, p := range c.broker.Peers() {
+		if !p.Suspect {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids
+}
+
+const (
+	// settleTimeout bounds how long a node that starts waits for what its
+	// peers hold. What has not come by then comes while it serves.
+	settleTimeout = 10 * time.Second
+	settlePoll    = 20 * time.Millisecond
+	// listenFor is how long it waits for peers that it has not heard of yet.
+	listenFor = time.Second
+)
+
+// join makes the node one of the cluster. When it returns, the node knows what
+// its peers hold, and has its part in decisions.
+func (s *Server) join() error {
+	ctx, cancel := s.starting()
+	defer cancel()
+	if s.cluster.broker != nil {
+		if err := s.cluster.start(s.hub.Receiver(), s.fallbacks); err != nil {
+			return fmt.Errorf("server: %w", err)
+		}
+		s.settle(ctx)
+	}
+	if err := s.cluster.roster.Start(ctx, s.webhooks); err != nil {
+		return fmt.Errorf("server: %w", err)
+	}
+	return nil
+}
+
+// start makes the node known to its peers.
+func (c *cluster) start(r broker.Receiver, sessions *fallback.Server) error {
+	// Whoever hears of the node may pass requests on to it.
+	if err := c.relay.Start(relay.Host{Has: sessions.Has, Handler: sessions.Relayed()}); err != nil {
+		return err
+	}
+	if err := c.broker.Start(r); err != nil {
+		return errors.Join(err, c.relay.Close(context.Background()))
+	}
+	c.joined = true
+	return nil
+}
+
+// leave tells the peers that the node ends.
+func (c *cluster) leave(ctx context.Context) error {
+	if !c.joined {
+		return nil
+	}
+	err := c.relay.Close(ctx)
+	c.broker.Leave(ctx)
+	return errors.Join(err, c.broker.Close(ctx))
+}
+
+// known reports whether the roster will still say what becomes of the jobs of
+// an incarnation. It is nil if nobody knows.
+func (c *cluster) known() func(node.ID) bool { return nil }
+
+// settle waits until the peers have said what they hold.
+func (s *Server) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	poll := time.NewTicker(settlePoll)
+	defer poll.Stop()
+	for began := time.Now(); time.Since(began) < listenFor || !s.hub.Settled(); {
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			s.log.Warn("peers have not said what they hold; what they have not said is missing for now", "peers", s.hub.Peers())
+			return
+		}
+	}
+	s.log.Info("joined the cluster", "peers", s.hub.Peers(), "id", s.cluster.id)
+}
+
+// renew makes all clients connect anew, because the process did not run for so
+// long that nobody knows what they have missed.
+func (s *Server) renew(stopped time.Duration) {
+	s.log.Error("this process did not run; its clients connect anew", "for", stopped.Round(time.Millisecond), "connections", s.loops.Sockets())
+	s.sendAway(s.window())
+}

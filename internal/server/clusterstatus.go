@@ -1,0 +1,79 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/admin"
+	"github.com/belfryhq/belfry/internal/engine"
+)
+
+// clusterStatus is what an operator sees of the cluster from this node.
+func (s *Server) clusterStatus(ctx context.Context) (admin.ClusterStatus, error) {
+	err := s.state.engine.Err()
+	status := admin.ClusterStatus{
+		Node: admin.ThisNode{
+			ID: s.cluster.id, Name: s.state.name, Version: s.cfg.Version, Since: s.cluster.since, State: s.nodeState(),
+		},
+		Quorum:  err == nil || errors.Is(err, engine.ErrDiskFull),
+		Settled: s.hub == nil || s.hub.Settled(),
+		LeaseMS: s.lease().Milliseconds(),
+		GraceMS: s.grace().Milliseconds(),
+		Engine:  admin.EngineStatus{Embedded: s.cfg.EngineURL == "", Err: err},
+	}
+	if s.state.engine.Clustered() {
+		peers, err := s.state.engine.Peers(ctx)
+		if err != nil {
+			s.log.Debug("the members of the engine are not known", "err", err)
+			status.Quorum = false
+		}
+		for _, p := range peers {
+			status.Engine.Peers = append(status.Engine.Peers, admin.EnginePeer{
+				Name: p.Name, Leader: p.Leader, Current: p.Current, Offline: p.Offline, Lag: p.Lag, LastHeardMS: p.Seen.Milliseconds(),
+			})
+		}
+	}
+	self := admin.NodeStatus{
+		Name: s.state.name, ID: s.cluster.id, Version: s.cfg.Version, Self: true, Witness: s.cfg.Cluster.Witness, State: s.nodeState(),
+	}
+	if s.hub != nil {
+		self.Sockets = s.hub.Connections()
+	}
+	status.Nodes = append(status.Nodes, self)
+	s.addPeers(&status)
+	return status, nil
+}
+
+// addPeers adds the nodes that this one hears.
+func (s *Server) addPeers(status *admin.ClusterStatus) {
+	if s.cluster.broker == nil {
+		return
+	}
+	for _, p := range s.cluster.broker.Peers() {
+		n := admin.NodeStatus{
+			Name: p.Name, ID: p.ID, Version: p.Info[infoVersion], State: admin.StateReady,
+			LastHeardMS: p.LastHeard.Milliseconds(), Sockets: s.hub.ConnectionsOf(p.ID),
+			PendingBytes: p.PendingBytes, Sent: p.SentPackets, Received: p.ReceivedPackets,
+			Lost: p.LostPackets, Dropped: p.DroppedMessages,
+			RoundTripMS: float64(p.RoundTrip) / float64(time.Millisecond),
+		}
+		switch {
+		case p.Leaving:
+			n.State = admin.StateLeaving
+		case p.Suspect:
+			n.State = admin.StateSuspect
+		}
+		status.Nodes = append(status.Nodes, n)
+	}
+}
+
+func (s *Server) nodeState() admin.NodeState {
+	switch {
+	case s.leaving.Load():
+		return admin.StateDraining
+	case s.cluster.roster != nil && !s.cluster.roster.Current():
+		return admin.StateCutOff
+	}
+	return admin.StateReady
+}
