@@ -1,0 +1,248 @@
+package natsroster
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// read is the goroutine that reads the log as long as the roster lives.
+func (r *Roster) read(ctx context.Context) {
+	var trouble trouble
+	wait := retryFirst
+	for ctx.Err() == nil {
+		reading, cancel := context.WithCancel(ctx)
+		r.mu.Lock()
+		r.reread = cancel
+		before := r.part.ledger.seq
+		r.mu.Unlock()
+		err := r.readOn(reading)
+		asked := reading.Err() != nil
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		r.mu.Lock()
+		progress := r.part.ledger.seq > before
+		r.mu.Unlock()
+		if progress || asked {
+			wait = retryFirst
+			trouble.over()
+		}
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			r.reopen(ctx)
+		}
+		if trouble.began(time.Now()) {
+			r.log.Warn("the log of the cluster can not be read; trying again", "err", err)
+		}
+		r.metrics.rereads.Inc()
+		if !pause(ctx, wait) {
+			return
+		}
+		wait = min(2*wait, retryMost)
+	}
+}
+
+// reopen makes streams again that are gone.
+func (r *Roster) reopen(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Lease)
+	defer cancel()
+	if err := r.journal.open(ctx); err == nil {
+		r.log.Error("the log of the cluster was gone, and was made again")
+	}
+}
+
+// readOn reads on from where reading has ended, or from the latest image if
+// the log does not go on from there.
+func (r *Roster) readOn(ctx context.Context) error {
+	first, last, err := r.journal.bounds(ctx)
+	if err != nil {
+		return err
+	}
+	goesOn, err := r.goesOn(ctx, first, last)
+	if err != nil {
+		return err
+	}
+	if !goesOn {
+		if err := r.load(ctx, first); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	from := r.part.ledger.seq + 1
+	r.target = last
+	r.part.caughtUp = r.part.caughtUp || from > last
+	r.mu.Unlock()
+	r.tell()
+	signal(r.wake)
+	return r.journal.follow(ctx, from, r.readRecord)
+}
+
+// goesOn reports whether the log is still the one that was read, and has what
+// follows.
+func (r *Roster) goesOn(ctx context.Context, first, last uint64) (bool, error) {
+	r.mu.Lock()
+	loaded, seq, mark := r.loaded, r.part.ledger.seq, r.mark
+	r.mu.Unlock()
+	if !loaded || first > seq+1 || last < seq {
+		return false, nil
+	}
+	if mark == 0 || first > seq {
+		return true, nil
+	}
+	found, err := r.journal.at(ctx, seq)
+	if err != nil {
+		return false, err
+	}
+	return fingerprint(found) == mark, nil
+}
+
+// load begins with the latest image, or with nothing.
+func (r *Roster) load(ctx context.Context, first uint64) error {
+	l, err := restore(ctx, r.journal)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l == nil && (first > 1 || r.loaded) {
+		r.log.Error("the log of the cluster was lost; what holds on the nodes is written again")
+	}
+	r.loaded, r.mark, r.fresh, r.since = true, 0, 0, first
+	r.part.load(l, first-1, time.Now())
+	r.changedLocked()
+	return nil
+}
+
+// readRecord applies one batch.
+func (r *Roster) readRecord(rec record) error {
+	b, err := parseBatch(rec.data)
+	if err != nil || rec.author == "" {
+		b = nil
+		r.log.Error("a batch of the cluster's log can not be read and is left out", "position", rec.seq, "err", err)
+	}
+	now := time.Now()
+	r.mu.Lock()
+	if rec.seq != r.part.ledger.seq+1 {
+		r.mu.Unlock()
+		return errGap
+	}
+	did := r.part.read(rec.seq, rec.author, b, now)
+	r.mark, r.more = fingerprint(rec), rec.more
+	r.part.caughtUp = r.part.caughtUp || rec.seq >= r.target
+	r.fresh += len(rec.data) + recordOverhead
+	long := r.fresh > max(r.cfg.archive, 2*r.image)
+	r.changedLocked()
+	r.mu.Unlock()
+	r.report(did)
+	r.tell()
+	signal(r.wake)
+	if long {
+		signal(r.tidy)
+	}
+	return nil
+}
+
+// changedLocked makes known what others wait for. r.mu is held.
+func (r *Roster) changedLocked() {
+	if r.part.joined {
+		select {
+		case <-r.ready:
+		default:
+			close(r.ready)
+		}
+	}
+	r.leftLocked()
+}
+
+// report logs what operators may want to know.
+func (r *Roster) report(did *effects) {
+	for _, id := range did.dropped {
+		r.log.Info("what a node held that has ended is taken away", "node", string(id))
+	}
+	if did.began {
+		r.log.Warn("the log of the cluster begins")
+	}
+	if did.forgotten > 0 {
+		r.log.Error("so many decisions wait to be told that the oldest would be lost with their node", "decisions", did.forgotten)
+	}
+}
+
+// keep is the goroutine that cuts the log off behind an image of what was read
+// when it has become long. One node does it; the others do if that one does
+// not, much later.
+func (r *Roster) keep(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.tidy:
+		}
+		if err := r.archive(ctx); err != nil && ctx.Err() == nil {
+			r.log.Warn("the log of the cluster can not be shortened; trying again", "err", err)
+			if !pause(ctx, r.cfg.Lease) {
+				return
+			}
+			signal(r.tidy)
+		}
+	}
+}
+
+func (r *Roster) archive(ctx context.Context) error {
+	first, _, err := r.journal.bounds(ctx)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	p := r.part
+	if first > r.since { // somebody did
+		r.fresh, r.since = 0, first
+	}
+	limit := max(r.cfg.archive, 2*r.image)
+	if low := p.ledger.lowest(nil); low == nil || low.id != p.id {
+		limit *= 4
+	}
+	if r.fresh <= limit || p.ledger.log == "" || r.mark == 0 {
+		r.mu.Unlock()
+		return nil
+	}
+	s := shot{seq: p.ledger.seq, mark: r.mark, image: p.ledger.image(false)}
+	id := p.id
+	r.mu.Unlock()
+	if err := archive(ctx, r.journal, id, s); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.fresh, r.since, r.image = 0, s.seq, len(s.image)
+	r.mu.Unlock()
+	r.metrics.images.Inc()
+	r.log.Debug("the log of the cluster was shortened", "position", s.seq, "bytes", len(s.image))
+	return nil
+}
+
+// A trouble is one that lasts, and is told of at its beginning and then once a
+// minute.
+type trouble struct {
+	since, told time.Time
+}
+
+// began reports whether it is time to tell: it has lasted for a second.
+func (t *trouble) began(now time.Time) bool {
+	if t.since.IsZero() {
+		t.since = now
+	}
+	if now.Sub(t.since) < time.Second || !t.told.IsZero() && now.Sub(t.told) < time.Minute {
+		return false
+	}
+	t.told = now
+	return true
+}
+
+// over ends it, and reports whether it was told of.
+func (t *trouble) over() bool {
+	told := !t.told.IsZero()
+	*t = trouble{}
+	return told
+}
