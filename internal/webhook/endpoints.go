@@ -68,21 +68,38 @@ func (es *endpoints) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if records := es.take(t, t.owner, left, t.began); records > 0 {
+	if records := es.take(t, t.began, estate{t.owner, left}); records > 0 {
 		es.sender.log.Info("delivering webhooks that were left in the queue", "records", records, "endpoints", len(left))
 	}
 	return nil
 }
 
-// take delivers what is in the queue of an owner, unless the term is over, and
-// returns how many records that is. It can be told again of what there is.
-func (es *endpoints) take(t *term, of owner, left map[address]backlog, since time.Time) (records int) {
-	for to, b := range left {
+// An estate is what was in the queue of an owner when it was looked at.
+type estate struct {
+	of   owner
+	left map[address]backlog
+}
+
+// take delivers what is in queues, in the order in which it came, unless the
+// term is over, and returns how many records that is. It can be told again of
+// what there is.
+func (es *endpoints) take(t *term, since time.Time, list ...estate) (records int) {
+	all := make(map[address]bool)
+	for _, one := range list {
+		for to := range one.left {
+			all[to] = true
+		}
+	}
+	for to := range all {
 		e := es.endpoint(to)
 		e.mu.Lock()
 		if e.term == t {
-			records += b.records
-			e.beginLocked(of, b, since)
+			for _, one := range list {
+				if b, ok := one.left[to]; ok {
+					records += b.records
+					e.beginLocked(one.of, b, since)
+				}
+			}
 			es.runLocked(e)
 		}
 		e.mu.Unlock()

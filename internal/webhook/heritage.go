@@ -35,6 +35,7 @@ type heritage struct {
 	mu       sync.Mutex
 	stopping bool
 	running  sync.WaitGroup
+	taken    map[owner]*term // what is delivered, since that term
 
 	// Owned by the goroutine that looks.
 	strange []owner // that nobody knew, the last time
@@ -42,7 +43,7 @@ type heritage struct {
 }
 
 func newHeritage(s *Sender) *heritage {
-	h := &heritage{sender: s}
+	h := &heritage{sender: s, taken: make(map[owner]*term)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }
@@ -127,12 +128,6 @@ func (h *heritage) pass(ctx context.Context) bool {
 		}
 	}
 	return true
-}
-
-// An estate is what a queue had in it when it was taken over.
-type estate struct {
-	of   owner
-	left map[address]backlog
 }
 
 func (h *heritage) try(ctx context.Context, t *term, dead owner) error {
@@ -221,10 +216,23 @@ func (s *Sender) take(t *term, list []estate, known decided) {
 	r.mu.Unlock()
 	s.ledger.settled(doubled)
 	for _, e := range list {
-		if records := s.endpoints.take(t, e.of, e.left, time.Now()); records > 0 {
+		s.heritage.setTaken(e.of, t)
+		if len(e.left) > 0 {
 			s.metrics.takeovers.Inc()
-			s.log.Info("delivering webhooks of a node that is gone", "of", string(e.of), "records", records, "endpoints", len(e.left))
 		}
+	}
+	if records := s.endpoints.take(t, time.Now(), list...); records > 0 {
+		s.log.Info("delivering webhooks of a node that is gone", "of", string(list[0].of), "records", records)
+	}
+}
+
+func (h *heritage) setTaken(of owner, t *term) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t == nil {
+		delete(h.taken, of)
+	} else {
+		h.taken[of] = t
 	}
 }
 
@@ -294,17 +302,26 @@ func (h *heritage) forgetEmpty(ctx context.Context, t *term, owners []owner, hei
 			empty = append(empty, of)
 		} else if err := h.sender.queue.disinherit(ctx, of, now); err != nil {
 			return err
+		} else {
+			h.setTaken(of, nil)
 		}
 	}
 	h.empty = empty
 	return nil
 }
 
-// lookInto delivers what has come into a queue after it was taken over.
+// lookInto delivers what has come into a queue after it was taken over. While
+// that is under way, it must not be delivered.
 func (h *heritage) lookInto(ctx context.Context, t *term, of owner) error {
+	h.mu.Lock()
+	taken := h.taken[of] == t
+	h.mu.Unlock()
+	if !taken {
+		return nil
+	}
 	left, err := h.sender.queue.backlog(ctx, of)
 	if err == nil {
-		h.sender.endpoints.take(t, of, left, time.Now())
+		h.sender.endpoints.take(t, time.Now(), estate{of, left})
 	}
 	return err
 }
