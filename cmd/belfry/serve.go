@@ -72,7 +72,7 @@ func serve(ctx context.Context, s streams, source config.Source) error {
 	log := newLog(s.err, level, cfg.LogFormat)
 	logWarnings(cfg, log)
 	log.Info("starting", "version", versionLine(), "config", cfg.File)
-	cfg.Server.Log, cfg.Server.DataDir = log, cfg.DataDir
+	cfg.Server.Log, cfg.Server.DataDir, cfg.Server.Version = log, cfg.DataDir, versionNumber()
 	if len(cfg.Server.Apps) == 0 {
 		adviseOfFile(cfg, log)
 		if cfg.Server.Import, err = config.KeptApps(cfg.DataDir); err != nil {

@@ -28,14 +28,22 @@ func newVersion(s streams) *cobra.Command {
 }
 
 func versionLine() string {
-	number, commit := version, ""
+	commit := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
-		number = cmp.Or(number, info.Main.Version)
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				commit = " commit " + s.Value[:min(12, len(s.Value))]
 			}
 		}
 	}
-	return fmt.Sprintf("belfry %s%s %s %s/%s", cmp.Or(number, "unknown"), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("belfry %s%s %s %s/%s", versionNumber(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// versionNumber is that of a release, or what the tools know of a build.
+func versionNumber() string {
+	number := version
+	if info, ok := debug.ReadBuildInfo(); ok {
+		number = cmp.Or(number, info.Main.Version)
+	}
+	return cmp.Or(number, "unknown")
 }
