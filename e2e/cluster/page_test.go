@@ -18,7 +18,7 @@ func (cl *Client) Join(channels ...string) {
 	defer cl.mu.Unlock()
 	for _, channel := range channels {
 		cl.wants[channel] = true
-		if cl.socket != nil {
+		if cl.socket != nil && !cl.socket.Wants(channel) {
 			cl.sendSubscribeLocked(channel)
 		}
 	}
