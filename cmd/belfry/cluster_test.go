@@ -240,3 +240,18 @@ func TestDrainNeedNotWait(t *testing.T) {
 		t.Errorf("drain that is interrupted = %d %s", status, p.err)
 	}
 }
+
+// The command and the service fit together.
+func TestDrainOfAService(t *testing.T) {
+	r := serveIn(t, t.TempDir())
+	s := setup{dir: r.dir, env: []string{"BELFRY_ADMIN_URL=http://" + r.admin}}
+	if status, _, err := runCommand(t, s, "cluster", "status"); status != 1 || !strings.Contains(err, "This node is alone") {
+		t.Errorf("cluster status = %d %s", status, err)
+	}
+	if status, _, err := runCommand(t, s, "drain"); status != 0 || !strings.HasSuffix(err, "the node has ended\n") {
+		t.Errorf("drain = %d %s", status, err)
+	}
+	if status := r.end(); status != 0 {
+		t.Errorf("the service that was drained ended with %d:\n%s", status, r.err)
+	}
+}
