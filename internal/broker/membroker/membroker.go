@@ -120,6 +120,13 @@ func (n *Network) Drop(from, to string, packets int) {
 	n.drops[way{from, to}] += packets
 }
 
+// Restore takes back what Drop has not lost yet.
+func (n *Network) Restore(from, to string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.drops, way{from, to})
+}
+
 // reached are those whom a packet of one node reaches: the one it is for, or
 // all.
 func (n *Network) reached(from string, to node.ID, packet []byte) []*Broker {
