@@ -168,3 +168,19 @@ func (e *Engine) remove(ctx context.Context, name string) (again bool, err error
 	e.log.Info("node removed from the cluster", "node", peers[i].Name)
 	return false, nil
 }
+
+// Leader is the name of the server that leads a stream; empty if there is
+// none, or that can not be found out. It is the node's name if the engine is
+// embedded.
+func (e *Engine) Leader(ctx context.Context, stream string) string {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	s, err := e.js.Stream(ctx, stream)
+	if err != nil {
+		return ""
+	}
+	if cluster := s.CachedInfo().Cluster; cluster != nil {
+		return cluster.Leader
+	}
+	return ""
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/belfryhq/belfry/internal/relay"
 	"github.com/belfryhq/belfry/internal/roster"
 	"github.com/belfryhq/belfry/internal/roster/local"
+	"github.com/belfryhq/belfry/internal/roster/natsroster"
 )
 
 // cluster is what joins a node to others. Of a node that is alone there is
@@ -24,7 +25,8 @@ type cluster struct {
 	broker *natsbroker.Broker
 	relay  *relay.Relay
 	roster roster.Roster
-	joined bool // broker and relay have started
+	log    *natsroster.Roster // the roster, if it is that of a cluster
+	joined bool               // broker and relay have started
 }
 
 // bus is the broker as the hub knows it.
@@ -48,10 +50,29 @@ func (c *cluster) elsewhere() fallback.Elsewhere {
 func (s *Server) openRoster() error {
 	c := &s.cluster
 	c.id, c.since = node.NewID(), time.Now()
-	c.roster = local.New(local.Config{
-		Grace: cmp.Or(s.cfg.Webhooks.Grace, defaultGrace), TellOnClose: s.cfg.Webhooks.VacateOnStop,
-		ID: c.id, Registerer: s.metrics,
+	damping := cmp.Or(s.cfg.Webhooks.Grace, defaultGrace)
+	if !s.cfg.Clustered() {
+		c.roster = local.New(local.Config{
+			Grace: damping, TellOnClose: s.cfg.Webhooks.VacateOnStop, ID: c.id, Registerer: s.metrics,
+		})
+		return nil
+	}
+	name, err := s.nodeName()
+	if err != nil {
+		return err
+	}
+	c.log = natsroster.New(natsroster.Config{
+		JetStream:    s.state.engine.JetStream(),
+		Stream:       s.state.engine.Stream,
+		ID:           c.id,
+		Name:         name,
+		Lease:        s.lease(),
+		Grace:        s.grace(),
+		WebhookGrace: damping,
+		Log:          s.log,
+		Registerer:   s.metrics,
 	})
+	c.roster = c.log
 	return nil
 }
 
@@ -154,7 +175,12 @@ func (c *cluster) leave(ctx context.Context) error {
 
 // known reports whether the roster will still say what becomes of the jobs of
 // an incarnation. It is nil if nobody knows.
-func (c *cluster) known() func(node.ID) bool { return nil }
+func (c *cluster) known() func(node.ID) bool {
+	if c.log == nil {
+		return nil
+	}
+	return c.log.Known
+}
 
 // settle waits until the peers have said what they hold.
 func (s *Server) settle(ctx context.Context) {

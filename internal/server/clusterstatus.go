@@ -42,7 +42,34 @@ func (s *Server) clusterStatus(ctx context.Context) (admin.ClusterStatus, error)
 	}
 	status.Nodes = append(status.Nodes, self)
 	s.addPeers(&status)
+	s.addLog(ctx, &status)
 	return status, nil
+}
+
+// addLog adds what the log of decisions says.
+func (s *Server) addLog(ctx context.Context, status *admin.ClusterStatus) {
+	log := s.cluster.log
+	if log == nil {
+		return
+	}
+	now := log.Status()
+	status.Log = &admin.LogStatus{
+		Stream: log.Stream(), Leader: s.state.engine.Leader(ctx, log.Stream()),
+		Position: now.Position, Lag: now.Lag, Current: now.Current,
+	}
+	for i := range status.Nodes {
+		n := &status.Nodes[i]
+		n.Leader = n.Name == status.Log.Leader
+		for _, x := range now.Incarnations {
+			// After it was given up, a node goes on under another id there.
+			if x.ID == n.ID || n.Self && x.ID == now.ID {
+				n.Lease = &admin.LeaseStatus{
+					LastBatchMS: int64(x.Silent * 1000), Suspect: x.Suspect,
+					Contributions: x.Contributions, Untold: x.Untold, Pending: x.Pending,
+				}
+			}
+		}
+	}
 }
 
 // addPeers adds the nodes that this one hears.

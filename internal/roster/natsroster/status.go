@@ -66,3 +66,14 @@ func (r *Roster) Status() Status {
 	slices.SortFunc(s.Incarnations, func(a, b Incarnation) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	return s
 }
+
+// Known reports whether the log has that incarnation: it lives, or what it has
+// left is still to be given away or taken.
+func (r *Roster) Known(id node.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.part.ledger.byID[id] != nil
+}
+
+// Stream is the name of the log in the engine.
+func (r *Roster) Stream() string { return r.cfg.Prefix + "-roster" }
