@@ -163,7 +163,7 @@ func (r *Roster) report(did *effects) {
 		r.log.Info("what a node held that has ended is taken away", "node", string(id))
 	}
 	if did.began {
-		r.log.Warn("the log of the cluster begins")
+		r.log.Info("the log of the cluster begins")
 	}
 	if did.forgotten > 0 {
 		r.log.Error("so many decisions wait to be told that the oldest would be lost with their node", "decisions", did.forgotten)

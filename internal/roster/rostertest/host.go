@@ -1,0 +1,95 @@
+package rostertest
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/roster"
+)
+
+// A Host remembers what it was told. It says at once that it is safe, unless
+// it is Slow.
+type Host struct {
+	TB     testing.TB
+	Roster roster.Roster
+	Slow   bool // nothing is ever safe
+
+	mu        sync.Mutex
+	busy      bool
+	decisions []roster.Decision
+	adopted   []node.ID
+	deposed   []node.ID
+}
+
+var _ roster.Host = (*Host)(nil)
+
+// enter checks that calls come one at a time.
+func (h *Host) enter() func() {
+	h.mu.Lock()
+	if h.busy {
+		h.TB.Error("a host was called twice at a time")
+	}
+	h.busy = true
+	h.mu.Unlock()
+	return func() {
+		h.mu.Lock()
+		h.busy = false
+		h.mu.Unlock()
+	}
+}
+
+// Decide keeps a decision.
+func (h *Host) Decide(d roster.Decision) {
+	defer h.enter()()
+	h.mu.Lock()
+	if n := len(h.decisions); n > 0 && h.decisions[n-1].Order >= d.Order {
+		h.TB.Errorf("a decision of order %d follows one of %d", d.Order, h.decisions[n-1].Order)
+	}
+	h.decisions = append(h.decisions, d)
+	h.mu.Unlock()
+	if !h.Slow {
+		h.Roster.Told(d.Order)
+	}
+}
+
+// Adopt keeps an adoption.
+func (h *Host) Adopt(dead node.ID) {
+	defer h.enter()()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.adopted = append(h.adopted, dead)
+}
+
+// Depose keeps a new id.
+func (h *Host) Depose(next node.ID) {
+	defer h.enter()()
+	if got := h.Roster.ID(); got != next {
+		h.TB.Errorf("ID() = %q during Depose(%q)", got, next)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.deposed = append(h.deposed, next)
+}
+
+// Decisions returns what was decided so far.
+func (h *Host) Decisions() []roster.Decision {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.decisions)
+}
+
+// Adopted returns whose jobs are the node's.
+func (h *Host) Adopted() []node.ID {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.adopted)
+}
+
+// Deposed returns the ids that the node has gone by since it began.
+func (h *Host) Deposed() []node.ID {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.deposed)
+}
