@@ -98,9 +98,10 @@ func (c *shownCluster) printNode(table io.Writer, n shownNode) {
 		}
 	}
 	heard, trip := ago(n.LastHeard), "-"
-	if n.Self {
+	if n.LastHeard == 0 {
 		heard = "-"
-	} else if n.RoundTrip > 0 {
+	}
+	if n.RoundTrip > 0 {
 		trip = fmt.Sprintf("%.1fms", n.RoundTrip)
 	}
 	fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n",

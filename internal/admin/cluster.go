@@ -96,10 +96,11 @@ const (
 
 // An EnginePeer is one member of an embedded engine.
 type EnginePeer struct {
-	Name        string `json:"name"`
-	Witness     bool   `json:"witness"` // known to have no clients
-	Leader      bool   `json:"leader"`  // of the members
-	Current     bool   `json:"current"` // it has all that the leader has
+	Name    string `json:"name"`
+	Witness bool   `json:"witness"` // known to have no clients
+	Leader  bool   `json:"leader"`  // of the members
+	Current bool   `json:"current"` // it has all that the leader has
+	// Offline is what the engine says; the handler knows it sooner.
 	Offline     bool   `json:"offline"`
 	Lag         uint64 `json:"lag"` // decisions about streams that it has not got
 	LastHeardMS int64  `json:"last_heard_ms"`

@@ -106,6 +106,43 @@ func TestWitnessesSpeakByTheEngine(t *testing.T) {
 	}
 }
 
+// The engine takes long to notice that a member is gone.
+func TestMembersThatAreGone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		heard int64
+		led   bool
+		state NodeState
+		away  bool
+	}{
+		"heard":        {4_000, true, StateUnheard, false},
+		"silent":       {6_000, true, StateSuspect, true},
+		"given up":     {11_000, true, StateAbsent, true},
+		"nobody knows": {0, false, StateAbsent, true},
+	} {
+		s := threeNodes()
+		s.Nodes = s.Nodes[:2] // n2 is missing
+		s.Engine.Peers[0].Leader, s.Engine.Peers[1].Leader = tt.led, false
+		s.Engine.Peers[1].LastHeardMS = tt.heard
+		s.complete()
+		if got := s.Nodes[1]; got.Name != "n2" || got.State != tt.state || s.Engine.Peers[1].Offline != tt.away {
+			t.Errorf("%s: %+v, offline: %t; want %s, %t", name, got, s.Engine.Peers[1].Offline, tt.state, tt.away)
+		}
+		if slices.Contains(codes(s.Problems), FindCatchingUp) {
+			t.Errorf("%s: a node that is gone is told to catch up", name)
+		}
+	}
+}
+
+// A member that runs is there, whatever the engine says yet.
+func TestMembersThatAreBack(t *testing.T) {
+	s := threeNodes()
+	s.Engine.Peers[1].Offline = true
+	s.complete()
+	if s.Engine.Peers[1].Offline || len(s.Problems) > 0 {
+		t.Errorf("n2 is heard, and is said to be away: %v", s.Problems)
+	}
+}
+
 // findings are cases of what can be wrong, by the one code that must be found.
 var findings = map[FindingCode]func(*ClusterStatus){
 	FindRemoved: func(s *ClusterStatus) { s.Engine.Err, s.Quorum = engine.ErrRemoved, false },
@@ -199,9 +236,9 @@ func TestEveryFindingIsDescribed(t *testing.T) {
 func TestNoQuorumNamesTheMissing(t *testing.T) {
 	s := threeNodes()
 	s.Quorum, s.Engine.Err = false, engine.ErrNoQuorum
-	s.Engine.Peers[0].Offline, s.Engine.Peers[1].Offline = true, true
+	s.Engine.Peers[1].Leader, s.Nodes = false, s.Nodes[1:2]
 	s.complete()
-	if got, want := s.Problems[0].Text, "1 of 3 nodes are here, and 2 are needed. Missing: n1, n2."; !strings.Contains(got, want) {
+	if got, want := s.Problems[0].Text, "1 of 3 nodes are here, and 2 are needed. Missing: n2, n3."; !strings.Contains(got, want) {
 		t.Errorf("%q lacks %q", got, want)
 	}
 }
@@ -229,7 +266,7 @@ func TestRemoveNode(t *testing.T) {
 		"slip":     {absent, nil, `{"nam":"n3"}`, 400, "is unknown", false},
 		"external": {func(s *ClusterStatus) { s.Engine = EngineStatus{} }, nil, `{"name":"n3"}`, 409, "external NATS", false},
 		"no quorum": {func(s *ClusterStatus) {
-			s.Nodes, s.Quorum, s.Engine.Peers[1].Offline, s.Engine.Peers[2].Offline = s.Nodes[1:2], false, true, true
+			s.Nodes, s.Quorum, s.Engine.Peers[1].Leader = s.Nodes[1:2], false, false
 		}, nil, `{"name":"n3"}`, 503, "only be removed with a quorum. 1 of 3", false},
 	} {
 		t.Run(name, func(t *testing.T) {

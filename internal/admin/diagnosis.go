@@ -13,6 +13,7 @@ import (
 // complete adds to a status what follows from it.
 func (s *ClusterStatus) complete() {
 	s.Engine.State = engineState(s.Engine.Err)
+	s.judgeMembers()
 	s.addMembers()
 	slices.SortFunc(s.Nodes, func(a, b NodeStatus) int {
 		if byName := strings.Compare(a.Name, b.Name); byName != 0 {
@@ -20,7 +21,6 @@ func (s *ClusterStatus) complete() {
 		}
 		return strings.Compare(string(a.ID), string(b.ID))
 	})
-	s.Engine.Peers = append([]EnginePeer{}, s.Engine.Peers...) // for JSON, in which none is no null
 	s.Problems, s.Notes = []Finding{}, []Finding{}
 	s.judgeEngine()
 	s.judgeNodes()
@@ -42,22 +42,53 @@ func engineState(err error) EngineState {
 	return EngineUnavailable
 }
 
+// judgeMembers finds out which members of the engine are not there: the engine
+// itself takes half a minute to say so.
+func (s *ClusterStatus) judgeMembers() {
+	peers := append([]EnginePeer{}, s.Engine.Peers...) // none is no null in JSON
+	led := slices.ContainsFunc(peers, func(p EnginePeer) bool { return p.Leader })
+	for i := range peers {
+		p := &peers[i]
+		switch {
+		case s.hears(p.Name):
+			p.Offline = false
+		case led:
+			p.Offline = p.Offline || !p.Leader && p.LastHeardMS > s.LeaseMS
+		case !p.Witness && !s.deaf():
+			p.Offline = true // without a leader nobody knows when it was heard
+		}
+	}
+	s.Engine.Peers = peers
+}
+
+// hears reports whether a node of that name surely runs.
+func (s *ClusterStatus) hears(name string) bool {
+	return slices.ContainsFunc(s.Nodes, func(n NodeStatus) bool { return n.Name == name && (n.Self || n.State.here()) })
+}
+
+// deaf reports whether the node hears of nobody but by the engine.
+func (s *ClusterStatus) deaf() bool {
+	return slices.ContainsFunc(s.Nodes, func(n NodeStatus) bool { return n.Self && n.Witness })
+}
+
 // addMembers adds the members of the engine from which nothing was heard.
 func (s *ClusterStatus) addMembers() {
 	s.Nodes = append([]NodeStatus{}, s.Nodes...)
-	deaf := slices.ContainsFunc(s.Nodes, func(n NodeStatus) bool { return n.Self && n.Witness }) // it hears of nobody but by the engine
+	deaf := s.deaf()
 	for _, p := range s.Engine.Peers {
 		if slices.ContainsFunc(s.Nodes, func(n NodeStatus) bool { return n.Name == p.Name }) {
 			continue
 		}
-		state := StateUnheard
+		n := NodeStatus{Name: p.Name, Witness: p.Witness, State: StateUnheard, LastHeardMS: p.LastHeardMS}
 		switch {
+		case p.Offline && 0 < p.LastHeardMS && p.LastHeardMS <= s.LeaseMS+s.GraceMS:
+			n.State = StateSuspect
 		case p.Offline:
-			state = StateAbsent
+			n.State = StateAbsent
 		case p.Witness || deaf:
-			state = StateReady
+			n.State = StateReady
 		}
-		s.Nodes = append(s.Nodes, NodeStatus{Name: p.Name, Witness: p.Witness, State: state, LastHeardMS: p.LastHeardMS})
+		s.Nodes = append(s.Nodes, n)
 	}
 }
 
