@@ -15,11 +15,15 @@ type event struct {
 	at      int64 // when it happened or was replayed, in Unix milliseconds
 	channel string
 	body    []byte // a JSON object as it stands in requests
-	decided bool   // by the roster, and not in any queue yet
+	// order is that of the decision, until a queue has it; zero for what this
+	// node has observed itself.
+	order uint64
 }
 
 // eventSize is about what an event takes in memory beside its texts.
 const eventSize = 128
+
+func (e *event) decided() bool { return e.order > 0 }
 
 func (e *event) size() int { return len(e.body) + len(e.channel) + eventSize }
 

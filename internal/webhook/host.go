@@ -17,11 +17,11 @@ var _ roster.Host = (*Sender)(nil)
 func (s *Sender) Decide(d roster.Decision) {
 	app := s.cfg.Apps.ByID(d.App)
 	n := newsOf(d)
-	s.ledger.begin(d.ID, func() int {
+	s.ledger.begin(d.Order, func() int {
 		if app == nil || !wanted(app, kinds[n.Kind].set, d.Channel) {
 			return 0
 		}
-		return s.recorder.decide(app, n, d.ID)
+		return s.recorder.decide(app, n, d)
 	})
 }
 
@@ -56,9 +56,9 @@ func (s *Sender) Depose(next node.ID) {
 }
 
 // decide puts a decision into outboxes, and returns how many.
-func (r *recorder) decide(app *apps.App, n hub.News, id roster.DecisionID) int {
+func (r *recorder) decide(app *apps.App, n hub.News, d roster.Decision) int {
 	e := newEvent(n, time.Now())
-	e.id, e.decided = eventID{id.Log, id.Number}, true
+	e.id, e.order = eventID{d.ID.Log, d.ID.Number}, d.Order
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.leaving {
@@ -103,13 +103,13 @@ func (r *recorder) unpackLocked() {
 func (r *recorder) withdrawLocked(take func(*outbox, *event) bool) []event {
 	var taken []event
 	for b := range r.busy {
-		if !slices.ContainsFunc(b.events, func(e event) bool { return e.decided }) {
+		if !slices.ContainsFunc(b.events, func(e event) bool { return e.decided() }) {
 			continue
 		}
 		var kept []event
 		for i := range b.events {
 			e := &b.events[i]
-			if !e.decided || !take(b, e) {
+			if !e.decided() || !take(b, e) {
 				kept = append(kept, *e)
 				continue
 			}

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"sync"
-
-	"github.com/belfryhq/belfry/internal/roster"
 )
 
 // A ledger has the decisions that this node was to tell of and that are not
@@ -16,58 +14,44 @@ type ledger struct {
 	told func(through uint64) // roster.Roster.Told
 
 	mu   sync.Mutex
-	log  string
-	open []entry // by number
+	open []entry // by order
 }
 
 // An entry is one decision.
 type entry struct {
-	number uint64
-	left   int // endpoints whose queue does not have it
+	order uint64 // in which the roster has told it
+	left  int    // endpoints whose queue does not have it
 }
 
 // never is an entry that nobody will see through here, because the node ends:
 // others will, as long as it stays open.
 const never = 1 << 30
 
-// begin enters a decision. Put returns into how many outboxes it has put it.
-func (l *ledger) begin(id roster.DecisionID, put func() int) {
+// begin enters the next decision. Put returns into how many outboxes it has
+// put it.
+func (l *ledger) begin(order uint64, put func() int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if id.Log != l.log { // numbers of another log mean nothing in this one
-		l.log, l.open = id.Log, nil
-	}
-	i, found := l.findLocked(id.Number)
-	if !found {
-		l.open = slices.Insert(l.open, i, entry{number: id.Number})
-	}
-	l.open[i].left += put()
+	l.open = append(l.open, entry{order, put()})
 	l.settleLocked()
-}
-
-func (l *ledger) findLocked(number uint64) (int, bool) {
-	if n := len(l.open); n == 0 || l.open[n-1].number < number {
-		return n, false // as almost always
-	}
-	return slices.BinarySearchFunc(l.open, number, func(e entry, n uint64) int { return cmp.Compare(e.number, n) })
 }
 
 // settled says that a queue has these events, or that one had them before.
 func (l *ledger) settled(events []event) {
-	if !slices.ContainsFunc(events, func(e event) bool { return e.decided }) {
+	if !slices.ContainsFunc(events, func(e event) bool { return e.decided() }) {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range events {
-		if id := events[i].id; events[i].decided && id.origin == l.log {
-			if k, found := l.findLocked(id.number); found {
-				l.open[k].left--
-			}
+		if at, found := slices.BinarySearchFunc(l.open, events[i].order, entry.compare); found {
+			l.open[at].left--
 		}
 	}
 	l.settleLocked()
 }
+
+func (e entry) compare(order uint64) int { return cmp.Compare(e.order, order) }
 
 // settleLocked says how far all is safe. l.mu is held.
 func (l *ledger) settleLocked() {
@@ -78,7 +62,7 @@ func (l *ledger) settleLocked() {
 	if n == 0 {
 		return
 	}
-	through := l.open[n-1].number
+	through := l.open[n-1].order
 	if l.open = l.open[n:]; len(l.open) == 0 {
 		l.open = nil
 	}

@@ -152,7 +152,7 @@ func (r *recorder) spreadLocked(app *apps.App, kind hub.NewsKind, e event) int {
 	n := 0
 	boxes := r.boxesLocked(app)
 	for i := range app.Webhooks {
-		if !app.Webhooks[i].Wants(kinds[kind].set, e.channel) || e.decided && r.queued.has(boxes[i].to, e.id) {
+		if !app.Webhooks[i].Wants(kinds[kind].set, e.channel) || e.decided() && r.queued.has(boxes[i].to, e.id) {
 			continue
 		}
 		r.putLocked(boxes[i], e)

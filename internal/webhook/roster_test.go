@@ -60,10 +60,11 @@ func (r *scripted) through() uint64 {
 	return r.told
 }
 
-// decision is one of the log L: odd numbers are that a channel is occupied.
+// decision is one of the log L, told in the order of the numbers: odd ones are
+// that a channel is occupied.
 func decision(number uint64, channel string, of node.ID) roster.Decision {
 	return roster.Decision{Subject: roster.Subject{App: "1", Channel: channel}, Gone: number%2 == 0,
-		ID: roster.DecisionID{Log: "L", Number: number}, Of: of}
+		ID: roster.DecisionID{Log: "L", Number: number}, Order: number, Of: of}
 }
 
 // member starts a node of a cluster whose endpoint answers as told.
