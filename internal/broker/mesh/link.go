@@ -81,6 +81,8 @@ func (l *link) Send(m *broker.Message) {
 	drop := l.put(m)
 	l.mu.Unlock()
 	switch {
+	case drop == dropGone: // it is no news
+		l.mesh.counts.drop(drop, 1)
 	case drop != "":
 		l.mesh.counts.drop(drop, 1)
 		l.mesh.complain(&l.mesh.complaints.dropped, "messages for a peer could not be sent", "node", l.name, "err", string(drop))
