@@ -78,7 +78,7 @@ func TestClusterThatIsWell(t *testing.T) {
 		"n2 ready 34 90ms 0.4ms 1s 12 4 KiB 2 current, leads, leads the log",
 		"n3 ready, witness - 110ms 0.4ms - - - 0 current",
 		"quorum yes: 3 of 3 are here, 2 are needed",
-		"log belfry_roster, at 4711, 0 to read",
+		"log belfry-roster, at 4711, 0 to read",
 		"counted 5 decisions, 2 repairs, 0 drops, 0 times a slow consumer",
 		"note 2 packets from n2 were lost.",
 		"\nall is well: 2 nodes and 1 witness, 1234 connections; 1 may fail and all goes on\n",

@@ -48,7 +48,7 @@ func threeNodes() ClusterStatus {
 			{Name: "n1", ID: "AAAAAAAAAAAAAAAA", Version: "v1", Self: true, State: StateReady, Sockets: 5, Lease: &LeaseStatus{Contributions: 3}},
 			{Name: "n2", ID: "BBBBBBBBBBBBBBBB", Version: "v1", State: StateReady, LastHeardMS: 40, Lease: &LeaseStatus{}},
 		},
-		Log: &LogStatus{Stream: "belfry_roster", Leader: "n3", Position: 12, Current: true},
+		Log: &LogStatus{Stream: "belfry-roster", Leader: "n3", Position: 12, Current: true},
 	}
 	return s
 }
@@ -117,12 +117,13 @@ func TestMembersThatAreGone(t *testing.T) {
 		"heard":        {4_000, true, StateUnheard, false},
 		"silent":       {6_000, true, StateSuspect, true},
 		"given up":     {11_000, true, StateAbsent, true},
+		"has led":      {0, true, StateAbsent, true}, // and the next leader has never heard it
 		"nobody knows": {0, false, StateAbsent, true},
 	} {
 		s := threeNodes()
 		s.Nodes = s.Nodes[:2] // n2 is missing
 		s.Engine.Peers[0].Leader, s.Engine.Peers[1].Leader = tt.led, false
-		s.Engine.Peers[1].LastHeardMS = tt.heard
+		s.Engine.Peers[1].LastHeardMS, s.Engine.Peers[1].Current = tt.heard, tt.state == StateUnheard
 		s.complete()
 		if got := s.Nodes[1]; got.Name != "n2" || got.State != tt.state || s.Engine.Peers[1].Offline != tt.away {
 			t.Errorf("%s: %+v, offline: %t; want %s, %t", name, got, s.Engine.Peers[1].Offline, tt.state, tt.away)

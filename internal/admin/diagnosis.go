@@ -53,7 +53,8 @@ func (s *ClusterStatus) judgeMembers() {
 		case s.hears(p.Name):
 			p.Offline = false
 		case led:
-			p.Offline = p.Offline || !p.Leader && p.LastHeardMS > s.LeaseMS
+			never := p.LastHeardMS == 0 && !p.Current // by this leader
+			p.Offline = p.Offline || !p.Leader && (never || p.LastHeardMS > s.LeaseMS)
 		case !p.Witness && !s.deaf():
 			p.Offline = true // without a leader nobody knows when it was heard
 		}
