@@ -4,10 +4,14 @@
 // An event passes these stations:
 //
 //	hub → Sender.Observe → recorder → queue → endpoint → HTTP
+//	         ↓      ↑
+//	          roster
 //
-// The [Sender] hears news under a lock of the hub, decides whether it is news
-// to anybody (damping.go: a page reload is not), and appends it to the outbox
-// of each endpoint that wants it. The recorder cuts outboxes into records and
+// The [Sender] hears news under a lock of the hub, and appends it to the outbox
+// of each endpoint that wants it. What concerns the presence of anybody takes
+// the way by the roster, which decides whether it is news (a page reload is
+// not) and, in a cluster, which node tells of it: the sender is its host
+// (host.go, heritage.go). The recorder cuts outboxes into records and
 // publishes them to the queue, a JetStream stream with a subject for each
 // endpoint; what the queue has acknowledged survives the process. An endpoint
 // takes its records from memory or, when there are too many, from the queue,
@@ -24,7 +28,9 @@
 //
 // # Locks
 //
-// recorder.mu and endpoint.mu are leaves: nothing is called while they are
-// held but the gate of the loops, which does not block. A goroutine per
-// endpoint that has work owns the rest of the endpoint's state.
+// ledger.mu and heritage.mu are taken before recorder.mu, that before
+// endpoint.mu, and that before endpoints.mu and remover.mu. Nothing is called
+// while they are held but the gate of the loops and, with ledger.mu, the roster
+// to say what is told; neither blocks. A goroutine per endpoint that has work
+// owns the rest of the endpoint's state.
 package webhook
