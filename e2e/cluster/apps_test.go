@@ -139,8 +139,12 @@ func (cl *Client) connected() bool {
 	return ok
 }
 
-// appQuota: connections count towards the quota wherever they are. Nodes tell
-// each other of theirs a moment later, and each may let one in meanwhile.
+// saidAgain is how long it surely takes until nodes know of each other's
+// connections: they say how many they have four times a second.
+const saidAgain = 500 * time.Millisecond
+
+// appQuota: connections count towards the quota wherever they are, but for
+// those of the last moment.
 func appQuota(t *testing.T, c *Cluster) {
 	const quota = 9
 	a := c.makeApp(c.Nodes[0], map[string]any{"name": "small", "limits": map[string]any{"connections": quota}})
@@ -152,6 +156,7 @@ func appQuota(t *testing.T, c *Cluster) {
 	}
 	for _, n := range c.Nodes {
 		c.await(service.Patience, n.Name+" lets in more and more", func() string {
+			time.Sleep(saidAgain)
 			cl := c.of(a, n, "too-much")
 			if cl.connected() {
 				in++
@@ -164,8 +169,8 @@ func appQuota(t *testing.T, c *Cluster) {
 		})
 	}
 	t.Logf("%d connections of %d were let in", in, quota)
-	if in > quota+2*len(c.Nodes) {
-		t.Errorf("%d connections were let in, want %d, and a few more", in, quota)
+	if in > quota+len(c.Nodes) {
+		t.Errorf("%d connections were let in, want %d, and a few on a busy machine", in, quota)
 	}
 }
 

@@ -16,7 +16,6 @@ type Status struct {
 	Settled  bool // all peers that are there have said what they hold
 	Quorum   bool
 	Nodes    []NodeStatus
-	Log      struct{ Current bool }
 	Problems []struct{ Text string }
 }
 
@@ -121,12 +120,11 @@ func (n *Node) sees(want []string) string {
 		return err.Error()
 	}
 	got := s.names()
-	decides := 2*len(want) <= len(n.c.Nodes) || s.Quorum && s.Log.Current
+	decides := 2*len(want) <= len(n.c.Nodes) || s.Quorum
 	if slices.Equal(got, want) && s.Settled && decides {
 		return ""
 	}
-	return fmt.Sprintf("sees %q, want %q; settled %t, quorum %t, its log is current %t, problems %v",
-		got, want, s.Settled, s.Quorum, s.Log.Current, s.Problems)
+	return fmt.Sprintf("sees %q, want %q; settled %t, quorum %t, problems %v", got, want, s.Settled, s.Quorum, s.Problems)
 }
 
 // recovered ends what may be lost because of nodes that are whole again.
