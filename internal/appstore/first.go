@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -26,7 +27,7 @@ func (s *Store) First(ctx context.Context, name string) (_ Entry, made bool, err
 	id := apps.NewID()
 	_, err = s.cfg.Bucket.Create(ctx, firstKey, []byte(id))
 	if errors.Is(err, jetstream.ErrKeyExists) {
-		marker, err := s.cfg.Bucket.Get(ctx, firstKey)
+		marker, err := s.firstMarker(ctx)
 		if err != nil {
 			return Entry{}, false, unavailable(err)
 		}
@@ -43,6 +44,24 @@ func (s *Store) First(ctx context.Context, name string) (_ Entry, made bool, err
 		return Entry{}, false, err
 	}
 	return e, err == nil, s.markFirst(ctx, id)
+}
+
+// firstMarker reads what stands at firstKey, where something stands: a copy of
+// the bucket that another node has just written to may not have it yet.
+func (s *Store) firstMarker(ctx context.Context) (jetstream.KeyValueEntry, error) {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		marker, err := s.cfg.Bucket.Get(ctx, firstKey)
+		if !errors.Is(err, jetstream.ErrKeyNotFound) {
+			return marker, err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
 // markFirst writes down that there was a first app.

@@ -3,15 +3,17 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/admin"
+	"github.com/belfryhq/belfry/internal/broker/mesh"
 	"github.com/belfryhq/belfry/internal/engine"
 )
 
 // clusterStatus is what an operator sees of the cluster from this node.
 func (s *Server) clusterStatus(ctx context.Context) (admin.ClusterStatus, error) {
-	err := s.state.engine.Err()
+	err := s.state.engine.Writable()
 	status := admin.ClusterStatus{
 		Node: admin.ThisNode{
 			ID: s.cluster.id, Name: s.state.name, Version: s.cfg.Version, Since: s.cluster.since, State: s.nodeState(),
@@ -43,7 +45,34 @@ func (s *Server) clusterStatus(ctx context.Context) (admin.ClusterStatus, error)
 	status.Nodes = append(status.Nodes, self)
 	s.addPeers(&status)
 	s.addLog(ctx, &status)
-	return status, nil
+	if s.cluster.broker != nil {
+		status.PendingLimit = mesh.DefaultMaxPending
+	}
+	return status, s.addCounts(&status.Counters)
+}
+
+// addCounts adds what the node's metrics have counted.
+func (s *Server) addCounts(counts *admin.ClusterCounts) error {
+	families, err := s.metrics.Gather()
+	if err != nil {
+		return fmt.Errorf("server: metrics: %w", err)
+	}
+	for name, count := range map[string]*uint64{
+		"belfry_roster_decisions_total":       &counts.Decisions,
+		"belfry_cluster_restatements_total":   &counts.Repairs,
+		"belfry_cluster_events_dropped_total": &counts.Drops,
+		"belfry_cluster_slow_consumer_total":  &counts.SlowConsumers,
+	} {
+		for _, f := range families {
+			if f.GetName() != name {
+				continue
+			}
+			for _, m := range f.GetMetric() {
+				*count += uint64(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return nil
 }
 
 // addLog adds what the log of decisions says.

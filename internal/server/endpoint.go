@@ -32,6 +32,15 @@ type endpoint struct {
 // listen opens an endpoint and registers its end, or returns nil when no
 // address is given.
 func (s *Server) listen(name, address string, h http.Handler, config *tls.Config) (*endpoint, error) {
+	e, err := s.open(name, address, h, config)
+	if e != nil {
+		s.onStop(name+" listener", e.stop)
+	}
+	return e, err
+}
+
+// open is listen for an endpoint whose end is registered already.
+func (s *Server) open(name, address string, h http.Handler, config *tls.Config) (*endpoint, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -53,7 +62,6 @@ func (s *Server) listen(name, address string, h http.Handler, config *tls.Config
 			ErrorLog:       slog.NewLogLogger(s.log.With("listener", name).Handler(), slog.LevelWarn),
 		},
 	}
-	s.onStop(name+" listener", e.stop)
 	return e, nil
 }
 
@@ -83,6 +91,9 @@ func (e *endpoint) serve(failed chan<- error) {
 
 // stop lets the requests that have begun end, until ctx does.
 func (e *endpoint) stop(ctx context.Context) error {
+	if e == nil {
+		return nil
+	}
 	err := e.server.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, e.server.Close())

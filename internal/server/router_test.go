@@ -52,7 +52,7 @@ func TestRouter(t *testing.T) {
 		if w.Code == 426 && (w.Header().Get("Upgrade") != "websocket" || w.Header().Get("Connection") != "Upgrade") {
 			t.Errorf("%s: the answer 426 has %v, want what to upgrade to", tt.path, w.Header())
 		}
-		if err := s.stop(t.Context()); err != nil {
+		if err := s.stop(); err != nil {
 			t.Error(err)
 		}
 	}

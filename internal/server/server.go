@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -126,12 +125,6 @@ type Server struct {
 	stops             []stop
 }
 
-// A stop is how one part ends.
-type stop struct {
-	name string
-	do   func(context.Context) error
-}
-
 // New makes a node and opens its listeners, so that the addresses are known
 // and taken. It serves from [Server.Run] on. If New fails, nothing is left.
 func New(cfg Config) (_ *Server, err error) {
@@ -142,9 +135,11 @@ func New(cfg Config) (_ *Server, err error) {
 	s.drainOver.Store(int64(cmp.Or(cfg.DrainTimeout, DefaultDrainTimeout)))
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.stop(context.Background()))
+			err = errors.Join(err, s.stop())
 		}
 	}()
+	// Operators can look until all else has ended.
+	s.onStop("admin listener", func(ctx context.Context) error { return s.admin.stop(ctx) })
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := s.adminToken(); err != nil {
 		return nil, err
@@ -186,7 +181,7 @@ func New(cfg Config) (_ *Server, err error) {
 			return nil, err
 		}
 	}
-	if s.admin, err = s.listen("admin", cfg.AdminListen, hosted(cfg.Hosts, s.administration(used)), nil); err != nil {
+	if s.admin, err = s.open("admin", cfg.AdminListen, hosted(cfg.Hosts, s.administration(used)), nil); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -199,7 +194,7 @@ func (s *Server) openWitness() error {
 		return err
 	}
 	var err error
-	s.admin, err = s.listen("admin", s.cfg.AdminListen, hosted(s.cfg.Hosts, s.administration(nil)), nil)
+	s.admin, err = s.open("admin", s.cfg.AdminListen, hosted(s.cfg.Hosts, s.administration(nil)), nil)
 	return err
 }
 
@@ -356,11 +351,6 @@ func (s *Server) ready() error {
 	return nil
 }
 
-// onStop registers how a part ends. The last that was registered ends first.
-func (s *Server) onStop(name string, do func(context.Context) error) {
-	s.stops = append(s.stops, stop{name, do})
-}
-
 // Addr is the address of the plain listener, or nil.
 func (s *Server) Addr() net.Addr { return s.plain.addr() }
 
@@ -384,22 +374,5 @@ func (s *Server) Run(ctx context.Context) error {
 		s.drain()
 	case failure = <-s.failed:
 	}
-	bounded, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
-	return errors.Join(failure, s.stop(bounded))
-}
-
-// stopTimeout bounds all of a stop but the draining before it.
-const stopTimeout = 10 * time.Second
-
-// stop ends all parts, the last first. It goes on past failures.
-func (s *Server) stop(ctx context.Context) error {
-	var errs []error
-	for i := len(s.stops) - 1; i >= 0; i-- {
-		if err := s.stops[i].do(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("server: stop %s: %w", s.stops[i].name, err))
-		}
-	}
-	s.stops = nil
-	return errors.Join(errs...)
+	return errors.Join(failure, s.stop())
 }

@@ -126,14 +126,14 @@ func TestStopsRunBackwardsAndPastFailures(t *testing.T) {
 			return nil
 		})
 	}
-	err := s.stop(t.Context())
+	err := s.stop()
 	if want := []string{"c", "b", "a"}; !slices.Equal(order, want) {
 		t.Errorf("the parts ended in the order %q, want %q", order, want)
 	}
 	if !errors.Is(err, bad) || err.Error() != "server: stop c: bad\nserver: stop a: bad" {
 		t.Errorf("stop = %q, want both failures by name", err)
 	}
-	if err := s.stop(t.Context()); err != nil || len(order) != 3 {
+	if err := s.stop(); err != nil || len(order) != 3 {
 		t.Errorf("stopping again = %v and ends %q, want nothing", err, order[3:])
 	}
 }

@@ -38,7 +38,7 @@ func (s *Server) openEngine() error {
 	if err != nil {
 		return err
 	}
-	s.onStop("engine", s.state.engine.Close)
+	s.onStop("engine", s.stopEngine)
 	return nil
 }
 
@@ -117,6 +117,7 @@ func (s *Server) openUsage() (*usage.Recorder, error) {
 		Node:       name,
 		JetStream:  s.state.engine.JetStream(),
 		Storage:    s.state.engine.Storage(),
+		MakeBucket: s.state.engine.Bucket,
 		Take:       func(each func(string, usage.Sample)) { s.hub.TakeUsage(sampled(each)) },
 		Registerer: s.metrics,
 		Log:        s.log,

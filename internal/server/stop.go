@@ -1,0 +1,73 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A stop is how one part ends.
+type stop struct {
+	name string
+	do   func(context.Context) error
+}
+
+// onStop registers how a part ends. The last that was registered ends first.
+func (s *Server) onStop(name string, do func(context.Context) error) {
+	s.stops = append(s.stops, stop{name, do})
+}
+
+const (
+	// stopTimeout bounds all of a stop but the draining before it. The engine,
+	// which ends last, has as long once more.
+	stopTimeout = 10 * time.Second
+	// partTimeout bounds the end of one part in a cluster, where it may wait
+	// for nodes that are gone.
+	partTimeout = 3 * time.Second
+)
+
+// stop ends all parts, the last first. It goes on past failures.
+func (s *Server) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	var errs []error
+	for i := len(s.stops) - 1; i >= 0; i-- {
+		if err := s.stopPart(ctx, s.stops[i]); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	s.stops = nil
+	return errors.Join(errs...)
+}
+
+func (s *Server) stopPart(ctx context.Context, part stop) error {
+	if s.cfg.Clustered() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, partTimeout)
+		defer cancel()
+	}
+	err := part.do(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case s.withoutQuorum():
+		// When the last nodes of a cluster end, nobody is there to take what
+		// they leave; they find it themselves when they are back.
+		s.log.Warn("too few nodes are left to end in order", "part", part.name, "err", err)
+		return nil
+	}
+	return fmt.Errorf("server: stop %s: %w", part.name, err)
+}
+
+// withoutQuorum reports whether too few nodes are there to write anything.
+func (s *Server) withoutQuorum() bool {
+	return s.cfg.Cluster.Listen != "" && s.state.engine != nil && s.state.engine.Writable() != nil
+}
+
+// stopEngine ends what all others have written to.
+func (s *Server) stopEngine(context.Context) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	return s.state.engine.Close(ctx)
+}
