@@ -14,6 +14,7 @@ type own struct {
 	head   int             // of ops
 	base   uint64          // the number of ops[0]
 	blips  int             // subjects with both changes
+	limit  int             // of them: maxBlips, less in tests
 	missed int             // subjects that came and went unnoticed
 }
 
@@ -35,7 +36,7 @@ type op struct {
 }
 
 func newOwn() own {
-	return own{of: make(map[key]holding), queued: make(map[key]*queued), base: 1}
+	return own{of: make(map[key]holding), queued: make(map[key]*queued), base: 1, limit: maxBlips}
 }
 
 // set is a change. Past drain, ends are not written.
@@ -52,7 +53,7 @@ func (o *own) set(k key, present, quiet, draining bool) {
 	case present && h&logged == 0 && q == nil:
 		o.queue(k, false, quiet)
 	case !present && draining:
-	case !present && q != nil && (quiet || o.ops[q.add-o.base].quiet || o.blips >= maxBlips):
+	case !present && q != nil && (quiet || o.ops[q.add-o.base].quiet || o.blips >= o.limit):
 		if !quiet {
 			o.missed++
 		}
@@ -158,10 +159,9 @@ func (o *own) shrink() {
 // restate begins anew with a log that knows nothing of this node. What it was
 // told before is quiet, if that is no news to anybody.
 func (o *own) restate(quiet bool) {
-	before := o.of
-	base := o.base + uint64(len(o.ops))
+	before, base, limit, missed := o.of, o.base+uint64(len(o.ops)), o.limit, o.missed
 	*o = newOwn()
-	o.base = base
+	o.base, o.limit, o.missed = base, limit, missed
 	for _, members := range []bool{false, true} {
 		for k, h := range before {
 			if h&held != 0 && isMember(k) == members {

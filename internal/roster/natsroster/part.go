@@ -14,6 +14,7 @@ type part struct {
 	timing
 	id     node.ID
 	name   string
+	newID  func() node.ID
 	ledger *ledger
 	own    own
 
@@ -83,7 +84,7 @@ const (
 
 func newPart(id node.ID, name string, t timing) *part {
 	return &part{
-		timing: t, id: id, name: name, ledger: newLedger(), own: newOwn(),
+		timing: t, id: id, name: name, newID: node.NewID, ledger: newLedger(), own: newOwn(),
 		silence: make(map[node.ID]int), heard: make(map[node.ID]time.Time), adopted: make(map[node.ID]bool),
 	}
 }
@@ -265,7 +266,7 @@ func (p *part) renew(now time.Time) {
 		return
 	}
 	p.counts.deposed++
-	p.id, p.number = node.NewID(), 0
+	p.id, p.number = p.newID(), 0
 	p.calls = append(p.calls, call{kind: callDepose, id: p.id})
 	p.own.restate(false)
 	p.restart(now)
