@@ -112,7 +112,6 @@ func (r *Roster) load(ctx context.Context, first uint64) error {
 	}
 	r.loaded, r.mark, r.fresh, r.since = true, 0, 0, first
 	r.part.load(l, first-1, time.Now())
-	r.changedLocked()
 	return nil
 }
 
@@ -134,7 +133,6 @@ func (r *Roster) readRecord(rec record) error {
 	r.part.caughtUp = r.part.caughtUp || rec.seq >= r.target
 	r.fresh += len(rec.data) + recordOverhead
 	long := r.fresh > max(r.cfg.archive, 2*r.image)
-	r.changedLocked()
 	r.mu.Unlock()
 	r.report(did)
 	r.tell()

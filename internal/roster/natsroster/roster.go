@@ -241,7 +241,8 @@ func (r *Roster) leftLocked() {
 	}
 }
 
-// tell makes the calls to the host that have come up. r.mu is not held.
+// tell makes the calls to the host that have come up, and then makes known what
+// others wait for. r.mu is not held.
 func (r *Roster) tell() {
 	r.calling.Lock()
 	defer r.calling.Unlock()
@@ -262,6 +263,9 @@ func (r *Roster) tell() {
 			r.host.Depose(c.id)
 		}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changedLocked()
 }
 
 func signal(c chan<- struct{}) {

@@ -84,7 +84,6 @@ func (r *Roster) stored(f *flight, seq uint64) {
 	f.stored = seq
 	if r.part.flight == f {
 		r.part.check(time.Now())
-		r.changedLocked()
 	}
 	r.mu.Unlock()
 	r.tell()
