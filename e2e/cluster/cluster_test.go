@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/belfryhq/belfry/e2e/cluster/history"
 	"github.com/belfryhq/belfry/e2e/service"
@@ -65,6 +66,7 @@ func Start(t testing.TB, o Options) *Cluster {
 		n.awaitReady()
 	}
 	c.AwaitTogether()
+	t.Logf("%d nodes are together after %v", len(c.Nodes), time.Duration(c.History.Now()).Round(time.Millisecond))
 	return c
 }
 

@@ -149,6 +149,9 @@ func (h *History) Unsettled() []string {
 func (h *History) tailsLocked(s *Socket) []string {
 	var missing []string
 	for _, sub := range s.subs {
+		if sub.leaving {
+			continue
+		}
 		for publisher, got := range sub.events {
 			triggers := h.streams[Stream{publisher, sub.Channel}]
 			for n := len(triggers); n > got.last; n-- {

@@ -81,21 +81,24 @@ func TestSettled(t *testing.T) {
 	reader := st.reader("eve", "n1")
 	reader.gets(news, protocol.EventSubscriptionCount, `{"subscription_count":1}`)
 	reader.events("n2", 2)
+	left := st.reader("left", "n1")
+	left.events("n2", 1)
+	left.Unsubscribe(news)
 	gone := st.member("gone", "n3", "ann", "bob")
 	gone.Close()
 	second.Close()
 	if got := append(st.Unsettled(), st.Faults()...); len(got) > 0 {
 		t.Errorf("Unsettled() and Faults() = %q, want none", got)
 	}
-	if _, ended := gone.Ended(); !ended || st.Transitions() != 1 || len(st.All()) != 5 {
-		t.Errorf("Ended() = %t, Transitions() = %d, %d sockets, want true, 1 and 5", ended, st.Transitions(), len(st.All()))
+	if _, ended := gone.Ended(); !ended || st.Transitions() != 1 || len(st.All()) != 6 {
+		t.Errorf("Ended() = %t, Transitions() = %d, %d sockets, want true, 1 and 6", ended, st.Transitions(), len(st.All()))
 	}
 	truth := st.Truth()
 	if got, want := truth.Users(room), []string{"ann", "bob"}; !slices.Equal(got, want) {
 		t.Errorf("Users() = %q, want %q", got, want)
 	}
-	if truth.Subscriptions[room] != 2 || truth.Subscriptions[news] != 1 || len(st.Sockets()) != 3 {
-		t.Errorf("Truth() = %v, %d sockets, want 2, 1 and 3", truth, len(st.Sockets()))
+	if truth.Subscriptions[room] != 2 || truth.Subscriptions[news] != 1 || len(st.Sockets()) != 4 {
+		t.Errorf("Truth() = %v, %d sockets, want 2, 1 and 4", truth, len(st.Sockets()))
 	}
 }
 
