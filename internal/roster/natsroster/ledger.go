@@ -2,6 +2,7 @@ package natsroster
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/belfryhq/belfry/internal/node"
 )
@@ -18,7 +19,7 @@ const (
 // A ledger is what the log says up to a position. It changes by what is read
 // alone: two that have read the same are the same.
 type ledger struct {
-	log       string // the incarnation that has begun it; empty for not yet
+	log       string // who has begun it; empty for not yet
 	seq       uint64 // what was read last
 	byID      map[node.ID]*incarnation
 	slots     [maxIncarnations]*incarnation
@@ -146,7 +147,8 @@ func (l *ledger) follow(author node.ID, b *batch) bool {
 		return false // stored twice
 	}
 	if b.begin == foundAnew || b.begin == foundEmpty && l.log == "" {
-		l.begin(string(author))
+		// An incarnation may do so twice, but not with the same number.
+		l.begin(string(author) + strconv.FormatUint(b.number, 36))
 		x = nil
 	}
 	return l.log != "" && x == nil && l.join(author, b.name)

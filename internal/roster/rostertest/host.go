@@ -21,6 +21,7 @@ type Host struct {
 	decisions []roster.Decision
 	adopted   []node.ID
 	deposed   []node.ID
+	ids       map[node.ID]bool // when something was decided
 }
 
 var _ roster.Host = (*Host)(nil)
@@ -43,7 +44,12 @@ func (h *Host) enter() func() {
 // Decide keeps a decision.
 func (h *Host) Decide(d roster.Decision) {
 	defer h.enter()()
+	id := h.Roster.ID()
 	h.mu.Lock()
+	if h.ids == nil {
+		h.ids = make(map[node.ID]bool)
+	}
+	h.ids[id] = true
 	if n := len(h.decisions); n > 0 && h.decisions[n-1].Order >= d.Order {
 		h.TB.Errorf("a decision of order %d follows one of %d", d.Order, h.decisions[n-1].Order)
 	}
@@ -52,6 +58,13 @@ func (h *Host) Decide(d roster.Decision) {
 	if !h.Slow {
 		h.Roster.Told(d.Order)
 	}
+}
+
+// was reports whether the node went by an id when it was told something.
+func (h *Host) was(id node.ID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ids[id]
 }
 
 // Adopt keeps an adoption.

@@ -165,11 +165,20 @@ func (c *Cluster) Settled() {
 // Check holds all decisions to what is true of any.
 func (c *Cluster) Check() {
 	c.TB.Helper()
+	first := make(map[roster.DecisionID]roster.Decision)
 	teller := make(map[roster.DecisionID]int)
 	for i, h := range c.Hosts {
 		for _, d := range h.Decisions() {
-			if first, again := teller[d.ID]; again && d.Of == h.Roster.ID() {
-				c.TB.Errorf("decision %v is told by nodes %d and %d", d.ID, first, i)
+			same, again := first[d.ID]
+			if again && (same.Subject != d.Subject || same.Gone != d.Gone || same.Of != d.Of) {
+				c.TB.Errorf("decision %v is two: %v and %v", d.ID, same, d)
+			}
+			first[d.ID] = d
+			if !h.was(d.Of) {
+				continue // adopted
+			}
+			if other, again := teller[d.ID]; again {
+				c.TB.Errorf("decision %v is told by nodes %d and %d", d.ID, other, i)
 			}
 			teller[d.ID] = i
 		}
