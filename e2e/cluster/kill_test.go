@@ -156,9 +156,12 @@ func TestTwoNodesWithoutAWitness(t *testing.T) {
 	t.Parallel()
 	c := Start(t, Options{Nodes: 2})
 	survivor := c.Nodes[0]
-	if len(lines(survivor.Log(), "witness")) == 0 {
-		t.Errorf("%s does not say what two nodes without a witness lose", survivor.Name)
-	}
+	c.await(service.Patience, survivor.Name+" does not say what two nodes without a witness lose", func() string {
+		if len(lines(survivor.Log(), "the cluster has two nodes")) == 0 {
+			return "its log has no such line"
+		}
+		return ""
+	})
 	h := newHousehold(c, c.Nodes[1])
 	h.doomed.Kill()
 	serving := c.serve(survivor)
