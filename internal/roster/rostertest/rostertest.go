@@ -19,7 +19,7 @@ type Rig struct {
 	// Nodes is how many decide together at most.
 	Nodes int
 	// Within runs a test, with a clock of its own if the rosters can do with
-	// it; nil for with that of the machine.
+	// it; nil for with that of the machine, beside other tests.
 	Within func(t *testing.T, test func(t *testing.T))
 }
 
@@ -51,7 +51,7 @@ func Run(t *testing.T, rig Rig) {
 		t.Run(name, func(t *testing.T) {
 			within := rig.Within
 			if within == nil {
-				within = func(t *testing.T, test func(t *testing.T)) { test(t) }
+				within = func(t *testing.T, test func(t *testing.T)) { t.Parallel(); test(t) }
 			}
 			within(t, func(t *testing.T) {
 				cluster := Start(t, rig.New(t, c.nodes)...)
