@@ -412,6 +412,21 @@ func (r *recorder) leave() {
 	r.leaving = true
 }
 
+// giveAway leaves it to the other nodes of a cluster to tell of what was
+// decided, and waits for the queue no longer if there is nothing else.
+func (r *recorder) giveAway() {
+	if !r.sender.cfg.Clustered {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unpackLocked()
+	r.withdrawLocked(everyDecision)
+	if r.events == 0 {
+		r.cancel()
+	}
+}
+
 // stop brings everything into the queue, or gives up when ctx ends.
 func (r *recorder) stop(ctx context.Context) error {
 	r.mu.Lock()
@@ -424,6 +439,8 @@ func (r *recorder) stop(ctx context.Context) error {
 		defer close(ended)
 		r.done.Wait()
 	}()
+	impatient := time.AfterFunc(stopPatience, r.giveAway)
+	defer impatient.Stop()
 	select {
 	case <-ended:
 	case <-ctx.Done():
@@ -431,14 +448,11 @@ func (r *recorder) stop(ctx context.Context) error {
 		<-ended
 	}
 	r.cancel()
+	r.giveAway()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.held {
 		r.releaseLocked()
-	}
-	if r.sender.cfg.Clustered {
-		r.unpackLocked()
-		r.withdrawLocked(everyDecision) // others tell of it
 	}
 	if r.events > 0 {
 		r.sender.metrics.lost(lostAtStop, r.events)

@@ -16,10 +16,12 @@ const removeEvery = 100 * time.Millisecond
 // is killed will be delivered again. The further it is behind, the more
 // records it removes at once.
 type remover struct {
-	all  *endpoints
-	wake chan struct{}
-	quit chan struct{} // closed when the process ends
-	done chan struct{}
+	all    *endpoints
+	ctx    context.Context // of removals
+	cancel context.CancelFunc
+	wake   chan struct{}
+	quit   chan struct{} // closed when the process ends
+	done   chan struct{}
 
 	mu       sync.Mutex
 	dirty    []*endpoint
@@ -28,6 +30,7 @@ type remover struct {
 
 func newRemover(es *endpoints) *remover {
 	r := &remover{all: es, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
+	r.ctx, r.cancel = context.WithCancel(es.ctx)
 	go r.run()
 	return r
 }
@@ -44,8 +47,13 @@ func (r *remover) addLocked(e *endpoint) {
 	signal(r.wake)
 }
 
-// stop removes what is left to remove, and ends.
+// stop removes what is left to remove, and ends. While the engine does not
+// answer, maybe because the other nodes of the cluster end too, it does so
+// for stopPatience.
 func (r *remover) stop() {
+	defer r.cancel()
+	impatient := time.AfterFunc(stopPatience, r.cancel)
+	defer impatient.Stop()
 	r.mu.Lock()
 	r.stopping = true
 	r.mu.Unlock()
@@ -89,7 +97,7 @@ func (r *remover) linger() {
 // clean removes the records of an endpoint that are finished: those that all
 // before them are too as one, and others one by one.
 func (r *remover) clean(e *endpoint) {
-	ctx, queue := r.all.ctx, r.all.sender.queue
+	ctx, queue := r.ctx, r.all.sender.queue
 	e.mu.Lock()
 	e.dirty = false
 	sources := e.sources
@@ -138,7 +146,7 @@ func (s *source) finishedLocked() (through uint64, alone []uint64) {
 func (r *remover) persist(ctx context.Context, remove func() error) {
 	for ctx.Err() == nil {
 		err := remove()
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
 			return
 		}
 		r.mu.Lock()
@@ -146,6 +154,7 @@ func (r *remover) persist(ctx context.Context, remove func() error) {
 		r.mu.Unlock()
 		r.all.sender.log.Warn("delivered webhooks can not be removed from the queue", "err", err)
 		if stopping {
+			r.cancel() // of the rest: they will be delivered again
 			return
 		}
 		pause(ctx, engineAgain)

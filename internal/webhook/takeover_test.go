@@ -291,6 +291,30 @@ func TestStopDuringAdoption(t *testing.T) {
 	})
 }
 
+// A node that ends while the engine takes and removes nothing, since the other
+// nodes end too, does not wait for it in vain: nothing of its own is lost.
+func TestStopWithoutAnEngine(t *testing.T) {
+	onMember(t, Config{}, func(b *bench, r *scripted) {
+		in := b.receiver("a", nil)
+		b.queue.broke(errDown)
+		b.Decide(decision(1, "news", nodeA))
+		b.want(in, "channel_occupied news")
+		b.queue.fail(errDown)
+		b.Decide(decision(3, "other", nodeA))
+		pass(time.Second)
+		r.absent.Store(true)
+		b.Decide(decision(5, "other", nodeA))
+		begin := time.Now()
+		stop(b.T, b.Sender)
+		if took := time.Since(begin); took > 2*stopPatience {
+			b.Errorf("the stop took %v of that clock, want about %v", took, stopPatience)
+		}
+		if r.through() != 1 {
+			b.Errorf("told through %d, want 1", r.through())
+		}
+	})
+}
+
 func TestNewsOfDecisions(t *testing.T) {
 	for _, want := range []hub.NewsKind{hub.ChannelOccupied, hub.ChannelVacated, hub.MemberAdded, hub.MemberRemoved} {
 		d := decision(1, "presence-a", nodeA)
