@@ -219,8 +219,33 @@ func TestThreeNodesThatJoinOneAfterTheOther(t *testing.T) {
 	start(t, first, second)
 	put(t, first, "a")
 	copies(t, first, 2)
+	stop, written := writing(t, second)
 	start(t, third) // and the streams get a third copy by themselves
 	copies(t, first, 3)
-	reads(t, third, "a")
+	stop()
+	if n := len(*written); n == 0 {
+		t.Error("nothing was written meanwhile")
+	}
+	reads(t, third, append(*written, "a")...)
 	members(t, third, "node-1", "node-2", "node-3")
+}
+
+// writing writes keys until stop is called, and notes those that the engine
+// has acknowledged.
+func writing(t *testing.T, s *site) (stop func(), written *[]string) {
+	t.Helper()
+	kv := bucket(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	written = new([]string)
+	go func() {
+		defer close(done)
+		for n := 0; ctx.Err() == nil; n++ {
+			key := fmt.Sprintf("k%d", n)
+			if _, err := kv.PutString(ctx, key, "value of "+key); err == nil {
+				*written = append(*written, key)
+			}
+		}
+	}()
+	return func() { cancel(); <-done }, written
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -83,7 +84,7 @@ func (e *Engine) importFrom(ctx context.Context, dir string) (err error) {
 	if t.from, err = jetstream.New(conn); err != nil {
 		return err
 	}
-	if t.to, err = jetstream.New(e.conn, jetstream.WithPublishAsyncMaxPending(batchSize)); err != nil {
+	if t.to, err = jetstream.New(e.conn, jetstream.WithPublishAsyncMaxPending(2*batchSize), jetstream.WithPublishAsyncTimeout(attemptTimeout)); err != nil {
 		return err
 	}
 	if text, err := os.ReadFile(filepath.Join(dir, progressFile)); err == nil {
@@ -128,39 +129,55 @@ func (t *takeover) stream(ctx context.Context, info *jetstream.StreamInfo) error
 // batch copies messages from number next on, and returns the number that
 // follows the last one.
 func (t *takeover) batch(ctx context.Context, source jetstream.Stream, next, last uint64) (uint64, error) {
-	var sent []jetstream.PubAckFuture
-	for len(sent) < batchSize && next <= last {
+	var batch []*nats.Msg
+	for len(batch) < batchSize && next <= last {
 		m, err := source.GetMsg(ctx, next)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			next++
-			continue
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 			return next, err
 		}
 		next++
-		out, wanted := t.copyOf(source, m)
-		if !wanted {
+		if err != nil {
 			continue
 		}
-		future, err := t.to.PublishMsgAsync(out)
+		if out, wanted := t.copyOf(source, m); wanted {
+			batch = append(batch, out)
+		}
+	}
+	for {
+		err := t.send(batch)
+		if err == nil {
+			return next, nil
+		}
+		t.engine.log.Warn("the cluster does not take what the node kept while it was alone; trying again", "err", err)
+		select {
+		case <-time.After(retryWait):
+		case <-ctx.Done():
+			return next, errors.Join(context.Cause(ctx), err)
+		}
+	}
+}
+
+// send returns when the cluster has all messages of a batch, or an error.
+func (t *takeover) send(batch []*nats.Msg) error {
+	var sent []jetstream.PubAckFuture
+	for _, m := range batch {
+		future, err := t.to.PublishMsgAsync(m)
 		if err != nil {
-			return next, err
+			return err
 		}
 		sent = append(sent, future)
 	}
+	var first error
 	for _, future := range sent {
 		select {
 		case <-future.Ok():
-		case err := <-future.Err():
-			if !isThere(err) {
-				return next, err
+		case err := <-future.Err(): // after attemptTimeout at the latest
+			if !isThere(err) && first == nil {
+				first = err
 			}
-		case <-ctx.Done():
-			return next, context.Cause(ctx)
 		}
 	}
-	return next, nil
+	return first
 }
 
 // copyOf is the message for the cluster. Of a bucket, a key that was deleted

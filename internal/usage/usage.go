@@ -62,6 +62,8 @@ type Hour struct {
 type Config struct {
 	JetStream jetstream.JetStream
 	Storage   jetstream.StorageType
+	// MakeBucket makes the bucket if need be. Nil means the method of JetStream.
+	MakeBucket func(context.Context, jetstream.KeyValueConfig) (jetstream.KeyValue, error)
 	// Node names this node among those of the cluster. It must stay the same
 	// when the node starts again. Empty means that there is only one.
 	Node string
@@ -109,7 +111,11 @@ func Open(ctx context.Context, cfg Config) (*Recorder, error) {
 		return nil, fmt.Errorf("usage: %q is not a name for a node", r.cfg.Node)
 	}
 	var err error
-	r.bucket, err = cfg.JetStream.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+	makeBucket := cfg.MakeBucket
+	if makeBucket == nil {
+		makeBucket = cfg.JetStream.CreateOrUpdateKeyValue
+	}
+	r.bucket, err = makeBucket(ctx, jetstream.KeyValueConfig{
 		Bucket: Bucket, History: 1, TTL: Kept, Storage: cfg.Storage,
 	})
 	if err != nil {
