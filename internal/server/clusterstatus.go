@@ -44,11 +44,32 @@ func (s *Server) clusterStatus(ctx context.Context) (admin.ClusterStatus, error)
 	}
 	status.Nodes = append(status.Nodes, self)
 	s.addPeers(&status)
+	s.markWitnesses(ctx, &status)
 	s.addLog(ctx, &status)
 	if s.cluster.broker != nil {
 		status.PendingLimit = mesh.DefaultMaxPending
 	}
 	return status, s.addCounts(&status.Counters)
+}
+
+// markWitnesses asks those members of the engine that are not on the bus
+// whether they are witnesses.
+func (s *Server) markWitnesses(ctx context.Context, status *admin.ClusterStatus) {
+	heard := make(map[string]bool)
+	for _, n := range status.Nodes {
+		heard[n.Name] = true
+	}
+	var silent []string
+	for _, p := range status.Engine.Peers {
+		if !heard[p.Name] && !p.Offline {
+			silent = append(silent, p.Name)
+		}
+	}
+	witnesses := s.witnesses(ctx, silent)
+	for i := range status.Engine.Peers {
+		p := &status.Engine.Peers[i]
+		p.Witness = witnesses[p.Name] || s.cfg.Cluster.Witness && p.Name == s.state.name
+	}
 }
 
 // addCounts adds what the node's metrics have counted.

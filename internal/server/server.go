@@ -26,7 +26,6 @@ import (
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
-	"github.com/belfryhq/belfry/internal/node"
 	"github.com/belfryhq/belfry/internal/usage"
 	"github.com/belfryhq/belfry/internal/webhook"
 	"github.com/belfryhq/belfry/internal/ws"
@@ -141,6 +140,7 @@ func New(cfg Config) (_ *Server, err error) {
 	// Operators can look until all else has ended.
 	s.onStop("admin listener", func(ctx context.Context) error { return s.admin.stop(ctx) })
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.startClock()
 	if err := s.adminToken(); err != nil {
 		return nil, err
 	}
@@ -185,17 +185,6 @@ func New(cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// openWitness makes a node that has no clients, and is there to be counted.
-func (s *Server) openWitness() error {
-	s.cluster.id, s.cluster.since = node.NewID(), time.Now()
-	if err := s.openEngine(); err != nil {
-		return err
-	}
-	var err error
-	s.admin, err = s.open("admin", s.cfg.AdminListen, hosted(s.cfg.Hosts, s.administration(nil)), nil)
-	return err
 }
 
 // openHub makes the hub, and what it tells: the loops, whoever tells backends,

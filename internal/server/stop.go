@@ -21,10 +21,11 @@ func (s *Server) onStop(name string, do func(context.Context) error) {
 const (
 	// stopTimeout bounds all of a stop but the draining before it. The engine,
 	// which ends last, has as long once more.
-	stopTimeout = 10 * time.Second
+	stopTimeout = 15 * time.Second
 	// partTimeout bounds the end of one part in a cluster, where it may wait
-	// for nodes that are gone.
-	partTimeout = 3 * time.Second
+	// for nodes that are gone, and hopelessTimeout if they surely are.
+	partTimeout     = 6 * time.Second
+	hopelessTimeout = time.Second
 )
 
 // stop ends all parts, the last first. It goes on past failures.
@@ -34,7 +35,7 @@ func (s *Server) stop() error {
 	var errs []error
 	for i := len(s.stops) - 1; i >= 0; i-- {
 		if err := s.stopPart(ctx, s.stops[i]); err != nil {
-			errs = append(errs, err)
+			errs = append(errs, fmt.Errorf("server: stop %s: %w", s.stops[i].name, err))
 		}
 	}
 	s.stops = nil
@@ -42,27 +43,28 @@ func (s *Server) stop() error {
 }
 
 func (s *Server) stopPart(ctx context.Context, part stop) error {
-	if s.cfg.Clustered() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, partTimeout)
-		defer cancel()
+	if !s.cfg.Clustered() {
+		return part.do(ctx)
 	}
+	timeout := partTimeout
+	if s.withoutQuorum() {
+		timeout = hopelessTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	err := part.do(ctx)
-	switch {
-	case err == nil:
-		return nil
-	case s.withoutQuorum():
-		// When the last nodes of a cluster end, nobody is there to take what
-		// they leave; they find it themselves when they are back.
+	if err != nil && (ctx.Err() != nil || s.withoutQuorum()) {
+		// The last nodes of a cluster have nobody who takes what they leave.
+		// It is in the log and in the queues, and is found there again.
 		s.log.Warn("too few nodes are left to end in order", "part", part.name, "err", err)
 		return nil
 	}
-	return fmt.Errorf("server: stop %s: %w", part.name, err)
+	return err
 }
 
 // withoutQuorum reports whether too few nodes are there to write anything.
 func (s *Server) withoutQuorum() bool {
-	return s.cfg.Cluster.Listen != "" && s.state.engine != nil && s.state.engine.Writable() != nil
+	return s.state.engine != nil && s.state.engine.Writable() != nil
 }
 
 // stopEngine ends what all others have written to.
