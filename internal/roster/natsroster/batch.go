@@ -28,13 +28,12 @@ type batch struct {
 	entries []entry
 }
 
-// A founding says what a hello makes of the log.
+// A founding says what a hello makes of the log; zero is nothing.
 type founding uint8
 
 const (
-	foundNothing founding = iota
 	// foundEmpty begins the log, if it has not begun.
-	foundEmpty
+	foundEmpty founding = iota + 1
 	// foundAnew begins the log again, because its beginning was lost.
 	foundAnew
 )

@@ -67,6 +67,7 @@ func (o *own) set(k key, present, quiet, draining bool) {
 	} else {
 		o.mark(k, h&^held)
 	}
+	o.shrink()
 }
 
 // mark writes a holding down, or nothing for one that is over.
@@ -143,16 +144,35 @@ func (o *own) take(list []entry, room int) []entry {
 	return list
 }
 
-// shrink gives back the memory of changes that were taken.
+// shrink gives back the memory of changes that were taken, or taken back: what
+// is kept is bounded by the number of subjects, however often they change.
 func (o *own) shrink() {
+	end := o.base + uint64(len(o.ops))
+	rest := len(o.ops) - o.head
 	switch {
-	case o.head == len(o.ops):
-		o.base += uint64(o.head)
-		o.ops, o.head = nil, 0
+	case len(o.queued) == 0:
+		o.base, o.ops, o.head = end, nil, 0
+	case rest > 64 && rest > 4*len(o.queued):
+		var ops []op
+		for i, c := range o.ops[o.head:] {
+			number, next := o.base+uint64(o.head+i), end+uint64(len(ops))
+			q := o.queued[c.key]
+			switch {
+			case q == nil:
+				continue
+			case q.add == number:
+				q.add = next
+			case q.remove == number:
+				q.remove = next
+			default:
+				continue
+			}
+			ops = append(ops, c)
+		}
+		o.base, o.ops, o.head = end, ops, 0
 	case o.head > 1024 && o.head > len(o.ops)/2:
 		o.base += uint64(o.head)
-		o.ops = append([]op(nil), o.ops[o.head:]...)
-		o.head = 0
+		o.ops, o.head = append([]op(nil), o.ops[o.head:]...), 0
 	}
 }
 
