@@ -326,6 +326,32 @@ func TestLostAnswers(t *testing.T) {
 	})
 }
 
+// What ends on a node that drains stays until the node has ended, and the grace
+// after that.
+func TestDrainingNodeEndsNothing(t *testing.T) {
+	on(t, 2, func(b *bench) {
+		for _, name := range []string{"ends", "back"} {
+			b.Channel(0, name, true)
+			b.Want(name, "occupied")
+		}
+		b.nodes[0].Drain()
+		b.Channel(0, "ends", false)
+		b.Channel(0, "back", false)
+		b.pass(time.Hour)
+		b.Channel(0, "back", true)
+		b.Want("ends", "occupied")
+		if err := b.nodes[0].Close(b.t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.pass(grace - time.Second)
+		b.Channel(1, "back", true)
+		b.Want("ends", "occupied")
+		b.pass(3 * time.Second)
+		b.Want("ends", "occupied", "vacated")
+		b.Want("back", "occupied")
+	})
+}
+
 func TestStartWithoutLog(t *testing.T) {
 	on(t, 0, func(b *bench) {
 		n := b.node("node0", nil)
