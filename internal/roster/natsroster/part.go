@@ -43,7 +43,10 @@ type part struct {
 	lastOrder uint64 // that the host has seen
 	told      uint64 // by the host
 
-	draining, leaving, left bool
+	draining bool
+	leaving  bool // as soon as everything is written
+	parting  bool // that was written: the successor may act already
+	left     bool
 	counts                  counts
 }
 
@@ -293,7 +296,7 @@ func (p *part) restart(now time.Time) {
 // current reports whether the others can not have given this node up: they do
 // so only after lease and grace.
 func (p *part) current(now time.Time) bool {
-	return p.joined && !p.left && now.Sub(p.provenAt) < p.lease
+	return p.joined && !p.parting && !p.left && now.Sub(p.provenAt) < p.lease
 }
 
 // end moves on what has waited long enough.
@@ -385,6 +388,7 @@ func (p *part) fill(b *batch, now time.Time) {
 	}
 	if p.leaving && !p.own.dirty() {
 		b.entries = append(b.entries, entry{kind: entryLeave})
+		p.parting = true
 	}
 }
 
