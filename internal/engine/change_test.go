@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -174,80 +172,5 @@ func TestListenerThatIsTaken(t *testing.T) {
 	if e, err := Open(t.Context(), third.cfg); err == nil || !strings.Contains(err.Error(), "in use") {
 		third.engine = e
 		t.Errorf("Open = %v, want that the address is in use", err)
-	}
-}
-
-// What nodes have kept while they were alone comes into the cluster.
-func TestAloneBecomesClustered(t *testing.T) {
-	list := sites(t, 2)
-	for i, s := range list {
-		alone := open(t, Config{DataDir: s.cfg.DataDir})
-		kv, err := alone.KeyValue(t.Context(), "apps")
-		if err != nil {
-			t.Fatal(err)
-		}
-		own := []string{"first", "second"}[i]
-		for _, key := range []string{"shared", own, "gone", "again"} {
-			if _, err := kv.PutString(t.Context(), key, "value of "+own); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := kv.Delete(t.Context(), "gone"); err != nil {
-			t.Fatal(err)
-		}
-		jobs, err := alone.Stream(t.Context(), jetstream.StreamConfig{Name: "jobs", Subjects: []string{"jobs.>"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 600 {
-			if _, err := alone.JetStream().Publish(t.Context(), "jobs."+own, []byte("do it")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := jobs.DeleteMsg(t.Context(), 300); err != nil {
-			t.Fatal(err)
-		}
-		if err := alone.Close(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	start(t, list...)
-	for _, s := range list {
-		kv := bucket(t, s)
-		for key, want := range map[string][]string{
-			"first": {"value of first"}, "second": {"value of second"}, "shared": {"value of first", "value of second"},
-		} {
-			e, err := kv.Get(t.Context(), key)
-			if err != nil || string(e.Value()) != want[0] && string(e.Value()) != want[len(want)-1] {
-				t.Errorf("Get(%s) = %v, %v", key, e, err)
-			}
-		}
-		if _, err := kv.Get(t.Context(), "gone"); !errors.Is(err, jetstream.ErrKeyNotFound) {
-			t.Errorf("Get of a key that was deleted = %v", err)
-		}
-		if _, err := os.Stat(filepath.Join(s.cfg.DataDir, takenOver)); err != nil {
-			t.Error(err)
-		}
-		if _, err := os.Stat(filepath.Join(s.cfg.DataDir, directory)); err == nil {
-			t.Error("the old directory is still there")
-		}
-	}
-	jobs, err := list[0].engine.JetStream().Stream(t.Context(), "jobs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := jobs.Info(t.Context(), jetstream.WithSubjectFilter(">"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a, b := info.State.Subjects["jobs.first"], info.State.Subjects["jobs.second"]; a != 599 || b != 599 {
-		t.Errorf("%d and %d jobs are there, want 599 and 599", a, b)
-	}
-
-	list[0].stop(t)
-	alone := list[0].cfg
-	alone.Cluster = Cluster{}
-	if _, err := Open(t.Context(), alone); err == nil || !strings.Contains(err.Error(), "a node of a cluster") {
-		t.Errorf("Open of a clustered directory alone = %v, want that it refuses", err)
 	}
 }

@@ -27,6 +27,9 @@ func (e *Engine) register(reg prometheus.Registerer) {
 			return 0
 		}),
 	)
+	if e.Clustered() {
+		e.registerCluster(reg)
+	}
 	if e.onDisk() {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "belfry_engine_disk_free_bytes",
@@ -39,4 +42,19 @@ func (e *Engine) register(reg prometheus.Registerer) {
 			return float64(free)
 		}))
 	}
+}
+
+// registerCluster makes visible what this node knows of the members.
+func (e *Engine) registerCluster(reg prometheus.Registerer) {
+	gauge := func(name, help string, value func() int) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) }))
+	}
+	gauge("belfry_engine_members", "Nodes of which more than half have to be there, with this one.", e.members)
+	gauge("belfry_engine_members_online", "Those of them that this node can hear, with this one.", e.online)
+	gauge("belfry_engine_quorum", "1 while the members have a leader, 0 while nothing can be decided.", func() int {
+		if e.alone.Load() {
+			return 0
+		}
+		return 1
+	})
 }
