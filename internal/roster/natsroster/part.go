@@ -47,7 +47,7 @@ type part struct {
 	leaving  bool // as soon as everything is written
 	parting  bool // that was written: the successor may act already
 	left     bool
-	counts                  counts
+	counts   counts
 }
 
 // timing is how long things take.
