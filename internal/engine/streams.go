@@ -90,17 +90,34 @@ func (e *Engine) Bucket(ctx context.Context, cfg jetstream.KeyValueConfig) (jets
 			return err
 		},
 	}
+	if _, err := e.grant(ctx, w); err != nil {
+		return nil, fmt.Errorf("engine: bucket %s: %w", cfg.Bucket, err)
+	}
+	var bucket jetstream.KeyValue
+	err := e.insist(ctx, func(ctx context.Context) (err error) {
+		bucket, err = e.js.KeyValue(ctx, cfg.Bucket)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("engine: bucket %s: %w", cfg.Bucket, err)
+	}
+	return bucket, nil
+}
+
+// insist asks until there is an answer or ctx ends: while leaders change,
+// requests get lost.
+func (e *Engine) insist(ctx context.Context, ask func(context.Context) error) error {
 	for {
-		_, err := e.grant(ctx, w)
-		var bucket jetstream.KeyValue
-		if err == nil {
-			bucket, err = e.js.KeyValue(ctx, cfg.Bucket)
+		once, cancel := context.WithTimeout(ctx, firstTimeout)
+		err := ask(once)
+		cancel()
+		if err == nil || !worthRetrying(err) {
+			return err
 		}
-		if err == nil {
-			return bucket, nil
-		}
-		if ctx.Err() != nil || !worthRetrying(err) {
-			return nil, fmt.Errorf("engine: bucket %s: %w", cfg.Bucket, err)
+		select {
+		case <-time.After(retryWait):
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
 		}
 	}
 }
@@ -247,7 +264,7 @@ func worthRetrying(err error) bool {
 		natsserver.JSStreamNameExistErr, natsserver.JSStreamMoveInProgressErr, natsserver.JSStreamOfflineErr, natsserver.JSStreamOfflineReasonErrF,
 		natsserver.JSStreamNotFoundErr) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) ||
-		errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) || errors.Is(err, nats.ErrDisconnected)
+		errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) || errors.Is(err, nats.ErrDisconnected)
 }
 
 func hasCode(err error, codes ...natsserver.ErrorIdentifier) bool {

@@ -104,7 +104,18 @@ func (e *Engine) importFrom(ctx context.Context, dir string) (err error) {
 // stream copies all messages of one stream.
 func (t *takeover) stream(ctx context.Context, info *jetstream.StreamInfo) error {
 	name := info.Config.Name
-	if _, err := t.to.Stream(ctx, name); errors.Is(err, jetstream.ErrStreamNotFound) {
+	there := true // and then it stays as it is there
+	err := t.engine.insist(ctx, func(ctx context.Context) error {
+		_, err := t.to.Stream(ctx, name)
+		if there = !errors.Is(err, jetstream.ErrStreamNotFound); !there {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !there {
 		if _, err := t.engine.Stream(ctx, info.Config); err != nil {
 			return err
 		}
