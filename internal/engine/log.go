@@ -69,7 +69,9 @@ var levels = map[string]slog.Level{
 	"Waiting for routing to be established":                    slog.LevelDebug,
 	"JetStream has not established contact with a meta leader": slog.LevelDebug,
 	"Metalayer blocking snapshot":                              slog.LevelDebug,
-	"JetStream cluster detected stream remapping":              slog.LevelDebug, // what raise does
+	// A stream has no leader at the moment; raise looks again.
+	"Did not receive all stream info results":     slog.LevelDebug,
+	"JetStream cluster detected stream remapping": slog.LevelDebug, // what raise does
 	// peerTLS looks at the chain.
 	"TLS certificate chain and hostname of solicited routes": slog.LevelDebug,
 	// Another node is away, and tried again.
