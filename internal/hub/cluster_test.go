@@ -265,13 +265,46 @@ func TestUsersOfOtherNodes(t *testing.T) {
 	watcher.expect(offline)
 }
 
+// remember triggers an event on a cache channel, and does not wait for the
+// other nodes to have it.
+func (m *mesh) remember(node int, channel, data string) {
+	m.t.Helper()
+	n := m.nodes[node]
+	e := Event{Name: "e", Data: []byte(quote(data))}
+	if err := n.hub.Trigger(noPatience, n.app, []string{channel}, e, protocol.SocketID{}); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func TestTriggerWaitsForTheCachesOfAllNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, 2, nil)
+		done := make(chan struct{})
+		go func() {
+			m.nodes[0].trigger("cache-c", "e", "x")
+			close(done)
+		}()
+		synctest.Wait()
+		select {
+		case <-done:
+			t.Error("Trigger has returned before the other node has the event")
+		default:
+		}
+		m.settle()
+		<-done
+		if _, ok := m.nodes[1].hub.Cached(m.nodes[1].app, "cache-c"); !ok {
+			t.Error("the other node does not remember the event")
+		}
+	})
+}
+
 func TestCachedEventsAreShared(t *testing.T) {
 	m := newMesh(t, 3, nil)
-	m.nodes[0].trigger("cache-c", "e", "old")
+	m.remember(0, "cache-c", "old")
 	m.settle()
 	// At once on two nodes: whatever comes last where, all remember the same.
-	m.nodes[0].trigger("cache-c", "e", "one")
-	m.nodes[1].trigger("cache-c", "e", "two")
+	m.remember(0, "cache-c", "one")
+	m.remember(1, "cache-c", "two")
 	m.settle()
 	var got []string
 	for _, n := range m.nodes {

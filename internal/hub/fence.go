@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"sync/atomic"
 
 	"github.com/belfryhq/belfry/internal/frame"
@@ -46,6 +47,20 @@ func (p *peers) sync(done func()) {
 		}
 	}
 	confirmed()
+}
+
+// await returns when all peers have heard what they were told up to now, or can
+// not be waited for, or ctx ends.
+func (p *peers) await(ctx context.Context) {
+	if p.alone() {
+		return
+	}
+	heard := make(chan struct{})
+	p.sync(func() { close(heard) })
+	select {
+	case <-heard:
+	case <-ctx.Done():
+	}
 }
 
 // held is what waits to go out to a client.

@@ -27,14 +27,19 @@ type Targeted struct {
 // once and valid, but for one socket, which may be zero. A channel name made
 // by [protocol.UserChannel] means the connections of that user. If the node
 // has too much to do, Trigger waits, and returns [ErrOverloaded] if ctx ends
-// first; then nothing was delivered.
+// first; then nothing was delivered. When it returns, whoever subscribes to a
+// cache channel finds the event, on whichever node.
 func (h *Hub) Trigger(ctx context.Context, app *apps.App, channels []string, e Event, except protocol.SocketID) error {
 	if h.cfg.Loops.Admit(ctx) != nil {
 		return ErrOverloaded
 	}
 	t := h.tenant(app)
+	caches := false
 	for _, name := range channels {
-		t.trigger(name, e, except)
+		caches = t.trigger(name, e, except) || caches
+	}
+	if caches {
+		h.peers.await(ctx)
 	}
 	t.meter.backend.Add(uint64(len(channels)))
 	h.metrics.backendEvents.Inc()
@@ -47,23 +52,29 @@ func (h *Hub) TriggerBatch(ctx context.Context, app *apps.App, batch []Targeted)
 		return ErrOverloaded
 	}
 	t := h.tenant(app)
+	caches := false
 	for _, e := range batch {
-		t.trigger(e.Channel, e.Event, e.Except)
+		caches = t.trigger(e.Channel, e.Event, e.Except) || caches
+	}
+	if caches {
+		h.peers.await(ctx)
 	}
 	t.meter.backend.Add(uint64(len(batch)))
 	h.metrics.backendEvents.Add(float64(len(batch)))
 	return nil
 }
 
-func (t *tenant) trigger(name string, e Event, except protocol.SocketID) {
+// trigger delivers an event here and at the peers, and reports whether the
+// peers remember it.
+func (t *tenant) trigger(name string, e Event, except protocol.SocketID) (cached bool) {
 	if id, ok := protocol.UserOf(name); ok {
 		t.triggerUser(id, name, e, except)
-		return
+		return false
 	}
 	kind := protocol.KindOf(name)
 	sh := t.shard(name)
 	if !kind.Cache() && !sh.has(name) {
-		return // not worth encoding
+		return false // not worth encoding
 	}
 	f := frame.Text(func(b []byte) []byte { return protocol.AppendEvent(b, e.Name, name, e.Data, "") })
 	sh.mu.Lock()
@@ -75,12 +86,13 @@ func (t *tenant) trigger(name string, e Event, except protocol.SocketID) {
 		t.tell(News{Kind: CacheFilled, Channel: name})
 		t.deliver(&ch.audience, f, except)
 		t.publishCached(ch, f, except)
-		return
+		return true
 	}
 	if ch := sh.channels[name]; ch != nil {
 		t.deliver(&ch.audience, f, except)
 		t.publish(ch, f, except)
 	}
+	return false
 }
 
 func (sh *shard) has(name string) bool {
