@@ -33,7 +33,7 @@ build: ## Build bin/belfry, static, with its version from git
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/belfry ./cmd/belfry
 
 .PHONY: test
-test: setup web lint unit conformance clients acceptance-node ## All but the browser runs of pusher-js's suite; installs what the tests need, or says what is missing
+test: setup web lint unit conformance clients cluster acceptance-node ## All but the browser runs of pusher-js's suite; installs what the tests need, or says what is missing
 
 .PHONY: check
 check: lint unit ## The gate before a commit: format, vet, staticcheck, tests without other processes

@@ -107,9 +107,6 @@ func (n *Node) start() {
 	}
 	n.cmd, n.exited = cmd, make(chan error, 1)
 	go func(exited chan<- error) { exited <- cmd.Wait() }(n.exited)
-	n.state.Lock()
-	n.state.stopped = false
-	n.state.Unlock()
 }
 
 // awaitReady waits until the node says that it is ready.
@@ -127,6 +124,9 @@ func (n *Node) awaitReady() {
 			n.c.t.Fatalf("%s was not ready after %v", n.Name, service.Patience)
 		}
 	}
+	n.state.Lock()
+	n.state.stopped = false
+	n.state.Unlock()
 }
 
 // Ready reports whether the node wants clients.

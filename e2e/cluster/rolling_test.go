@@ -90,6 +90,10 @@ func (c *Cluster) rejoined() {
 	})
 }
 
+// drainEach is the longest that a node takes for each client that it sends
+// elsewhere.
+const drainEach = 10 * time.Millisecond
+
 // checkSpread sees that the node sent its clients elsewhere little by little.
 func (c *Cluster) checkSpread(n *Node, sockets []*history.Socket, drain time.Duration) {
 	c.t.Helper()
@@ -109,8 +113,9 @@ func (c *Cluster) checkSpread(n *Node, sockets []*history.Socket, drain time.Dur
 	// Without the first and the last tenth: some may be told late.
 	spread := time.Duration(ends[len(ends)*9/10] - ends[len(ends)/10])
 	c.t.Logf("%s sent %d clients elsewhere, eight of ten of them within %v", n.Name, len(ends), spread.Round(time.Millisecond))
-	if spread < drain/3 {
-		c.t.Errorf("%s sent its clients elsewhere within %v, want %v", n.Name, spread, drain)
+	asked := min(drain, drainEach*time.Duration(len(ends)))
+	if spread < asked/3 {
+		c.t.Errorf("%s sent its clients elsewhere within %v, want %v", n.Name, spread, asked)
 	}
 	fours := 0
 	for _, cl := range c.allClients() {

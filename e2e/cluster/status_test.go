@@ -28,11 +28,8 @@ type NodeStatus struct {
 	Received int // packets from it
 }
 
-// there reports whether the node is there. A witness says nothing to others,
-// whose engines alone know of it.
-func (n NodeStatus) there() bool {
-	return n.State == "ready" || n.Name == witnessName && n.State == "unheard"
-}
+// present is the state of a node that is there.
+const present = "ready"
 
 // run runs the binary with arguments that concern this node, and returns what
 // it prints. It runs in the node's network.
@@ -73,7 +70,7 @@ func (e *statusError) Error() string {
 func (s Status) names() []string {
 	var names []string
 	for _, n := range s.Nodes {
-		if n.there() {
+		if n.State == present {
 			names = append(names, n.Name)
 		}
 	}

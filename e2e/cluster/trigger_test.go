@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/belfryhq/belfry/e2e/cluster/history"
@@ -88,7 +87,9 @@ type Load struct {
 	c       *Cluster
 	ended   chan struct{}
 	workers sync.WaitGroup
-	failed  atomic.Int64
+
+	mu     sync.Mutex
+	failed map[string]int // by node and error
 }
 
 // loadWorkers is how many requests a load makes at once for each node.
@@ -96,7 +97,7 @@ const loadWorkers = 4
 
 // StartLoad starts a load of so many events a second over all nodes.
 func (c *Cluster) StartLoad(perSecond int, channels ...string) *Load {
-	l := &Load{c: c, ended: make(chan struct{})}
+	l := &Load{c: c, ended: make(chan struct{}), failed: make(map[string]int)}
 	workers := loadWorkers * c.options.Nodes
 	pause := time.Second * time.Duration(workers) / time.Duration(perSecond)
 	for _, n := range c.Nodes {
@@ -129,7 +130,9 @@ func (l *Load) run(n *Node, channels []string, pause time.Duration) {
 			continue
 		}
 		if _, err := n.Trigger(channels[i%len(channels)]); err != nil {
-			l.failed.Add(1)
+			l.mu.Lock()
+			l.failed[n.Name+": "+err.Error()]++
+			l.mu.Unlock()
 		}
 	}
 }
@@ -140,7 +143,7 @@ func (l *Load) Stop() {
 	close(l.ended)
 	l.workers.Wait()
 	ok, not := l.c.History.Accepted()
-	l.c.t.Logf("%d events were accepted, %d were not (%d of the load)", ok, not, l.failed.Load())
+	l.c.t.Logf("%d events were accepted, %d were not: %v", ok, not, l.failed)
 }
 
 // channelNames returns names with numbers.
