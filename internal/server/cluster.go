@@ -111,7 +111,11 @@ func (s *Server) openBus() error {
 const infoVersion = "version"
 
 func (s *Server) lease() time.Duration { return cmp.Or(s.cfg.Cluster.Lease, DefaultLease) }
-func (s *Server) grace() time.Duration { return max(cmp.Or(s.cfg.Cluster.Grace, DefaultGrace), 0) }
+
+// grace is never zero, which is a default to those who get it.
+func (s *Server) grace() time.Duration {
+	return max(cmp.Or(s.cfg.Cluster.Grace, DefaultGrace), time.Millisecond)
+}
 
 // livePeers are those that can be expected to answer.
 func (c *cluster) livePeers() []node.ID {
