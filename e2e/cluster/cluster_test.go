@@ -149,6 +149,9 @@ func (c *Cluster) stop() {
 	}
 	c.checkFaults()
 	if c.t.Failed() {
+		if doubtful := c.History.Doubtful(); len(doubtful) > 0 {
+			c.t.Logf("of what is in doubt the backend was told:\n\t%s", strings.Join(doubtful[max(0, len(doubtful)-60):], "\n\t"))
+		}
 		for _, n := range c.Nodes {
 			c.t.Logf("%s wrote:\n%s", n.Name, tail(n.Log(), 150))
 		}

@@ -75,6 +75,6 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	for i, e := range hook.Events {
-		r.history.Told(history.Hook{ID: ids[i], Name: e.Name, Channel: e.Channel, User: e.UserID})
+		r.history.Told(history.Hook{ID: ids[i], Name: e.Name, Channel: e.Channel, User: e.UserID}, req.RemoteAddr)
 	}
 }

@@ -21,7 +21,7 @@ type story struct {
 func (st story) told(lines ...string) {
 	for _, line := range lines {
 		f := append(strings.Fields(line), "")
-		st.Told(Hook{ID: f[0], Name: f[1], Channel: f[2], User: f[3]})
+		st.Told(Hook{ID: f[0], Name: f[1], Channel: f[2], User: f[3]}, "n1")
 	}
 }
 
@@ -188,7 +188,7 @@ var wrong = map[string]struct {
 		st.told("a-1 member_added presence-room ann", "a-2 member_removed presence-room ann", "a-3 member_removed presence-room ann")
 	}},
 	"an event without an id": {"has no id", func(st story) {
-		st.Told(Hook{Name: Occupied, Channel: news})
+		st.Told(Hook{Name: Occupied, Channel: news}, "n1")
 	}},
 }
 

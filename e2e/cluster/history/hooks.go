@@ -3,6 +3,7 @@ package history
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // The events of backends that alternate.
@@ -21,6 +22,14 @@ type Hook struct {
 	User    string
 }
 
+// A telling is a hook as it arrived, repeats included.
+type telling struct {
+	hook   Hook
+	at     Moment
+	from   string
+	repeat bool
+}
+
 // subject is what alternates: a channel, or a member of one.
 type subject struct {
 	channel, user string
@@ -33,15 +42,18 @@ type hooks struct {
 	seen     map[string]Hook
 	order    []Hook // without repeats
 	repeats  int
+	all      []telling
 	last     map[subject]Hook // of each, the last one
 	faults   []string
 }
 
-// Told takes an event that the backend was told. It may be told again, with
-// the same id.
-func (h *History) Told(e Hook) {
+// Told takes an event that the backend was told, by whom does not matter. It
+// may be told again, with the same id.
+func (h *History) Told(e Hook, by string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	_, repeat := h.hooks.seen[e.ID]
+	h.hooks.all = append(h.hooks.all, telling{e, h.Now(), by, repeat})
 	if wrong := h.hooks.add(e); wrong != "" {
 		h.hooks.faults = append(h.hooks.faults, fmt.Sprintf("webhooks at %v: %s", h.Now(), wrong))
 	}
@@ -146,6 +158,26 @@ func (h *History) Hooks(channel string) []string {
 			text += " " + e.User
 		}
 		list = append(list, text)
+	}
+	return list
+}
+
+// Doubtful returns what the backend was told of those subjects of which it was
+// told something wrong, or something else than the truth, with moments and by
+// whom. It is for people who look for the reason.
+func (h *History) Doubtful() []string {
+	truth := h.Truth()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	doubts := h.hooks.differences(truth)
+	text := strings.Join(append(doubts, h.hooks.faults...), " ")
+	var list []string
+	for _, t := range h.hooks.all {
+		s, _, alternates := t.hook.subject()
+		if !alternates || !strings.Contains(text, s.name()) && !strings.Contains(text, t.hook.ID) {
+			continue
+		}
+		list = append(list, fmt.Sprintf("%v %v by %s, again: %t", t.at, t.hook, t.from, t.repeat))
 	}
 	return list
 }

@@ -102,6 +102,16 @@ func TestSettled(t *testing.T) {
 	}
 }
 
+func TestDoubtful(t *testing.T) {
+	st := story{t, New(true)}
+	st.reader("ann", "n1")
+	st.told("1 channel_occupied news", "2 channel_occupied news", "2 channel_occupied news", "3 channel_occupied other", "4 channel_vacated other")
+	got := st.Doubtful()
+	if len(got) != 3 || !strings.Contains(got[2], "channel_occupied news (2) by n1, again: true") {
+		t.Errorf("Doubtful() = %q, want three lines, the last of a repeat", got)
+	}
+}
+
 // TestWithoutBackend: where no webhooks are expected none are missed.
 func TestWithoutBackend(t *testing.T) {
 	st := story{t, New(false)}
