@@ -148,6 +148,9 @@ func (c *Cluster) stop() {
 		c.t.Errorf("the network: %v", err)
 	}
 	c.checkFaults()
+	if repeats, overtaken := c.History.Repeats(); repeats+overtaken > 0 {
+		c.t.Logf("%d webhooks were told again, %d were overtaken", repeats, overtaken)
+	}
 	if c.t.Failed() {
 		if doubtful := c.History.Doubtful(); len(doubtful) > 0 {
 			c.t.Logf("of what is in doubt the backend was told:\n\t%s", strings.Join(doubtful[max(0, len(doubtful)-60):], "\n\t"))

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,10 +114,9 @@ func (p *partition) check() {
 	p.c.AwaitHooks("new-home", history.Occupied)
 	p.c.AwaitHooks("lonely-home", history.Occupied, history.Vacated, history.Occupied)
 	told := map[string]string{}
-	hooks, _ := p.c.History.AllHooks()
-	for _, h := range hooks {
-		if h.User != "" {
-			told[h.User] += map[string]string{history.Added: "+", history.Removed: "-"}[h.Name]
+	for _, hook := range p.c.History.Hooks(room) {
+		if name, user, ok := strings.Cut(hook, " "); ok {
+			told[user] += map[string]string{history.Added: "+", history.Removed: "-"}[name]
 		}
 	}
 	delete(told, "visitor3") // was there for less than the grace of webhooks; it depends

@@ -3,10 +3,11 @@
 // A [History] hears of everything as it happens: sockets that open and close,
 // what they subscribe to, every frame that they get, every event that was
 // triggered, every webhook. It knows two kinds of mistakes. [History.Faults]
-// are those that no later moment makes good: a member who is added twice, an
-// event that comes twice, late or never, two webhooks for one transition.
-// [History.Unsettled] is what still differs from the truth, which is what the
-// sockets that are there want: it must become empty once everything that was
+// are those that no later moment makes good: a socket is told twice that a
+// member came, an event comes twice, late or never. [History.Unsettled] is what
+// still differs from the truth, which is what the sockets that are there want,
+// and transitions of which the backend was told twice, unless the one in
+// between is still to come: it must become empty once everything that was
 // broken is whole again.
 //
 // It knows nothing of processes, networks and time limits. Moments are of the
@@ -131,7 +132,7 @@ func (h *History) Unsettled() []string {
 	truth := h.Truth()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	differ := h.hooks.differences(truth)
+	differ := h.hooks.unsettled(truth)
 	for _, s := range h.sockets {
 		s.mu.Lock()
 		if !s.closed {

@@ -1,8 +1,11 @@
 package history
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -22,29 +25,61 @@ type Hook struct {
 	User    string
 }
 
-// A telling is a hook as it arrived, repeats included.
-type telling struct {
-	hook   Hook
-	at     Moment
-	from   string
-	repeat bool
+// String returns the event for people.
+func (e Hook) String() string {
+	text := e.Name + " " + e.Channel
+	if e.User != "" {
+		text += " " + e.User
+	}
+	return text + " (" + e.ID + ")"
 }
 
-// subject is what alternates: a channel, or a member of one.
+// A subject is what alternates: a channel, or a member of one.
 type subject struct {
 	channel, user string
 	member        bool
 }
 
-// hooks are the events of a backend. The history's lock guards them.
+// name is the subject for people.
+func (s subject) name() string {
+	if s.member {
+		return s.user + "@" + s.channel
+	}
+	return s.channel
+}
+
+// subject returns what an event is about, and whether it began.
+func (e Hook) subject() (s subject, on, alternates bool) {
+	switch e.Name {
+	case Occupied, Vacated:
+		return subject{channel: e.Channel}, e.Name == Occupied, true
+	case Added, Removed:
+		return subject{e.Channel, e.User, true}, e.Name == Added, true
+	}
+	return subject{}, false, false
+}
+
+// A telling is a hook as it arrived, repeats included.
+type telling struct {
+	hook   Hook
+	at     Moment
+	by     string
+	repeat bool
+}
+
+// hooks are the events of a backend. What two nodes tell may overtake, so the
+// order is that of their ids: of those with the same letters the numbers grow.
+// The history's lock guards them.
 type hooks struct {
-	expected bool
-	seen     map[string]Hook
-	order    []Hook // without repeats
-	repeats  int
-	all      []telling
-	last     map[subject]Hook // of each, the last one
-	faults   []string
+	expected  bool
+	seen      map[string]Hook
+	order     []Hook // as they arrived, without repeats
+	all       []telling
+	logs      []string       // letters before the numbers, in the order of their arrival
+	highest   map[string]int // by channel
+	repeats   int
+	overtaken int
+	faults    []string
 }
 
 // Told takes an event that the backend was told, by whom does not matter. It
@@ -59,10 +94,10 @@ func (h *History) Told(e Hook, by string) {
 	}
 }
 
-// add takes an event, and says what is wrong with it.
+// add takes an event, and says what is wrong with it by itself.
 func (k *hooks) add(e Hook) (fault string) {
 	if k.seen == nil {
-		k.seen, k.last = make(map[string]Hook), make(map[subject]Hook)
+		k.seen, k.highest = make(map[string]Hook), make(map[string]int)
 	}
 	if before, ok := k.seen[e.ID]; ok {
 		k.repeats++
@@ -73,83 +108,112 @@ func (k *hooks) add(e Hook) (fault string) {
 	}
 	k.seen[e.ID] = e
 	k.order = append(k.order, e)
-	s, on, alternates := e.subject()
-	if !alternates {
-		return ""
+	log, number, ok := splitID(e.ID)
+	if !ok {
+		return fmt.Sprintf("%v has an id without a number", e)
 	}
-	last, known := k.last[s]
-	k.last[s] = e
-	switch {
-	case e.ID == "":
-		return fmt.Sprintf("%v has no id", e)
-	case known && last.Name == e.Name:
-		return fmt.Sprintf("%v after %v: the same twice", e, last)
-	case !known && !on:
-		return fmt.Sprintf("%v is the first of it", e)
+	if !slices.Contains(k.logs, log) {
+		k.logs = append(k.logs, log)
+	}
+	if key := log + " " + e.Channel; number > k.highest[key] {
+		k.highest[key] = number
+	} else {
+		k.overtaken++
 	}
 	return ""
 }
 
-// subject returns what an event is about, and whether it began.
-func (e Hook) subject() (s subject, on, alternates bool) {
-	switch e.Name {
-	case Occupied, Vacated:
-		return subject{channel: e.Channel}, e.Name == Occupied, true
-	case Added, Removed:
-		return subject{e.Channel, e.User, true}, e.Name == Added, true
+// splitID splits an id at its last dash.
+func splitID(id string) (log string, number int, ok bool) {
+	i := strings.LastIndexByte(id, '-')
+	if i < 1 {
+		return "", 0, false
 	}
-	return subject{}, false, false
+	number, err := strconv.Atoi(id[i+1:])
+	return id[:i], number, err == nil
 }
 
-// String returns the event for people.
-func (e Hook) String() string {
-	text := e.Name + " " + e.Channel
-	if e.User != "" {
-		text += " " + e.User
+// sorted returns the events that alternate in the order of their ids.
+func (k *hooks) sorted() []Hook {
+	var list []Hook
+	for _, e := range k.order {
+		if _, _, alternates := e.subject(); alternates {
+			list = append(list, e)
+		}
 	}
-	return text + " (" + e.ID + ")"
+	slices.SortStableFunc(list, func(a, b Hook) int {
+		logA, numberA, _ := splitID(a.ID)
+		logB, numberB, _ := splitID(b.ID)
+		return cmp.Or(cmp.Compare(slices.Index(k.logs, logA), slices.Index(k.logs, logB)), cmp.Compare(numberA, numberB))
+	})
+	return list
 }
 
-// differences returns how what the backend knows differs from the truth.
-func (k *hooks) differences(truth Truth) []string {
+// differences returns how what the backend knows differs from the truth, and
+// where it does not alternate, which it will again if something in between is
+// still to come.
+func (k *hooks) differences(truth Truth) map[subject]string {
+	differ := make(map[subject]string)
+	told := make(map[subject]Hook)
+	for _, e := range k.sorted() {
+		s, on, _ := e.subject()
+		before, known := told[s]
+		switch {
+		case known && before.Name == e.Name:
+			differ[s] = fmt.Sprintf("%v after %v: the same twice", e, before)
+		case !known && !on:
+			differ[s] = fmt.Sprintf("%v is the first of it", e)
+		}
+		told[s] = e
+	}
 	if !k.expected {
-		return nil
+		return differ
 	}
-	told, fact := make(map[string]bool), make(map[string]bool)
-	for s, e := range k.last {
-		if _, on, _ := e.subject(); on {
-			told[s.name()] = true
+	fact := truth.subjects()
+	for s, e := range told {
+		if _, on, _ := e.subject(); on && !fact[s] {
+			differ[s] = fmt.Sprintf("%s is over, and the last was %v", s.name(), e)
 		}
 	}
-	for channel := range truth.Subscriptions {
-		fact[subject{channel: channel}.name()] = true
-	}
-	for channel, users := range truth.Members {
-		for user := range users {
-			fact[subject{channel, user, true}.name()] = true
+	for s := range fact {
+		last, known := told[s]
+		if _, on, _ := last.subject(); !known || !on {
+			differ[s] = fmt.Sprintf("%s is so, and the last was %v", s.name(), last)
 		}
 	}
-	if d := difference(told, fact); d != "" {
-		return []string{"the backend was told something else than the truth: " + d}
-	}
-	return nil
+	return differ
 }
 
-// name is the subject for people.
-func (s subject) name() string {
-	if s.member {
-		return s.user + "@" + s.channel
+// subjects are those that are so.
+func (t Truth) subjects() map[subject]bool {
+	set := make(map[subject]bool)
+	for channel := range t.Subscriptions {
+		set[subject{channel: channel}] = true
 	}
-	return s.channel
+	for channel, users := range t.Members {
+		for user := range users {
+			set[subject{channel, user, true}] = true
+		}
+	}
+	return set
+}
+
+// unsettled is differences for people.
+func (k *hooks) unsettled(truth Truth) []string {
+	var list []string
+	for text := range maps.Values(k.differences(truth)) {
+		list = append(list, "the backend: "+text)
+	}
+	return list
 }
 
 // Hooks returns what the backend was told of a channel, in the order in which
-// it heard it first: "channel_occupied", "member_added ann".
+// it was decided: "channel_occupied", "member_added ann".
 func (h *History) Hooks(channel string) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var list []string
-	for _, e := range h.hooks.order {
+	for _, e := range h.hooks.sorted() {
 		if e.Channel != channel {
 			continue
 		}
@@ -162,30 +226,37 @@ func (h *History) Hooks(channel string) []string {
 	return list
 }
 
-// Doubtful returns what the backend was told of those subjects of which it was
-// told something wrong, or something else than the truth, with moments and by
-// whom. It is for people who look for the reason.
+// Doubtful returns what the backend was told of subjects of which it was told
+// something wrong, or something else than the truth, with moments and by whom.
+// It is for people who look for the reason.
 func (h *History) Doubtful() []string {
 	truth := h.Truth()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	doubts := h.hooks.differences(truth)
-	text := strings.Join(append(doubts, h.hooks.faults...), " ")
+	differ := h.hooks.differences(truth)
+	faults := strings.Join(h.hooks.faults, " ")
 	var list []string
 	for _, t := range h.hooks.all {
-		s, _, alternates := t.hook.subject()
-		if !alternates || !strings.Contains(text, s.name()) && !strings.Contains(text, t.hook.ID) {
-			continue
+		s, _, _ := t.hook.subject()
+		if _, doubtful := differ[s]; doubtful || strings.Contains(faults, t.hook.String()) {
+			list = append(list, fmt.Sprintf("%v %v by %s, again: %t", t.at, t.hook, t.by, t.repeat))
 		}
-		list = append(list, fmt.Sprintf("%v %v by %s, again: %t", t.at, t.hook, t.from, t.repeat))
 	}
 	return list
 }
 
-// AllHooks returns everything the backend was told, each event once, and how
-// often it was told something again.
-func (h *History) AllHooks() (list []Hook, repeats int) {
+// AllHooks returns everything the backend was told, each event once, as it
+// arrived.
+func (h *History) AllHooks() []Hook {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.hooks.order), h.hooks.repeats
+	return slices.Clone(h.hooks.order)
+}
+
+// Repeats returns how often the backend was told something again, and how
+// often something came after what was decided later on the same channel.
+func (h *History) Repeats() (repeats, overtaken int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.hooks.repeats, h.hooks.overtaken
 }

@@ -15,41 +15,54 @@ var unsettled = map[string]struct {
 }{
 	"a ghost": {"members differ from the truth by +ghost", func(st story) {
 		st.member("ann", "n1", "ghost")
-		st.told("1 channel_occupied presence-room", "2 member_added presence-room ann")
+		st.told("a-1 channel_occupied presence-room", "a-2 member_added presence-room ann")
 	}},
 	"a member who is not known elsewhere": {"members differ from the truth by -ann", func(st story) {
 		st.member("bob", "n1")
 		st.member("ann", "n2", "bob")
-		st.told("1 channel_occupied presence-room", "2 member_added presence-room ann", "3 member_added presence-room bob")
+		st.told("a-1 channel_occupied presence-room", "a-2 member_added presence-room ann", "a-3 member_added presence-room bob")
 	}},
 	"a subscription without an answer": {"not subscribed yet", func(st story) {
 		st.Open("ann", "n1", "1.1").Subscribe(news, "")
-		st.told("1 channel_occupied news")
+		st.told("a-1 channel_occupied news")
 	}},
 	"an old count": {"the last count was 2, there are 1", func(st story) {
 		s := st.reader("ann", "n1")
 		s.gets(news, protocol.EventSubscriptionCount, `{"subscription_count":2}`)
-		st.told("1 channel_occupied news")
+		st.told("a-1 channel_occupied news")
 	}},
 	"the last event": {"n2/3 has not come, the last was 2", func(st story) {
 		st.trigger("n2", 3)
 		st.reader("ann", "n1").events("n2", 1, 2)
-		st.told("1 channel_occupied news")
+		st.told("a-1 channel_occupied news")
 	}},
-	"not occupied": {"else than the truth: -news", func(st story) {
+	"not occupied": {"news is so, and the last was", func(st story) {
 		st.reader("ann", "n1")
 	}},
-	"not vacated": {"else than the truth: +news", func(st story) {
-		st.told("1 channel_occupied news")
+	"not vacated": {"news is over, and the last was channel_occupied", func(st story) {
+		st.told("a-1 channel_occupied news")
 		st.reader("ann", "n1").Close()
 	}},
-	"not removed": {"else than the truth: +bob@presence-room", func(st story) {
+	"not removed": {"bob@presence-room is over", func(st story) {
 		st.member("ann", "n1")
-		st.told("1 channel_occupied presence-room", "2 member_added presence-room ann", "3 member_added presence-room bob")
+		st.told("a-1 channel_occupied presence-room", "a-2 member_added presence-room ann", "a-3 member_added presence-room bob")
 	}},
-	"somebody left": {"else than the truth: +presence-room", func(st story) {
+	"occupied twice": {"channel_occupied news (a-3) after channel_occupied news (a-1)", func(st story) {
+		st.reader("ann", "n1")
+		st.told("a-3 channel_occupied news", "a-1 channel_occupied news")
+	}},
+	"vacated twice, by two logs": {"the same twice", func(st story) {
+		st.told("a-1 channel_occupied news", "a-2 channel_vacated news", "b-1 channel_vacated news")
+	}},
+	"vacated first": {"is the first of it", func(st story) {
+		st.told("a-1 channel_vacated news")
+	}},
+	"removed twice": {"the same twice", func(st story) {
+		st.told("a-1 member_added presence-room ann", "a-2 member_removed presence-room ann", "a-3 member_removed presence-room ann")
+	}},
+	"somebody left": {"presence-room is over", func(st story) {
 		s := st.member("ann", "n1")
-		st.told("1 channel_occupied presence-room")
+		st.told("a-1 channel_occupied presence-room")
 		s.Unsubscribe(room)
 	}},
 }
@@ -75,8 +88,8 @@ func TestSettled(t *testing.T) {
 	st.member("bob", "n2", "ann")
 	second := st.member("bob", "n3", "ann")
 	ann.change("+bob")
-	st.told("1 channel_occupied presence-room", "3 member_added presence-room ann", "4 member_added presence-room bob",
-		"5 channel_occupied news")
+	st.told("a-1 channel_occupied presence-room", "a-3 member_added presence-room ann", "a-4 member_added presence-room bob",
+		"a-5 channel_occupied news")
 	st.trigger("n2", 2)
 	reader := st.reader("eve", "n1")
 	reader.gets(news, protocol.EventSubscriptionCount, `{"subscription_count":1}`)
@@ -102,12 +115,28 @@ func TestSettled(t *testing.T) {
 	}
 }
 
+// TestOvertaken: ids say the order, whatever arrives first.
+func TestOvertaken(t *testing.T) {
+	st := story{t, New(true)}
+	st.reader("ann", "n1")
+	st.told("a-1 channel_occupied news", "a-3 channel_occupied news", "a-2 channel_vacated news")
+	if got := append(st.Unsettled(), st.Faults()...); len(got) > 0 {
+		t.Errorf("Unsettled() and Faults() = %q, want none", got)
+	}
+	if got, want := st.Hooks(news), []string{Occupied, Vacated, Occupied}; !slices.Equal(got, want) {
+		t.Errorf("Hooks() = %q, want %q", got, want)
+	}
+	if repeats, overtaken := st.Repeats(); repeats != 0 || overtaken != 1 {
+		t.Errorf("Repeats() = %d, %d, want 0 and 1", repeats, overtaken)
+	}
+}
+
 func TestDoubtful(t *testing.T) {
 	st := story{t, New(true)}
 	st.reader("ann", "n1")
-	st.told("1 channel_occupied news", "2 channel_occupied news", "2 channel_occupied news", "3 channel_occupied other", "4 channel_vacated other")
+	st.told("a-1 channel_occupied news", "a-2 channel_occupied news", "a-2 channel_occupied news", "a-3 channel_occupied other", "a-4 channel_vacated other")
 	got := st.Doubtful()
-	if len(got) != 3 || !strings.Contains(got[2], "channel_occupied news (2) by n1, again: true") {
+	if len(got) != 3 || !strings.Contains(got[2], "channel_occupied news (a-2) by n1, again: true") {
 		t.Errorf("Doubtful() = %q, want three lines, the last of a repeat", got)
 	}
 }
@@ -144,11 +173,14 @@ func TestWhatASocketKnows(t *testing.T) {
 	if ok, not := st.Accepted(); ok != 2 || not != 0 {
 		t.Errorf("Accepted() = %d, %d, want 2, 0", ok, not)
 	}
-	st.told("1 channel_occupied news", "1 channel_occupied news", "2 member_added presence-room ann")
+	st.told("a-1 channel_occupied news", "a-1 channel_occupied news", "a-2 member_added presence-room ann")
 	if got, want := st.Hooks(room), []string{"member_added ann"}; !slices.Equal(got, want) {
 		t.Errorf("Hooks() = %q, want %q", got, want)
 	}
-	if all, repeats := st.AllHooks(); len(all) != 2 || repeats != 1 {
-		t.Errorf("AllHooks() = %v, %d, want 2 and 1", all, repeats)
+	if all := st.AllHooks(); len(all) != 2 {
+		t.Errorf("AllHooks() = %v, want 2", all)
+	}
+	if repeats, overtaken := st.Repeats(); repeats != 1 || overtaken != 0 {
+		t.Errorf("Repeats() = %d, %d, want 1 and 0", repeats, overtaken)
 	}
 }
