@@ -16,7 +16,7 @@ type channel struct {
 	kind      protocol.Kind
 	coarse    bool // peers are still to be told how many are subscribed here
 	elsewhere elsewhere
-	shared    uint64      // when peers were told that it is held here; see fence
+	shared    uint64      // when peers were told of something that is held here; see fence
 	presence  *presence   // presence kinds only
 	cached    *cached     // cache kinds only; nil when there is none
 	count     *countLimit // while subscription counts are told
@@ -33,7 +33,7 @@ type subscription struct {
 type joined struct {
 	succeeded *frame.Frame
 	cached    *frame.Frame // cache kinds: the cached event or a cache miss
-	shared    uint64       // when peers were told that the channel is held here
+	shared    uint64       // when peers were told what is held here
 }
 
 // open returns the channel of that name, which it makes if need be. The
@@ -104,8 +104,9 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 	return sub, j, nil
 }
 
-// leave ends a subscription. It runs on the session's loop.
-func (t *tenant) leave(sub *subscription) {
+// leave ends a subscription, and returns when peers were told what is held
+// here. It runs on the session's loop.
+func (t *tenant) leave(sub *subscription) (shared uint64) {
 	ch := sub.channel
 	sh := t.shard(ch.name)
 	sh.mu.Lock()
@@ -129,6 +130,7 @@ func (t *tenant) leave(sub *subscription) {
 	t.shareSubscribers(ch)
 	t.countChanged(sh, ch, true)
 	sh.release(ch)
+	return ch.shared
 }
 
 // memberAdded tells the subscribers here of a member who was not there before.

@@ -9,12 +9,13 @@ import (
 )
 
 // A client that is told that its subscription has succeeded may at once make
-// its backend trigger an event on another node. So it is told when the peers
-// know that the channel is held here, which takes them a fraction of a
-// millisecond; all else that the client is to get waits behind it.
+// its backend trigger an event on another node, or ask it who is there. So it
+// is told when the peers know what its subscription has changed, which takes
+// them a fraction of a millisecond; all else that the client is to get waits
+// behind it. The same goes for what comes after it has left a channel.
 
 // A fence numbers the moments at which peers were told of something that is
-// held here first, and knows up to which of them they have heard it.
+// held here, and knows up to which of them they have heard it.
 type fence struct {
 	marks, heard atomic.Uint64
 }

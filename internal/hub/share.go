@@ -69,6 +69,7 @@ func (t *tenant) shareSubscribers(ch *channel) {
 	case ch.size == 0 && ch.elsewhere.by&lingering == 0:
 		ch.coarse = false
 		t.hub.peers.share(&broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name})
+		ch.shared = t.hub.peers.fence.mark()
 	case ch.size == 1 && !ch.coarse:
 		t.hub.peers.share(t.subscribersMessage(ch))
 		ch.shared = t.hub.peers.fence.mark()
@@ -91,6 +92,7 @@ func (t *tenant) shareMember(ch *channel, m protocol.Member, on bool) {
 	t.hub.peers.share(&broker.Message{
 		Kind: broker.Member, App: t.app().ID, Name: ch.name, User: m.UserID, Info: m.UserInfo, On: on,
 	})
+	ch.shared = t.hub.peers.fence.mark()
 }
 
 // shareSignedIn tells peers that a user has signed in here first, or out last.

@@ -82,7 +82,7 @@ func (s *Session) unsubscribe(now time.Time, data []byte) {
 	if sub := s.subs.get(m.Channel); sub != nil {
 		s.subs.remove(sub)
 		s.tenant.hub.metrics.subscriptions.Dec()
-		s.tenant.leave(sub)
+		s.await(s.tenant.leave(sub))
 		return
 	}
 	if id, ok := protocol.UserOf(m.Channel); !ok || !s.unsubscribeUser(id) {
