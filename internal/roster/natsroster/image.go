@@ -10,7 +10,7 @@ import (
 
 // An image is a ledger as bytes, so that what led to it need not be kept.
 
-const imageVersion = 1
+const imageVersion = 2
 
 var errImage = errors.New("roster: image is malformed")
 
@@ -21,6 +21,7 @@ func (l *ledger) image(canonical bool) []byte {
 	b = append(b, imageVersion)
 	b = appendString(b, l.log)
 	b = binary.AppendUvarint(b, l.seq)
+	b = binary.AppendUvarint(b, l.recent)
 	b = binary.AppendUvarint(b, uint64(len(l.byID)))
 	for _, x := range l.slots {
 		if x != nil {
@@ -51,6 +52,9 @@ func (x *incarnation) append(b []byte) []byte {
 	b = appendString(b, x.name)
 	b = binary.AppendUvarint(b, x.seq)
 	b = binary.AppendUvarint(b, x.number)
+	for _, seq := range x.beats {
+		b = binary.AppendUvarint(b, seq)
+	}
 	if x.lapsed {
 		b = append(b, 1)
 	} else {
@@ -96,7 +100,7 @@ func parseImage(data []byte) (*ledger, error) {
 		return nil, errImage
 	}
 	l := newLedger()
-	l.log, l.seq = d.string(maxName), d.uvarint()
+	l.log, l.seq, l.recent = d.string(maxName), d.uvarint(), d.uvarint()
 	for range d.count() {
 		x := d.incarnation()
 		if d.bad || int(x.slot) >= maxIncarnations || l.slots[x.slot] != nil || l.byID[x.id] != nil {
@@ -147,6 +151,10 @@ func (l *ledger) count(h holders) bool {
 
 func (d *decoder) incarnation() *incarnation {
 	x := &incarnation{slot: slot(d.byte()), id: d.id(), name: d.string(maxName), seq: d.uvarint(), number: d.uvarint()}
+	x.seed = seedOf(x.id)
+	for i := range x.beats {
+		x.beats[i] = d.uvarint()
+	}
 	x.lapsed = d.byte() == 1
 	x.successor = node.ID(d.string(maxName))
 	for range d.count() {

@@ -26,6 +26,7 @@ type ledger struct {
 	subjects  map[key]holders // everything that is decided to be present
 	pending   map[key]slot    // what of it nobody holds, and who is to settle it
 	absent    map[string]keys // members of pending, by the place of their channel
+	recent    uint64          // who has not written since then gets nothing to tell
 	maxUntold int             // defaultUntold; less in tests
 	turn      uint64          // order of the next decision
 	did       *effects        // of the batch that is being applied
@@ -49,9 +50,11 @@ type incarnation struct {
 	id     node.ID
 	name   string
 	slot   slot
-	seq    uint64 // of its last batch, or of when it lapsed
-	number uint64 // of its last batch
-	holds  int    // subjects
+	seq    uint64              // of its last batch, or of when it lapsed
+	number uint64              // of its last batch
+	beats  [recentBeats]uint64 // the positions of the last ones, zero for none
+	seed   uint64              // of its scores as a teller
+	holds  int                 // subjects
 	// lapsed means that it has left, or was replaced: its matters are its
 	// successor's, but what it held is not gone yet.
 	lapsed    bool
@@ -126,6 +129,9 @@ func (l *ledger) apply(seq uint64, author node.ID, b *batch) *effects {
 	}
 	x := l.byID[author]
 	x.seq, x.number = seq, b.number
+	if b.beat {
+		l.beat(x)
+	}
 	x.tell(b.told)
 	for i := range b.entries {
 		if x.lapsed {
@@ -161,7 +167,7 @@ func (l *ledger) join(id node.ID, name string) bool {
 	if free < 0 {
 		return false
 	}
-	x := &incarnation{id: id, name: name, slot: slot(free)}
+	x := &incarnation{id: id, name: name, slot: slot(free), seed: seedOf(id)}
 	for _, old := range l.slots {
 		if old != nil && (!old.lapsed && old.name == name || old.lapsed && old.successor == "") {
 			l.lapse(old, x)
@@ -296,9 +302,10 @@ func sorted(set keys) []key {
 	return list
 }
 
-// decide makes a decision, and x the one that tells it.
+// decide makes a decision of what x has written, and the one that tells it.
 func (l *ledger) decide(x *incarnation, k key, gone bool) {
-	l.assign(x, matter{number: l.turn, key: k, gone: gone, of: x.id})
+	t := l.teller(x, k)
+	l.assign(t, matter{number: l.turn, key: k, gone: gone, of: t.id})
 }
 
 // assign makes x the one that tells a decision.
@@ -354,8 +361,10 @@ func (l *ledger) succeed(x, y *incarnation) {
 	}
 }
 
-// drop takes what x held away, once and for all: y decides at once what is
-// gone by that, because those who wanted to come back have had their time.
+// drop takes what x held away, once and for all. That y has written so decides
+// at once what is gone by that, because those who wanted to come back have had
+// their time. What x has not told is told by who adopts its jobs, and can find
+// it there; what is decided now, by others than x.
 func (l *ledger) drop(x, y *incarnation) {
 	if !x.lapsed || x.successor == "" {
 		l.succeed(x, y)
@@ -376,13 +385,13 @@ func (l *ledger) drop(x, y *incarnation) {
 			gone = append(gone, k)
 		}
 	}
+	l.slots[x.slot] = nil
+	delete(l.byID, x.id)
 	for _, k := range order(gone) {
 		if _, still := l.subjects[k]; still { // not settled before its channel
 			l.settle(y, k)
 		}
 	}
-	l.slots[x.slot] = nil
-	delete(l.byID, x.id)
 	l.did.dropped = append(l.did.dropped, x.id)
 }
 

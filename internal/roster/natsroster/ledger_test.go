@@ -66,7 +66,8 @@ func three(t *testing.T) (l *ledger, a, b, c *writer) {
 }
 
 var (
-	news, mine = makeKey(subject("", "p")), makeKey(subject("1", "p"))
+	news, mine = makeKey(subject("", "p")), makeKey(subject("1", "p")) // told by C, of three
+	byA        = makeKey(subject("", "o"))                             // told by A, and without it by C
 	add        = func(k key) entry { return entry{kind: entryAdd, key: k} }
 	remove     = func(k key) entry { return entry{kind: entryRemove, key: k} }
 	settle     = func(k key) entry { return entry{kind: entrySettle, key: k} }
@@ -77,12 +78,12 @@ var (
 // members that another one should have settled.
 func TestMembersOfOthersGoBeforeTheirChannel(t *testing.T) {
 	l, a, b, _ := three(t)
-	want(t, a.say(add(news), add(mine)), "A+p A+p1")
+	want(t, a.say(add(news), add(mine)), "C+p C+p1")
 	want(t, b.say(add(news)), "")
 	want(t, a.say(remove(mine), remove(news)), "")
 	want(t, b.say(remove(news)), "")
 	want(t, a.say(settle(news)), "") // not its own
-	want(t, b.say(settle(news)), "B-p1 B-p")
+	want(t, b.say(settle(news)), "C-p1 C-p")
 	want(t, a.say(settle(mine)), "")
 	if len(l.pending)+len(l.absent)+len(l.subjects) > 0 {
 		t.Error("something is left")
@@ -91,7 +92,7 @@ func TestMembersOfOthersGoBeforeTheirChannel(t *testing.T) {
 
 func TestDropIsVoidIfTheOtherHasWritten(t *testing.T) {
 	l, a, b, c := three(t)
-	a.say(add(news))
+	want(t, a.say(add(news), add(byA)), "C+p A+o")
 	seen := l.seq
 	c.say()
 	a.say() // it lives
@@ -100,7 +101,7 @@ func TestDropIsVoidIfTheOtherHasWritten(t *testing.T) {
 		t.Fatal("it was dropped")
 	}
 	did := b.say(entry{kind: entryDrop, id: a.id, seen: l.seq})
-	want(t, did, "B+p B-p")
+	want(t, did, "B+o C-o C-p") // what is decided now, the dead one does not tell
 	if !slices.Equal(did.dropped, []node.ID{a.id}) || !slices.Equal(did.adoptions, []adoption{{b.id, a.id}}) {
 		t.Errorf("dropped %q, adoptions %q", did.dropped, did.adoptions)
 	}
@@ -113,25 +114,25 @@ func TestDropIsVoidIfTheOtherHasWritten(t *testing.T) {
 // What a chain of incarnations has left comes to the last one.
 func TestSuccessorsSucceedEachOther(t *testing.T) {
 	l, a, b, c := three(t)
-	a.say(add(news))
+	want(t, a.say(add(byA)), "A+o")
 	did := a.say(leave)
-	want(t, did, "B+p")
+	want(t, did, "B+o")
 	did = b.say(leave)
-	want(t, did, "C+p")
+	want(t, did, "C+o")
 	if !slices.Equal(did.adoptions, []adoption{{c.id, a.id}, {c.id, b.id}}) {
 		t.Errorf("adoptions = %q", did.adoptions)
 	}
 	want(t, c.say(leave), "") // to nobody
 	d := &writer{l: l, id: "DDDDDDDDDDDDDDDD"}
 	did = d.hello("node3")
-	want(t, did, "D+p")
+	want(t, did, "D+o")
 	if len(did.adoptions) != 3 {
 		t.Errorf("adoptions = %q, want three", did.adoptions)
 	}
 	for _, x := range []*writer{a, b, c} {
 		did = d.say(entry{kind: entryDrop, id: x.id, seen: l.seq})
 		if x == a {
-			want(t, did, "D-p")
+			want(t, did, "D-o")
 		}
 		if len(did.adoptions) > 0 {
 			t.Errorf("adopted again: %q", did.adoptions)
@@ -154,7 +155,7 @@ func TestGapsAndRepeatsAreVoid(t *testing.T) {
 			t.Errorf("%+v is not void", b)
 		}
 	}
-	want(t, a.say(add(news)), "A+p")
+	want(t, a.say(add(news)), "C+p")
 }
 
 func TestTooManyIncarnations(t *testing.T) {
@@ -179,7 +180,7 @@ func TestUntoldDecisionsAreBounded(t *testing.T) {
 	l.maxUntold = 10
 	var entries []entry
 	for i := range 15 {
-		entries = append(entries, add(makeKey(subject("", fmt.Sprint(i)))))
+		entries = append(entries, add(makeKey(subject(fmt.Sprint(i), "o"))))
 	}
 	if did := a.say(entries...); did.forgotten != 5 || len(did.matters) != 15 {
 		t.Errorf("%d were forgotten of %d, want 5 of 15", did.forgotten, len(did.matters))
@@ -187,7 +188,7 @@ func TestUntoldDecisionsAreBounded(t *testing.T) {
 	a.number++
 	l.apply(l.seq+1, a.id, &batch{number: a.number, told: l.byID[a.id].untold[6].order})
 	want(t, b.say(entry{kind: entryDrop, id: a.id, seen: l.seq}),
-		"B+12 B+13 B+14 B-0 B-1 B-2 B-3 B-4 B-5 B-6 B-7 B-8 B-9 B-10 B-11 B-12 B-13 B-14")
+		"B+o12 B+o13 B+o14 C-o0 C-o1 C-o10 C-o11 C-o12 C-o13 C-o14 C-o2 C-o3 C-o4 C-o5 C-o6 C-o7 C-o8 C-o9")
 }
 
 // TestOwnTellsTheLog: whatever changes merge, the log hears what holds in the
@@ -290,16 +291,17 @@ func TestStatusAndMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	on(t, 1, func(b *bench) {
 		n := b.add("watched", func(c *Config) { c.Registerer = reg })
-		b.Channel(1, "a", true)
-		b.Channel(1, "b", true)
-		b.Want("b", "occupied")
-		b.Channel(0, "b", true)
+		a, c := b.toldBy(1, "a"), b.toldBy(1, "c")
+		b.Channel(1, a, true)
+		b.Channel(1, c, true)
+		b.Want(c, "occupied")
+		b.Channel(0, c, true)
 		b.pass(time.Second)
-		b.Channel(1, "a", false)
+		b.Channel(1, a, false)
 		b.pass(time.Second)
-		b.Channel(1, "a", true) // in time
+		b.Channel(1, a, true) // in time
 		b.pass(time.Second)
-		b.Channel(1, "a", false)
+		b.Channel(1, a, false)
 		b.pass(time.Second)
 		s := n.Status()
 		if !s.Current || s.ID != n.ID() || s.Subjects != 2 || s.Pending != 1 || s.Position != b.log.last() || s.Lag != 0 || len(s.Incarnations) != 2 {
@@ -316,7 +318,7 @@ func TestStatusAndMetrics(t *testing.T) {
 			t.Errorf("the dead one is no suspect: %+v", s.Incarnations)
 		}
 		b.pass(time.Minute)
-		b.on(1).Want("a", "occupied", "vacated")
+		b.on(1).Want(a, "occupied", "vacated")
 	})
 	for name, want := range map[string]float64{
 		"belfry_roster_decisions_total": 3, "belfry_roster_damped_total": 1, "belfry_roster_drops_total": 1,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/belfryhq/belfry/internal/node"
 )
@@ -36,6 +37,7 @@ type memJournal struct {
 	deaf    int  // so many answers get lost
 	opened  int
 	appends int
+	delay   func() time.Duration // until something is stored; nil for none
 }
 
 var _ journal = (*memJournal)(nil)
@@ -82,6 +84,12 @@ func (j *memJournal) open(context.Context) error {
 }
 
 func (j *memJournal) append(ctx context.Context, author node.ID, id string, data []byte) (seq uint64, err error) {
+	j.mu.Lock()
+	delay := j.delay
+	j.mu.Unlock()
+	if delay != nil {
+		time.Sleep(delay())
+	}
 	j.change(func() {
 		j.appends++
 		switch {

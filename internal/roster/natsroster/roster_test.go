@@ -91,6 +91,21 @@ func (b *bench) pass(d time.Duration) {
 	synctest.Wait()
 }
 
+// toldBy returns a channel like name that a node tells of, while things are as
+// they are.
+func (b *bench) toldBy(i int, name string) string {
+	r := b.nodes[i].Roster
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	me := r.part.ledger.live(r.part.id)
+	for n := 0; ; n++ {
+		channel := fmt.Sprint(name, n)
+		if r.part.ledger.teller(me, makeKey(subject("", channel))) == me {
+			return channel
+		}
+	}
+}
+
 // on is a part of the cluster.
 func (b *bench) on(nodes ...int) *rostertest.Cluster {
 	c := &rostertest.Cluster{TB: b.t}
@@ -141,31 +156,32 @@ func TestContract(t *testing.T) {
 func TestKilledNode(t *testing.T) {
 	on(t, 3, func(b *bench) {
 		b.nodes[0].Slow = true
-		for _, name := range []string{"ends", "moves", "shared"} {
+		ends, moves, shared, waits := b.toldBy(0, "ends"), b.toldBy(0, "moves"), b.toldBy(0, "shared"), b.toldBy(0, "waits")
+		for _, name := range []string{ends, moves, shared} {
 			b.Channel(0, name, true)
 			b.Member(0, name, "1", true)
 			b.Want(name, "occupied", "added 1")
 		}
-		b.Channel(1, "shared", true)
-		b.Channel(0, "waits", true)
-		b.Want("waits", "occupied")
-		b.Channel(0, "waits", false)
+		b.Channel(1, shared, true)
+		b.Channel(0, waits, true)
+		b.Want(waits, "occupied")
+		b.Channel(0, waits, false)
 		b.pass(time.Second)
 		dead, rest := b.nodes[0].ID(), b.on(1, 2)
 		b.nodes[0].kill()
 		b.pass(lease + grace - 2*time.Second)
-		b.Channel(2, "moves", true)
-		b.Member(2, "moves", "1", true)
+		b.Channel(2, moves, true)
+		b.Member(2, moves, "1", true)
 		for i := range 2 {
 			if n := len(b.nodes[i+1].Adopted()); n != 0 {
 				t.Errorf("node %d has adopted %d others before lease and grace are over", i+1, n)
 			}
 		}
 		b.pass(5 * time.Second)
-		rest.Want("ends", "occupied", "added 1", "removed 1", "vacated") // the first two again
-		rest.Want("waits", "occupied", "vacated")
-		rest.Want("moves", "occupied", "added 1")
-		rest.Want("shared", "occupied", "added 1", "removed 1")
+		rest.Want(ends, "occupied", "added 1", "removed 1", "vacated") // the first two again
+		rest.Want(waits, "occupied", "vacated")
+		rest.Want(moves, "occupied", "added 1")
+		rest.Want(shared, "occupied", "added 1", "removed 1")
 		adopters := 0
 		for _, h := range rest.Hosts {
 			if slices.Equal(h.Adopted(), []node.ID{dead}) {
@@ -189,21 +205,22 @@ func TestKilledNode(t *testing.T) {
 func TestRestart(t *testing.T) {
 	on(t, 2, func(b *bench) {
 		b.nodes[0].Slow = true
-		b.Channel(0, "back", true)
-		b.Channel(0, "away", true)
-		b.Want("back", "occupied")
-		b.Want("away", "occupied")
+		back, away := b.toldBy(0, "back"), b.toldBy(0, "away")
+		b.Channel(0, back, true)
+		b.Channel(0, away, true)
+		b.Want(back, "occupied")
+		b.Want(away, "occupied")
 		dead := b.nodes[0].ID()
 		b.nodes[0].kill()
 		again := b.add("node0", nil)
 		if got := again.Adopted(); !slices.Equal(got, []node.ID{dead}) {
 			t.Errorf("adopted = %q, want %q", got, dead)
 		}
-		b.on(2).Want("back", "occupied") // it may not have been told
-		b.Channel(2, "back", true)
+		b.on(2).Want(back, "occupied") // it may not have been told
+		b.Channel(2, back, true)
 		b.pass(grace + 3*time.Second)
-		b.Want("away", "occupied", "vacated")
-		b.Want("back", "occupied")
+		b.Want(away, "occupied", "vacated")
+		b.Want(back, "occupied")
 		b.Check()
 		b.same(1, 2)
 	})

@@ -39,6 +39,7 @@ func (s *sim) check() {
 		}
 	}
 	s.alternate(want)
+	s.tellers()
 }
 
 // same checks that everybody who has read the same knows the same, also who
