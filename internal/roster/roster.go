@@ -70,7 +70,9 @@ func Kind(member, gone bool) string {
 // the roster they call only Told, Current and ID.
 type Host interface {
 	// Decide makes this node the one that tells of a decision. The host says
-	// with [Roster.Told] when that can not get lost any more.
+	// with [Roster.Told] when that can not get lost any more. While the same
+	// nodes are there, one of them is told all decisions about a channel and
+	// its members; it need not be one on which they hold.
 	Decide(d Decision)
 	// Adopt makes the jobs that another incarnation has left in the engine's
 	// queues this node's. Decisions of that incarnation follow.
