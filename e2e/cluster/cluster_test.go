@@ -125,6 +125,9 @@ func (c *Cluster) RequireNamespaces() {
 
 // stop ends everything and says what was wrong.
 func (c *Cluster) stop() {
+	if doubtful := c.History.Doubtful(); c.t.Failed() && len(doubtful) > 0 {
+		c.t.Logf("of what is in doubt the backend was told:\n\t%s", strings.Join(doubtful[max(0, len(doubtful)-60):], "\n\t"))
+	}
 	for _, cl := range c.allClients() {
 		cl.Close()
 	}
@@ -152,9 +155,6 @@ func (c *Cluster) stop() {
 		c.t.Logf("%d webhooks were told again, %d were overtaken", repeats, overtaken)
 	}
 	if c.t.Failed() {
-		if doubtful := c.History.Doubtful(); len(doubtful) > 0 {
-			c.t.Logf("of what is in doubt the backend was told:\n\t%s", strings.Join(doubtful[max(0, len(doubtful)-60):], "\n\t"))
-		}
 		for _, n := range c.Nodes {
 			c.t.Logf("%s wrote:\n%s", n.Name, tail(n.Log(), 150))
 		}
