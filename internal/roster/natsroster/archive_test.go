@@ -263,3 +263,24 @@ func TestImageRoundTrip(t *testing.T) {
 		}
 	})
 }
+
+// The others have read a node's hello and have given it something to tell, and
+// all of that was cut off before it read its hello itself.
+func TestHelloIsInImage(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	p := newPart(anyIDs[0], "node0", simTiming)
+	p.caughtUp = true
+	if f := p.compose(now); f == nil || !f.batch.hello {
+		t.Fatalf("compose() = %+v, want a hello", f)
+	}
+	l, _, b, _ := three(t)
+	want(t, b.say(add(byA)), "A+o")
+	image, err := parseImage(l.image(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.load(image, 0, now)
+	if !p.joined || len(p.calls) != 1 || p.calls[0].decision.Channel != "o" {
+		t.Errorf("joined %v, calls %+v, want one about channel o", p.joined, p.calls)
+	}
+}

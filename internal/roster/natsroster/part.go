@@ -107,11 +107,11 @@ func (p *part) load(l *ledger, seq uint64, now time.Time) {
 	p.ledger = l
 	clear(p.silence)
 	clear(p.heard)
+	p.check(now) // the image may have this node's hello
 	me := l.live(p.id)
 	if p.joined && me != nil && l.log == p.log {
 		p.catchUp(me, now)
 	}
-	p.check(now)
 }
 
 // catchUp does what this node has not read, but finds in an image.
