@@ -94,6 +94,7 @@ func (b *bench) pass(d time.Duration) {
 // toldBy returns a channel like name that a node tells of, while things are as
 // they are.
 func (b *bench) toldBy(i int, name string) string {
+	synctest.Wait() // until it has read of all
 	r := b.nodes[i].Roster
 	r.mu.Lock()
 	defer r.mu.Unlock()
