@@ -64,7 +64,7 @@ clients: setup web ## The official client libraries against the real binary
 
 .PHONY: cluster
 cluster: setup ## Clusters of real processes, with faults: killed, paused, cut off, full disks (4 min)
-	E2E_REQUIRED=1 go test -race -count=1 -timeout 15m -v ./e2e/cluster/... | $(quiet)
+	E2E_REQUIRED=1 go test -race -count=1 -timeout 15m -parallel 3 -v ./e2e/cluster/... | $(quiet)
 
 .PHONY: acceptance-cluster
 acceptance-cluster: setup ## The same as long as can be, under the whole load, and with random faults (15 min)

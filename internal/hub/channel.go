@@ -71,9 +71,9 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 	ch := sh.open(name, kind)
 	var j joined
 	sub := &subscription{channel: ch}
-	first := false
+	first, changed := false, false
 	if member != nil {
-		added, here, ok := ch.presence.add(*member, t.app().Limits.PresenceMembers)
+		added, here, other, ok := ch.presence.add(*member, t.app().Limits.PresenceMembers)
 		if !ok {
 			sh.release(ch)
 			return nil, j, refuseFull
@@ -81,7 +81,7 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 		if added {
 			t.memberAdded(ch, *member)
 		}
-		first = here
+		first, changed = here, other
 		sub.userID = member.UserID
 	}
 	ch.add(&sub.seat, s)
@@ -89,8 +89,10 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 	if ch.size == 1 {
 		t.tell(News{Kind: ChannelOccupied, Channel: name})
 	}
-	if first {
+	if first || changed {
 		t.shareMember(ch, *member, true)
+	}
+	if first {
 		t.tell(News{Kind: MemberAdded, Channel: name, UserID: sub.userID})
 	}
 	j.succeeded, j.shared = ch.succeeded(), ch.shared

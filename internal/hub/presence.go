@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"iter"
 	"slices"
 
@@ -23,21 +24,22 @@ type member struct {
 }
 
 // add counts one more socket of a user here. It reports whether the user is
-// new to the channel, and whether it is the first socket here; it refuses a new
-// user when limit are present (0: no limit). What is known about the user is
-// what the latest subscription said.
-func (p *presence) add(m protocol.Member, limit int) (added, first, ok bool) {
+// new to the channel, whether it is the first socket here, and whether
+// something else is known about the user than before, which is what the latest
+// subscription said. It refuses a new user when limit are present (0: no limit).
+func (p *presence) add(m protocol.Member, limit int) (added, first, changed, ok bool) {
 	known := p.byID[m.UserID]
 	if known == nil {
 		if limit > 0 && len(p.order) >= limit {
-			return false, false, false
+			return false, false, false, false
 		}
 		known = p.enter(m)
 		added = true
 	}
 	known.sockets++
+	changed = !bytes.Equal(known.UserInfo, m.UserInfo)
 	known.UserInfo = m.UserInfo
-	return added, known.sockets == 1, true
+	return added, known.sockets == 1, changed, true
 }
 
 // remove counts one socket less here. It reports whether the user is gone from

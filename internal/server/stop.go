@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // A stop is how one part ends.
@@ -53,13 +57,26 @@ func (s *Server) stopPart(ctx context.Context, part stop) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := part.do(ctx)
-	if err != nil && (ctx.Err() != nil || s.withoutQuorum()) {
+	if err != nil && (ctx.Err() != nil || unanswered(err) || s.withoutQuorum()) {
 		// The last nodes of a cluster have nobody who takes what they leave.
 		// It is in the log and in the queues, and is found there again.
 		s.log.Warn("too few nodes are left to end in order", "part", part.name, "err", err)
 		return nil
 	}
 	return err
+}
+
+// unanswered reports whether an error is that nobody was there to answer.
+func unanswered(err error) bool {
+	for _, silence := range []error{
+		nats.ErrTimeout, nats.ErrNoResponders, nats.ErrNoStreamResponse, jetstream.ErrNoStreamResponse, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, silence) {
+			return true
+		}
+	}
+	var refusal *jetstream.APIError
+	return errors.As(err, &refusal) && refusal.Code == http.StatusServiceUnavailable
 }
 
 // withoutQuorum reports whether too few nodes are there to write anything.
