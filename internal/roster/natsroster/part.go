@@ -34,6 +34,7 @@ type part struct {
 	beatAt   time.Time
 	provenAt time.Time // when the last batch that was read back was sent
 	silence  map[node.ID]int
+	gone     func(name string) bool // Config.Gone
 	heard    map[node.ID]time.Time
 	adopted  map[node.ID]bool // what the host was told to adopt
 
@@ -392,6 +393,11 @@ func (p *part) fill(b *batch, now time.Time) {
 	}
 }
 
+// goneBeats is after how many of its own beats a node gives up one that was not
+// heard of elsewhere either for as long as it takes: after a time in which
+// nobody could write, that one had as many chances to.
+const goneBeats = 3
+
 // suspects appends the dropping of those that have been silent for too long.
 func (p *part) suspects(list []entry) []entry {
 	for id, beats := range p.silence {
@@ -400,8 +406,11 @@ func (p *part) suspects(list []entry) []entry {
 			continue
 		}
 		limit := p.silent(p.lease + p.grace)
-		if x.lapsed && x.successor == p.id {
+		switch {
+		case x.lapsed && x.successor == p.id:
 			limit = p.silent(p.grace)
+		case !x.lapsed && p.gone != nil && p.gone(x.name):
+			limit = min(limit, goneBeats)
 		}
 		if beats >= limit {
 			list = append(list, entry{kind: entryDrop, id: id, seen: p.ledger.seq})

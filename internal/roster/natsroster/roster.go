@@ -39,8 +39,13 @@ type Config struct {
 	// WebhookGrace is how long a subject is gone everywhere before that is
 	// decided. What a dead node held has waited for Lease and Grace instead.
 	WebhookGrace time.Duration
-	Log          *slog.Logger          // nil: no log
-	Registerer   prometheus.Registerer // nil: no metrics
+	// Gone reports whether a node has been silent for Lease and Grace in what
+	// else nodes say to each other. It must not block. It makes up for the time
+	// in which the log itself takes nothing, as when its leader has died with
+	// the node. Nil: nobody is known to be.
+	Gone       func(name string) bool
+	Log        *slog.Logger          // nil: no log
+	Registerer prometheus.Registerer // nil: no metrics
 
 	journal journal // replaces JetStream, for tests
 	archive int     // replaces archiveBytes, for tests
@@ -119,6 +124,7 @@ func New(cfg Config) *Roster {
 			lease: cfg.Lease, grace: cfg.Grace, settle: max(cfg.WebhookGrace, 0), beat: cfg.Lease / beatsOfLease,
 		}),
 	}
+	r.part.gone = cfg.Gone
 	if r.journal == nil {
 		r.journal = newStreams(cfg)
 	}

@@ -27,7 +27,7 @@ func (l *ledger) teller(author *incarnation, k key) *incarnation {
 	prefix, _ := place(k)
 	h := hash(prefix)
 	best, most := author, mix(h^author.seed)
-	for _, x := range l.slots {
+	for _, x := range l.slots[:] {
 		if x == nil || !l.lively(x) {
 			continue
 		}
