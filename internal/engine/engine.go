@@ -265,11 +265,16 @@ func (e *Engine) Err() error {
 // returns, or ErrNoQuorum. Whoever writes much asks before, and waits: what is
 // written to a disk that has no room left makes the server stop, and everybody
 // else in this process with it.
+//
+// In a cluster the disk of this node is no reason: what is written goes to the
+// nodes that have room, and its copies come to this one's disk whoever writes.
 func (e *Engine) Writable() error {
-	if err := e.Err(); err != nil {
+	switch err := e.Err(); {
+	case e.Clustered() && e.full.Load() && e.conn.IsConnected() && !e.removed.Load():
+		return nil // this node's server may not even know now whether there is a quorum
+	case err != nil:
 		return err
-	}
-	if e.alone.Load() {
+	case e.alone.Load():
 		return ErrNoQuorum
 	}
 	return nil

@@ -29,7 +29,9 @@ func (e *Engine) look() {
 	if err != nil {
 		e.log.Warn("free space of the data directory is unknown", "err", err)
 	} else if full := free < e.cfg.MinFree; full != e.full.Swap(full) {
-		if full {
+		if full && e.Clustered() {
+			e.log.Error("disk is nearly full; this node keeps no copies until there is room, and the other nodes go on", "dir", e.dir(), "free", free, "min_free", e.cfg.MinFree)
+		} else if full {
 			e.log.Error("disk is nearly full; nothing more is accepted for the engine", "dir", e.dir(), "free", free, "min_free", e.cfg.MinFree)
 		} else {
 			e.log.Info("disk has room again", "dir", e.dir(), "free", free)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/broker"
@@ -25,8 +27,8 @@ type cluster struct {
 	broker *natsbroker.Broker
 	relay  *relay.Relay
 	roster roster.Roster
-	log    *natsroster.Roster // the roster, if it is that of a cluster
-	joined bool               // broker and relay have started
+	log    *natsroster.Roster        // the roster, if it is that of a cluster
+	joined atomic.Pointer[time.Time] // when broker and relay have started; nil: they have not
 }
 
 // bus is the broker as the hub knows it.
@@ -69,6 +71,7 @@ func (s *Server) openRoster() error {
 		Lease:        s.lease(),
 		Grace:        s.grace(),
 		WebhookGrace: damping,
+		Gone:         func(name string) bool { return c.gone(name, s.lease()+s.grace()) },
 		Log:          s.log,
 		Registerer:   s.metrics,
 	})
@@ -163,13 +166,24 @@ func (c *cluster) start(r broker.Receiver, sessions *fallback.Server) error {
 	if err := c.broker.Start(r); err != nil {
 		return errors.Join(err, c.relay.Close(context.Background()))
 	}
-	c.joined = true
+	now := time.Now()
+	c.joined.Store(&now)
 	return nil
+}
+
+// gone reports whether a node is not heard of on the bus although this one has
+// listened for so long.
+func (c *cluster) gone(name string, long time.Duration) bool {
+	joined := c.joined.Load()
+	if joined == nil || time.Since(*joined) < long {
+		return false
+	}
+	return !slices.ContainsFunc(c.broker.Peers(), func(p natsbroker.PeerStatus) bool { return p.Name == name })
 }
 
 // leave tells the peers that the node ends.
 func (c *cluster) leave(ctx context.Context) error {
-	if !c.joined {
+	if c.joined.Load() == nil {
 		return nil
 	}
 	err := c.relay.Close(ctx)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 
 // clusterStatus is what an operator sees of the cluster from this node.
 func (s *Server) clusterStatus(ctx context.Context) (admin.ClusterStatus, error) {
-	err := s.state.engine.Writable()
+	err := cmp.Or(s.state.engine.Err(), s.state.engine.Writable())
 	status := admin.ClusterStatus{
 		Node: admin.ThisNode{
 			ID: s.cluster.id, Name: s.state.name, Version: s.cfg.Version, Since: s.cluster.since, State: s.nodeState(),

@@ -393,12 +393,8 @@ func (p *part) fill(b *batch, now time.Time) {
 	}
 }
 
-// goneBeats is after how many of its own beats a node gives up one that was not
-// heard of elsewhere either for as long as it takes: after a time in which
-// nobody could write, that one had as many chances to.
-const goneBeats = 3
-
-// suspects appends the dropping of those that have been silent for too long.
+// suspects appends the dropping of those that have been silent for too long:
+// for less, if they were not heard of elsewhere either for as long as it takes.
 func (p *part) suspects(list []entry) []entry {
 	for id, beats := range p.silence {
 		x := p.ledger.byID[id]
@@ -410,7 +406,7 @@ func (p *part) suspects(list []entry) []entry {
 		case x.lapsed && x.successor == p.id:
 			limit = p.silent(p.grace)
 		case !x.lapsed && p.gone != nil && p.gone(x.name):
-			limit = min(limit, goneBeats)
+			limit = p.silent(p.lease) // past which it does not take itself for current
 		}
 		if beats >= limit {
 			list = append(list, entry{kind: entryDrop, id: id, seen: p.ledger.seq})
