@@ -60,6 +60,7 @@ func (e *Engine) count(c *census) {
 		}
 	}
 	if !led {
+		e.lookForOwnName()
 		return
 	}
 	if online := e.online(); online != c.online {
@@ -73,6 +74,29 @@ func (e *Engine) count(c *census) {
 	if !e.raise() {
 		c.raised = time.Now().Add(raiseAgain - raiseInterval)
 	}
+}
+
+// lookForOwnName finds out, while this node has no leader, whether the others
+// have one and do not count this node any more: the server hears of that only
+// if the word came through before they stopped talking to it.
+func (e *Engine) lookForOwnName() {
+	e.mu.Lock()
+	s := e.server
+	e.mu.Unlock()
+	if s == nil || !e.alone.Load() || e.removed.Load() {
+		return
+	}
+	meta, err := e.leaderView(e.life)
+	if err != nil || meta.Leader == "" || meta.Peer == s.Node() {
+		return
+	}
+	for _, r := range meta.Replicas {
+		if r.Peer == s.Node() {
+			return
+		}
+	}
+	e.removed.Store(true)
+	e.log.Error("this node was removed from the cluster; end it, and start it with an empty data directory if it is to be a member again")
 }
 
 // warnOfTwo says once what a cluster of two can not do.
