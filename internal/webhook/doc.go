@@ -11,7 +11,7 @@
 // of each endpoint that wants it. What concerns the presence of anybody takes
 // the way by the roster, which decides whether it is news (a page reload is
 // not) and, in a cluster, which node tells of it: the sender is its host
-// (host.go, heritage.go). The recorder cuts outboxes into records and
+// (host.go, heritage.go, limbo.go). The recorder cuts outboxes into records and
 // publishes them to the queue, a JetStream stream with a subject for each
 // endpoint; what the queue has acknowledged survives the process. An endpoint
 // takes its records from memory or, when there are too many, from the queue,
@@ -29,8 +29,10 @@
 // # Locks
 //
 // ledger.mu and heritage.mu are taken before recorder.mu, that before
-// endpoint.mu, and that before endpoints.mu and remover.mu. Nothing is called
-// while they are held but the gate of the loops and, with ledger.mu, the roster
-// to say what is told; neither blocks. A goroutine per endpoint that has work
-// owns the rest of the endpoint's state.
+// endpoint.mu, and that before endpoints.mu and remover.mu. The registry of apps
+// tells of changes with its own lock held, which comes before all of them; to
+// find an app takes none. Nothing is called while they are held but the gate of
+// the loops and, with ledger.mu, the roster to say what is told and to ask
+// whether the node is cut off; neither blocks. A goroutine per endpoint that has
+// work owns the rest of the endpoint's state.
 package webhook

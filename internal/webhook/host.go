@@ -13,16 +13,11 @@ import (
 var _ roster.Host = (*Sender)(nil)
 
 // Decide puts a decision into the outboxes of the endpoints that want it. The
-// roster hears that it is told when all of their queues have it.
+// roster hears that it is told when all of their queues have it. If there is no
+// such endpoint in a cluster, it waits whether there will be one soon.
 func (s *Sender) Decide(d roster.Decision) {
-	app := s.cfg.Apps.ByID(d.App)
-	n := newsOf(d)
-	s.ledger.begin(d.Order, func() int {
-		if app == nil || !wanted(app, kinds[n.Kind].set, d.Channel) {
-			return 0
-		}
-		return s.recorder.decide(app, n, d)
-	})
+	w := waiting{d, time.Now()}
+	s.ledger.begin(d.Order, func() int { return s.limbo.decideLocked(w) })
 }
 
 // newsOf is a decision as if it had been observed.
@@ -50,20 +45,21 @@ func (s *Sender) Adopt(dead node.ID) { s.adopt(owner(dead)) }
 // queue goes into that of the next incarnation.
 func (s *Sender) Depose(next node.ID) {
 	t := newTerm(s.endpoints.ctx, owner(next))
-	s.ledger.void()
+	s.limbo.void()
 	s.recorder.depose(t)
 	s.log.Warn("this node was given up by the others; its webhooks are theirs")
 }
 
 // decide puts a decision into outboxes, and returns how many.
-func (r *recorder) decide(app *apps.App, n hub.News, d roster.Decision) int {
-	e := newEvent(n, time.Now())
-	e.id, e.order = eventID{d.ID.Log, d.ID.Number}, d.Order
+func (r *recorder) decide(app *apps.App, w waiting) int {
+	n := newsOf(w.Decision)
+	if !wanted(app, kinds[n.Kind].set, w.Channel) {
+		return 0
+	}
+	e := newEvent(n, w.at)
+	e.id, e.order = eventID{w.ID.Log, w.ID.Number}, w.Order
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.leaving {
-		return never
-	}
 	return r.spreadLocked(app, n.Kind, e)
 }
 

@@ -20,7 +20,7 @@ type ledger struct {
 // An entry is one decision.
 type entry struct {
 	order uint64 // in which the roster has told it
-	left  int    // endpoints whose queue does not have it
+	left  int    // endpoints whose queue does not have it; 1 in limbo
 }
 
 // never is an entry that nobody will see through here, because the node ends:
@@ -28,12 +28,21 @@ type entry struct {
 const never = 1 << 30
 
 // begin enters the next decision. Put returns into how many outboxes it has
-// put it.
+// put it; it is called with l.mu held.
 func (l *ledger) begin(order uint64, put func() int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open = append(l.open, entry{order, put()})
+	left := put()
+	l.open = append(l.open, entry{order, left})
 	l.settleLocked()
+}
+
+// heldLocked says into how many outboxes a decision was put that was in limbo.
+// l.mu is held, and who has called calls settleLocked.
+func (l *ledger) heldLocked(order uint64, left int) {
+	if at, found := slices.BinarySearchFunc(l.open, order, entry.compare); found {
+		l.open[at].left = left
+	}
 }
 
 // settled says that a queue has these events, or that one had them before.
@@ -69,12 +78,8 @@ func (l *ledger) settleLocked() {
 	l.told(through)
 }
 
-// void forgets all: others tell of it.
-func (l *ledger) void() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open = nil
-}
+// voidLocked forgets all: others tell of it. l.mu is held.
+func (l *ledger) voidLocked() { l.open = nil }
 
 // untold is how many decisions are not safe.
 func (l *ledger) untold() int {

@@ -21,6 +21,7 @@ type metrics struct {
 	created   [len(kinds)]prometheus.Counter
 	queued    prometheus.Counter
 	takeovers prometheus.Counter
+	unwanted  prometheus.Counter
 	refused   prometheus.Counter
 	held      prometheus.Gauge
 	delivered prometheus.Counter
@@ -45,6 +46,10 @@ func newMetrics() *metrics {
 		takeovers: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "belfry_webhook_takeovers_total",
 			Help: "Queues of other nodes that this one has taken over.",
+		}),
+		unwanted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_webhook_unwanted_decisions_total",
+			Help: "Decisions that no endpoint wanted in time: it was removed, or this node did not know it.",
 		}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "belfry_webhook_queue_refusals_total",
@@ -127,7 +132,7 @@ func (m *metrics) register(reg prometheus.Registerer, s *Sender) {
 	gauge := func(name, help string, value func(totals) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(s.totals()) })
 	}
-	reg.MustRegister(m.events, m.queued, m.takeovers, m.refused, m.held, m.delivered, m.attempts, m.duration, m.inflight, m.burials, m.losses, m.replayed,
+	reg.MustRegister(m.events, m.queued, m.takeovers, m.unwanted, m.refused, m.held, m.delivered, m.attempts, m.duration, m.inflight, m.burials, m.losses, m.replayed,
 		gauge("belfry_webhook_unqueued_events", "Events that the engine has not taken yet; a crash would lose them.",
 			func(t totals) float64 { return float64(t.pending) }),
 		gauge("belfry_webhook_untold_decisions", "Decisions about channels and members that are this node's to tell and that the engine does not have.",

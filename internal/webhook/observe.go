@@ -88,11 +88,12 @@ func (s *Sender) appChanged(c apps.Change) {
 			}
 		})
 	}
-	if c.Old != nil {
-		s.endpoints.appChanged(c.Old.ID)
-	} else {
-		s.endpoints.appChanged(c.New.ID)
+	app := c.New
+	if app == nil {
+		app = c.Old
 	}
+	s.limbo.appChanged(app.ID)
+	s.endpoints.appChanged(app.ID)
 }
 
 // states reports whether an endpoint of the app is told of channels or members.

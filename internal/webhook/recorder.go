@@ -53,7 +53,6 @@ type recorder struct {
 	events   int // that the queue has not acknowledged
 	bytes    int
 	held     bool // the gate
-	leaving  bool // nothing that is decided is told any more
 	stopping bool
 
 	wake    chan struct{} // there is something ready, or nothing any more
@@ -403,13 +402,6 @@ func (r *recorder) settle(f flight, err error) bool {
 	}
 	signal(r.wake)
 	return taken
-}
-
-// leave leaves to others what is decided from here on.
-func (r *recorder) leave() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.leaving = true
 }
 
 // giveAway leaves it to the other nodes of a cluster to tell of what was

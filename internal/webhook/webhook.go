@@ -135,6 +135,7 @@ type Sender struct {
 	queue     queue
 	fence     *fence
 	ledger    *ledger
+	limbo     *limbo
 	recorder  *recorder
 	endpoints *endpoints
 	heritage  *heritage
@@ -164,6 +165,7 @@ func New(ctx context.Context, cfg Config) (*Sender, error) {
 		}
 		s.queue = q
 	}
+	s.limbo = newLimbo(s)
 	s.endpoints = newEndpoints(s, by)
 	s.recorder = newRecorder(s, s.endpoints.term.Load())
 	s.heritage = newHeritage(s)
@@ -185,7 +187,7 @@ func New(ctx context.Context, cfg Config) (*Sender, error) {
 // left, another one delivers its queue, and this one must not do so any more.
 // What is decided in between stays untold, and so goes to that other one too.
 func (s *Sender) Stop(ctx context.Context) error {
-	s.recorder.leave()
+	s.limbo.stop()
 	s.heritage.stop()
 	err := errors.Join(s.recorder.stop(ctx), s.endpoints.stop(ctx))
 	s.fence.stop()
