@@ -17,7 +17,9 @@ blackbox = github.com/belfryhq/belfry/(conformance|e2e)
 inside   = $$(go list ./... | grep -vE '^$(blackbox)')
 
 quiet        = { grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)' || true; }
-blackboxtest = go test -race -count=1 -timeout 10m -v ./conformance | $(quiet)
+# What fails is run once more, alone.
+again        = scripts/again
+blackboxtest = $(again) '-race -count=1 -timeout 10m -v' ./conformance | $(quiet)
 
 .PHONY: help
 help: ## List what there is to make
@@ -51,7 +53,7 @@ lint: ## gofmt, go vet and staticcheck
 
 .PHONY: unit
 unit: ## Tests of the packages, with the race detector
-	go test -race -count=1 -timeout 5m $(inside)
+	$(again) '-race -count=1 -timeout 5m' $(inside)
 
 .PHONY: conformance
 conformance: ## The black-box suite, for polled sockets and for portable ones; prints what it covers
@@ -60,11 +62,11 @@ conformance: ## The black-box suite, for polled sockets and for portable ones; p
 
 .PHONY: clients
 clients: setup web ## The official client libraries against the real binary
-	E2E_REQUIRED=1 go test -race -count=1 -timeout 10m ./e2e
+	E2E_REQUIRED=1 $(again) '-race -count=1 -timeout 10m' ./e2e
 
 .PHONY: cluster
 cluster: setup ## Clusters of real processes, with faults: killed, paused, cut off, full disks (4 min)
-	E2E_REQUIRED=1 go test -race -count=1 -timeout 15m -parallel 3 -v ./e2e/cluster/... | $(quiet)
+	E2E_REQUIRED=1 $(again) '-race -count=1 -timeout 15m -parallel 3 -v' ./e2e/cluster/... | $(quiet)
 
 .PHONY: acceptance-cluster
 acceptance-cluster: setup ## The same as long as can be, under the whole load, and with random faults (15 min)
@@ -72,7 +74,7 @@ acceptance-cluster: setup ## The same as long as can be, under the whole load, a
 
 .PHONY: acceptance-node
 acceptance-node: setup ## pusher-js's own integration suite, unmodified, over WebSocket in Node (2 min)
-	E2E_ACCEPTANCE=1 go test -race -count=1 -timeout 10m -v ./e2e/acceptance
+	E2E_ACCEPTANCE=1 $(again) '-race -count=1 -timeout 10m -v' ./e2e/acceptance
 
 .PHONY: acceptance
 acceptance: setup web ## The whole of that suite: Node and Chromium, every transport (15 min)
