@@ -111,12 +111,13 @@ func (c *Cluster) addNode(number int) {
 }
 
 // RequireNamespaces skips the test where nodes can not be cut off, unless they
-// have to be: for root on Linux with E2E_REQUIRED.
+// have to be: for root on Linux in a full run with E2E_REQUIRED. Not every
+// machine that runs the tests lets its root make namespaces.
 func (c *Cluster) RequireNamespaces() {
 	c.t.Helper()
 	switch {
 	case c.reason == "":
-	case os.Getenv("E2E_REQUIRED") != "" && os.Geteuid() == 0:
+	case os.Getenv("E2E_REQUIRED") != "" && full() && os.Geteuid() == 0:
 		c.t.Fatalf("nodes can not be cut off: %s", c.reason)
 	default:
 		c.t.Skipf("nodes can not be cut off: %s", c.reason)
