@@ -34,10 +34,10 @@ func (t *tenant) publishUser(u *user, f *frame.Frame, except protocol.SocketID) 
 
 // publishCached sends the event of a cache channel to all peers: each has to
 // remember it for whoever subscribes there. The shard's lock is held.
-func (t *tenant) publishCached(ch *channel, f *frame.Frame, except protocol.SocketID) {
+func (t *tenant) publishCached(ch *channel, except protocol.SocketID) {
 	if !t.hub.peers.alone() {
 		m := t.cachedMessage(ch)
-		m.On, m.Text, m.Except = true, f.Message(), except
+		m.On, m.Except = true, except
 		t.hub.peers.share(m)
 	}
 }
@@ -66,7 +66,7 @@ func (h *Hub) lingering() holders {
 func (t *tenant) shareSubscribers(ch *channel) {
 	switch {
 	case t.hub.peers.alone():
-	case ch.size == 0 && ch.elsewhere.by&lingering == 0:
+	case !ch.heldHere():
 		ch.coarse = false
 		t.hub.peers.share(&broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name})
 		ch.shared = t.hub.peers.fence.mark()
@@ -79,6 +79,16 @@ func (t *tenant) shareSubscribers(ch *channel) {
 	}
 }
 
+// heldHere reports whether this node holds the channel, for clients that are
+// here or that it has sent elsewhere.
+func (ch *channel) heldHere() bool { return ch.size > 0 || ch.elsewhere.by&lingering != 0 }
+
+// heldHere is the same for a member.
+func (m *member) heldHere() bool { return m.sockets > 0 || m.peers&lingering != 0 }
+
+// heldHere is the same for a user.
+func (u *user) heldHere() bool { return u.connections.size > 0 || u.peers&lingering != 0 }
+
 func (t *tenant) subscribersMessage(ch *channel) *broker.Message {
 	return &broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name, On: true, Count: uint64(ch.size)}
 }
@@ -89,10 +99,14 @@ func (t *tenant) shareMember(ch *channel, m protocol.Member, on bool) {
 	if t.hub.peers.alone() || !on && t.hub.lingering() != 0 {
 		return
 	}
-	t.hub.peers.share(&broker.Message{
-		Kind: broker.Member, App: t.app().ID, Name: ch.name, User: m.UserID, Info: m.UserInfo, On: on,
-	})
+	t.hub.peers.share(t.memberMessage(ch, m, on))
 	ch.shared = t.hub.peers.fence.mark()
+}
+
+func (t *tenant) memberMessage(ch *channel, m protocol.Member, on bool) *broker.Message {
+	return &broker.Message{
+		Kind: broker.Member, App: t.app().ID, Name: ch.name, User: m.UserID, Info: m.UserInfo, On: on,
+	}
 }
 
 // shareSignedIn tells peers that a user has signed in here first, or out last.
@@ -133,7 +147,7 @@ func (t *tenant) shareCoarse() {
 	for _, ch := range t.coarse.take() {
 		sh := t.shard(ch.name)
 		sh.mu.Lock()
-		if ch.coarse && (ch.size > 0 || ch.elsewhere.by&lingering != 0) {
+		if ch.coarse && ch.heldHere() {
 			t.hub.peers.share(t.subscribersMessage(ch))
 		}
 		ch.coarse = false
@@ -168,13 +182,16 @@ func (h *Hub) Spend(appID string, events, reads int) {
 
 // shareLoad tells peers what the app has used here, if that is new.
 func (t *tenant) shareLoad() {
-	m := broker.Message{
-		Kind: broker.Load, App: t.app().ID, Count: uint64(max(t.connections.Load(), 0)),
-		Events: t.load.events.Swap(0), Reads: t.load.reads.Swap(0),
-	}
+	m := t.loadMessage()
+	m.Events, m.Reads = t.load.events.Swap(0), t.load.reads.Swap(0)
 	if t.load.told.Swap(int64(m.Count)) != int64(m.Count) || m.Events > 0 || m.Reads > 0 {
-		t.hub.peers.share(&m)
+		t.hub.peers.share(m)
 	}
+}
+
+// loadMessage is how many connections the app has here.
+func (t *tenant) loadMessage() *broker.Message {
+	return &broker.Message{Kind: broker.Load, App: t.app().ID, Count: uint64(max(t.connections.Load(), 0))}
 }
 
 // maxLoad bounds what a peer is believed to have.
@@ -222,7 +239,7 @@ func (h *Hub) restate(ctx context.Context, to broker.Link) {
 	to.Send(&broker.Message{Kind: broker.Begin})
 	complete := true
 	h.eachTenant(func(t *tenant) {
-		to.Send(&broker.Message{Kind: broker.Load, App: t.app().ID, Count: uint64(max(t.connections.Load(), 0))})
+		to.Send(t.loadMessage())
 		for i := range t.shards {
 			if complete = complete && to.Room(ctx) == nil; !complete {
 				return
@@ -240,7 +257,7 @@ func (t *tenant) restateShard(sh *shard, to broker.Link) {
 	defer sh.mu.Unlock()
 	now := time.Now()
 	for _, ch := range sh.channels {
-		if ch.size > 0 || ch.elsewhere.by&lingering != 0 {
+		if ch.heldHere() {
 			to.Send(t.subscribersMessage(ch))
 		}
 		if ch.presence != nil {
@@ -251,7 +268,7 @@ func (t *tenant) restateShard(sh *shard, to broker.Link) {
 		}
 	}
 	for _, u := range sh.users {
-		if u.connections.size > 0 || u.peers&lingering != 0 {
+		if u.heldHere() {
 			to.Send(&broker.Message{Kind: broker.SignedIn, App: t.app().ID, Name: u.id, On: true})
 		}
 	}
@@ -259,10 +276,8 @@ func (t *tenant) restateShard(sh *shard, to broker.Link) {
 
 func (t *tenant) restateMembers(ch *channel, to broker.Link) {
 	for _, m := range ch.presence.order {
-		if m.sockets > 0 || m.peers&lingering != 0 {
-			to.Send(&broker.Message{
-				Kind: broker.Member, App: t.app().ID, Name: ch.name, User: m.UserID, Info: m.UserInfo, On: true,
-			})
+		if m.heldHere() {
+			to.Send(t.memberMessage(ch, m.Member, true))
 		}
 	}
 }

@@ -85,7 +85,7 @@ func (t *tenant) trigger(name string, e Event, except protocol.SocketID) (cached
 		ch.remember(f, e.Data, t.app().Limits.CacheTTL, stamp)
 		t.tell(News{Kind: CacheFilled, Channel: name})
 		t.deliver(&ch.audience, f, except)
-		t.publishCached(ch, f, except)
+		t.publishCached(ch, except)
 		return true
 	}
 	if ch := sh.channels[name]; ch != nil {
