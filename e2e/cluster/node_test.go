@@ -133,17 +133,7 @@ func (n *Node) awaitReady() {
 func (n *Node) Ready() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.AdminAddr+"/readyz", nil)
-	if err != nil {
-		return false
-	}
-	r.Close = true
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return false
-	}
-	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
+	return service.Ready(ctx, n.AdminAddr)
 }
 
 // fails begins what may be lost because of a fault of the node.

@@ -130,7 +130,7 @@ func (s *Service) awaitReady() {
 	defer cancel()
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
-	for !ready(ctx, s.AdminAddr) {
+	for !Ready(ctx, s.AdminAddr) {
 		select {
 		case err := <-s.exited:
 			s.cmd = nil
@@ -142,7 +142,9 @@ func (s *Service) awaitReady() {
 	}
 }
 
-func ready(ctx context.Context, addr string) bool {
+// Ready reports whether the service with that administration port wants
+// clients.
+func Ready(ctx context.Context, addr string) bool {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
 	if err != nil {
 		return false
