@@ -61,6 +61,9 @@ func (a *api) createApp(w http.ResponseWriter, r *http.Request) error {
 		if err := setNew(app, body); err != nil {
 			return refusal(err)
 		}
+		if err := complete(app, nil); err != nil {
+			return refusal(err)
+		}
 	}
 	e, err := a.apps.Create(r.Context(), app)
 	if err != nil {
@@ -123,11 +126,10 @@ func (a *api) updateApp(w http.ResponseWriter, r *http.Request) error {
 		if err := app.Set(body, nil); err != nil {
 			return err
 		}
-		keepHidden(app.Webhooks, webhooks)
 		if app.ID != id {
 			return apps.Mistakes{{Setting: "id", Text: "can not be changed; make another app"}}
 		}
-		return nil
+		return complete(app, webhooks)
 	})
 	if err != nil {
 		return refusal(err)
@@ -135,31 +137,17 @@ func (a *api) updateApp(w http.ResponseWriter, r *http.Request) error {
 	return write(w, http.StatusOK, e, hideSecrets)
 }
 
-// hidden is what stands for the value of a header in answers.
-var hidden = strings.TrimPrefix(apps.Header{Name: "x"}.String(), "x: ")
-
-// keepHidden gives addresses and headers of endpoints that come back as they
-// were told what was hidden of them.
-func keepHidden(now, before []apps.Webhook) {
-	for i := range now {
-		w := &now[i]
-		j := slices.IndexFunc(before, func(old apps.Webhook) bool {
-			return old.Name() == w.Name() || old.ID == w.ID && old.Redacted() == w.URL
-		})
-		if j < 0 {
-			continue
-		}
-		old := &before[j]
-		if w.URL == old.Redacted() {
-			w.URL = old.URL
-		}
-		for k, h := range w.Headers {
-			at := slices.IndexFunc(old.Headers, func(o apps.Header) bool { return o.Name == h.Name })
-			if h.Value == hidden && at >= 0 {
-				w.Headers[k].Value = old.Headers[at].Value
-			}
-		}
+// complete gives endpoints that come back as they were told what was hidden of
+// those before, of which there may be none.
+func complete(app *apps.App, before []apps.Webhook) error {
+	wrong := apps.RestoreHidden(app.Webhooks, before)
+	for i := range wrong {
+		wrong[i].Setting = "webhooks" + wrong[i].Setting
 	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return nil
 }
 
 func (a *api) deleteApp(w http.ResponseWriter, r *http.Request) error {

@@ -33,7 +33,7 @@ type Webhook struct {
 type Header struct{ Name, Value string }
 
 // String leaves the value out.
-func (h Header) String() string { return h.Name + ": …" }
+func (h Header) String() string { return h.Name + ": " + hiddenText }
 
 // WebhookEvents is a set of what can happen in channels.
 type WebhookEvents uint8
@@ -129,7 +129,7 @@ func (w *Webhook) Redacted() string {
 		return ""
 	}
 	if u.RawQuery != "" {
-		u.RawQuery = "…"
+		u.RawQuery = hiddenText
 	}
 	return u.Redacted()
 }

@@ -39,6 +39,8 @@ func TestMistakesInWebhooks(t *testing.T) {
 		"a header":      {`[{url: "http://h", headers: ["X-Pusher-Key: SECRET"]}]`, "apps[0].webhooks[0].headers: has X-Pusher-Key"},
 		"unknown":       {`[{url: "http://h", event: [SECRET]}]`, "did you mean events?"},
 		"unknown event": {`[{url: "http://h", events: [channel_ocupied]}]`, "did you mean channel_occupied?"},
+		"hidden header": {`[{url: "http://h", headers: ["X-A: …"]}]`, "apps[0].webhooks[0].headers[0]: the value of X-A is hidden; write it out"},
+		"hidden query":  {`[{url: "http://h/?…"}]`, "apps[0].webhooks[0].url: has a hidden password or query; write it out"},
 		"twice":         {`[{url: "http://h"}, {url: "http://h"}]`, "apps[0].webhooks[1].id: stands for the same endpoint"},
 	}
 	for name, tt := range tests {
