@@ -10,9 +10,17 @@ import (
 // A Limiter is a bucket of tokens. The zero value is full. It is safe for
 // concurrent use.
 type Limiter struct {
-	// full is when the bucket will be full again, in nanoseconds since 1970.
+	// full is when the bucket will be full again; see nanos.
 	full atomic.Int64
 }
+
+// started is when the process did.
+var started = time.Now()
+
+// nanos is a time in nanoseconds since 1970, by a clock that goes on from the
+// start of the process whoever sets that of the machine. By the other one, a
+// bucket would stay empty for as long as it was set back.
+func nanos(t time.Time) int64 { return started.UnixNano() + int64(t.Sub(started)) }
 
 // A Limit is how fast a bucket fills, and how much it holds: what comes within
 // Window.
@@ -31,7 +39,7 @@ func PerMinute(n int) Limit { return Limit{n, time.Minute} }
 // something that is larger than the bucket can happen too, just less often. If
 // there is none it returns how long that will be so.
 func (l *Limiter) Take(now time.Time, n int, limit Limit) (wait time.Duration, ok bool) {
-	t := now.UnixNano()
+	t := nanos(now)
 	each := max(limit.Window/time.Duration(limit.Tokens), 1)
 	for {
 		was := l.full.Load()
@@ -48,7 +56,7 @@ func (l *Limiter) Take(now time.Time, n int, limit Limit) (wait time.Duration, o
 // Owe takes n tokens whether they are there or not. What is missing is owed,
 // up to ten times what the bucket holds.
 func (l *Limiter) Owe(now time.Time, n int, limit Limit) {
-	t := now.UnixNano()
+	t := nanos(now)
 	each := max(limit.Window/time.Duration(limit.Tokens), 1)
 	more := int64(min(n, 10*limit.Tokens)) * int64(each)
 	for {
@@ -61,4 +69,4 @@ func (l *Limiter) Owe(now time.Time, n int, limit Limit) {
 }
 
 // Full reports whether the bucket is full, so that it need not be kept.
-func (l *Limiter) Full(now time.Time) bool { return l.full.Load() <= now.UnixNano() }
+func (l *Limiter) Full(now time.Time) bool { return l.full.Load() <= nanos(now) }

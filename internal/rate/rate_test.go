@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"pgregory.net/rapid"
 )
@@ -35,6 +36,33 @@ func TestTakeAtOnceAndThenAsItComes(t *testing.T) {
 	take(time.Minute, 1, 2*time.Second) // a clock that goes back
 	if l.Full(start.Add(time.Minute)) || !l.Full(start.Add(2*time.Minute)) {
 		t.Error("the bucket is not full when it should be")
+	}
+}
+
+// setBack is t as [time.Now] returns it when somebody has set the clock of the
+// machine back meanwhile: the wall clock reads less, the monotonic one does not.
+func setBack(t time.Time, seconds uint64) time.Time {
+	wall := (*uint64)(unsafe.Pointer(&t)) // the first word has the seconds from its 30th bit on
+	*wall -= seconds << 30
+	return t
+}
+
+// Nobody is refused for an hour because the clock was set back by one.
+func TestClockThatIsSetBackRefusesNobody(t *testing.T) {
+	var l Limiter
+	now := time.Now()
+	for range 4 {
+		l.Take(now, 1, PerSecond(4))
+	}
+	later := setBack(now.Add(time.Second), 3600)
+	if got := now.Round(0).Sub(later.Round(0)); got != time.Hour-time.Second {
+		t.Fatalf("the clock was set back by %v, want an hour", got)
+	}
+	if wait, ok := l.Take(later, 1, PerSecond(4)); !ok {
+		t.Errorf("a second later the bucket is empty for %v", wait)
+	}
+	if !l.Full(setBack(now.Add(time.Minute), 3600)) {
+		t.Error("a minute later the bucket is not full")
 	}
 }
 

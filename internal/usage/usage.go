@@ -87,6 +87,7 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	hour    hourNumber
+	latest  hourNumber // that was counted; hour is less if the clock was set back
 	shards  [shardCount]shard
 	unsaved map[string][]byte // values of earlier hours that could not be written, by key
 }
@@ -122,7 +123,8 @@ func Open(ctx context.Context, cfg Config) (*Recorder, error) {
 		return nil, fmt.Errorf("usage: bucket: %w", err)
 	}
 	r.hour = numberOf(r.cfg.Now())
-	if err := r.resume(ctx); err != nil {
+	r.latest = r.hour
+	if r.shards, err = r.counted(ctx, r.hour); err != nil {
 		return nil, err
 	}
 	r.metrics = newMetrics(cfg.Registerer)
@@ -130,27 +132,32 @@ func Open(ctx context.Context, cfg Config) (*Recorder, error) {
 	return r, nil
 }
 
-// resume reads what an earlier process counted on this node in this hour.
-func (r *Recorder) resume(ctx context.Context) error {
-	for i := range r.shards {
-		r.shards[i].apps = map[string]*counts{}
-		e, err := r.bucket.Get(ctx, r.key(r.hour, i))
-		if errors.Is(err, jetstream.ErrKeyNotFound) {
-			continue
+// counted returns what was counted before on this node in an hour: by an
+// earlier process, or before the clock was set back.
+func (r *Recorder) counted(ctx context.Context, n hourNumber) (shards [shardCount]shard, err error) {
+	for i := range shards {
+		shards[i].apps = map[string]*counts{}
+		value, unsaved := r.unsaved[r.key(n, i)]
+		if !unsaved {
+			e, err := r.bucket.Get(ctx, r.key(n, i))
+			if errors.Is(err, jetstream.ErrKeyNotFound) {
+				continue
+			}
+			if err != nil {
+				return shards, fmt.Errorf("%w: %w", ErrUnavailable, err)
+			}
+			value = e.Value()
 		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
-		apps, err := decode(e.Value())
+		apps, err := decode(value)
 		if err != nil {
 			r.log.Warn("usage of this hour can not be read; it is counted anew", "err", err)
 			continue
 		}
 		for app, c := range apps {
-			r.shards[i].apps[app] = &c
+			shards[i].apps[app] = &c
 		}
 	}
-	return nil
+	return shards, nil
 }
 
 // run counts until Close.
@@ -185,7 +192,7 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	r.takeLocked()
 	err := r.writeLocked(ctx)
 	if now := numberOf(r.cfg.Now()); now != r.hour {
-		r.turnLocked(now)
+		err = errors.Join(err, r.turnLocked(ctx, now))
 	}
 	if err != nil {
 		r.metrics.failures.Inc()
@@ -245,8 +252,18 @@ func (r *Recorder) put(ctx context.Context, key string, value []byte) error {
 // maxUnsaved is how many values of earlier hours wait to be written.
 const maxUnsaved = 24 * shardCount
 
-// turnLocked begins another hour.
-func (r *Recorder) turnLocked(now hourNumber) {
+// turnLocked begins another hour, or goes on with one if the clock was set
+// back. If that can not be read, it is tried again the next time.
+func (r *Recorder) turnLocked(ctx context.Context, now hourNumber) error {
+	var next [shardCount]shard
+	if now <= r.latest {
+		ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+		defer cancel()
+		var err error
+		if next, err = r.counted(ctx, now); err != nil {
+			return err
+		}
+	}
 	for i := range r.shards {
 		sh := &r.shards[i]
 		if sh.dirty && len(r.unsaved) < maxUnsaved {
@@ -255,7 +272,10 @@ func (r *Recorder) turnLocked(now hourNumber) {
 			r.metrics.lost.Inc()
 			r.log.Error("usage of an hour is lost: too much waits to be written", "hour", r.hour.time())
 		}
-		r.shards[i] = shard{apps: map[string]*counts{}}
+		if next[i].apps == nil {
+			next[i].apps = map[string]*counts{}
+		}
 	}
-	r.hour = now
+	r.hour, r.latest, r.shards = now, max(now, r.latest), next
+	return nil
 }

@@ -89,6 +89,21 @@ func (n *node) expect(app string, from, to time.Time, want ...Hour) {
 	}
 }
 
+// A clock that is set back, and goes on from there, makes hours come twice:
+// what was counted in them before is still there.
+func TestClockThatIsSetBackForgetsNoUsage(t *testing.T) {
+	n := newNode(t, openEngine(t, ""), "", noon)
+	defer n.Close(t.Context())
+	n.use(noon.Add(59*time.Minute), "1", Sample{5, 10, 1, 100})
+	n.use(noon.Add(time.Hour+time.Minute), "1", Sample{4, 10, 1, 100}) // still of the first
+	n.use(noon.Add(time.Hour+2*time.Minute), "1", Sample{6, 1, 1, 1})
+	n.use(noon.Add(10*time.Minute), "1", Sample{0, 1, 0, 0}) // the clock is set back
+	n.use(noon.Add(20*time.Minute), "1", Sample{7, 1, 0, 0})
+	n.use(noon.Add(time.Hour), "1", Sample{0, 1, 0, 0})
+	n.use(noon.Add(time.Hour+time.Minute), "1", Sample{0, 1, 0, 0})
+	n.expect("1", noon, noon.Add(9*time.Hour), Hour{noon, 7, 22, 2, 200}, Hour{noon.Add(time.Hour), 6, 3, 1, 1})
+}
+
 func TestUsageIsCountedByTheHour(t *testing.T) {
 	n := newNode(t, openEngine(t, ""), "", noon)
 	defer n.Close(t.Context())

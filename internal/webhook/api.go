@@ -75,18 +75,22 @@ type endpointView struct {
 // view returns what is known of an endpoint of an app.
 func (s *Sender) view(app *apps.App, w *apps.Webhook) endpointView {
 	v := endpointView{App: app.ID, Endpoint: w.Name(), URL: w.Redacted(), Events: w.Events.Names(), State: stateOK}
+	to := address{app.ID, v.Endpoint}
 	s.endpoints.mu.Lock()
-	e := s.endpoints.all[address{app.ID, v.Endpoint}]
+	e := s.endpoints.all[to]
 	s.endpoints.mu.Unlock()
+	var o oldest
+	s.recorder.seeOldest(&o, &to)
+	if e != nil {
+		e.seeOldest(&o)
+	}
+	v.Oldest = o.age(time.Now()).Round(time.Millisecond).Seconds()
 	if e == nil {
 		return v
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	v.QueuedBytes, v.Failures = e.queued, e.health.failures
-	if at, ok := e.oldestLocked(); ok {
-		v.Oldest = time.Since(at).Round(time.Millisecond).Seconds()
-	}
 	switch {
 	case e.health.open():
 		v.State = stateDown

@@ -84,7 +84,7 @@ func (e *endpoint) sweep(now time.Time, reason buryReason) {
 // deadline is when an event that waits is given up if its endpoint is down. It
 // begins with the event, or when this process took it over.
 func (e *endpoint) deadline(it item) time.Time {
-	at := time.UnixMilli(it.event.at)
+	at := it.event.at
 	if since := it.of.from.since; at.Before(since) {
 		at = since
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/belfryhq/belfry/internal/rawjson"
 )
@@ -21,7 +22,7 @@ func appendEvents(dst []byte, events []event) []byte {
 			dst = append(dst, ',')
 		}
 		dst = e.id.append(append(dst, `{"id":"`...))
-		dst = strconv.AppendInt(append(dst, `","at":`...), e.at, 10)
+		dst = strconv.AppendInt(append(dst, `","at":`...), e.at.UnixMilli(), 10)
 		dst = rawjson.AppendString(append(dst, `,"channel":`...), e.channel)
 		dst = append(append(append(dst, `,"event":`...), e.body...), '}')
 	}
@@ -53,6 +54,7 @@ func decodeRecord(text []byte) (*record, error) {
 func decodeEvents(text []byte) ([]event, error) {
 	var events []event
 	var errs error
+	now := time.Now()
 	err := rawjson.Array(text, func(value []byte) {
 		var e event
 		ok := true
@@ -62,7 +64,9 @@ func decodeEvents(text []byte) ([]event, error) {
 			case "id":
 				e.id, fine = parseID(value)
 			case "at":
-				e.at, fine = parseInt(value)
+				var milli int64
+				milli, fine = parseInt(value)
+				e.at = moment(milli, now)
 			case "channel":
 				e.channel, fine = rawjson.String(value)
 			case "event":

@@ -49,7 +49,7 @@ type stored struct {
 	seq     uint64
 	from    *source
 	bytes   int
-	at      int64 // of its first event
+	at      time.Time // of its first event
 	events  []event
 	left    int  // events that are neither delivered nor buried
 	removed bool // from the queue, out of order

@@ -160,7 +160,7 @@ func (es *endpoints) accepted(to address, r *record, seq uint64) bool {
 	e.queued += int64(r.bytes)
 	s.last = max(s.last, seq)
 	if e.behindLocked() || !e.roomLocked(r.bytes) {
-		s.behind = true
+		s.beBehindLocked(r.events[0].at)
 	} else {
 		s.cursor = seq + 1
 		e.takeLocked(s, seq, r)

@@ -12,7 +12,7 @@ import (
 // An event is one thing that an endpoint is told. It is immutable.
 type event struct {
 	id      eventID
-	at      int64 // when it happened or was replayed, in Unix milliseconds
+	at      time.Time // when it happened or was replayed; see moment
 	channel string
 	body    []byte // a JSON object as it stands in requests
 	// order is that of the decision, until a queue has it; zero for what this
@@ -26,6 +26,14 @@ const eventSize = 128
 func (e *event) decided() bool { return e.order > 0 }
 
 func (e *event) size() int { return len(e.body) + len(e.channel) + eventSize }
+
+// moment returns the time that was written as milliseconds since 1970. Who wrote
+// it had another clock, or this one before somebody set it. So a time ahead of
+// now counts as now, and from here on its age grows with a clock that nobody sets.
+func moment(milli int64, now time.Time) time.Time {
+	age := now.Sub(time.UnixMilli(max(milli, 0)))
+	return now.Add(-max(age, 0))
+}
 
 // An eventID is the same for every attempt to deliver an event, also by
 // another process. No two events of an endpoint have the same.
@@ -71,5 +79,5 @@ func newEvent(n hub.News, now time.Time) event {
 	if n.UserID != "" {
 		b = rawjson.AppendString(append(b, `,"user_id":`...), n.UserID)
 	}
-	return event{at: now.UnixMilli(), channel: n.Channel, body: append(b, '}')}
+	return event{at: now, channel: n.Channel, body: append(b, '}')}
 }

@@ -82,7 +82,7 @@ func (e *endpoint) formAt(hook *apps.Webhook) time.Time {
 	if len(e.ready.list) == 0 {
 		return time.Time{}
 	}
-	oldest := time.UnixMilli(e.ready.list[0].items[0].event.at)
+	oldest := e.ready.list[0].items[0].event.at
 	if hook.Batch && e.ready.events < e.all.sender.cfg.BatchEvents {
 		return oldest.Add(e.all.sender.cfg.BatchInterval)
 	}

@@ -141,8 +141,10 @@ func (m *metrics) register(reg prometheus.Registerer, s *Sender) {
 			func(t totals) float64 { return float64(t.queued) }),
 		gauge("belfry_webhook_queued_records", "Records in the queue that are in memory too.",
 			func(t totals) float64 { return float64(t.records) }),
-		gauge("belfry_webhook_oldest_seconds", "Age of the oldest event that is neither delivered nor given up.",
-			func(t totals) float64 { return t.oldest.Seconds() }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "belfry_webhook_oldest_seconds",
+			Help: "Age of the oldest event that is neither delivered nor given up, wherever it waits.",
+		}, func() float64 { return s.oldest().Seconds() }),
 		gauge("belfry_webhook_endpoints_busy", "Endpoints for which there is something in the queue.",
 			func(t totals) float64 { return float64(t.busy) }),
 		gauge("belfry_webhook_endpoints_down", "Endpoints that do not answer and are tried with one request at a time.",
@@ -154,12 +156,10 @@ func (m *metrics) register(reg prometheus.Registerer, s *Sender) {
 type totals struct {
 	pending, untold, records, busy, down int
 	queued                               int64
-	oldest                               time.Duration
 }
 
 func (s *Sender) totals() totals {
 	var t totals
-	now := time.Now()
 	t.pending, t.untold = s.recorder.pending(), s.ledger.untold()
 	for _, e := range s.endpoints.list() {
 		e.mu.Lock()
@@ -173,29 +173,21 @@ func (s *Sender) totals() totals {
 		if e.health.open() {
 			t.down++
 		}
-		if at, ok := e.oldestLocked(); ok {
-			t.oldest = max(t.oldest, now.Sub(at))
-		}
 		e.mu.Unlock()
 	}
 	return t
 }
 
-// oldestLocked returns when the oldest event happened that is not settled.
-// e.mu is held.
-func (e *endpoint) oldestLocked() (oldest time.Time, ok bool) {
-	for _, from := range e.sources {
-		for _, s := range from.outstanding {
-			if s.left == 0 {
-				continue
-			}
-			if at := time.UnixMilli(s.at); !ok || at.Before(oldest) {
-				oldest, ok = at, true
-			}
-			break
-		}
+// oldest is the age of the oldest event that is neither delivered nor given up,
+// wherever it waits.
+func (s *Sender) oldest() time.Duration {
+	var o oldest
+	s.limbo.seeOldest(&o)
+	s.recorder.seeOldest(&o, nil)
+	for _, e := range s.endpoints.list() {
+		e.seeOldest(&o)
 	}
-	return oldest, ok
+	return o.age(time.Now())
 }
 
 // pending is how many events the queue has not acknowledged.

@@ -156,7 +156,7 @@ func (r *recorder) putLocked(b *outbox, e event) {
 // returns a channel that is closed when they are there again. r.mu is held.
 func (r *recorder) replayLocked(b *outbox, events []event) <-chan struct{} {
 	rec := &record{events: slices.Clone(events), landed: make(chan struct{})}
-	now := time.Now().UnixMilli()
+	now := time.Now()
 	for i := range rec.events {
 		rec.events[i].at = now // or they would be too old to be kept waiting
 		rec.bytes += rec.events[i].size()

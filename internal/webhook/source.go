@@ -11,6 +11,7 @@ type source struct {
 	owner       owner
 	since       time.Time // nothing in it counts as older
 	behind      bool      // there are records in the queue from cursor on
+	unread      time.Time // none of those is older, as far as that is known
 	cursor      uint64
 	last        uint64    // the highest number that was accepted here
 	head        *record   // was read, and waits for older ones of other sources
@@ -39,7 +40,15 @@ func (e *endpoint) beginLocked(of owner, b backlog, since time.Time) {
 	if s.cursor == 0 && !s.behind {
 		e.queued += b.bytes
 	}
-	s.behind = true
+	s.beBehindLocked(time.Now())
+}
+
+// beBehindLocked says that there are records to be read, the first of which
+// came at that time. The endpoint's lock is held.
+func (s *source) beBehindLocked(at time.Time) {
+	if !s.behind {
+		s.behind, s.unread = true, at
+	}
 }
 
 // behindLocked reports whether there is anything that is not in memory. e.mu is
@@ -126,6 +135,7 @@ func (e *endpoint) loaded(s *source, seq uint64, r *record, last uint64, err err
 	case err == nil:
 		s.cursor = seq + 1
 		s.head, s.headSeq = r, seq
+		s.unread = r.events[0].at
 	case errors.Is(err, errRecord):
 		e.all.sender.metrics.lost(lostUnreadable, 1)
 		e.all.sender.log.Error("a record of the webhook queue can not be read and is left out", "app", e.to.app, "endpoint", e.to.endpoint, "seq", seq)

@@ -106,7 +106,7 @@ func TestRecordsAreReadBackAsTheyWereWritten(t *testing.T) {
 		}
 		for i, e := range events {
 			was := r.events[i]
-			if e.id != was.id || e.at != was.at || e.channel != was.channel || string(e.body) != string(was.body) {
+			if e.id != was.id || e.at.UnixMilli() != was.at.UnixMilli() || e.channel != was.channel || string(e.body) != string(was.body) {
 				t.Errorf("%+v became %+v", was, e)
 			}
 		}
