@@ -49,6 +49,7 @@ func (r *reloader) measure(registerer prometheus.Registerer) {
 // run reads the configuration again on a SIGHUP and when the file changes,
 // until ctx ends.
 func (r *reloader) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
 	changed, watched := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -62,7 +63,10 @@ func (r *reloader) run(ctx context.Context) {
 			}
 		})
 	}()
-	defer func() { <-watched }()
+	defer func() {
+		cancel() // a panic must not wait for the end of the process
+		<-watched
+	}()
 	for {
 		select {
 		case <-r.hangup:

@@ -52,7 +52,7 @@ type Config struct {
 	// has. It may be nil.
 	Draining func() (draining bool, connections int)
 	// Parts serve more of the API, behind the token: by the path that theirs
-	// begin with, such as /api/v1/webhooks.
+	// begin with, such as /api/v1/webhooks. A witness has none.
 	Parts map[string]http.Handler
 
 	Registerer prometheus.Registerer // nil: no metrics of the API

@@ -42,6 +42,10 @@ func (c Config) api() http.Handler {
 		}
 		mux.Handle(path, rest.Handler(c.Log, m.serve))
 	}
+	if c.Apps == nil {
+		mux.Handle("/api/v1/webhooks", rest.Handler(c.Log, ofWitness))
+		mux.Handle("/api/v1/webhooks/", rest.Handler(c.Log, ofWitness))
+	}
 	for path, part := range c.Parts {
 		mux.Handle(path, part)
 		mux.Handle(strings.TrimSuffix(path, "/")+"/", part)
@@ -53,11 +57,14 @@ func (c Config) api() http.Handler {
 func (m methods) ofWitness() methods {
 	none := make(methods, len(m))
 	for method := range m {
-		none[method] = func(http.ResponseWriter, *http.Request) error {
-			return rest.Refuse(http.StatusNotFound, "This node is a witness, which knows of no apps; ask another one.")
-		}
+		none[method] = ofWitness
 	}
 	return none
+}
+
+// ofWitness is what a witness says when it is asked of apps.
+func ofWitness(http.ResponseWriter, *http.Request) error {
+	return rest.Refuse(http.StatusNotFound, "This node is a witness, which knows of no apps; ask another one.")
 }
 
 // serve calls the handler of the request's method.

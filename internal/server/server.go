@@ -263,8 +263,11 @@ func (s *Server) Registerer() prometheus.Registerer { return s.metrics }
 // Reconfigure makes true what can change while the node runs: the apps of the
 // configuration, the limits on connections and on attempts, and DrainTimeout.
 // All else of cfg is ignored. If the apps can not stand beside each other,
-// nothing changes.
+// nothing changes. A witness has nothing of that, and ignores all of it.
 func (s *Server) Reconfigure(cfg Config) error {
+	if s.cfg.Cluster.Witness {
+		return nil
+	}
 	if err := s.state.apps.SetConfigured(cfg.Apps); err != nil {
 		return err
 	}
