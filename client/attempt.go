@@ -119,7 +119,7 @@ func (a *attempt) nextLocked() {
 	a.waiting = a.waiting[1:]
 	a.running++
 	target := *s.c.targetLocked(s.forceTLS)
-	s.c.spawnLocked(func() { a.open(t, target) })
+	s.c.life.start(func() { a.open(t, target) })
 	if len(a.waiting) > 0 {
 		after := fallbackAfter
 		if t != WebSocket {

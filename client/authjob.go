@@ -143,7 +143,7 @@ func (c *Client) runLocked(jobs []*authJob, ask func(context.Context) []authResu
 			c.answerLocked(j, authResult{err: context.DeadlineExceeded})
 		}
 	})
-	c.spawnLocked(func() {
+	c.life.start(func() {
 		ctx, cancel := context.WithTimeout(parent, c.cfg.AuthTimeout)
 		results := c.guard(len(jobs), func() []authResult { return ask(ctx) })
 		cancel()

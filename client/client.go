@@ -22,7 +22,7 @@ type Client struct {
 	debug bool   // whether the log wants to know of every message
 	queue *Queue // the default one
 	user  *User
-	done  chan struct{}
+	life  goroutines
 
 	baseOnce sync.Once
 	base     context.Context // parent of all contexts of the client
@@ -43,8 +43,6 @@ type Client struct {
 	channels map[string]*Channel
 	order    uint64        // number of the last subscription
 	changed  chan struct{} // closed at every change that somebody may wait for
-	running  int           // goroutines
-	swept    bool          // whether what is left of authorizers was closed
 	auth     authQueue
 	bucket   bucket
 	taking   *conn // of the message that is being taken; nil otherwise
@@ -65,13 +63,13 @@ func New(key string, cfg Config) (*Client, error) {
 		cfg:      cfg,
 		log:      cfg.Logger,
 		debug:    cfg.Logger.Enabled(context.Background(), slog.LevelDebug),
-		done:     make(chan struct{}),
 		key:      key,
 		endpoint: cfg.Endpoint,
 		channels: make(map[string]*Channel),
 		changed:  make(chan struct{}),
 		bucket:   bucket{rate: cfg.ClientEventRate},
 	}
+	c.life.last, c.life.done = c.sweep, make(chan struct{})
 	c.binder.c = c
 	c.queue = &Queue{c: c, cfg: cfg.Queue}
 	c.user = &User{binder: binder{c: c}}
@@ -160,8 +158,8 @@ func (c *Client) Close() {
 	clear(c.channels)
 	c.user.phaseLocked(userNobody, nil)
 	c.announceLocked()
-	c.finishLocked()
 	c.mu.Unlock()
+	c.life.close()
 	c.cancel()
 	for _, b := range all {
 		b.end()
@@ -170,14 +168,14 @@ func (c *Client) Close() {
 
 // Done is closed once Close was called and every goroutine of the client has
 // ended.
-func (c *Client) Done() <-chan struct{} { return c.done }
+func (c *Client) Done() <-chan struct{} { return c.life.done }
 
 // Shutdown is Close, and waits for Done until ctx ends. The error is that of
 // ctx. It must not be called by a bound function.
 func (c *Client) Shutdown(ctx context.Context) error {
 	c.Close()
 	select {
-	case <-c.done:
+	case <-c.life.done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -367,39 +365,7 @@ func (c *Client) setStateLocked(state State, err error) {
 	c.systemLocked(nil, change, Event{})
 }
 
-// spawnLocked runs f in a goroutine that Done waits for.
-func (c *Client) spawnLocked(f func()) {
-	c.running++
-	go func() {
-		defer func() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.running--
-			c.finishLocked()
-		}()
-		f()
-	}()
-}
-
-// finishLocked closes Done when nothing is left, and before that the
-// connections that authorizers keep for the next request.
-func (c *Client) finishLocked() {
-	if !c.closed || c.running > 0 {
-		return
-	}
-	if !c.swept {
-		c.swept = true
-		c.spawnLocked(c.sweep)
-		return
-	}
-	select {
-	case <-c.done:
-	default:
-		close(c.done)
-	}
-}
-
-// sweep closes connections of authorizers that are idle.
+// sweep closes connections that authorizers keep for the next request.
 func (c *Client) sweep() {
 	c.mu.Lock()
 	all := append(c.auth.used, c.cfg.ChannelAuthorizer, c.cfg.UserAuthenticator)

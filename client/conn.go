@@ -60,8 +60,8 @@ func newConn(s *session, o *opened) *conn {
 }
 
 func (cn *conn) startLocked() {
-	cn.c.spawnLocked(cn.read)
-	cn.c.spawnLocked(cn.write)
+	cn.c.life.start(cn.read)
+	cn.c.life.start(cn.write)
 	cn.watcher = cn.s.afterLocked(cn.activity, cn.watchLocked)
 }
 

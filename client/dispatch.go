@@ -138,7 +138,8 @@ func (c *Client) confirmedLocked(cn *conn, e Event) {
 	if ch.kind.Presence() {
 		list, err := parseMembers(e.Data)
 		if err != nil {
-			c.failLocked(protocolError([]byte(e.Data), err))
+			c.unreadableLocked(ch, e, err)
+			return
 		}
 		ch.presence.fill(c.identityLocked(w), list)
 	}
@@ -150,6 +151,16 @@ func (c *Client) confirmedLocked(cn *conn, e Event) {
 	ch.setLocked(SubSubscribed, nil)
 	e.Name = eventSubscriptionSucceeded
 	c.systemLocked(&ch.binder, s, e)
+}
+
+// unreadableLocked gives up a subscription that was confirmed with members that
+// can not be read: a list that is not known must not pass for an empty one.
+func (c *Client) unreadableLocked(ch *Channel, e Event, err error) {
+	c.leaveLocked(ch)
+	c.failedLocked(ch, SubFailed, &SubscriptionError{
+		Channel: ch.name, Kind: SubscriptionServer, Message: "the list of members can not be read",
+		Err: protocolError([]byte(e.Data), err),
+	}, nil)
 }
 
 // identityLocked is who a subscription was made as: what was signed, or else
@@ -333,7 +344,7 @@ func (e *entry) queues(list []*Queue) []*Queue {
 // pushLocked puts an entry into one queue and sees to what follows if it is
 // full.
 func (c *Client) pushLocked(q *Queue, e entry) {
-	p := q.pushLocked(e)
+	p := q.push(e)
 	if p.lose {
 		if cn, err := c.connLocked(); err == nil {
 			cn.failLocked(&SlowConsumerError{Queue: q.cfg.Name, Dropped: 1, of: q})
@@ -359,7 +370,7 @@ func (c *Client) reportLocked(q *Queue) {
 	e.lists[0] = c.binder.named[keyFailure]
 	heard := true
 	for _, listener := range e.queues(nil) {
-		if listener.pushLocked(e).waits {
+		if listener.push(e).waits {
 			heard = false
 		}
 	}

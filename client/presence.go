@@ -145,7 +145,7 @@ func parseMembers(text string) ([]Member, error) {
 		return nil, err
 	}
 	var hash map[string]json.RawMessage
-	if h := data.Presence.Hash; len(h) > 0 && h[0] == '{' {
+	if h := present(data.Presence.Hash); h != nil && h[0] != '[' {
 		if err := json.Unmarshal(h, &hash); err != nil {
 			return nil, err
 		}

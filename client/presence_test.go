@@ -92,6 +92,56 @@ func TestMembers(t *testing.T) {
 	})
 }
 
+// A list that can not be read says nothing about who is there: it is neither
+// shown as an empty one, nor compared with the one before.
+func TestMembersThatCanNotBeReadAreNotUsed(t *testing.T) {
+	good := `{"presence":{"hash":{"me":null,"ann":null}}}`
+	for _, bad := range []string{`x`, `[]`, `{"presence":[]}`, `{"presence":{"ids":{},"hash":{"eve":null}}}`, `{"presence":{"ids":["eve"],"hash":"?"}}`} {
+		bubble(t, func(t *testing.T) {
+			data := good
+			f := &fake{}
+			f.onMessage = func(p *peer, m message) bool {
+				if m.Event == "pusher:subscribe" {
+					f.sync()
+					p.event("pusher_internal:subscription_succeeded", "presence-x", data)
+				}
+				return true
+			}
+			c := newClient(t, f, as("me"))
+			ch := subscribe(t, c, "presence-x")
+			var told []string
+			client.On(ch, func(_ context.Context, s client.Subscribed) {
+				told = append(told, fmt.Sprintf("subscribed %d +%d -%d", s.Members.Len(), len(s.Joined), len(s.Left)))
+			})
+			client.On(ch, func(_ context.Context, s client.SubscriptionFailed) {
+				told = append(told, fmt.Sprintf("failed %s %t", s.Err.Kind, s.Err.WillRetry))
+			})
+			client.On(ch, func(_ context.Context, m client.MemberAdded) { told = append(told, "+"+m.Member.ID) })
+			connect(t, c)
+			f.set(func() { data = bad })
+			f.peer(t, 1).close(4200, "")
+			settle()
+			f.peer(t, 2).event("pusher_internal:member_added", "presence-x", `{"user_id":"bob"}`)
+			settle()
+			e, ok := errors.AsType[*client.ProtocolError](ch.Err())
+			if !ok || e.Frame != bad || ch.State() != client.SubFailed || ch.Members().Len() != 0 {
+				t.Errorf("%s: %v, %v, %d members", bad, ch.State(), ch.Err(), ch.Members().Len())
+			}
+			f.set(func() { data = good })
+			if err := ch.Resubscribe(); err != nil {
+				t.Fatal(err)
+			}
+			settle()
+			if got, want := strings.Join(told, ", "), "subscribed 2 +0 -0, failed server false, subscribed 2 +0 -0"; got != want {
+				t.Errorf("%s: told %q, want %q", bad, got, want)
+			}
+			if got, want := channels(f.peer(t, 2).received()), "subscribe presence-x, unsubscribe presence-x, subscribe presence-x"; got != want {
+				t.Errorf("%s: sent %q, want %q", bad, got, want)
+			}
+		})
+	}
+}
+
 // Covers 93.
 func TestTrigger(t *testing.T) {
 	bubble(t, func(t *testing.T) {

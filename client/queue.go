@@ -72,7 +72,9 @@ func (e *entry) size() int64 {
 	return int64(len(e.event.Name) + len(e.event.Channel) + len(e.event.Data))
 }
 
-// NewQueue returns another queue. It ends with the client.
+// NewQueue returns another queue. It ends with the client. Functions of other
+// clients may be bound in it too: it calls them in one order with those of this
+// client, until this one is closed.
 func (c *Client) NewQueue(cfg QueueConfig) *Queue {
 	q := &Queue{c: c, cfg: cfg.withDefaults("unnamed")}
 	return q
@@ -100,8 +102,13 @@ type pushed struct {
 	unsaid bool // whether there is something to report
 }
 
-// pushLocked adds an event, or does what the policy says. Client.mu is held.
-func (q *Queue) pushLocked(e entry) (p pushed) {
+// push adds an event, or does what the policy says. What comes once the client
+// of the queue is closed is dropped: a function of another client may be bound
+// here.
+func (q *Queue) push(e entry) (p pushed) {
+	if q.c.life.closed.Load() {
+		return pushed{}
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e.number = q.next
@@ -118,8 +125,10 @@ func (q *Queue) pushLocked(e entry) (p pushed) {
 		default:
 		}
 	} else if !q.running && q.payload.len()+q.system.len() > 0 {
-		q.running = true
-		q.c.spawnLocked(q.deliver)
+		if q.running = q.c.life.start(q.deliver); !q.running { // closed meanwhile
+			q.empty()
+			return pushed{}
+		}
 	}
 	return p
 }
@@ -239,6 +248,11 @@ func (q *Queue) blocked() <-chan struct{} {
 func (q *Queue) clear() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.empty()
+}
+
+// empty is clear for who holds q.mu.
+func (q *Queue) empty() {
 	q.c.pending.Add(-int64(q.payload.len() + q.system.len()))
 	q.payload, q.system, q.bytes = fifo[entry]{}, fifo[entry]{}, 0
 }

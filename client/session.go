@@ -55,7 +55,7 @@ func newSession(c *Client, base context.Context) *session {
 
 func (s *session) startLocked() {
 	s.armUnavailableLocked()
-	s.c.spawnLocked(s.run)
+	s.c.life.start(s.run)
 }
 
 // armUnavailableLocked has the state become unavailable if there is no
