@@ -93,6 +93,8 @@ type Engine struct {
 	removed atomic.Bool // this node was removed from the cluster
 	alone   atomic.Bool // the cluster has no leader that this node knows
 
+	waits bool // no file can be made; owned by look
+
 	atMost atomic.Int64 // copies of a stream that the external cluster can hold; 0: not known
 
 	loops sync.WaitGroup // supervise, replicate

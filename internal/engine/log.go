@@ -6,15 +6,17 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // A serverLog turns what the embedded server says into lines of our log.
 type serverLog struct {
 	engine *Engine
+	gaveUp atomic.Bool // the server will not start
 
 	mu    sync.Mutex
-	last  string    // said last before giving up
+	last  string    // the last error
 	said  string    // the last line
 	until time.Time // when it may be said again
 }
@@ -37,6 +39,9 @@ func (l *serverLog) line(level slog.Level, format string, args []any) {
 	if repeated {
 		return
 	}
+	if level >= slog.LevelWarn && l.engine.lacksFiles(text) {
+		l.engine.broken.Store(true)
+	}
 	if level >= slog.LevelError {
 		l.mu.Lock()
 		l.last = text
@@ -52,8 +57,16 @@ func (l *serverLog) line(level slog.Level, format string, args []any) {
 	l.engine.log.Log(context.Background(), level, "engine", "text", text)
 }
 
-// fatal is why the server did not start.
-func (l *serverLog) fatal() string {
+// lacksFiles reports whether a line says that a file of the server could not be
+// opened. What the server leaves out for that reason when it starts, such as a
+// whole stream, is not there until its next start.
+func (e *Engine) lacksFiles(text string) bool {
+	return strings.Contains(text, "storage directory is not writable") ||
+		strings.Contains(text, "too many open files") && strings.Contains(text, e.dir())
+}
+
+// lastError is why the server did not start.
+func (l *serverLog) lastError() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.last
@@ -81,7 +94,12 @@ var levels = map[string]slog.Level{
 
 func (l *serverLog) Warnf(format string, args ...any)  { l.line(slog.LevelWarn, format, args) }
 func (l *serverLog) Errorf(format string, args ...any) { l.line(slog.LevelError, format, args) }
-func (l *serverLog) Fatalf(format string, args ...any) { l.line(slog.LevelError, format, args) }
+
+// Fatalf is what the server says last when it gives up its start.
+func (l *serverLog) Fatalf(format string, args ...any) {
+	l.line(slog.LevelError, format, args)
+	l.gaveUp.Store(true)
+}
 
 // Debugf and Tracef are not asked for.
 func (l *serverLog) Debugf(string, ...any) {}

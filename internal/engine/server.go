@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -68,12 +69,8 @@ func (e *Engine) startServer() (*natsserver.Server, error) {
 		defer os.RemoveAll(dir)
 		options.StoreDir = dir
 	}
-	s, err := e.run(options, inside)
-	if err != nil {
-		return nil, err
-	}
-	e.broken.Store(false)
-	return s, nil
+	e.broken.Store(false) // the new one says whether it is
+	return e.run(options, inside)
 }
 
 // run starts a server with these options.
@@ -86,12 +83,40 @@ func (e *Engine) run(options *natsserver.Options, inside *insideOnly) (*natsserv
 	l := &serverLog{engine: e}
 	s.SetLoggerV2(l, false, false, false)
 	s.Start()
-	if !s.ReadyForConnections(startTimeout) || !s.JetStreamEnabled() {
+	if !started(s, l) || !s.JetStreamEnabled() {
 		s.Shutdown()
 		s.WaitForShutdown()
-		return nil, fmt.Errorf("engine: the embedded server did not start: %s", l.fatal())
+		if err := writable(options.StoreDir); err != nil {
+			return nil, fmt.Errorf("engine: the embedded server did not start: %w", err)
+		}
+		return nil, fmt.Errorf("engine: the embedded server did not start: %s", l.lastError())
 	}
 	return s, nil
+}
+
+// started waits until the server is there or has given up, and reports which.
+func started(s *natsserver.Server, l *serverLog) bool {
+	const step = 50 * time.Millisecond
+	for end := time.Now().Add(startTimeout); time.Now().Before(end); {
+		if l.gaveUp.Load() {
+			return false // it would never be ready, and says so nowhere else
+		}
+		if s.ReadyForConnections(step) {
+			return true
+		}
+	}
+	return false
+}
+
+// writable returns why no file can be made in dir, or nil. The server itself
+// says no more than that it is so, be the reason a lack of descriptors or a
+// lack of permission.
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".writable-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // InProcessConn is how the client library reaches the embedded server, at

@@ -5,20 +5,29 @@ import (
 	"time"
 )
 
-// lookInterval is how often the disk and the server are looked at.
-const lookInterval = time.Second
+// lookInterval is how often the disk and the server are looked at, and
+// brokenInterval how often while the server has to be started again.
+const (
+	lookInterval   = time.Second
+	brokenInterval = 100 * time.Millisecond
+)
 
 // supervise looks after the disk, and starts a server again that could not
 // write, until the engine is closed.
 func (e *Engine) supervise() {
-	tick := time.NewTicker(lookInterval)
-	defer tick.Stop()
+	timer := time.NewTimer(lookInterval)
+	defer timer.Stop()
 	for {
 		select {
-		case <-tick.C:
+		case <-timer.C:
 			e.look()
 		case <-e.life.Done():
 			return
+		}
+		if e.broken.Load() {
+			timer.Reset(brokenInterval)
+		} else {
+			timer.Reset(lookInterval)
 		}
 	}
 }
@@ -43,7 +52,18 @@ func (e *Engine) look() {
 	if e.full.Load() || e.removed.Load() || s != nil && s.JetStreamEnabled() && !e.broken.Load() {
 		return
 	}
-	e.restart()
+	// Before a file can be made, a new server would not start either, and the
+	// old one can at least be read.
+	err = writable(e.dir())
+	if waits := err != nil; waits != e.waits {
+		e.waits = waits
+		if waits {
+			e.log.Error("the embedded engine can not write; it starts again when it can", "err", err)
+		}
+	}
+	if err == nil {
+		e.restart()
+	}
 }
 
 // restart replaces the embedded server. JetStream does not write again after
