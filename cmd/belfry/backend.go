@@ -99,5 +99,13 @@ func (t target) explainStatus(e *backend.APIError) error {
 	if advice != "" {
 		advice = "\n" + advice
 	}
-	return fmt.Errorf("the service answered %d %s: %s%s", e.Status, http.StatusText(e.Status), text, advice)
+	return &refusal{e.Status, fmt.Sprintf("the service answered %d %s: %s%s", e.Status, http.StatusText(e.Status), text, advice)}
 }
+
+// A refusal is an answer other than 200.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r *refusal) Error() string { return r.text }

@@ -265,16 +265,6 @@ type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
-// terminal reports whether lines that are written there can be changed.
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
 // explain says mistakes in the settings as mistakes in the command line, and
 // what to do where nobody listens.
 func (b *benchmark) explain(err error) error {

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -72,18 +75,13 @@ func (d devService) run(ctx context.Context, s streams) error {
 	if err := tellBackend(app, d.webhook); err != nil {
 		return err
 	}
-	var node *server.Server // opened before the site is asked for anything
 	site := devsite.New(devsite.Config{
-		App: app,
-		Log: log,
-		Trigger: func(ctx context.Context, e devsite.Event) error {
-			t := target{base: &url.URL{Scheme: "http", Host: node.Addr().String()}, appID: app.ID, pair: app.Keys[0]}
-			_, err := t.trigger(ctx, event{Name: e.Name, Channel: e.Channel, Data: e.Data})
-			return err
-		},
+		App:     app,
+		Command: invocation(),
+		Log:     log,
+		Trigger: func(ctx context.Context, e devsite.Event) error { return triggerHere(ctx, app, e) },
 	})
-	var err error
-	node, err = openNode(server.Config{
+	node, err := openNode(server.Config{
 		Listen:                 d.listen,
 		AdminListen:            d.adminListen,
 		AdminToken:             devToken,
@@ -97,7 +95,7 @@ func (d devService) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	printDev(s.out, node.Addr().String())
+	printDev(s.out, node.Addr().String(), app)
 	return runNode(ctx, node, log)
 }
 
@@ -133,17 +131,35 @@ func devApp(unlimited bool) *apps.App {
 	return app
 }
 
+// triggerHere sends what the page asks for, to the listener that was asked.
+func triggerHere(ctx context.Context, app *apps.App, e devsite.Event) error {
+	here, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr) // net/http sets it
+	t := target{base: &url.URL{Scheme: "http", Host: here.String()}, appID: app.ID, pair: app.Keys[0]}
+	_, err := t.trigger(ctx, event{Name: e.Name, Channel: e.Channel, Data: e.Data})
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return &devsite.Refusal{Status: r.status, Text: r.text}
+	}
+	return err
+}
+
 // printDev says how to connect.
-func printDev(w io.Writer, address string) {
-	snippet := devsite.PusherJS(address, devKey)
+func printDev(w io.Writer, address string, app *apps.App) {
+	s := devsite.Service{
+		Base: &url.URL{Scheme: "http", Host: address}, AppID: app.ID, Pair: app.Keys[0],
+		Authorizes: true, Command: invocation(),
+	}
 	fmt.Fprintf(w, `
-Belfry for trying out: http://%s
+Belfry for trying out: %s
 
   app id %s · key %s · secret %s
 
 %s
 
+To see an event, in another terminal:
+
+%s
+
 Stop with Ctrl-C.
 
-`, address, devAppID, devKey, devSecret, snippet)
+`, s.Base, s.AppID, s.Pair.Key, s.Pair.Secret, s.PusherJS(), s.Terminal())
 }

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/config"
 )
 
@@ -27,7 +24,8 @@ mistake keeps the service from starting; belfry check finds them without
 starting anything.
 
 Without apps in the configuration, the first start makes one with random
-credentials and prints them once. belfry apps makes more while the service runs.
+credentials and shows them once: on the terminal or, where the log goes elsewhere,
+in ` + firstAppFile + ` in the data directory. belfry apps makes more while it runs.
 
 The file is read again when it changes and on a SIGHUP. A file with mistakes
 changes nothing, and the log says every one.
@@ -78,7 +76,7 @@ func serve(ctx context.Context, s streams, source config.Source) error {
 		if cfg.Server.Import, err = config.KeptApps(cfg.DataDir); err != nil {
 			return err
 		}
-		cfg.Server.FirstApp = func(app *apps.App) { printCredentials(s.out, app) }
+		cfg.Server.FirstApp = firstApp{err: s.err, dir: cfg.DataDir, httpPath: cfg.Server.HTTPPath, log: log}.tell
 	}
 	node, err := openNode(cfg.Server)
 	if err != nil {
@@ -122,22 +120,4 @@ func adviseOfFile(cfg *config.Config, log *slog.Logger) {
 	if _, err := os.Stat("belfry.yaml"); err == nil && cfg.File == "" {
 		log.Warn("a belfry.yaml is here, but it is not used; pass --config belfry.yaml")
 	}
-}
-
-// printCredentials tells a person what was made. It happens once in the life
-// of a data directory, at once: whatever fails later, the app is kept, and the
-// next start is not the first any more.
-func printCredentials(w io.Writer, app *apps.App) {
-	pair := app.Keys[0]
-	fmt.Fprintf(w, `
-This is the first start, so an app was made:
-
-  app id   %s
-  key      %s
-  secret   %s
-
-The secret will not be shown again. belfry apps changes the app, gives it other
-credentials, and makes more.
-
-`, app.ID, pair.Key, pair.Secret)
 }

@@ -106,46 +106,6 @@ func TestUnlimitedLiftsTheLimits(t *testing.T) {
 
 var credentials = regexp.MustCompile(`app id +(\d+)\n +key +([0-9a-f]+)\n +secret +([0-9a-f]+)\n`)
 
-func TestServeMakesAnAppOnce(t *testing.T) {
-	dir := t.TempDir()
-	first, address, _ := startServe(t, dir)
-	m := credentials.FindStringSubmatch(first.out.String())
-	if m == nil {
-		t.Fatalf("the first start printed no credentials:\n%s", first.out)
-	}
-	secret := m[3]
-	s := withURL("http://" + m[2] + ":" + secret + "@" + address + "/apps/" + m[1])
-	if status, _, err := runCommand(t, s, "trigger", "news", "hello"); status != 0 {
-		t.Errorf("trigger with the printed credentials: %s", err)
-	}
-	if status := first.stop(); status != 0 {
-		t.Errorf("serve stopped with %d:\n%s", status, first.err)
-	}
-	if strings.Contains(first.err.String(), secret) {
-		t.Error("the log has the secret")
-	}
-
-	second, address, _ := startServe(t, dir)
-	s = withURL("http://" + m[2] + ":" + secret + "@" + address + "/apps/" + m[1])
-	if status, _, err := runCommand(t, s, "trigger", "news", "hello"); status != 0 {
-		t.Errorf("trigger after the second start: %s", err)
-	}
-	if out := second.out.String() + second.err.String(); strings.Contains(out, secret) {
-		t.Errorf("the second start tells the secret again:\n%s", out)
-	}
-}
-
-func TestCredentialsAreShownEvenIfTheFirstStartFails(t *testing.T) {
-	_, taken := startDev(t)
-	status, out, err := runCommand(t, setup{dir: t.TempDir()}, "serve", "--listen", taken, "--admin-listen", "off")
-	if status != 1 || !strings.Contains(err, "another program listens on "+taken) {
-		t.Errorf("serve on a taken port = %d %s", status, err)
-	}
-	if !credentials.MatchString(out) {
-		t.Errorf("the credentials that were made are lost: %q", out)
-	}
-}
-
 // TestNothingOfDevIsInServe asks for all that only dev has.
 func TestNothingOfDevIsInServe(t *testing.T) {
 	_, address, _ := startServe(t, t.TempDir())

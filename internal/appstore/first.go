@@ -15,35 +15,76 @@ import (
 // several nodes one makes it, and none again after it was deleted.
 const firstKey = "first"
 
-// firstMade follows the id at firstKey once the app was made.
-const firstMade = " made"
+const (
+	// firstClaim is between the id at firstKey and the node that makes the app.
+	firstClaim = " by "
+	// firstMade follows the id at firstKey once somebody was told of the app.
+	firstMade = " made"
+)
 
-// First makes an app with random credentials in a store that never had one. It
-// reports whether it did: then nobody else knows the secret.
-func (s *Store) First(ctx context.Context, name string) (_ Entry, made bool, err error) {
-	if _, stored := s.Len(); stored > 0 {
-		return Entry{}, false, s.markFirst(ctx, "")
+// A First is the app that a service without any gets.
+type First struct {
+	Name string // of the app
+	Node string // who asks; empty where one node alone uses the store
+	// Tell is told of the app, whose secret nobody knows yet.
+	Tell func(*apps.App) error
+}
+
+// First makes an app with random credentials in a store that never had one, and
+// tells it. Until somebody was told, the same node tries again at its next
+// start; others leave the app to it.
+func (s *Store) First(ctx context.Context, f First) error {
+	id, owner, err := s.claimFirst(ctx, f.Node)
+	if err != nil || id == "" {
+		return err
 	}
-	id := apps.NewID()
-	_, err = s.cfg.Bucket.Create(ctx, firstKey, []byte(id))
-	if errors.Is(err, jetstream.ErrKeyExists) {
-		marker, err := s.firstMarker(ctx)
-		if err != nil {
-			return Entry{}, false, unavailable(err)
-		}
-		if id = string(marker.Value()); strings.HasSuffix(id, firstMade) {
-			return Entry{}, false, nil
-		}
-	} else if err != nil {
-		return Entry{}, false, unavailable(err)
+	if owner != f.Node {
+		s.log.Info("another node makes the first app", "app", id, "node", owner)
+		return nil
 	}
 	a := apps.New()
-	a.ID, a.Name = id, name
+	a.ID, a.Name = id, f.Name
 	e, err := s.Create(ctx, a)
-	if err != nil && !errors.Is(err, ErrExists) {
-		return Entry{}, false, err
+	if errors.Is(err, ErrExists) { // and a start that failed has told nobody
+		e, err = s.Get(id)
 	}
-	return e, err == nil, s.markFirst(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := f.Tell(e.App); err != nil {
+		return err
+	}
+	return s.markFirst(ctx, id)
+}
+
+// claimFirst returns the id of the app that is to be made, and by which node.
+// There is no id if the service has had its first app.
+func (s *Store) claimFirst(ctx context.Context, node string) (id, owner string, err error) {
+	marker, err := s.cfg.Bucket.Get(ctx, firstKey)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		if _, stored := s.Len(); stored > 0 {
+			return "", "", s.markFirst(ctx, "")
+		}
+		id = apps.NewID()
+		if _, err = s.cfg.Bucket.Create(ctx, firstKey, []byte(id+firstClaim+node)); err == nil {
+			return id, node, nil
+		}
+		if errors.Is(err, jetstream.ErrKeyExists) {
+			marker, err = s.firstMarker(ctx)
+		}
+	}
+	if err != nil {
+		return "", "", unavailable(err)
+	}
+	text := string(marker.Value())
+	if strings.HasSuffix(text, firstMade) {
+		return "", "", nil
+	}
+	id, owner, claimed := strings.Cut(text, firstClaim)
+	if !claimed {
+		owner = node // it was begun by a build that did not write down who
+	}
+	return id, owner, nil
 }
 
 // firstMarker reads what stands at firstKey, where something stands: a copy of
@@ -66,13 +107,6 @@ func (s *Store) firstMarker(ctx context.Context) (jetstream.KeyValueEntry, error
 
 // markFirst writes down that there was a first app.
 func (s *Store) markFirst(ctx context.Context, id string) error {
-	marker, err := s.cfg.Bucket.Get(ctx, firstKey)
-	if err == nil && strings.HasSuffix(string(marker.Value()), firstMade) {
-		return nil
-	}
-	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
-		return unavailable(err)
-	}
 	if _, err := s.cfg.Bucket.Put(ctx, firstKey, []byte(id+firstMade)); err != nil {
 		return unavailable(err)
 	}

@@ -1,35 +1,39 @@
 package appstore
 
 import (
+	"errors"
+	"strconv"
 	"sync"
 	"testing"
 
 	"github.com/belfryhq/belfry/internal/apps"
 )
 
-func (n *node) first() (Entry, bool) {
+// first asks for the first app as the node of that name, and returns what was
+// told.
+func (n *node) first(name string) (told *apps.App) {
 	n.t.Helper()
-	e, made, err := n.First(n.t.Context(), "first app")
+	err := n.First(n.t.Context(), First{Name: "first app", Node: name, Tell: func(a *apps.App) error { told = a; return nil }})
 	if err != nil {
 		n.t.Errorf("First: %v", err)
 	}
-	return e, made
+	return told
 }
 
 func TestFirstAppIsMadeOnce(t *testing.T) {
 	s := newService(t, "")
 	n := s.node()
-	e, made := n.first()
-	if !made || n.registry.ByKey(e.App.Keys[0].Key) == nil || e.App.Name != "first app" {
-		t.Fatalf("First = %+v, %t, want an app that is served", e, made)
+	made := n.first("")
+	if made == nil || n.registry.ByKey(made.Keys[0].Key) == nil || made.Name != "first app" {
+		t.Fatalf("First told %+v, want an app that is served", made)
 	}
-	if _, again := n.first(); again {
-		t.Error("a second start makes another")
+	if n.first("") != nil {
+		t.Error("a second start tells again")
 	}
-	if err := n.Delete(t.Context(), e.App.ID, 0); err != nil {
+	if err := n.Delete(t.Context(), made.ID, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, again := n.first(); again || n.registry.Len() != 0 {
+	if n.first("") != nil || n.registry.Len() != 0 {
 		t.Error("the app comes back after it was deleted")
 	}
 }
@@ -40,9 +44,9 @@ func TestFirstAppOfNodesThatStartTogether(t *testing.T) {
 	var mu sync.Mutex
 	makers := 0
 	nodes := []*node{s.node(), s.node(), s.node(), s.node()}
-	for _, n := range nodes {
+	for i, n := range nodes {
 		wg.Go(func() {
-			if _, made := n.first(); made {
+			if n.first(strconv.Itoa(i)) != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				makers++
@@ -62,8 +66,28 @@ func TestFirstAppThatWasBegunIsMade(t *testing.T) {
 	if _, err := s.bucket.PutString(t.Context(), firstKey, "1234567"); err != nil {
 		t.Fatal(err)
 	}
-	if e, made := s.node().first(); !made || e.App.ID != "1234567" {
-		t.Errorf("First = %+v, %t, want app 1234567", e, made)
+	if made := s.node().first("a"); made == nil || made.ID != "1234567" {
+		t.Errorf("First told %+v, want app 1234567", made)
+	}
+}
+
+func TestFirstAppIsToldAgainUntilSomebodyWasTold(t *testing.T) {
+	s := newService(t, "")
+	n := s.node()
+	full := errors.New("disk full")
+	var lost *apps.App
+	if err := n.First(t.Context(), First{Node: "a", Tell: func(a *apps.App) error { lost = a; return full }}); !errors.Is(err, full) {
+		t.Fatalf("First = %v, want what Tell said", err)
+	}
+	if told := n.first("b"); told != nil {
+		t.Errorf("another node is told the secret of %s", told.ID)
+	}
+	told := s.node().first("a")
+	if told == nil || told.ID != lost.ID || told.Keys[0].Secret != lost.Keys[0].Secret {
+		t.Errorf("the next start told %+v, want the app %s", told, lost.ID)
+	}
+	if n.first("a") != nil {
+		t.Error("a third start tells again")
 	}
 }
 
@@ -76,7 +100,7 @@ func TestStoreWithAppsGetsNoFirst(t *testing.T) {
 	if made, err := n.Import(t.Context(), []*apps.App{app("1", "k1"), app("3", "k3")}); err != nil || len(made) != 1 || made[0] != "3" {
 		t.Errorf("second Import = %q, %v, want 3 alone", made, err)
 	}
-	if _, made := n.first(); made {
+	if n.first("") != nil {
 		t.Error("First makes an app beside others")
 	}
 	for _, id := range []string{"1", "2", "3"} {
@@ -84,7 +108,7 @@ func TestStoreWithAppsGetsNoFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, made := n.first(); made {
+	if n.first("") != nil {
 		t.Error("First makes an app after all were deleted")
 	}
 }

@@ -66,7 +66,8 @@ Apps of the file can not be changed by the admin API or ` + "`belfry apps`" + `;
 both have an app of one id, or a key, it is the file's, and the log says so.
 
 Where no apps are configured, the first start of ` + "`belfry serve`" + ` makes one with random credentials, as if by
-` + "`belfry apps create`" + `, and prints the credentials once.
+` + "`belfry apps create`" + `. It shows the credentials once: on the terminal or, where the log is no terminal,
+in ` + "`first-app.env`" + ` in data_dir, readable by its user only.
 
 | Setting | Default | Meaning |
 | --- | --- | --- |

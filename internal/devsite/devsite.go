@@ -24,10 +24,21 @@ import (
 type Config struct {
 	// App is the app that is shown and signed for, with its oldest key.
 	App *apps.App
-	// Trigger sends an event as a backend does. Its error is shown on the page.
+	// Trigger sends an event as a backend does. Its error is shown on the page; a
+	// [Refusal] is answered with its status.
 	Trigger func(context.Context, Event) error
+	// Command is how belfry is called in a terminal.
+	Command string
 	Log     *slog.Logger
 }
+
+// A Refusal is what the service said to an event.
+type Refusal struct {
+	Status int
+	Text   string
+}
+
+func (r *Refusal) Error() string { return r.Text }
 
 // An Event is what the form on the page sends.
 type Event struct{ Channel, Name, Data string }
@@ -71,7 +82,7 @@ func thisMachine(next http.Handler) http.Handler {
 // Loopback reports whether a Host header names this machine by an address or
 // a name that no server can point elsewhere.
 func Loopback(hostport string) bool {
-	host, port := splitHost(hostport)
+	host, port := splitHost(hostport, "80")
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return false
 	}
@@ -83,10 +94,10 @@ func Loopback(hostport string) bool {
 }
 
 // splitHost returns the host and the port of a Host header.
-func splitHost(hostport string) (host, port string) {
+func splitHost(hostport, standard string) (host, port string) {
 	host, port, err := net.SplitHostPort(hostport)
 	if err != nil {
-		return strings.Trim(hostport, "[]"), "80"
+		return strings.Trim(hostport, "[]"), standard
 	}
 	return host, port
 }

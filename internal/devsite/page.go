@@ -3,8 +3,10 @@ package devsite
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -27,10 +29,14 @@ type view struct {
 // page answers with the page, on which every address is the one by which it
 // was asked for.
 func (s *site) page(w http.ResponseWriter, r *http.Request) {
+	service := Service{
+		Base: &url.URL{Scheme: "http", Host: r.Host}, AppID: s.App.ID, Pair: s.key,
+		Authorizes: true, Command: s.Command,
+	}
 	v := view{
 		Host: r.Host, AppID: s.App.ID, Key: s.key.Key, Secret: s.key.Secret,
 		Channel: exampleChannel, Event: exampleEvent,
-		Snippets: snippets(r.Host, s.App.ID, s.key),
+		Snippets: service.Snippets(),
 	}
 	var text bytes.Buffer
 	if err := pageTemplate.Execute(&text, v); err != nil {
@@ -73,7 +79,11 @@ func (s *site) trigger(w http.ResponseWriter, r *http.Request) {
 	}
 	e := Event{Channel: r.PostForm.Get("channel"), Name: r.PostForm.Get("event"), Data: r.PostForm.Get("data")}
 	if err := s.Trigger(r.Context(), e); err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
+		status := http.StatusBadGateway
+		if refused, ok := errors.AsType[*Refusal](err); ok {
+			status = refused.Status
+		}
+		http.Error(w, err.Error(), status)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

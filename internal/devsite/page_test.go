@@ -13,6 +13,15 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 )
 
+// service is one at that address.
+func service(base string) Service {
+	u, err := url.Parse(base)
+	if err != nil {
+		panic(err)
+	}
+	return Service{Base: u, AppID: "1", Pair: apps.Key{Key: "k", Secret: "s"}, Authorizes: true, Command: "./belfry"}
+}
+
 func TestPageHasTheAddressByWhichItWasAskedFor(t *testing.T) {
 	for _, host := range []string{"localhost:6001", "127.0.0.1:7001", "[::1]:6001"} {
 		r := ask(t, "GET", "/", "", "Host", host)
@@ -25,9 +34,9 @@ func TestPageHasTheAddressByWhichItWasAskedFor(t *testing.T) {
 			"<code>" + host + "</code>",
 			"wsHost: &#34;" + h + "&#34;, wsPort: ",
 			"httpHost: &#34;" + h + "&#34;, httpPort: ",
-			"PUSHER_HOST=" + h + "\n",
+			"REVERB_HOST=" + h + "\n",
 			"http://app-key:app-secret@" + host + "/apps/app-id",
-			"Host: &#34;" + host + "&#34;",
+			"port: &#34;",
 		} {
 			if !strings.Contains(page, want) {
 				t.Errorf("the page at %s lacks %q", host, want)
@@ -63,12 +72,12 @@ func TestPageIsSelfContained(t *testing.T) {
 }
 
 func TestNoSnippetHasAPlaceholderLeft(t *testing.T) {
-	for _, s := range snippets("localhost:6001", "id", apps.Key{Key: "k", Secret: "s"}) {
+	for _, s := range service("http://localhost:6001").Snippets() {
 		if left := regexp.MustCompile(`<[a-z]+>`).FindString(s.Code); left != "" {
 			t.Errorf("%s: %s is left", s.Title, left)
 		}
 	}
-	js := PusherJS("localhost:6001", "k")
+	js := service("http://localhost:6001").PusherJS()
 	for _, option := range []string{"wsHost", "wsPort", "wssPort", "httpHost", "httpPort", "httpsPort", "forceTLS", "cluster"} {
 		if !strings.Contains(js, option+": ") {
 			t.Errorf("the lines for pusher-js lack %s", option)

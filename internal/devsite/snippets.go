@@ -1,7 +1,10 @@
 package devsite
 
 import (
+	"cmp"
+	"fmt"
 	"net"
+	"net/url"
 	"strings"
 
 	"github.com/belfryhq/belfry/internal/apps"
@@ -14,73 +17,121 @@ type Snippet struct {
 	Code  string
 }
 
+// A Service is what the lines of code connect to.
+type Service struct {
+	Base     *url.URL // scheme, host and port, and the prefix if there is one
+	HTTPPath string   // behind the prefix, in front of the HTTP transports; empty: the default
+	AppID    string
+	Pair     apps.Key
+	// Authorizes says that the service has the endpoints of belfry dev.
+	Authorizes bool
+	// Command is how the person who looks calls belfry in a terminal.
+	Command string
+}
+
+// defaultHTTPPath is what clients need not be told.
+const defaultHTTPPath = "/pusher"
+
+// standardPorts are those that a URL need not name.
+var standardPorts = map[string]string{"http": "80", "https": "443"}
+
 // What the page and the snippets use as an example.
 const (
 	exampleChannel = "my-channel"
 	exampleEvent   = "my-event"
 )
 
-// PusherJS is what a front end needs, for a service at hostport.
-func PusherJS(hostport, key string) string {
-	return fill(pusherJS, hostport, "", apps.Key{Key: key})
+// URL has all in one that a backend needs.
+func (s Service) URL() string { return s.fill("<url>") }
+
+// PusherJS is what a front end needs.
+func (s Service) PusherJS() string {
+	code := pusherJS
+	if path := s.Base.Path; path != "" {
+		code += fmt.Sprintf("  wsPath: %q,\n", path)
+	}
+	if path := s.Base.Path + strings.TrimRight(cmp.Or(s.HTTPPath, defaultHTTPPath), "/"); path != defaultHTTPPath {
+		code += fmt.Sprintf("  httpPath: %q,\n", path)
+	}
+	if s.Authorizes {
+		code += endpoints
+	}
+	return s.fill(code + subscribed)
 }
 
-// snippets are the lines for a service at hostport.
-func snippets(hostport, appID string, pair apps.Key) []Snippet {
-	list := []Snippet{
-		{"pusher-js", "in the front end", pusherJS},
-		{"Laravel", ".env", laravel},
-		{"Rails", "config/initializers/pusher.rb", rails},
-		{"Node", "in the backend", node},
-		{"Go", "in the backend", golang},
-		{"Terminal", "on this machine", terminal},
+// Terminal is what a person needs to see an event.
+func (s Service) Terminal() string { return s.fill(terminal) }
+
+// Snippets are the lines for every kind of application.
+func (s Service) Snippets() []Snippet {
+	return []Snippet{
+		{"pusher-js", "in the front end", s.PusherJS()},
+		{"Laravel", ".env", s.fill(laravel)},
+		{"Rails", "config/initializers/pusher.rb", s.fill(rails)},
+		{"Node", "in the backend", s.fill(node)},
+		{"Python", "in the backend", s.fill(python)},
+		{"Go", "in the backend", s.fill(golang)},
+		{"Terminal", "on this machine", s.Terminal()},
 	}
-	for i := range list {
-		list[i].Code = fill(list[i].Code, hostport, appID, pair)
-	}
-	return list
 }
 
-func fill(code, hostport, appID string, pair apps.Key) string {
-	host, port := splitHost(hostport)
+func (s Service) fill(code string) string {
+	host, port := splitHost(s.Base.Host, standardPorts[s.Base.Scheme])
+	hostport := net.JoinHostPort(host, port)
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
+	tls, ssl := "false", "False" // in most languages, and in Python
+	if s.Base.Scheme == "https" {
+		tls, ssl = "true", "True"
+	}
+	all := url.URL{Scheme: s.Base.Scheme, Host: hostport, User: url.UserPassword(s.Pair.Key, s.Pair.Secret), Path: s.Base.Path + "/apps/" + s.AppID}
 	return strings.NewReplacer(
-		"<hostport>", net.JoinHostPort(strings.Trim(host, "[]"), port), "<host>", host, "<port>", port,
-		"<id>", appID, "<key>", pair.Key, "<secret>", pair.Secret,
-		"<master>", MasterKey, "<channel>", exampleChannel, "<event>", exampleEvent,
+		"<url>", all.String(), "<hostport>", hostport, "<host>", host, "<port>", port,
+		"<scheme>", s.Base.Scheme, "<tls>", tls, "<ssl>", ssl,
+		"<id>", s.AppID, "<key>", s.Pair.Key, "<secret>", s.Pair.Secret,
+		"<master>", MasterKey, "<channel>", exampleChannel, "<event>", exampleEvent, "<belfry>", s.Command,
 	).Replace(code)
 }
 
-const pusherJS = `const pusher = new Pusher("<key>", {
+const (
+	pusherJS = `import Pusher from "pusher-js" // npm install pusher-js
+
+const pusher = new Pusher("<key>", {
   cluster: "local", // any text
   wsHost: "<host>", wsPort: <port>, wssPort: <port>,
   httpHost: "<host>", httpPort: <port>, httpsPort: <port>,
-  forceTLS: false,
-  channelAuthorization: { transport: "ajax", endpoint: "http://<hostport>/pusher/auth" },
-  userAuthentication: { transport: "ajax", endpoint: "http://<hostport>/pusher/user-auth" },
-})
+  forceTLS: <tls>,
+`
+	endpoints = `  channelAuthorization: { transport: "ajax", endpoint: "<scheme>://<hostport>/pusher/auth" },
+  userAuthentication: { transport: "ajax", endpoint: "<scheme>://<hostport>/pusher/user-auth" },
+`
+	subscribed = `})
 pusher.subscribe("<channel>").bind("<event>", data => console.log(data))`
+)
 
-const laravel = `BROADCAST_CONNECTION=pusher
-PUSHER_APP_ID=<id>
-PUSHER_APP_KEY=<key>
-PUSHER_APP_SECRET=<secret>
-PUSHER_HOST=<host>
-PUSHER_PORT=<port>
-PUSHER_SCHEME=http
-PUSHER_APP_CLUSTER=local
+// laravel uses the driver for Reverb, which speaks the same protocol: what
+// install:broadcasting writes for it reads all of this, so that no PHP and no
+// JavaScript has to be edited.
+const laravel = `# Laravel 11 or newer. First, if you have not yet, and choose Reverb:
+#   php artisan install:broadcasting
+BROADCAST_CONNECTION=reverb
+REVERB_APP_ID=<id>
+REVERB_APP_KEY=<key>
+REVERB_APP_SECRET=<secret>
+REVERB_HOST=<host>
+REVERB_PORT=<port>
+REVERB_SCHEME=<scheme>
 
-# for Echo: wsHost, wsPort and wssPort, and forceTLS only if the scheme is https
-VITE_PUSHER_APP_KEY="${PUSHER_APP_KEY}"
-VITE_PUSHER_HOST="${PUSHER_HOST}"
-VITE_PUSHER_PORT="${PUSHER_PORT}"
-VITE_PUSHER_SCHEME="${PUSHER_SCHEME}"
-VITE_PUSHER_APP_CLUSTER="${PUSHER_APP_CLUSTER}"`
+VITE_REVERB_APP_KEY="${REVERB_APP_KEY}"
+VITE_REVERB_HOST="${REVERB_HOST}"
+VITE_REVERB_PORT="${REVERB_PORT}"
+VITE_REVERB_SCHEME="${REVERB_SCHEME}"`
 
 const rails = `# Gemfile: gem "pusher"
-Pusher.url = "http://<key>:<secret>@<hostport>/apps/<id>"
+require "pusher"
+
+Pusher.url = "<url>"
 
 # anywhere
 Pusher.trigger("<channel>", "<event>", { text: "hi" })`
@@ -89,21 +140,30 @@ const node = `import Pusher from "pusher" // npm install pusher
 
 const pusher = new Pusher({
   appId: "<id>", key: "<key>", secret: "<secret>",
-  host: "<host>", port: "<port>", useTLS: false,
+  host: "<host>", port: "<port>", useTLS: <tls>,
   encryptionMasterKeyBase64: "<master>", // for private-encrypted- channels
 })
 await pusher.trigger("<channel>", "<event>", { text: "hi" })`
 
+const python = `import pusher  # pip install pusher
+
+client = pusher.Pusher(
+    app_id="<id>", key="<key>", secret="<secret>",
+    host="<host>", port=<port>, ssl=<ssl>,
+    encryption_master_key_base64="<master>",  # for private-encrypted- channels
+)
+client.trigger("<channel>", "<event>", {"text": "hi"})`
+
 const golang = `import "github.com/pusher/pusher-http-go/v5"
 
-client := pusher.Client{
-	AppID: "<id>", Key: "<key>", Secret: "<secret>",
-	Host: "<hostport>",
-	EncryptionMasterKeyBase64: "<master>", // for private-encrypted- channels
+client, err := pusher.ClientFromURL("<url>")
+if err != nil {
+	return err
 }
-err := client.Trigger("<channel>", "<event>", map[string]string{"text": "hi"})`
+client.EncryptionMasterKeyBase64 = "<master>" // for private-encrypted- channels
+err = client.Trigger("<channel>", "<event>", map[string]string{"text": "hi"})`
 
-const terminal = `export BELFRY_URL=http://<key>:<secret>@<hostport>/apps/<id>
+const terminal = `export BELFRY_URL=<url>
 
-belfry subscribe <channel>
-belfry trigger <channel> <event> '{"text":"hi"}'`
+<belfry> subscribe <channel>
+<belfry> trigger <channel> <event> '{"text":"hi"}'`

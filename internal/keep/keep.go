@@ -1,5 +1,5 @@
 // Package keep remembers short texts in the data directory that are made once:
-// a token, a name.
+// a token, a name, the credentials of the first app.
 //
 // The package takes no locks; processes that start at the same time agree by
 // the file system.
@@ -39,29 +39,52 @@ func Text(dir, file string, first func() string) (text string, made bool, err er
 	return text, made, nil
 }
 
+// Replace makes the directory and writes a file in it, which only its owner can
+// read, in place of one that is there.
+func Replace(dir, file, text string) error {
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = write(filepath.Join(dir, file), text, os.Rename)
+	}
+	if err != nil {
+		return fmt.Errorf("keep: %s can not be written: %w; name another data directory with --data-dir", file, err)
+	}
+	return nil
+}
+
 // writeOnce makes a file that only its owner may read, unless there is one of
-// that name, and reports whether it did. The file is there whole and on disk,
-// or not at all.
+// that name, and reports whether it did.
 func writeOnce(name, text string) (made bool, err error) {
+	err = write(name, text, func(temporary, name string) error {
+		err := os.Link(temporary, name)
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return os.Rename(temporary, name) // some file systems have no links
+	})
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// write makes a file that only its owner may read and gives it its name. The
+// file is there whole and on disk, or not at all.
+func write(name, text string, as func(temporary, name string) error) error {
 	dir := filepath.Dir(name)
 	temporary, err := os.CreateTemp(dir, filepath.Base(name)+".*") // made with mode 0600
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer os.Remove(temporary.Name())
 	_, err = temporary.WriteString(text)
 	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
-		return false, err
+		return err
 	}
-	switch err := os.Link(temporary.Name(), name); {
-	case errors.Is(err, fs.ErrExist):
-		return false, nil
-	case err != nil: // some file systems have no links
-		if err := os.Rename(temporary.Name(), name); err != nil {
-			return false, err
-		}
+	if err := as(temporary.Name(), name); err != nil {
+		return err
 	}
-	return true, syncDir(dir)
+	return syncDir(dir)
 }
 
 // syncDir makes a new name in dir survive a power cut.

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,8 +57,10 @@ type Config struct {
 	// Import are apps that are made at run time if there are none with their ids.
 	Import []*apps.App
 	// FirstApp makes a node without configured apps make one with random
-	// credentials, once in the life of its data, and is called with it.
-	FirstApp func(*apps.App)
+	// credentials, once in the life of its data, when all else has started. It is
+	// called with the app and the address of the node, and again at the next
+	// start if it fails.
+	FirstApp func(app *apps.App, base *url.URL) error
 
 	MaxConnections     int            // of the node; 0: no limit
 	ConnectionAttempts int            // of one address in a minute; 0: no limit
@@ -124,8 +127,9 @@ type Server struct {
 	stops             []stop
 }
 
-// New makes a node and opens its listeners, so that the addresses are known
-// and taken. It serves from [Server.Run] on. If New fails, nothing is left.
+// New opens the listeners of a node and makes it. They answer 503 until the
+// node is complete, which it is when New returns. Whoever calls New must call
+// [Server.Run]. If New fails, nothing is left.
 func New(cfg Config) (_ *Server, err error) {
 	s := &Server{cfg: cfg, log: cfg.Log, metrics: prometheus.NewRegistry(), failed: make(chan error, 3), drainAsked: make(chan struct{})}
 	if s.log == nil {
@@ -134,13 +138,16 @@ func New(cfg Config) (_ *Server, err error) {
 	s.drainOver.Store(int64(cmp.Or(cfg.DrainTimeout, DefaultDrainTimeout)))
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.stop())
+			err = errors.Join(err, s.abandon())
 		}
 	}()
 	// Operators can look until all else has ended.
 	s.onStop("admin listener", func(ctx context.Context) error { return s.admin.stop(ctx) })
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.startClock()
+	if err := s.listen(); err != nil {
+		return nil, err
+	}
 	if err := s.adminToken(); err != nil {
 		return nil, err
 	}
@@ -165,25 +172,15 @@ func New(cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.attempts = admission.New(admission.Config{PerMinute: cfg.ConnectionAttempts, TrustedProxies: cfg.TrustedProxies, Registerer: s.metrics})
-	handler := hosted(cfg.Hosts, s.routes(registry))
+	handler := s.routes(registry)
 	if err := s.join(); err != nil {
 		return nil, err
 	}
-	if s.plain, err = s.listen("plain", cfg.Listen, handler, nil); err != nil {
+	if err := s.firstApp(); err != nil { // last: whoever fails later would not be told of it again
 		return nil, err
 	}
-	if cfg.TLSListen != "" {
-		certs, err := loadCertificate(cfg.TLSCertFile, cfg.TLSKeyFile, s.log)
-		if err != nil {
-			return nil, err
-		}
-		if s.tls, err = s.listen("tls", cfg.TLSListen, handler, certs.config()); err != nil {
-			return nil, err
-		}
-	}
-	if s.admin, err = s.open("admin", cfg.AdminListen, hosted(cfg.Hosts, s.administration(used)), nil); err != nil {
-		return nil, err
-	}
+	s.open(handler)
+	s.openAdmin(s.administration(used))
 	return s, nil
 }
 
@@ -352,12 +349,9 @@ func (s *Server) TLSAddr() net.Addr { return s.tls.addr() }
 // AdminAddr is the address of the admin listener, or nil.
 func (s *Server) AdminAddr() net.Addr { return s.admin.addr() }
 
-// Run serves until ctx ends, then sends the clients elsewhere and stops all
+// Run waits until ctx ends, then sends the clients elsewhere and stops all
 // parts. It returns nil if all of them ended in time.
 func (s *Server) Run(ctx context.Context) error {
-	for _, e := range []*endpoint{s.plain, s.tls, s.admin} {
-		e.serve(s.failed)
-	}
 	var failure error
 	select {
 	case <-ctx.Done():

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -179,6 +180,30 @@ func TestNewThatFailsLeavesNothing(t *testing.T) {
 			continue
 		}
 		l.Close()
+	}
+}
+
+// A node that waits, here for whoever is told of the first app, has its ports
+// and says why it does nothing on them yet.
+func TestNodeThatStartsSaysSo(t *testing.T) {
+	var base string
+	node := start(t, Config{
+		AdminListen: "127.0.0.1:0", AdminToken: "token", Apps: []*apps.App{}, Path: "/realtime",
+		FirstApp: func(_ *apps.App, at *url.URL) error {
+			base = at.String()
+			for path, want := range map[string]int{"/up": 200, "/healthz": 200, "/ready": 503, "/readyz": 503, "/realtime/app/key": 503, "/api/v1/apps": 503} {
+				if status, body := get(t, at.Scheme+"://"+at.Host+path); status != want || status == 503 && !strings.Contains(body, "starting") {
+					t.Errorf("GET %s of a node that starts = %d %s, want %d", path, status, body, want)
+				}
+			}
+			return nil
+		},
+	})
+	if want := "http://" + node.Addr().String() + "/realtime"; base != want {
+		t.Errorf("FirstApp was given %s, want %s", base, want)
+	}
+	if status, _ := get(t, "http://"+node.AdminAddr().String()+"/readyz"); status != 200 {
+		t.Errorf("GET /readyz when the node has started = %d, want 200", status)
 	}
 }
 

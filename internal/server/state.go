@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"net/url"
 	"path/filepath"
 	"time"
 
@@ -65,12 +67,6 @@ func (s *Server) openState(registry *apps.Registry) error {
 		return err
 	}
 	s.onStop("apps", func(context.Context) error { s.state.apps.Close(); return nil })
-	return s.firstApps(ctx)
-}
-
-// firstApps makes the apps of a service where none are configured: those that
-// an earlier version has kept elsewhere, or else one.
-func (s *Server) firstApps(ctx context.Context) error {
 	made, err := s.state.apps.Import(ctx, s.cfg.Import)
 	if err != nil {
 		return fmt.Errorf("server: import apps: %w", err)
@@ -78,17 +74,45 @@ func (s *Server) firstApps(ctx context.Context) error {
 	if len(made) > 0 {
 		s.log.Info("apps imported", "apps", made)
 	}
+	return nil
+}
+
+// firstApp makes an app in a service that never had one, and tells it.
+func (s *Server) firstApp() error {
 	if len(s.cfg.Apps) > 0 || s.cfg.FirstApp == nil {
 		return nil
 	}
-	e, first, err := s.state.apps.First(ctx, "first app")
+	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
+	defer cancel()
+	name, err := s.nodeName()
+	if err != nil {
+		return err
+	}
+	err = s.state.apps.First(ctx, appstore.First{
+		Name: "first app",
+		Node: name,
+		Tell: func(app *apps.App) error { return s.cfg.FirstApp(app, s.base()) },
+	})
 	if err != nil {
 		return fmt.Errorf("server: first app: %w", err)
 	}
-	if first {
-		s.cfg.FirstApp(e.App)
-	}
 	return nil
+}
+
+// base is where programs on this machine reach the node.
+func (s *Server) base() *url.URL {
+	u, address := &url.URL{Scheme: "http", Path: s.cfg.Path}, s.Addr()
+	if address == nil {
+		u.Scheme, address = "https", s.TLSAddr()
+	}
+	if address == nil {
+		return u
+	}
+	u.Host = address.String()
+	if ap, err := netip.ParseAddrPort(u.Host); err == nil && ap.Addr().IsUnspecified() {
+		u.Host = fmt.Sprintf("127.0.0.1:%d", ap.Port())
+	}
+	return u
 }
 
 // adminToken finds or makes what the admin API asks for, if there is one.

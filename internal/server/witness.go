@@ -33,8 +33,8 @@ func (s *Server) openWitness() error {
 		}
 		return nil
 	})
-	s.admin, err = s.open("admin", s.cfg.AdminListen, hosted(s.cfg.Hosts, s.administration(nil)), nil)
-	return err
+	s.openAdmin(s.administration(nil))
+	return nil
 }
 
 // witnessPatience is how long witnesses have to answer.

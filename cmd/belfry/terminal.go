@@ -1,0 +1,67 @@
+package main
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+)
+
+// terminal reports whether a person reads what is written there.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	nowhere, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, nowhere)
+}
+
+// invocation is what the person who started this process can type to run it
+// once more: belfry is not in the path of everybody.
+func invocation() string {
+	own, err := os.Executable()
+	if err != nil {
+		return "belfry"
+	}
+	if found, err := exec.LookPath("belfry"); err == nil && sameFile(found, own) {
+		return "belfry"
+	}
+	if strings.HasPrefix(own, os.TempDir()) && strings.Contains(own, string(filepath.Separator)+"go-build") {
+		return goRun()
+	}
+	if strings.ContainsAny(os.Args[0], " '\"$") {
+		return `"` + os.Args[0] + `"`
+	}
+	return os.Args[0]
+}
+
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// goRun is how the go command runs this program.
+func goRun() string {
+	if _, err := os.Stat("cmd/belfry/main.go"); err == nil {
+		return "go run ./cmd/belfry"
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "belfry"
+	}
+	if info.Main.Sum != "" { // it was downloaded
+		return "go run " + info.Path + "@" + info.Main.Version
+	}
+	return "go run " + info.Path
+}
