@@ -16,8 +16,8 @@ import (
 
 // Config is what a handler is made with. The zero value works.
 type Config struct {
-	// Path is the prefix in front of the files; empty, or with a leading
-	// slash.
+	// Path is the prefix in front of the files, which a request may have or
+	// not; empty, or with a leading slash.
 	Path string
 	// HTTPPath is what clients have to give as httpPath. Empty: nothing.
 	HTTPPath string
@@ -64,11 +64,8 @@ var path = regexp.MustCompile(`^/+(latest|[0-9]+(?:\.[0-9]+){0,2})/+([a-z0-9.-]*
 
 // Handler returns what answers r, or nil if the path is none of the package's.
 func (s *Server) Handler(r *http.Request) http.Handler {
-	rest, ok := strings.CutPrefix(r.URL.Path, s.cfg.Path)
-	if !ok {
-		return nil
-	}
-	parts := path.FindStringSubmatch(rest)
+	asked := "/" + strings.TrimLeft(r.URL.Path, "/")
+	parts := path.FindStringSubmatch(strings.TrimPrefix(asked, s.cfg.Path))
 	if parts == nil {
 		return nil
 	}

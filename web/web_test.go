@@ -48,8 +48,13 @@ func TestOtherPathsAreNotOurs(t *testing.T) {
 			t.Errorf("%s = %d, want it left to others", path, r.StatusCode)
 		}
 	}
-	if r := request(t, Config{Path: "/realtime"}, "GET", "/8.6.0/pusher.js"); r != nil {
-		t.Errorf("without the prefix = %d, want it left to others", r.StatusCode)
+	if r := request(t, Config{Path: "/realtime"}, "GET", "/realtimes/8.6.0/pusher.js"); r != nil {
+		t.Errorf("with another prefix = %d, want it left to others", r.StatusCode)
+	}
+	for _, path := range []string{"/8.6.0/pusher.js", "/realtime/8.6.0/pusher.js", "//8.6.0/pusher.js", "//realtime//8.6.0/pusher.js"} {
+		if request(t, Config{Path: "/realtime"}, "GET", path) == nil {
+			t.Errorf("GET %s is left to others, want an answer with and without the prefix", path)
+		}
 	}
 }
 

@@ -31,7 +31,7 @@ var settings = slices.Concat([]setting.Setting[Config]{
 		"Where clients and backends connect without TLS: WebSocket and HTTP API. `off` for none, 127.0.0.1:6001 for this machine only.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.Listen }, setting.Address)),
 	setting.Row("path", `""`, setting.KindPath,
-		"Stands in front of /app and /apps, where a proxy hands on more than this service: /realtime. Clients give it as wsPath.",
+		"Stands in front of all paths, where a proxy hands on more than this service: /realtime. Requests may have it or not, so the proxy may strip it. Clients give it as wsPath; docs/protocol.md says which proxy needs what.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.Path }, setting.Path)),
 	setting.Row("data_dir", "belfry-data", setting.KindFolder,
 		"Where the service keeps what it has to remember: apps that are made at run time, usage, what waits for delivery, and the token of the admin API.",

@@ -79,9 +79,17 @@ const maxID = 64
 // route reads an escaped path. It is false for a path that is none of the
 // package's.
 func (s *Server) route(path string) (route, bool) {
+	if rt, ok := s.routeBehind(s.mount.Rest(path)); ok {
+		return rt, ok
+	}
+	return s.routeBehind(path) // whose start only looks like the prefix, as where both are /pusher
+}
+
+// routeBehind is route without a prefix.
+func (s *Server) routeBehind(path string) (route, bool) {
 	all := segments(path)
-	if rest, ok := cutSegments(all, s.reports); ok && len(rest) == 4 && rest[0] == "timeline" && rest[1] == "v2" {
-		return reportRoute(rest[2], rest[3])
+	if len(all) == 4 && all[0] == "timeline" && all[1] == "v2" {
+		return reportRoute(all[2], all[3])
 	}
 	rest, ok := cutSegments(all, s.base)
 	if !ok {

@@ -39,6 +39,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/internal/mount"
 )
 
 // Config is what a server needs. Hub, Apps and Loops are required.
@@ -46,8 +47,8 @@ type Config struct {
 	Hub   *hub.Hub
 	Apps  *apps.Registry // for the origins that may read an answer
 	Loops *loop.Group
-	// Path is the prefix in front of all that the node serves; empty, or
-	// with a leading slash.
+	// Path is the prefix in front of all that the node serves, which a request
+	// may have or not; empty, or with a leading slash.
 	Path string
 	// HTTPPath stands behind Path and in front of the transports: what
 	// clients give as httpPath. Empty means DefaultHTTPPath, and "/" that
@@ -100,8 +101,8 @@ const minBody = 256 << 10
 // reports about their connections. It is safe for concurrent use.
 type Server struct {
 	cfg      Config
+	mount    mount.Point
 	base     []string // segments of the path in front of the transports
-	reports  []string // segments of the path in front of /timeline
 	beat     time.Duration
 	maxBody  int64
 	metrics  *metrics
@@ -125,8 +126,8 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{
 		cfg:      cfg,
-		base:     segments(cfg.Path + cmp.Or(cfg.HTTPPath, DefaultHTTPPath)),
-		reports:  segments(cfg.Path),
+		mount:    mount.At(cfg.Path),
+		base:     segments(cmp.Or(cfg.HTTPPath, DefaultHTTPPath)),
 		beat:     cfg.Heartbeat * 4 / 5,
 		maxBody:  max(minBody, 2*int64(cfg.MaxMessageSize)),
 		metrics:  newMetrics(cfg.Registerer),

@@ -38,7 +38,7 @@ func (s *session) named(message []byte) {
 		return
 	}
 	assumeVersion(values)
-	s.connect(hub.Request{Path: path, Query: values, Secure: s.request.Secure})
+	s.connect(hub.Request{Path: s.server.mount.Rest(path), Query: values, Secure: s.request.Secure})
 	s.schedule()
 }
 

@@ -51,6 +51,12 @@ func testHTTPPath(t *testing.T) {
 		"slash at the end": {"", "/a/b/", "/a/b//app/key1/1/aaaaaaaa/xhr"},
 		"none":             {"", "/", "//app/key1/1/aaaaaaaa/xhr"},
 		"behind a path":    {"/realtime", "", "/realtime/pusher/app/key1/1/aaaaaaaa/xhr"},
+		"path stripped":    {"/realtime", "", "/pusher/app/key1/1/aaaaaaaa/xhr"},
+		"slash and path":   {"/realtime", "", "//realtime//pusher/app/key1/1/aaaaaaaa/xhr"},
+		"twice the same":   {"/pusher", "", "/pusher/pusher/app/key1/1/aaaaaaaa/xhr"},
+		"one stripped":     {"/pusher", "", "/pusher/app/key1/1/aaaaaaaa/xhr"},
+		"path and none":    {"/realtime", "/", "/realtime/app/key1/1/aaaaaaaa/xhr"},
+		"none, stripped":   {"/realtime", "/", "/app/key1/1/aaaaaaaa/xhr"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

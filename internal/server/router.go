@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/internal/ws"
 )
 
@@ -15,7 +16,7 @@ type router struct {
 	parts     []part // of paths that only they know
 	api       http.Handler
 	root      http.Handler // may be nil
-	prefix    string       // in front of /app and /apps
+	mount     mount.Point  // what may stand in front of all paths
 	ready     func() error
 }
 
@@ -41,7 +42,7 @@ type part interface {
 }
 
 func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if ws.IsUpgrade(req) {
+	if ws.IsHandshake(req) {
 		r.websocket.ServeHTTP(w, req)
 		return
 	}
@@ -51,8 +52,7 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
-	path := strings.TrimPrefix(req.URL.Path, r.prefix)
-	switch {
+	switch path := r.mount.Rest(req.URL.Path); {
 	case strings.HasPrefix(path, "/app/"):
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
@@ -68,10 +68,21 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		}
 		w.Write([]byte("OK\n"))
 	case r.root != nil:
-		r.root.ServeHTTP(w, req)
+		r.root.ServeHTTP(w, r.mounted(req))
 	case path == "/":
 		w.Write([]byte("Belfry\n"))
 	default:
 		r.api.ServeHTTP(w, req) // which says that there is no such path
 	}
+}
+
+// mounted is the request as the root knows it, which would redirect others.
+func (r *router) mounted(req *http.Request) *http.Request {
+	path := r.mount.Rest(req.URL.Path)
+	if path == req.URL.Path {
+		return req
+	}
+	req = req.Clone(req.Context())
+	req.URL.Path, req.URL.RawPath = path, r.mount.Rest(req.URL.RawPath)
+	return req
 }

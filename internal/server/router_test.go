@@ -32,6 +32,21 @@ func TestRouter(t *testing.T) {
 		{"", "GET", "/apps/1/nothing", root, 404, notFound},
 		{"", "POST", "/apps//events", root, 404, ""}, // not cleaned, not redirected
 		{"", "GET", "/apps/../up", root, 404, notFound},
+		{"", "GET", "//app/key", root, 426, "this address speaks WebSocket\n"},
+		{"", "GET", "//apps/1/channels", root, 401, ""},
+		{"", "POST", "///apps/1/events", root, 401, ""},
+		{"", "POST", "//users/1/terminate_connections", root, 401, ""},
+		{"", "GET", "//up", root, 200, "OK\n"},
+		{"", "GET", "//pusher/info", root, 200, "{"},
+		{"", "GET", "//", root, 200, "root /"},
+		{"", "GET", "//dev/a%2Fb", root, 200, "root /dev/a/b"},
+		{"", "GET", "//", nil, 200, "Belfry\n"},
+		{"/rt", "GET", "//rt//app/key", nil, 426, "this address speaks WebSocket\n"},
+		{"/rt", "GET", "/app/key", nil, 426, "this address speaks WebSocket\n"}, // where a proxy strips it
+		{"/rt", "GET", "//rt//apps/1/channels", nil, 401, ""},
+		{"/rt", "GET", "/pusher/info", nil, 200, "{"},
+		{"/rt", "GET", "/rt/pusher/info", nil, 200, "{"},
+		{"/rt", "GET", "/rt/", root, 200, "root /"},
 		{"/rt", "GET", "/rt/app/key", nil, 426, "this address speaks WebSocket\n"},
 		{"/rt", "GET", "/rt/apps/1/channels", nil, 401, ""},
 		{"/rt", "GET", "/apps/1/channels", nil, 401, ""}, // for libraries that know no prefix
@@ -64,5 +79,40 @@ func TestRouterSaysWhyANodeIsNotReady(t *testing.T) {
 	r.ServeHTTP(w, httptest.NewRequest("GET", "/ready", nil))
 	if w.Code != 503 || w.Body.String() != "reason\n" {
 		t.Errorf("GET /ready = %d %q, want 503 and the reason", w.Code, w.Body)
+	}
+}
+
+// Proxies that set the header on all requests, and libraries that try HTTP/2,
+// do not ask for a WebSocket.
+func TestUpgradeHeaderOnOrdinaryRequests(t *testing.T) {
+	n := start(t, Config{})
+	for _, tt := range []struct {
+		method, path, key string
+		status            int
+	}{
+		{"POST", "/apps/1/events", "dGhlIHNhbXBsZSBub25jZQ==", 401},
+		{"GET", "/apps/1/channels", "", 401},
+		{"GET", "/up", "", 200},
+		{"POST", "/pusher/app/key/1/aaaaaaaa/xhr", "dGhlIHNhbXBsZSBub25jZQ==", 200},
+		{"GET", "/app/key", "", 426},
+		{"POST", "/app/key", "dGhlIHNhbXBsZSBub25jZQ==", 426},
+	} {
+		r, err := http.NewRequest(tt.method, "http://"+n.Addr().String()+tt.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Connection", "Upgrade")
+		r.Header.Set("Upgrade", "websocket")
+		if tt.key != "" {
+			r.Header.Set("Sec-WebSocket-Key", tt.key)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != tt.status {
+			t.Errorf("%s %s with Upgrade: websocket = %d, want %d", tt.method, tt.path, resp.StatusCode, tt.status)
+		}
 	}
 }

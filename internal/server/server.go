@@ -27,6 +27,7 @@ import (
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/internal/usage"
 	"github.com/belfryhq/belfry/internal/webhook"
 	"github.com/belfryhq/belfry/internal/ws"
@@ -303,9 +304,9 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 			Log:              s.log,
 			Registerer:       s.metrics,
 		}),
-		root:   s.cfg.Root,
-		prefix: s.cfg.Path,
-		ready:  s.ready,
+		root:  s.cfg.Root,
+		mount: mount.At(s.cfg.Path),
+		ready: s.ready,
 	}
 }
 

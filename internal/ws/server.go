@@ -23,13 +23,15 @@ import (
 
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/internal/mount"
 )
 
 // Config is what a server needs. Hub and Loops are required.
 type Config struct {
 	Hub   *hub.Hub
 	Loops *loop.Group
-	// Path is the prefix in front of /app; empty, or with a leading slash.
+	// Path is the prefix in front of /app, which a request may have or not;
+	// empty, or with a leading slash.
 	Path string
 	// MaxMessageSize is the longest message of a client, in bytes. Zero means
 	// DefaultMaxMessageSize.
@@ -53,6 +55,7 @@ const (
 // A Server upgrades HTTP requests. It is safe for concurrent use.
 type Server struct {
 	cfg     Config
+	mount   mount.Point
 	metrics *metrics
 }
 
@@ -61,12 +64,16 @@ type Server struct {
 func New(cfg Config) *Server {
 	cfg.MaxMessageSize = cmp.Or(cfg.MaxMessageSize, DefaultMaxMessageSize)
 	cfg.PongTimeout = cmp.Or(cfg.PongTimeout, DefaultPongTimeout)
-	return &Server{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
+	return &Server{cfg: cfg, mount: mount.At(cfg.Path), metrics: newMetrics(cfg.Registerer)}
 }
 
-// IsUpgrade reports whether a request asks for a WebSocket, on whatever path.
-func IsUpgrade(r *http.Request) bool {
-	return headerHas(r.Header, "Connection", "upgrade") && headerHas(r.Header, "Upgrade", "websocket")
+// IsHandshake reports whether a request asks for a WebSocket, on whatever path.
+// Any other request may name WebSocket in its Upgrade header, which means
+// nothing then (RFC 9110, 7.8): some proxies and libraries set it on all.
+func IsHandshake(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ProtoMinor >= 1 &&
+		headerHas(r.Header, "Connection", "upgrade") && headerHas(r.Header, "Upgrade", "websocket") &&
+		r.Header.Get("Sec-WebSocket-Key") != ""
 }
 
 func headerHas(h http.Header, name, token string) bool {
@@ -88,7 +95,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req := hub.Request{
-		Path:   s.stripPrefix(r.URL.EscapedPath()),
+		Path:   s.mount.Rest(r.URL.EscapedPath()),
 		Query:  r.URL.Query(),
 		Secure: s.Secure(r),
 		Origin: r.Header.Get("Origin"),
@@ -135,16 +142,6 @@ func pause(ctx context.Context, d time.Duration) bool {
 func buffered(r *bufio.Reader) []byte {
 	b, _ := r.Peek(r.Buffered())
 	return slices.Clone(b)
-}
-
-// stripPrefix returns the path behind the server's prefix, or a path that is
-// none of ours.
-func (s *Server) stripPrefix(path string) string {
-	rest, ok := strings.CutPrefix(path, s.cfg.Path)
-	if !ok {
-		return ""
-	}
-	return rest
 }
 
 // Secure reports whether the client used TLS, to us or to a proxy that we

@@ -25,7 +25,7 @@ import (
 	"github.com/belfryhq/belfry/protocol"
 )
 
-func TestIsUpgrade(t *testing.T) {
+func TestIsHandshake(t *testing.T) {
 	for _, tt := range []struct {
 		connection, upgrade []string
 		want                bool
@@ -39,11 +39,32 @@ func TestIsUpgrade(t *testing.T) {
 		{nil, []string{"websocket"}, false},
 		{[]string{"Upgrades"}, []string{"websocket"}, false},
 	} {
-		r := &http.Request{Header: http.Header{"Connection": tt.connection, "Upgrade": tt.upgrade}}
-		if got := IsUpgrade(r); got != tt.want {
-			t.Errorf("IsUpgrade with Connection %q and Upgrade %q = %t, want %t", tt.connection, tt.upgrade, got, tt.want)
+		r := handshake()
+		r.Header["Connection"], r.Header["Upgrade"] = tt.connection, tt.upgrade
+		if got := IsHandshake(r); got != tt.want {
+			t.Errorf("IsHandshake with Connection %q and Upgrade %q = %t, want %t", tt.connection, tt.upgrade, got, tt.want)
 		}
 	}
+	for name, change := range map[string]func(*http.Request){
+		"POST":          func(r *http.Request) { r.Method = "POST" },
+		"HEAD":          func(r *http.Request) { r.Method = "HEAD" },
+		"without a key": func(r *http.Request) { r.Header.Del("Sec-WebSocket-Key") },
+		"HTTP/1.0":      func(r *http.Request) { r.ProtoMinor = 0 },
+		"HTTP/2":        func(r *http.Request) { r.ProtoMajor, r.ProtoMinor = 2, 0 },
+	} {
+		r := handshake()
+		if change(r); IsHandshake(r) {
+			t.Errorf("%s: IsHandshake = true, want an ordinary request", name)
+		}
+	}
+}
+
+func handshake() *http.Request {
+	r := httptest.NewRequest("GET", "/app/key", nil)
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "websocket")
+	r.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+	return r
 }
 
 func TestChooseProtocol(t *testing.T) {
@@ -104,21 +125,6 @@ func TestSecure(t *testing.T) {
 	}
 	if !s.Secure(&http.Request{TLS: &tls.ConnectionState{}, RemoteAddr: "192.0.2.1:80"}) {
 		t.Error("Secure over TLS = false, want true")
-	}
-}
-
-func TestStripPrefix(t *testing.T) {
-	for _, tt := range []struct{ prefix, path, want string }{
-		{"", "/app/key", "/app/key"},
-		{"/rt", "/rt/app/key", "/app/key"},
-		{"/rt", "/app/key", ""},
-		{"/rt", "/", ""},
-		{"/rt", "/rt", ""},
-		{"/rt", "/rtx/app/key", "x/app/key"}, // which is no path of ours
-	} {
-		if got := New(Config{Path: tt.prefix}).stripPrefix(tt.path); got != tt.want {
-			t.Errorf("stripPrefix(%q) with %q = %q, want %q", tt.path, tt.prefix, got, tt.want)
-		}
 	}
 }
 
@@ -208,7 +214,11 @@ func TestUpgrade(t *testing.T) {
 func TestRefusalsComeAfterTheUpgrade(t *testing.T) {
 	_, h := serve(t, Config{Path: "/rt"})
 	for path, want := range map[string]*protocol.Error{
-		"/app/key?protocol=7":                protocol.ErrPathNotFound,
+		"/app/key?protocol=7":                nil, // where a proxy strips the prefix
+		"//app/key?protocol=7":               nil, // or leaves a slash too many
+		"//rt///app/key/?protocol=7":         nil,
+		"/rtx/app/key?protocol=7":            protocol.ErrPathNotFound,
+		"/rt/app//key?protocol=7":            protocol.ErrPathNotFound,
 		"/rt/nothing/here?protocol=7":        protocol.ErrPathNotFound,
 		"/rt/app/key/more?protocol=7":        protocol.ErrPathNotFound,
 		"/rt/app/key":                        protocol.ErrNoVersion,
