@@ -189,6 +189,9 @@ func (r *apiRequest) send() (*response, error) {
 		scheme = "https"
 	}
 	u := &url.URL{Scheme: scheme, Host: addr, Opaque: r.app.prefix + r.path, RawQuery: write(r.params)}
+	if strings.HasPrefix(u.Opaque, "//") { // which would be a host
+		u.Opaque, u.Path = "", u.Opaque
+	}
 	resp := &response{request: fmt.Sprintf("%s %s?%s %s", r.method, r.path, short(u.RawQuery), short(string(r.body)))}
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { resp.reused = info.Reused }}
 	req := (&http.Request{

@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -220,7 +221,21 @@ func testPathPrefix(t *testing.T) {
 	c.subscribe("news")
 	a.publish(t, "news", "e", "{}")
 	c.expect("e", "news", "{}")
-	a.refused(t, dialing{path: "/app/" + a.key}, 4005)
+	for _, path := range []string{"/app/", "//app/", "//ws/app/", "/ws//app/", "///ws//app/"} { // as proxies leave it
+		a.connectWith(t, dialing{path: path + a.key, query: "protocol=7"})
+	}
+	for _, path := range []string{"/wsx/app/", "/ws/ws/app/", "/w/app/"} {
+		a.refused(t, dialing{path: path + a.key}, 4005)
+	}
+	a.prefix = ""
+	for _, path := range []string{"/apps/", "//apps/", "//ws/apps/", "/ws//apps/"} {
+		r := a.request(http.MethodGet, path+a.id+"/channels", "", "filter_by_prefix", "none-")
+		for _, signed := range []string{path, "/apps/", "/ws/apps/"} {
+			r := *r
+			r.params, r.signPath = slices.Clone(r.params), signed+a.id+"/channels"
+			r.do(t).expect(t, http.StatusOK, `{"channels":{}}`)
+		}
+	}
 }
 
 // testShapeOfRefusals goes through the refusals again that need no other app,

@@ -93,6 +93,14 @@ func testTerminateDecodesUser(t *testing.T) {
 		a.terminate(t, percentEncoded(id), "{}")
 		c.ended(4009)
 	}
+	for _, id := range []string{ // as they stand, which is what most libraries send
+		unique("a/b"), unique("https://idp.test/u/1-"), unique("a@b,c;d=e"), unique("/a") + "/",
+	} {
+		c := a.connect(t)
+		c.signin(userData(id))
+		a.terminate(t, id, "{}")
+		c.ended(4009)
+	}
 }
 
 // percentEncoded escapes every byte that is not a letter, digit or dash.

@@ -138,6 +138,9 @@ func testPathRawAndEncoded(t *testing.T) {
 
 	a.post("/users/a@b.c/terminate_connections", "{}").do(t).expect(t, http.StatusOK, `{}`)
 	a.post("/users/a%40b.c/terminate_connections", "{}").do(t).expect(t, http.StatusOK, `{}`)
+	encodedSigned := a.get("/channels/" + name) // decoded by a proxy
+	encodedSigned.signPath = "/apps/" + a.id + "/channels/" + encoded
+	encodedSigned.do(t).expect(t, http.StatusOK, want)
 	wrong := a.get("/channels/" + name)
 	wrong.signPath = "/apps/" + a.id + "/channels/other"
 	wrong.do(t).expect(t, http.StatusUnauthorized, invalidSignature)

@@ -5,11 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -30,8 +30,8 @@ func (a *api) authenticate(c *call) error {
 		return unauthorized("Missing parameter: auth_key")
 	}
 	app := a.apps.ByKey(key)
-	if app == nil || c.appID != "" && app.ID != c.appID {
-		return &statusError{status: a.unknownKey, message: "Unknown auth_key"}
+	if app == nil || !c.names(app) {
+		return a.errUnknownKey()
 	}
 	if err := c.checkVersion(); err != nil {
 		return err
@@ -41,13 +41,21 @@ func (a *api) authenticate(c *call) error {
 	}
 	signer := app.Signer(key)
 	if signer == nil {
-		return &statusError{status: a.unknownKey, message: "Unknown auth_key"}
+		return a.errUnknownKey()
 	}
 	if err := a.checkSignature(c, signer); err != nil {
 		return err
 	}
 	c.app = app
 	return nil
+}
+
+// names reports whether the path leads to that app. One path names none, and
+// means the app of the key.
+func (c *call) names(app *apps.App) bool { return c.appID == "" || c.appID == app.ID }
+
+func (a *api) errUnknownKey() error {
+	return &statusError{status: a.unknownKey, message: "Unknown auth_key"}
 }
 
 func (c *call) checkVersion() error {
@@ -108,43 +116,11 @@ func (a *api) checkSignature(c *call, signer *protocol.Signer) error {
 	return c.errSignature(`"` + inspect(given) + `"`)
 }
 
-// verify tries the ways in which the path can have been signed: as on the
-// wire; without or with the prefix that the client or a proxy keeps to itself;
-// and each of these decoded, because what stands between here and the client
-// may have escaped it.
-func (a *api) verify(c *call, params []protocol.Param, signer *protocol.Signer, given string) bool {
-	if c.signed(c.path, params, signer, given) {
-		return true
-	}
-	paths := [3]string{}
-	if a.prefix != "" {
-		if paths[0] = a.withoutPrefix(c.path); paths[0] == c.path {
-			paths[0] = a.prefix + c.path
-		}
-		paths[1] = decodedPath(paths[0])
-	}
-	paths[2] = decodedPath(c.path)
-	for _, path := range paths {
-		if path != "" && c.signed(path, params, signer, given) {
-			return true
-		}
-	}
-	return false
-}
-
 // signed reports whether the request is signed over that path and those
 // parameters.
 func (c *call) signed(path string, params []protocol.Param, signer *protocol.Signer, given string) bool {
 	c.text = protocol.AppendRequestText(c.text[:0], c.r.Method, path, params)
 	return signer.Verify(c.text, given)
-}
-
-// decodedPath is path without escapes, or "" if it has none.
-func decodedPath(path string) string {
-	if decoded, err := url.PathUnescape(path); err == nil && decoded != path {
-		return decoded
-	}
-	return ""
 }
 
 // errSignature shows what should have been signed. That holds no secret, and

@@ -228,6 +228,11 @@ func TestPrefix(t *testing.T) {
 		"stripped by a proxy, signed with": {path: "/apps/3/channels", signPath: "/realtime/apps/3/channels"},
 		"stripped, signed without":         {path: "/apps/3/channels"},
 		"escaped, signed decoded":          {path: "/realtime/apps/3/channels/a%40b", signPath: "/apps/3/channels/a@b"},
+		"a slash too many":                 {path: "//apps/3/channels"},
+		"a slash too many, signed with":    {path: "//apps/3/channels", signPath: "/realtime/apps/3/channels"},
+		"a slash too many behind it":       {path: "/realtime//apps/3/channels", signPath: "/apps/3/channels"},
+		"sent and signed with slashes":     {path: "/realtime//apps/3/channels"},
+		"decoded and stripped":             {path: "/apps/3/channels/a@b", signPath: "/realtime/apps/3/channels/a%40b"},
 		"escaped and stripped":             {path: "/apps/3/channels/a%40b", signPath: "/realtime/apps/3/channels/a@b"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,6 +25,9 @@ type call struct {
 	route  *route
 	appID  string // of the path
 	target string // channel or user of the path, decoded; "" if the route has none
+	behind string // what follows the target in the path, as in "/users"
+
+	signedPath string // the form of the path that the signature is right for
 
 	params []protocol.Param // of the query; keys are lower case
 	app    *apps.App        // set once the request is authenticated

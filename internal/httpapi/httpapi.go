@@ -24,7 +24,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +31,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -106,6 +106,7 @@ func New(cfg Config) http.Handler {
 	a := &api{
 		apps:       cfg.Apps,
 		hub:        cfg.Hub,
+		mount:      mount.At(cfg.Path),
 		maxBody:    int64(cmp.Or(cfg.MaxBodySize, DefaultMaxBodySize)),
 		unknownKey: cmp.Or(cfg.UnknownKeyStatus, http.StatusBadRequest),
 		cors:       cfg.CORS,
@@ -116,9 +117,6 @@ func New(cfg Config) http.Handler {
 	}
 	if a.limits == nil {
 		a.limits = new(Limits)
-	}
-	if path := strings.Trim(cfg.Path, "/"); path != "" {
-		a.prefix = "/" + path
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -135,7 +133,7 @@ func New(cfg Config) http.Handler {
 type api struct {
 	apps       *apps.Registry
 	hub        Hub
-	prefix     string // "" or "/x"
+	mount      mount.Point
 	maxBody    int64
 	unknownKey int
 	cors       bool
@@ -169,7 +167,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // to the one that its route names.
 func (a *api) serve(c *call) (answer, error) {
 	c.path, c.query = requestLine(c.r)
-	if !a.find(c) {
+	if !a.find(c, c.path) {
 		return answer{}, errNotFound
 	}
 	if a.cors && c.r.Method == http.MethodOptions {
@@ -179,6 +177,9 @@ func (a *api) serve(c *call) (answer, error) {
 		return answer{}, c.route.errMethod()
 	}
 	if err := a.authenticate(c); err != nil {
+		return answer{}, err
+	}
+	if err := a.followSignature(c); err != nil {
 		return answer{}, err
 	}
 	if err := c.readBody(a.maxBody); err != nil {

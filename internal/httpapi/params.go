@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"net/url"
 	"strings"
 
 	"github.com/belfryhq/belfry/protocol"
@@ -29,27 +28,25 @@ func appendParams(dst []protocol.Param, query string, decode bool) []protocol.Pa
 		}
 		key, value, _ := strings.Cut(pair, "=")
 		if decode {
-			key, value = unescape(key), unescape(value)
+			key, value = unescape(key, true), unescape(value, true)
 		}
 		dst = append(dst, protocol.Param{Key: strings.ToLower(key), Value: value})
 	}
 	return dst
 }
 
-// unescape decodes one key or value of a query. It allocates only if there is
-// something to decode.
-func unescape(s string) string {
-	if !strings.ContainsAny(s, "%+") {
+// unescape decodes one key or value of a query, or, without plus, a part of a
+// path. An escape that is none stands for itself. It allocates only if there
+// is something to decode.
+func unescape(s string, plus bool) string {
+	if !strings.Contains(s, "%") && !(plus && strings.Contains(s, "+")) {
 		return s
-	}
-	if u, err := url.QueryUnescape(s); err == nil {
-		return u
 	}
 	var b strings.Builder
 	b.Grow(len(s))
 	for i := 0; i < len(s); i++ {
 		switch {
-		case s[i] == '+':
+		case s[i] == '+' && plus:
 			b.WriteByte(' ')
 		case s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
 			b.WriteByte(fromHex(s[i+1])<<4 | fromHex(s[i+2]))

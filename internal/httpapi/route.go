@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -26,28 +25,23 @@ var (
 	routeChannelStats  = &route{"channel_stats", http.MethodGet, (*api).channelStats}
 )
 
-// find sets the route of c, and what its path names, and reports whether
-// there is one.
+// find sets the route of c, and what a form of its path names, and reports
+// whether there is one.
 //
 // It reads the path as it stands on the request line: names of channels are
 // full of characters that routers have opinions about.
-func (a *api) find(c *call) bool {
-	path := a.withoutPrefix(c.path)
+func (a *api) find(c *call, path string) bool {
+	c.route, c.appID, c.target, c.behind = nil, "", "", ""
+	path = a.mount.Rest(path)
 	if rest, ok := strings.CutPrefix(path, "/apps/"); ok {
 		id, rest, _ := strings.Cut(rest, "/")
-		return id != "" && unescapePath(&c.appID, id) && c.findInApp(rest)
+		c.appID = unescape(id, false)
+		return id != "" && c.findInApp(rest)
 	}
 	if rest, ok := strings.CutPrefix(path, "/users/"); ok { // the Python library forgets the app
 		return c.findUser(rest)
 	}
 	return false
-}
-
-func (a *api) withoutPrefix(path string) string {
-	if rest, ok := strings.CutPrefix(path, a.prefix); ok && strings.HasPrefix(rest, "/") {
-		return rest
-	}
-	return path
 }
 
 // findInApp finds what follows /apps/{id}/.
@@ -89,24 +83,21 @@ func (c *call) findChannel(path string) bool {
 	default:
 		return false
 	}
-	return unescapePath(&c.target, name)
+	c.target, c.behind = unescape(name, false), path[len(name):]
+	return true
 }
 
-// findUser finds what follows users/.
+// findUser finds what follows users/. The id may have slashes, which some
+// libraries do not escape: where identities come from elsewhere, ids are URLs.
 func (c *call) findUser(path string) bool {
-	id, rest, _ := strings.Cut(path, "/")
-	if id == "" || rest != "terminate_connections" {
+	const behind = "/terminate_connections"
+	id, ok := strings.CutSuffix(path, behind)
+	if !ok || id == "" {
 		return false
 	}
 	c.route = routeTerminate
-	return unescapePath(&c.target, id)
-}
-
-// unescapePath decodes a part of a path, and reports whether it could.
-func unescapePath(dst *string, part string) bool {
-	s, err := url.PathUnescape(part)
-	*dst = s
-	return err == nil
+	c.target, c.behind = unescape(id, false), behind
+	return true
 }
 
 func (rt *route) allows(method string) bool {

@@ -35,6 +35,11 @@ func TestChecklistTerminate(t *testing.T) {
 		{"89 string", post("/apps/3/users/12345/terminate_connections", `"{}"`), []string{"3/12345"}},
 		{"89 anything", post("/apps/3/users/12345/terminate_connections", "\xff"), []string{"3/12345"}},
 		{"90 escaped", post("/apps/3/users/a%40b%20%2Fc%C3%A9/terminate_connections", `{}`), []string{"3/a@b /cé"}},
+		{"slashes", post("/apps/3/users/idp/u/1/terminate_connections", `{}`), []string{"3/idp/u/1"}},
+		{"URL", post("/apps/3/users/https://idp.test/u/1/terminate_connections", `{}`), []string{"3/https://idp.test/u/1"}},
+		{"slash at both ends", post("/apps/3/users//a//terminate_connections", `{}`), []string{"3//a/"}},
+		{"named like the call", post("/apps/3/users/a/terminate_connections/terminate_connections", `{}`), []string{"3/a/terminate_connections"}},
+		{"slashes without the app", post("/users/idp/u/1/terminate_connections", `{}`), []string{"3/idp/u/1"}},
 		{"without the app", post("/users/12345/terminate_connections", `{}`), []string{"3/12345"}},
 		{"longest", post("/apps/3/users/"+strings.Repeat("%C3%A9", 200)+"/terminate_connections", `{}`), []string{"3/" + strings.Repeat("é", 200)}},
 	} {
