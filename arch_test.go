@@ -24,9 +24,10 @@ var layers = [][]string{
 	{"internal/broker/mesh", "internal/broker/brokertest", "internal/roster/local", "internal/roster/rostertest"},
 	{"internal/broker/membroker", "internal/broker/natsbroker", "internal/roster/natsroster", "internal/relay"},
 	{"internal/hub"},
-	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/bench", "internal/webhook"},
+	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/webhook"},
 	{"internal/server"},
 	{"internal/config", "belfrytest"},
+	{"cmd/belfry/internal/bench"},
 	{"cmd/belfry"},
 }
 

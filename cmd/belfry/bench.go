@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/belfryhq/belfry/internal/bench"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/bench"
 )
 
 // A benchmark is what belfry bench was asked for.
