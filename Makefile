@@ -17,7 +17,7 @@ blackbox = github.com/belfryhq/belfry/(conformance|e2e)
 inside   = $$(go list ./... | grep -vE '^$(blackbox)')
 
 quiet        = { grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)' || true; }
-# What fails is run once more, alone.
+# What fails is run once more, alone, and leaves a trace.
 again        = scripts/again
 blackboxtest = $(again) '-race -count=1 -timeout 10m -v' ./conformance | $(quiet)
 
@@ -35,7 +35,8 @@ build: ## Build bin/belfry, static, with its version from git
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/belfry ./cmd/belfry
 
 .PHONY: test
-test: setup web lint unit conformance clients cluster acceptance-node ## All but the browser runs of pusher-js's suite; installs what the tests need, or says what is missing
+test: setup web lint cross unit conformance clients cluster acceptance-node ## All but the browser runs of pusher-js's suite; installs what the tests need, or says what is missing
+	@scripts/again --flakes
 
 .PHONY: check
 check: lint unit ## The gate before a commit: format, vet, staticcheck, tests without other processes
@@ -50,6 +51,14 @@ lint: ## gofmt, go vet and staticcheck
 	if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	$(staticcheck) ./...
+
+.PHONY: cross
+cross: ## Build and vet for Linux, macOS and Windows, on amd64 and arm64
+	@for os in linux darwin windows; do for arch in amd64 arm64; do \
+		echo "cross: $$os/$$arch"; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go vet ./... && \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -o /dev/null ./cmd/belfry || exit 1; \
+	done; done
 
 .PHONY: unit
 unit: ## Tests of the packages, with the race detector
