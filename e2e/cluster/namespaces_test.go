@@ -179,7 +179,8 @@ func removeNamespaces(prefix string) error {
 			continue
 		}
 		for _, pid := range processesIn(name) {
-			err = errors.Join(err, syscall.Kill(pid, syscall.SIGKILL))
+			process, _ := os.FindProcess(pid) // finds every one
+			err = errors.Join(err, process.Kill())
 		}
 		if out, e := exec.Command("ip", "netns", "del", name).CombinedOutput(); e != nil {
 			err = errors.Join(err, fmt.Errorf("ip netns del %s: %w: %s", name, e, out))
@@ -227,13 +228,19 @@ func removeLeftOvers() {
 	for _, name := range names {
 		owner, _, ok := strings.Cut(strings.TrimPrefix(name, "belfry"), "-")
 		pid, err := strconv.Atoi(owner)
-		if !ok || err != nil || !strings.HasPrefix(name, "belfry") || syscall.Kill(pid, 0) == nil {
+		if !ok || err != nil || !strings.HasPrefix(name, "belfry") || running(pid) {
 			continue
 		}
 		if err := removeNamespaces(name); err != nil {
 			fmt.Fprintln(os.Stderr, "cluster: left over:", err)
 		}
 	}
+}
+
+// running reports whether there is a process of that number.
+func running(pid int) bool {
+	process, err := os.FindProcess(pid)
+	return err == nil && process.Signal(syscall.Signal(0)) == nil
 }
 
 // join returns a host and a port as one text.

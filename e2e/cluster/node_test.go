@@ -214,14 +214,14 @@ func (n *Node) Restart() {
 func (n *Node) Pause() {
 	n.c.t.Helper()
 	n.fails()
-	n.setPaused(true, syscall.SIGSTOP)
+	n.setPaused(true, sigPause)
 }
 
 // Resume lets a paused process go on. It is among its peers when Resume
 // returns.
 func (n *Node) Resume() {
 	n.c.t.Helper()
-	n.setPaused(false, syscall.SIGCONT)
+	n.setPaused(false, sigResume)
 	n.c.AwaitTogether()
 }
 
@@ -267,7 +267,7 @@ func (n *Node) release() {
 	stopped, paused, cut := n.state.stopped, n.state.paused, n.state.cut
 	n.state.Unlock()
 	if paused && !stopped {
-		n.setPaused(false, syscall.SIGCONT)
+		n.setPaused(false, sigResume)
 	}
 	if cut {
 		n.setCut(false, n.c.network.heal)
