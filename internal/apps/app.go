@@ -7,11 +7,13 @@
 package apps
 
 import (
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/hostname"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -32,8 +34,9 @@ type App struct {
 	WatchlistEvents    bool // online and offline events for watched users
 	AuthorizedRequired bool // "authorized connections": see AuthorizationTimeout
 
-	// AllowedOrigins are patterns for the host of a browser's Origin header;
-	// * matches any run of characters. Empty, or just "*", allows all.
+	// AllowedOrigins are patterns for the host of a browser's Origin header, in
+	// which * matches any run of characters, and [NoOrigin]. Empty, or just "*",
+	// allows all.
 	AllowedOrigins []string
 
 	// ActivityTimeout is how long a connection may be silent before either
@@ -161,41 +164,30 @@ func (a *App) Signer(key string) *protocol.Signer {
 	return nil
 }
 
-// OriginAllowed reports whether a browser page of that origin host (without
-// scheme and port) may connect. An empty host is a client that sent none.
-func (a *App) OriginAllowed(host string) bool {
-	if len(a.AllowedOrigins) == 0 || slices.Contains(a.AllowedOrigins, "*") {
-		return true
-	}
-	if host == "" {
-		return false
-	}
-	host = strings.ToLower(host)
-	return slices.ContainsFunc(a.AllowedOrigins, func(pattern string) bool {
-		return matchHost(strings.ToLower(pattern), host)
-	})
+// NoOrigin stands among AllowedOrigins for clients that name no origin, because
+// they are no pages: native apps and servers.
+const NoOrigin = "no-origin"
+
+// EveryOrigin reports whether any client may connect, wherever it is from.
+func (a *App) EveryOrigin() bool {
+	return len(a.AllowedOrigins) == 0 || slices.Contains(a.AllowedOrigins, "*")
 }
 
-// matchHost matches with * as any run of characters. It is linear in the
-// product of the lengths, however many stars there are.
-func matchHost(pattern, host string) bool {
-	head, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == host
+// OriginAllowed reports whether a client may connect that sent that Origin
+// header, or none. A page that does not say where it is from, as in null, may
+// be any page.
+func (a *App) OriginAllowed(origin string) bool {
+	if a.EveryOrigin() {
+		return true
 	}
-	if !strings.HasPrefix(host, head) {
+	if origin == "" {
+		return slices.Contains(a.AllowedOrigins, NoOrigin)
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Hostname() == "" {
 		return false
 	}
-	host = host[len(head):]
-	for {
-		part, tail, more := strings.Cut(rest, "*")
-		if !more {
-			return strings.HasSuffix(host, part)
-		}
-		i := strings.Index(host, part)
-		if i < 0 {
-			return false
-		}
-		host, rest = host[i+len(part):], tail
-	}
+	return slices.ContainsFunc(a.AllowedOrigins, func(pattern string) bool {
+		return pattern != NoOrigin && hostname.Match(strings.ToLower(pattern), u.Hostname())
+	})
 }

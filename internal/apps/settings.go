@@ -1,13 +1,12 @@
 package apps
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/hostname"
 	"github.com/belfryhq/belfry/internal/setting"
 )
 
@@ -45,8 +44,8 @@ var Settings = []setting.Setting[App]{
 		"How long a connection may be silent before it is pinged; clients are told it in whole seconds. 10s to 600s is sensible.",
 		setting.Scalar(func(a *App) *time.Duration { return &a.ActivityTimeout }, parseActivityTimeout)),
 	setting.Row("allowed_origins", `["*"]`, "list of host patterns",
-		"Hosts whose pages may connect, such as `example.com` or `*.example.com`. `*` allows every client; anything else also refuses clients that are not browsers.",
-		setting.List(func(a *App) *[]string { return &a.AllowedOrigins }, parseOrigin)),
+		"Hosts whose pages may connect, such as `example.com` or `*.example.com`. `*` allows every client; anything else also refuses clients that send no `Origin`, as native apps do, unless `no-origin` is among the list. SockJS is refused where there is a list.",
+		setting.List(func(a *App) *[]string { return &a.AllowedOrigins }, hostname.Pattern)),
 	limit("connections", "0", "Connections at once; more are refused (4004).",
 		func(l *Limits) *int { return &l.Connections }),
 	limit("channels_per_connection", "0", "Channels that one connection may subscribe to.",
@@ -168,28 +167,4 @@ func parseActivityTimeout(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%s is not a whole number of seconds", text)
 	}
 	return d, err
-}
-
-// parseOrigin reads a pattern for the host of a browser's origin.
-func parseOrigin(text string) (string, error) {
-	switch {
-	case text == "":
-		return "", errors.New("an origin is empty")
-	case strings.Contains(text, "://"):
-		_, host, _ := strings.Cut(text, "://")
-		host, _, _ = strings.Cut(host, "/")
-		return "", fmt.Errorf("%q has a scheme; write the host alone, such as %s", text, withoutPort(host))
-	case strings.ContainsAny(text, "/ ?#@"):
-		return "", fmt.Errorf("%q is not a host or a pattern such as *.example.com", text)
-	case withoutPort(text) != text:
-		return "", fmt.Errorf("%q has a port; write the host alone, %s", text, withoutPort(text))
-	}
-	return text, nil
-}
-
-func withoutPort(host string) string {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		return h
-	}
-	return host
 }

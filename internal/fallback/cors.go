@@ -1,9 +1,6 @@
 package fallback
 
-import (
-	"net/http"
-	"net/url"
-)
+import "net/http"
 
 // allow lets the page that asks read the answer, whatever it will be. An app
 // with a list of origins is read by those alone.
@@ -25,12 +22,12 @@ func (s *Server) allow(h http.Header, r *http.Request, rt route) {
 		h.Set("Access-Control-Allow-Credentials", "true")
 	default:
 		app := s.cfg.Apps.ByKey(rt.id.key)
-		if app == nil || app.OriginAllowed("") {
+		if app == nil || app.EveryOrigin() {
 			h.Set("Access-Control-Allow-Origin", "*")
 			return
 		}
 		h.Add("Vary", "Origin")
-		if app.OriginAllowed(originHost(origin)) {
+		if origin != "" && app.OriginAllowed(origin) {
 			h.Set("Access-Control-Allow-Origin", origin)
 		}
 	}
@@ -46,13 +43,4 @@ func preflight(w http.ResponseWriter, method string) {
 	h.Set("Access-Control-Max-Age", "86400")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// originHost returns the host that an Origin header names, or "".
-func originHost(origin string) string {
-	u, err := url.Parse(origin)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
 }

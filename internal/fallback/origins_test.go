@@ -115,3 +115,18 @@ func testForeignOrigins(t *testing.T) {
 		}
 	})
 }
+
+// Native apps send no Origin.
+func TestNoOriginIsForClientsThatAreNoPages(t *testing.T) {
+	run(t, setup{app: func(a *apps.App) { a.AllowedOrigins = []string{"*.good.test", apps.NoOrigin} }}, func(n *node) {
+		for origin, want := range map[string]string{"": "", "https://www.good.test": "https://www.good.test", "https://evil.test": "", "null": ""} {
+			resp, answer := n.do("POST", appPath("1")+"/1/x"+strings.Trim(strings.ReplaceAll(origin, ".", ""), "htps:/")+"/xhr"+query, "", "Origin", origin)
+			if got := resp.Header.Get("Access-Control-Allow-Origin"); got != want {
+				t.Errorf("from %q: Allow-Origin %q, want %q", origin, got, want)
+			}
+			if refused := strings.Contains(answer, "Origin not allowed"); refused != (origin == "https://evil.test" || origin == "null") {
+				t.Errorf("from %q: poll = %q", origin, answer)
+			}
+		}
+	})
+}

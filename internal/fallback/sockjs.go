@@ -19,7 +19,7 @@ import (
 //
 // The page's origin is not known here: the requests come from an iframe that
 // any page may open, and whose origin is our own. So apps with a list of
-// origins are not reached over SockJS.
+// origins are not reached over SockJS, not even those that allow [apps.NoOrigin].
 func (s *session) named(message []byte) {
 	path, ok := "", false
 	err := rawjson.Object(message, func(key, value []byte) {
@@ -38,7 +38,7 @@ func (s *session) named(message []byte) {
 		return
 	}
 	assumeVersion(values)
-	s.connect(hub.Request{Path: s.server.mount.Rest(path), Query: values, Secure: s.request.Secure})
+	s.connect(hub.Request{Path: s.server.mount.Rest(path), Query: values, Origin: unknownOrigin, Secure: s.request.Secure})
 	s.schedule()
 }
 
@@ -95,3 +95,6 @@ func (s *Server) serveIframe(w http.ResponseWriter, r *http.Request) {
 	}
 	_, _ = w.Write(s.iframe)
 }
+
+// unknownOrigin is what a browser says of a page that is not to be known.
+const unknownOrigin = "null"

@@ -281,7 +281,7 @@ func testFirstMessage(t *testing.T) {
 		})
 	}
 	// A page's origin is not known, so an app with a list is not reached.
-	run(t, setup{app: func(a *apps.App) { a.AllowedOrigins = []string{"belfry.test"} }}, func(n *node) {
+	run(t, setup{app: func(a *apps.App) { a.AllowedOrigins = []string{"belfry.test", apps.NoOrigin} }}, func(n *node) {
 		c := n.carrier("xhr_streaming", sockJSSession)
 		c.s.expect("o")
 		c.send(hello)

@@ -98,7 +98,7 @@ func (h *Hub) admit(r Request) (*apps.App, *protocol.Error) {
 		return nil, protocol.ErrAppDisabled
 	case app.TLSOnly && !r.Secure:
 		return nil, protocol.ErrTLSOnly
-	case !app.OriginAllowed(originHost(r.Origin)):
+	case !app.OriginAllowed(r.Origin):
 		return nil, protocol.ErrOrigin
 	}
 	return app, nil
@@ -114,16 +114,6 @@ func appKey(path string) (key string, ok bool) {
 	}
 	key, err := url.PathUnescape(rest)
 	return key, err == nil
-}
-
-// originHost returns the host that an Origin header names, without its port,
-// or "" when there is none.
-func originHost(origin string) string {
-	u, err := url.Parse(origin)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
 }
 
 // reserve counts a new session against the quotas of node and app. With
