@@ -285,7 +285,7 @@ func (s *Sender) requeue(ctx context.Context, b *burial) (known bool, err error)
 		return true, context.Cause(ctx)
 	}
 	s.metrics.replayed.Add(float64(len(b.events)))
-	return true, s.queue.forget(ctx, b.seq)
+	return true, s.queue.forget(ctx, b)
 }
 
 // replay puts the events of a burial into the outbox of their endpoint, or

@@ -27,6 +27,7 @@ type endpoint struct {
 	changed  bool // the app has, since the goroutine looked
 	term     *term
 	sources  []*source
+	stream   uint32    // that their numbers are of
 	queued   int64     // bytes of events in the queues, about
 	window   int64     // bytes in memory
 	incoming []*stored // that the goroutine has not seen
@@ -46,7 +47,7 @@ type endpoint struct {
 
 // A stored record is one that is in the queue and in memory.
 type stored struct {
-	seq     uint64
+	number  number
 	from    *source
 	bytes   int
 	at      time.Time // of its first event

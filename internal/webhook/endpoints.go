@@ -146,24 +146,25 @@ func (es *endpoints) list() []*endpoint {
 
 // accepted hands over a record that the queue has stored, and reports whether
 // it is still this node's to deliver.
-func (es *endpoints) accepted(to address, r *record, seq uint64) bool {
+func (es *endpoints) accepted(to address, r *record, at number) bool {
 	e := es.endpoint(to)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.term != r.term || es.term.Load() != r.term {
 		return false
 	}
+	e.numberedLocked(at.stream)
 	s := e.sourceLocked(r.term.owner, r.term.began)
-	if seq < s.cursor {
+	if at.stream == e.stream && at.seq < s.cursor {
 		return true // it is here already: the first answer to it was lost
 	}
 	e.queued += int64(r.bytes)
-	s.last = max(s.last, seq)
+	s.last = max(s.last, at.seq)
 	if e.behindLocked() || !e.roomLocked(r.bytes) {
 		s.beBehindLocked(r.events[0].at)
 	} else {
-		s.cursor = seq + 1
-		e.takeLocked(s, seq, r)
+		s.cursor = at.seq + 1
+		e.takeLocked(s, at, r)
 	}
 	es.runLocked(e)
 	return true

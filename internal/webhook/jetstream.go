@@ -37,6 +37,7 @@ type jetQueue struct {
 	engine  *engine.Engine
 	js      jetstream.JetStream
 	queue   jetstream.Stream
+	numbers *identity // of queue
 	graves  jetstream.Stream
 	heirsOf jetstream.KeyValue // nil unless in a cluster
 	heirLog jetstream.Stream   // behind heirsOf
@@ -68,6 +69,7 @@ func openQueue(ctx context.Context, cfg Config) (*jetQueue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("webhook: queue: %w", err)
 	}
+	q.numbers = newIdentity(e.Conn(), q.queue)
 	q.graves, err = e.Stream(ctx, jetstream.StreamConfig{
 		Name:        buryStream,
 		Description: "events for webhooks that were given up",
@@ -152,40 +154,61 @@ func (q *jetQueue) publish(of owner, to address, r *record) (ack, error) {
 	m := nats.NewMsg(of.prefix() + to.subject())
 	m.Data = encodeRecord(r)
 	m.Header.Set(jetstream.MsgIDHeader, r.id)
-	future, err := q.js.PublishMsgAsync(m)
-	if err != nil {
+	a := jetAck{queue: q, stream: q.numbers.known()}
+	var err error
+	if a.future, err = q.js.PublishMsgAsync(m); err != nil {
 		return nil, fmt.Errorf("webhook: publish: %w", err)
 	}
-	return jetAck{future}, nil
+	return a, nil
 }
 
-type jetAck struct{ future jetstream.PubAckFuture }
+type jetAck struct {
+	queue  *jetQueue
+	stream uint32 // that there was when it was published
+	future jetstream.PubAckFuture
+}
 
-func (a jetAck) wait(ctx context.Context) (uint64, error) {
+// wait fails if the stream was replaced meanwhile, since it is not known which
+// one has the record.
+func (a jetAck) wait(ctx context.Context) (number, error) {
 	select {
 	case answer := <-a.future.Ok():
-		return answer.Sequence, nil
+		stream, err := a.queue.numbers.accept(ctx, answer.Sequence, answer.Duplicate)
+		if err == nil && stream != a.stream {
+			err = errReplaced
+		}
+		return number{stream, answer.Sequence}, err
 	case err := <-a.future.Err():
-		return 0, fmt.Errorf("webhook: publish: %w", err)
+		return number{}, fmt.Errorf("webhook: publish: %w", err)
 	case <-ctx.Done():
-		return 0, context.Cause(ctx)
+		return number{}, context.Cause(ctx)
 	}
 }
 
-func (q *jetQueue) next(ctx context.Context, of owner, to address, from uint64) (uint64, *record, error) {
-	m, err := q.queue.GetMsg(ctx, from, jetstream.WithGetMsgSubject(of.prefix()+to.subject()))
+func (q *jetQueue) next(ctx context.Context, of owner, to address, from number) (number, *record, error) {
+	stream, err := q.numbers.current(ctx)
+	if err != nil {
+		return number{}, nil, err
+	}
+	if from.stream != stream {
+		from.seq = 0
+	}
+	m, err := q.queue.GetMsg(ctx, from.seq, jetstream.WithGetMsgSubject(of.prefix()+to.subject()))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, nil, errEmpty
+		return number{stream: stream}, nil, errEmpty
 	}
 	if err != nil {
-		return 0, nil, fmt.Errorf("webhook: read the queue: %w", err)
+		return number{}, nil, fmt.Errorf("webhook: read the queue: %w", err)
 	}
 	r, err := decodeRecord(m.Data)
-	return m.Sequence, r, err // a record that can not be read has a number too
+	return number{stream, m.Sequence}, r, err // a record that can not be read has a number too
 }
 
-func (q *jetQueue) remove(ctx context.Context, seq uint64) error {
-	return deleteMsg(ctx, q.queue, seq)
+func (q *jetQueue) remove(ctx context.Context, n number) error {
+	if stream, err := q.numbers.look(ctx); err != nil || stream != n.stream {
+		return err
+	}
+	return deleteMsg(ctx, q.queue, n.seq)
 }
 
 // deleteMsg deletes a message that may be gone already.
@@ -199,8 +222,11 @@ func deleteMsg(ctx context.Context, stream jetstream.Stream, seq uint64) error {
 	return err
 }
 
-func (q *jetQueue) removeThrough(ctx context.Context, of owner, to address, seq uint64) error {
-	return q.queue.Purge(ctx, jetstream.WithPurgeSubject(of.prefix()+to.subject()), jetstream.WithPurgeSequence(seq+1))
+func (q *jetQueue) removeThrough(ctx context.Context, of owner, to address, n number) error {
+	if stream, err := q.numbers.look(ctx); err != nil || stream != n.stream {
+		return err
+	}
+	return q.queue.Purge(ctx, jetstream.WithPurgeSubject(of.prefix()+to.subject()), jetstream.WithPurgeSequence(n.seq+1))
 }
 
 func (q *jetQueue) backlog(ctx context.Context, of owner) (map[address]backlog, error) {
@@ -226,7 +252,7 @@ func (q *jetQueue) bury(ctx context.Context, b *burial) error {
 		return err
 	}
 	_, err := q.js.Publish(ctx, burySubjects+b.to.subject(), encodeBurial(b),
-		jetstream.WithMsgID(fmt.Sprintf("%s.%s.%d", b.to.subject(), b.events[0].id, b.at)))
+		jetstream.WithMsgID(b.id()))
 	if err != nil {
 		return fmt.Errorf("webhook: bury: %w", err)
 	}
@@ -280,6 +306,16 @@ func (q *jetQueue) exhume(ctx context.Context, seq uint64) (*burial, error) {
 	return b, err
 }
 
-func (q *jetQueue) forget(ctx context.Context, seq uint64) error {
-	return deleteMsg(ctx, q.graves, seq)
+func (q *jetQueue) forget(ctx context.Context, b *burial) error {
+	found, err := q.exhume(ctx, b.seq)
+	if errors.Is(err, errEmpty) || err == nil && found.id() != b.id() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return deleteMsg(ctx, q.graves, b.seq)
 }
+
+// id is what the engine knows a burial by, so that it is kept once.
+func (b *burial) id() string { return fmt.Sprintf("%s.%s.%d", b.to.subject(), b.events[0].id, b.at) }

@@ -17,7 +17,7 @@ type item struct {
 
 // inOrder compares items by when they came into the queue.
 func inOrder(a, b item) int {
-	return cmp.Or(cmp.Compare(a.of.seq, b.of.seq), cmp.Compare(a.index, b.index))
+	return cmp.Or(a.of.number.compare(b.of.number), cmp.Compare(a.index, b.index))
 }
 
 // A lane is the events of one channel that wait, in order. While it is busy,

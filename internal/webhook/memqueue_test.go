@@ -12,6 +12,7 @@ import (
 // real one stores: text.
 type memQueue struct {
 	mu      sync.Mutex
+	stream  uint32 // how often the store was lost, and one
 	seq     uint64
 	records map[uint64]stowed
 	ids     map[string]uint64
@@ -33,24 +34,24 @@ type stowed struct {
 var errDown = errors.New("the queue is down")
 
 func newMemQueue() *memQueue {
-	return &memQueue{records: map[uint64]stowed{}, ids: map[string]uint64{}, graves: map[uint64][]byte{}, heir: map[owner]heir{}, ever: map[eventOf]bool{}}
+	return &memQueue{stream: 1, records: map[uint64]stowed{}, ids: map[string]uint64{}, graves: map[uint64][]byte{}, heir: map[owner]heir{}, ever: map[eventOf]bool{}}
 }
 
 type memAck struct {
-	seq  uint64
+	at   number
 	err  error
 	hold chan struct{}
 }
 
-func (a memAck) wait(ctx context.Context) (uint64, error) {
+func (a memAck) wait(ctx context.Context) (number, error) {
 	if a.hold != nil {
 		select {
 		case <-a.hold:
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return number{}, ctx.Err()
 		}
 	}
-	return a.seq, a.err
+	return a.at, a.err
 }
 
 func (q *memQueue) publish(of owner, to address, r *record) (ack, error) {
@@ -60,7 +61,7 @@ func (q *memQueue) publish(of owner, to address, r *record) (ack, error) {
 		return nil, q.refuse
 	}
 	if seq := q.ids[r.id]; seq != 0 {
-		return memAck{seq: seq}, nil
+		return memAck{at: number{q.stream, seq}}, nil
 	}
 	q.seq++
 	q.ids[r.id] = q.seq
@@ -72,35 +73,42 @@ func (q *memQueue) publish(of owner, to address, r *record) (ack, error) {
 		q.unheard--
 		return memAck{err: errDown}, nil
 	}
-	return memAck{seq: q.seq, hold: q.hold}, nil
+	return memAck{at: number{q.stream, q.seq}, hold: q.hold}, nil
 }
 
-func (q *memQueue) next(_ context.Context, of owner, to address, from uint64) (uint64, *record, error) {
+func (q *memQueue) next(_ context.Context, of owner, to address, from number) (number, *record, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.broken != nil {
-		return 0, nil, q.broken
+		return number{}, nil, q.broken
+	}
+	if from.stream != q.stream {
+		from.seq = 0
 	}
 	for _, seq := range slices.Sorted(maps.Keys(q.records)) {
-		if s := q.records[seq]; seq >= from && s.of == of && s.to == to {
+		if s := q.records[seq]; seq >= from.seq && s.of == of && s.to == to {
 			r, err := decodeRecord(s.text)
-			return seq, r, err
+			return number{q.stream, seq}, r, err
 		}
 	}
-	return 0, nil, errEmpty
+	return number{stream: q.stream}, nil, errEmpty
 }
 
-func (q *memQueue) remove(_ context.Context, seq uint64) error {
+func (q *memQueue) remove(_ context.Context, n number) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.records, seq)
+	if n.stream == q.stream {
+		delete(q.records, n.seq)
+	}
 	return q.broken
 }
 
-func (q *memQueue) removeThrough(_ context.Context, of owner, to address, last uint64) error {
+func (q *memQueue) removeThrough(_ context.Context, of owner, to address, last number) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	maps.DeleteFunc(q.records, func(seq uint64, s stowed) bool { return seq <= last && s.of == of && s.to == to })
+	maps.DeleteFunc(q.records, func(seq uint64, s stowed) bool {
+		return last.stream == q.stream && seq <= last.seq && s.of == of && s.to == to
+	})
 	return q.broken
 }
 
@@ -217,10 +225,10 @@ func (q *memQueue) exhume(_ context.Context, seq uint64) (*burial, error) {
 	return b, err
 }
 
-func (q *memQueue) forget(_ context.Context, seq uint64) error {
+func (q *memQueue) forget(_ context.Context, b *burial) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.graves, seq)
+	delete(q.graves, b.seq)
 	return nil
 }
 
@@ -243,4 +251,14 @@ func (q *memQueue) fail(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.refuse = err
+}
+
+// lose is a store that is lost and made again, empty: its numbers begin anew.
+func (q *memQueue) lose() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stream++
+	q.seq = 0
+	clear(q.records)
+	clear(q.ids)
 }

@@ -56,18 +56,21 @@ var (
 
 // A queue keeps records until they are removed. All of its methods are safe
 // for concurrent use, and records of one owner and address stay in the order in
-// which they were published. Numbers are those of all records together.
+// which they were published. Numbers are those of all records together, and a
+// queue whose store was lost begins them anew; see [number].
 type queue interface {
 	// publish starts to store a record, which must not be changed any more.
 	// Publishing the same record again stores it once.
 	publish(owner, address, *record) (ack, error)
 	// next returns the first record of an address whose number is from or
-	// more, or errEmpty. With errRecord there is a number, but no record.
-	next(ctx context.Context, of owner, to address, from uint64) (uint64, *record, error)
+	// more, or errEmpty. With errRecord there is a number, but no record. If
+	// from is a number of a store that was lost, all numbers are more.
+	next(ctx context.Context, of owner, to address, from number) (number, *record, error)
 	// remove forgets one record, and removeThrough all records of an address
-	// up to a number. That there is none is no error.
-	remove(ctx context.Context, seq uint64) error
-	removeThrough(ctx context.Context, of owner, to address, seq uint64) error
+	// up to a number. That there is none is no error, and with a number of a
+	// store that was lost they do nothing.
+	remove(ctx context.Context, n number) error
+	removeThrough(ctx context.Context, of owner, to address, n number) error
 	// backlog returns how much is stored for each address.
 	backlog(ctx context.Context, of owner) (map[address]backlog, error)
 
@@ -104,7 +107,8 @@ type graveyard interface {
 	// it returns false. Empty fields of the address stand for all.
 	buried(ctx context.Context, of address, after uint64, each func(*burial) bool) error
 	exhume(ctx context.Context, seq uint64) (*burial, error) // errEmpty: there is none
-	forget(ctx context.Context, seq uint64) error            // of what was buried
+	// forget forgets what was buried, unless something else has its number.
+	forget(ctx context.Context, b *burial) error
 }
 
 // A backlog is what is stored for one endpoint.
@@ -116,5 +120,5 @@ type backlog struct {
 // An ack is the answer to a record that was published.
 type ack interface {
 	// wait returns the record's number once it is stored.
-	wait(context.Context) (uint64, error)
+	wait(context.Context) (number, error)
 }

@@ -337,9 +337,10 @@ func (r *recorder) nextReady(ctx context.Context) *outbox {
 // order in which they started.
 func (r *recorder) collect(ctx context.Context) {
 	for f := range r.flights {
-		seq, err := uint64(0), f.err
+		var at number
+		err := f.err
 		if err == nil {
-			seq, err = f.ack.wait(ctx)
+			at, err = f.ack.wait(ctx)
 		}
 		if err != nil {
 			r.sender.metrics.refused.Inc()
@@ -350,7 +351,7 @@ func (r *recorder) collect(ctx context.Context) {
 		case err == nil && troubled:
 			r.sender.log.Info("the engine takes events of webhooks again")
 		}
-		r.landed(f, seq, err)
+		r.landed(f, at, err)
 		r.flying.Add(-1)
 	}
 }
@@ -369,8 +370,8 @@ func pause(ctx context.Context, d time.Duration) {
 
 // landed makes what became of a record known, and lets the next one of its
 // endpoint follow.
-func (r *recorder) landed(f flight, seq uint64, err error) {
-	if err == nil && r.sender.endpoints.accepted(f.box.to, f.record, seq) {
+func (r *recorder) landed(f flight, at number, err error) {
+	if err == nil && r.sender.endpoints.accepted(f.box.to, f.record, at) {
 		r.sender.metrics.queued.Add(float64(len(f.record.events)))
 	}
 	if r.settle(f, err) {

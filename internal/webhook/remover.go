@@ -106,11 +106,11 @@ func (r *remover) clean(e *endpoint) {
 		e.mu.Lock()
 		through, alone := s.finishedLocked()
 		e.mu.Unlock()
-		if through > 0 {
+		if through.seq > 0 {
 			r.persist(ctx, func() error { return queue.removeThrough(ctx, s.owner, e.to, through) })
 		}
-		for _, seq := range alone {
-			r.persist(ctx, func() error { return queue.remove(ctx, seq) })
+		for _, n := range alone {
+			r.persist(ctx, func() error { return queue.remove(ctx, n) })
 		}
 	}
 }
@@ -118,16 +118,16 @@ func (r *remover) clean(e *endpoint) {
 // finishedLocked takes records off the books that are to be removed: all
 // through a number, unless that is zero, and others one by one. The endpoint's
 // lock is held.
-func (s *source) finishedLocked() (through uint64, alone []uint64) {
+func (s *source) finishedLocked() (through number, alone []number) {
 	n := 0
 	for n < len(s.outstanding) && s.outstanding[n].left == 0 {
 		n++
 	}
 	switch {
 	case n > 1:
-		through = s.outstanding[n-1].seq
+		through = s.outstanding[n-1].number
 	case n == 1 && !s.outstanding[0].removed:
-		alone = append(alone, s.outstanding[0].seq)
+		alone = append(alone, s.outstanding[0].number)
 	}
 	if s.outstanding = s.outstanding[n:]; len(s.outstanding) == 0 {
 		s.outstanding = nil
@@ -135,7 +135,7 @@ func (s *source) finishedLocked() (through uint64, alone []uint64) {
 	for _, one := range s.outstanding {
 		if one.left == 0 && !one.removed {
 			one.removed = true
-			alone = append(alone, one.seq)
+			alone = append(alone, one.number)
 		}
 	}
 	return through, alone

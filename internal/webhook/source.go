@@ -15,7 +15,7 @@ type source struct {
 	cursor      uint64
 	last        uint64    // the highest number that was accepted here
 	head        *record   // was read, and waits for older ones of other sources
-	headSeq     uint64    // its number
+	headAt      number    // where it was
 	outstanding []*stored // in memory or just done, in order
 	dropped     bool      // it is somebody else's
 }
@@ -51,6 +51,27 @@ func (s *source) beBehindLocked(at time.Time) {
 	}
 }
 
+// numberedLocked says of which stream the numbers are that follow. If it is
+// another one, because that before was lost, it is read from its start. What is
+// in memory goes on; what was not is gone. e.mu is held.
+func (e *endpoint) numberedLocked(stream uint32) {
+	if stream <= e.stream {
+		return
+	}
+	lost := e.queued - e.window
+	if e.stream > 0 && lost > 0 {
+		e.all.sender.log.Error("the queue of webhooks was lost; what was not in memory is gone",
+			"app", e.to.app, "endpoint", e.to.endpoint, "bytes", lost)
+	}
+	if e.stream > 0 {
+		e.queued = e.window
+	}
+	e.stream = stream
+	for _, s := range e.sources {
+		s.cursor, s.last = 0, 0
+	}
+}
+
 // behindLocked reports whether there is anything that is not in memory. e.mu is
 // held.
 func (e *endpoint) behindLocked() bool {
@@ -72,22 +93,22 @@ func (e *endpoint) nextSourceLocked() *source {
 			switch {
 			case s.behind && s.head == nil:
 				return s
-			case s.head != nil && (first == nil || s.headSeq < first.headSeq):
+			case s.head != nil && (first == nil || s.headAt.compare(first.headAt) < 0):
 				first = s
 			}
 		}
 		if first == nil {
 			return nil
 		}
-		e.takeLocked(first, first.headSeq, first.head)
+		e.takeLocked(first, first.headAt, first.head)
 		first.head = nil
 	}
 	return nil
 }
 
 // takeLocked takes a record into memory. e.mu is held.
-func (e *endpoint) takeLocked(from *source, seq uint64, r *record) {
-	s := &stored{seq: seq, from: from, bytes: r.bytes, at: r.events[0].at, events: r.events, left: len(r.events)}
+func (e *endpoint) takeLocked(from *source, at number, r *record) {
+	s := &stored{number: at, from: from, bytes: r.bytes, at: r.events[0].at, events: r.events, left: len(r.events)}
 	e.window += int64(r.bytes)
 	e.all.window.Add(int64(r.bytes))
 	e.incoming = append(e.incoming, s)
@@ -116,10 +137,10 @@ func (e *endpoint) refill() {
 			e.mu.Unlock()
 			return
 		}
-		ctx, from, last := e.term.ctx, s.cursor, s.last
+		ctx, from, last := e.term.ctx, number{e.stream, s.cursor}, s.last
 		e.mu.Unlock()
-		seq, r, err := e.all.sender.queue.next(ctx, s.owner, e.to, from)
-		if !e.loaded(s, seq, r, last, err) {
+		at, r, err := e.all.sender.queue.next(ctx, s.owner, e.to, from)
+		if !e.loaded(s, at, r, last, err) {
 			return
 		}
 	}
@@ -127,20 +148,23 @@ func (e *endpoint) refill() {
 
 // loaded takes what the queue has answered, and reports whether to go on. Last
 // is what s.last was before it was asked.
-func (e *endpoint) loaded(s *source, seq uint64, r *record, last uint64, err error) bool {
+func (e *endpoint) loaded(s *source, at number, r *record, last uint64, err error) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.numberedLocked(at.stream)
 	switch {
 	case s.dropped:
+	case at.stream > 0 && at.stream < e.stream:
+		// it was read before the stream was lost: read the new one
 	case err == nil:
-		s.cursor = seq + 1
-		s.head, s.headSeq = r, seq
+		s.cursor = at.seq + 1
+		s.head, s.headAt = r, at
 		s.unread = r.events[0].at
 	case errors.Is(err, errRecord):
 		e.all.sender.metrics.lost(lostUnreadable, 1)
-		e.all.sender.log.Error("a record of the webhook queue can not be read and is left out", "app", e.to.app, "endpoint", e.to.endpoint, "seq", seq)
-		s.cursor = seq + 1
-		s.outstanding = append(s.outstanding, &stored{seq: seq, from: s})
+		e.all.sender.log.Error("a record of the webhook queue can not be read and is left out", "app", e.to.app, "endpoint", e.to.endpoint, "seq", at.seq)
+		s.cursor = at.seq + 1
+		s.outstanding = append(s.outstanding, &stored{number: at, from: s})
 		e.all.remover.addLocked(e)
 	case errors.Is(err, errEmpty):
 		if s.last != last {
