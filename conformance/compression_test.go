@@ -70,6 +70,7 @@ func TestCompression(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]func(*testing.T, *app){
 		"session":             testCompressedSession,
+		"window":              testWindowOffered,
 		"beside_uncompressed": testBesideUncompressed,
 		"fragments":           testCompressedFragments,
 		"bomb":                testCompressionBomb,
@@ -105,6 +106,29 @@ func testCompressedSession(t *testing.T, a *app) {
 	c.writeFrame(ws.Header{Fin: true, OpCode: ws.OpPing}, []byte("abc"))
 	c.open()
 	c.hangUp()
+}
+
+// testWindowOffered offers windows as libraries do that insist on an answer.
+func testWindowOffered(t *testing.T, a *app) {
+	offer := func(extensions string) string {
+		c := a.connectWith(t, dialing{headers: []string{"Sec-WebSocket-Extensions: " + extensions}})
+		c.open()
+		return strings.ReplaceAll(c.header.Get("Sec-WebSocket-Extensions"), " ", "")
+	}
+	if offer("permessage-deflate") == "" {
+		skip(t, "needs a server that negotiates permessage-deflate, which is optional")
+	}
+	for _, extensions := range []string{
+		"permessage-deflate; server_max_window_bits=15",
+		"permessage-deflate; server_max_window_bits=15; client_max_window_bits=15, permessage-deflate",
+	} {
+		if got := offer(extensions); !strings.Contains(got+";", ";server_max_window_bits=15;") {
+			t.Errorf("offer %q is answered with %q, want server_max_window_bits=15 in it (RFC 7692, 7.1.2.1)", extensions, got)
+		}
+	}
+	if got := offer("permessage-deflate; server_max_window_bits=16, permessage-deflate"); got == "" || strings.Contains(got, "server_max_window_bits") {
+		t.Errorf("an offer behind a malformed one is answered with %q, want it taken", got)
+	}
 }
 
 // testBesideUncompressed has one event go to clients with and without

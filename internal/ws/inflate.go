@@ -32,7 +32,9 @@ func (n *negotiation) choose(offer httphead.Option) (httphead.Option, error) {
 		return httphead.Option{}, nil
 	}
 	n.accepted = true
-	return compression.Option(), nil
+	answer := compression
+	answer.ServerMaxWindowBits = p.ServerMaxWindowBits // an offer of the whole window wants to hear of it (7.1.2.1)
+	return answer.Option(), nil
 }
 
 // tail ends a compressed message as a stream: the mark of a flush, which does

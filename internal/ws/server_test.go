@@ -329,7 +329,11 @@ func TestCompressionIsNegotiated(t *testing.T) {
 	for _, tt := range []struct{ offer, want string }{
 		{"permessage-deflate", answer},
 		{"permessage-deflate; client_max_window_bits", answer},
-		{"permessage-deflate; server_max_window_bits=15", answer},
+		{"permessage-deflate; server_max_window_bits=15", answer + ";server_max_window_bits=15"},
+		{"permessage-deflate; server_max_window_bits=15; client_max_window_bits=12", answer + ";server_max_window_bits=15"},
+		{"permessage-deflate; server_max_window_bits=14, permessage-deflate; server_max_window_bits=15", answer + ";server_max_window_bits=15"},
+		{"permessage-deflate; server_max_window_bits", ""},
+		{"permessage-deflate; server_max_window_bits=16, permessage-deflate", answer},
 		{"permessage-deflate; server_max_window_bits=10", ""}, // frames are shared, and have the whole window
 		{"permessage-deflate; server_max_window_bits=10, permessage-deflate", answer},
 		{"permessage-deflate, permessage-deflate", answer},
