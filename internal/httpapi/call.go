@@ -89,6 +89,35 @@ func (c *call) param(key string) (value string, ok bool) {
 	return "", false
 }
 
+// info returns the attributes that the query asks for, separated by commas:
+// also those that were sent as an array, in one of the ways in which libraries
+// write those, info[]= and info[0]=.
+func (c *call) info() string {
+	list := ""
+	for _, p := range c.params {
+		switch name, _, _ := strings.Cut(p.Key, "["); {
+		case name != "info" || p.Value == "":
+		case list == "":
+			list = p.Value
+		default:
+			list += "," + p.Value
+		}
+	}
+	return list
+}
+
+// checkSingle refuses arrays where a call takes one value.
+func (c *call) checkSingle() error {
+	for _, p := range c.params {
+		switch name, _, array := strings.Cut(p.Key, "["); {
+		case !array:
+		case name == "filter_by_prefix", name == "name", name == "data", name == "channel", name == "socket_id":
+			return badRequest("Expected " + name + " parameter to be a string")
+		}
+	}
+	return nil
+}
+
 // checkUTF8 refuses parameters that could not be passed on as JSON. Bodies are
 // checked where they are read as what they are.
 func (c *call) checkUTF8() error {

@@ -14,8 +14,7 @@ import (
 // listChannels answers GET /apps/{app_id}/channels: the occupied channels.
 func (a *api) listChannels(c *call) (answer, error) {
 	prefix, _ := c.param("filter_by_prefix")
-	list, _ := c.param("info")
-	asked, err := parseInfo(list, userCount|subscriptionCount)
+	asked, err := parseInfo(c.info(), userCount|subscriptionCount)
 	switch {
 	case err != nil:
 		return answer{}, err
@@ -49,8 +48,7 @@ func (a *api) showChannel(c *call) (answer, error) {
 	if err := checkChannel(c.app, c.target); err != nil {
 		return answer{}, err
 	}
-	list, _ := c.param("info")
-	asked, err := parseInfo(list, userCount|subscriptionCount|connectionCount|cachedEvent)
+	asked, err := parseInfo(c.info(), userCount|subscriptionCount|connectionCount|cachedEvent)
 	if err != nil {
 		return answer{}, err
 	}

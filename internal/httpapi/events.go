@@ -88,7 +88,9 @@ func (c *call) fillFromQuery(f *fields) {
 	fill(&f.name, "name")
 	fill(&f.data, "data")
 	fill(&f.socketID, "socket_id")
-	fill(&f.info, "info")
+	if list := c.info(); f.info == nil && list != "" {
+		f.info = c.quote(list)
+	}
 	if f.channels != nil || f.channel != nil {
 		return
 	}

@@ -139,6 +139,8 @@ func TestChecklistPublishingForms(t *testing.T) {
 		{name: "48 channels joined by a library", call: post("/apps/3/events", "", "name=n", "data=d", "channels=a,b"), status: 400,
 			body: "Expected channels parameter to be an array"},
 		{name: "48 info in the query", call: post("/apps/3/events", body, "info=user_count"), status: 200, body: `{"channels":{"c":{}}}`},
+		{name: "48 array of info in the query", call: post("/apps/3/events", body, "info[]=user_count"), status: 200, body: `{"channels":{"c":{}}}`},
+		{name: "48 array of sockets", call: post("/apps/3/events", body, "socket_id[]=1.2"), status: 400, body: "Expected socket_id parameter to be a string"},
 		{name: "48 query not in UTF-8", call: post("/apps/3/events", "", "name=n", "channel=c", "data=\xff"), status: 400, body: "Invalid UTF-8"},
 		{name: "49 no JSON", call: event(`name=n`), status: 400, body: "Invalid JSON body"},
 		{name: "49 broken JSON", call: event(`{"name":"n","data":"d","channel":"c"`), status: 400, body: "Invalid JSON body"},

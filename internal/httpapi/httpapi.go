@@ -194,6 +194,9 @@ func (a *api) serve(c *call) (answer, error) {
 	if err := c.checkUTF8(); err != nil {
 		return answer{}, err
 	}
+	if err := c.checkSingle(); err != nil {
+		return answer{}, err
+	}
 	if err := a.admitRead(c); err != nil {
 		return answer{}, err
 	}
