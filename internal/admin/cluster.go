@@ -80,6 +80,17 @@ type EngineStatus struct {
 	// Peers are the members of an embedded engine. More than half of them must
 	// be there.
 	Peers []EnginePeer `json:"peers"`
+	// Lost are the stores that were lost with everything in them since the
+	// node was started, by name.
+	Lost []LostStore `json:"lost,omitempty"`
+}
+
+// A LostStore is a stream of the engine that was gone with everything in it.
+type LostStore struct {
+	Stream  string    `json:"stream"`
+	Held    string    `json:"held"`    // what was in it, in words
+	At      time.Time `json:"at"`      // when that was noticed
+	Missing bool      `json:"missing"` // it could not be made again yet
 }
 
 // An EngineState says whether the engine takes what is written.
@@ -174,6 +185,7 @@ const (
 	FindCutOff        FindingCode = "cut_off"
 	FindDiskFull      FindingCode = "disk_full"
 	FindEngine        FindingCode = "engine_unavailable"
+	FindStoreMissing  FindingCode = "store_missing"
 	FindNoLogLeader   FindingCode = "no_log_leader"
 	FindDuplicateName FindingCode = "duplicate_name"
 	FindAbsent        FindingCode = "node_absent"
@@ -186,6 +198,7 @@ const (
 	FindNotSettled    FindingCode = "not_settled"
 
 	FindTwoNodes FindingCode = "two_nodes"
+	FindStore    FindingCode = "store_lost"
 	FindLost     FindingCode = "messages_lost"
 	FindDrops    FindingCode = "events_dropped"
 	FindVersions FindingCode = "versions"

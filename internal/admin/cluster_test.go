@@ -153,6 +153,8 @@ var findings = map[FindingCode]func(*ClusterStatus){
 	FindCutOff:        func(s *ClusterStatus) { s.Node.State = StateCutOff },
 	FindDiskFull:      func(s *ClusterStatus) { s.Engine.Err = engine.ErrDiskFull },
 	FindEngine:        func(s *ClusterStatus) { s.Engine.Err, s.Quorum = engine.ErrUnavailable, false },
+	FindStoreMissing:  func(s *ClusterStatus) { s.Engine.Lost = []LostStore{{Stream: "KV_belfry_apps", Missing: true}} },
+	FindStore:         func(s *ClusterStatus) { s.Engine.Lost = []LostStore{{Stream: "KV_belfry_apps"}} },
 	FindNoLogLeader:   func(s *ClusterStatus) { s.Log.Leader = "" },
 	FindDuplicateName: func(s *ClusterStatus) { s.Nodes[0].Name, s.Engine.Peers = "n2", s.Engine.Peers[:2] },
 	FindAbsent:        func(s *ClusterStatus) { s.Nodes, s.Engine.Peers[2].Offline = s.Nodes[1:], true },
@@ -178,7 +180,7 @@ var along = map[FindingCode][]FindingCode{
 }
 
 // isNote are the codes that do not say that something is wrong.
-var isNote = []FindingCode{FindUnheard, FindTwoNodes, FindLost, FindDrops, FindVersions, FindGoing, FindUntold}
+var isNote = []FindingCode{FindStore, FindUnheard, FindTwoNodes, FindLost, FindDrops, FindVersions, FindGoing, FindUntold}
 
 func codes(list []Finding) []FindingCode {
 	var all []FindingCode

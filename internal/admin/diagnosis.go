@@ -132,6 +132,12 @@ func (s *ClusterStatus) judgeEngine() {
 		s.problem(FindDiskFull, s.Node.Name, "Make room where its data directory is; it goes on by itself.",
 			"The disk of %s is full. Its webhooks wait in memory, and then it takes no new work.", s.Node.Name)
 	}
+	for _, lost := range s.Engine.Lost {
+		if lost.Missing {
+			s.problem(FindStoreMissing, "", "Look at the external NATS: whether it has its storage, and room. The nodes try again by themselves.",
+				"The store %s is gone and can not be made again. In it were %s.", lost.Stream, lost.Held)
+		}
+	}
 	if s.Node.State == StateCutOff {
 		s.problem(FindCutOff, s.Node.Name, "Look at the network between it and the others, and at its disk. It comes back by itself.",
 			"%s could not write into the log, and the others may have given it up. It serves its clients, and sends no webhooks.", s.Node.Name)
@@ -223,6 +229,11 @@ func (s *ClusterStatus) note() {
 		}
 		if n.Version != "" && !slices.Contains(versions, n.Version) {
 			versions = append(versions, n.Version)
+		}
+	}
+	for _, lost := range s.Engine.Lost {
+		if !lost.Missing {
+			s.noteThat(FindStore, "", "The store %s was lost, noticed at %s, and made again. In it were %s.", lost.Stream, lost.At.UTC().Format(time.RFC3339), lost.Held)
 		}
 	}
 	if s.Counters.Drops > 0 {

@@ -1,8 +1,9 @@
 // Package appstore keeps the apps that are made at run time in a bucket of the
 // engine, and makes a registry hold them beside those of the configuration.
 //
-// Every node watches the bucket, and what it sees there is what is served: a
-// change comes back from the bucket to the node that made it like to all others.
+// Every node watches the bucket, and what it sees there is what is served. A
+// node serves what it has written at once, without waiting until it sees it.
+// If the bucket is lost, the nodes that know its apps write them again.
 // Where the configuration and the bucket, or two apps in the bucket, want the
 // same id or key, one of them has it and the log says so: the configuration
 // before the bucket, and in the bucket the app that was made first.
@@ -43,6 +44,9 @@ var (
 	// ErrUnavailable says that the engine did not take the change in time. It
 	// may still have been made.
 	ErrUnavailable = errors.New("appstore: the engine does not answer")
+	// ErrBusy says that others have changed the app again and again while this
+	// change was tried.
+	ErrBusy = fmt.Errorf("%w in time: others change the app at the same moment", ErrUnavailable)
 )
 
 // Config is what a store stands on. Bucket and Registry are required.
@@ -84,12 +88,14 @@ type Store struct {
 	metrics *metrics
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the watch has ended
+	reload  chan struct{} // the watch is to begin anew
 
 	mu         sync.Mutex
 	configured map[string]*apps.App
 	stored     map[string]*record
+	deleted    map[string]uint64 // the revisions at which apps are known to be gone
+	created    time.Time         // when the bucket was made that was read; zero: none was
 	conflicts  map[conflict]bool // as they were logged
-	changed    chan struct{}     // closed, and replaced, when something changes
 }
 
 // Open reads the bucket, fills the registry, and follows both until Close.
@@ -98,8 +104,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		cfg:     cfg,
 		log:     cfg.Log,
 		done:    make(chan struct{}),
+		reload:  make(chan struct{}, 1),
 		stored:  map[string]*record{},
-		changed: make(chan struct{}),
+		deleted: map[string]uint64{},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -114,6 +121,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	w, err := s.load(ctx, watching)
+	for errors.Is(err, errEarly) && ctx.Err() == nil {
+		s.log.Info("waiting for a copy of the store of apps that has them all")
+		w, err = s.load(ctx, watching)
+	}
 	if err != nil {
 		cancel()
 		return nil, err
@@ -145,7 +156,6 @@ func (s *Store) SetConfigured(list []*apps.App) error {
 	}
 	s.configured = next
 	s.serveAllLocked()
-	s.notifyLocked()
 	return nil
 }
 
@@ -206,37 +216,6 @@ func (s *Store) Len() (configured, stored int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.configured), len(s.stored)
-}
-
-// notifyLocked wakes those who wait for a change. s.mu is held.
-func (s *Store) notifyLocked() {
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
-
-// seenWait is how long a change waits to be seen by the node that made it. In
-// the same process that takes a millisecond.
-const seenWait = 2 * time.Second
-
-// await returns when the store has seen what reached reports, or after a while.
-// The change is made in any case; others may see it before this node does.
-func (s *Store) await(ctx context.Context, reached func() bool) {
-	ctx, cancel := context.WithTimeout(ctx, seenWait)
-	defer cancel()
-	for {
-		s.mu.Lock()
-		ok, changed := reached(), s.changed
-		s.mu.Unlock()
-		if ok {
-			return
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			s.log.Warn("a change of an app is made but was not seen here yet")
-			return
-		}
-	}
 }
 
 // A conflict is something that two apps want.

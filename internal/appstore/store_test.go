@@ -87,17 +87,8 @@ func (l *log) String() string {
 // until waits for something that must happen.
 func (n *node) until(what string, reached func() bool) {
 	n.t.Helper()
-	deadline := time.After(30 * time.Second)
-	for {
-		n.mu.Lock()
-		changed := n.changed
-		n.mu.Unlock()
-		if reached() {
-			return
-		}
-		select {
-		case <-changed:
-		case <-deadline:
+	for deadline := time.Now().Add(30 * time.Second); !reached(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
 			n.t.Fatalf("%s: did not happen", what)
 		}
 	}

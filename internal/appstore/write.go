@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -16,8 +17,40 @@ const (
 	// writeTimeout is how long the engine has for one change.
 	writeTimeout = 5 * time.Second
 	// attempts is how often a change that somebody else got ahead of is tried.
-	attempts = 10
+	// Between them it waits up to firstWait, then twice that, and so on up to
+	// longestWait: the copy of the bucket that is asked may be a moment behind.
+	attempts    = 12
+	fewAttempts = 6 // at a revision that the caller has named
+	firstWait   = 10 * time.Millisecond
+	longestWait = 500 * time.Millisecond
 )
+
+// errAhead says that somebody else was faster.
+var errAhead = errors.New("appstore: somebody else has changed the app")
+
+// insist tries to change an app until nobody is ahead, or the app can not be
+// found at the revision that the caller has named; zero is none.
+func insist(ctx context.Context, revision uint64, try func() error) error {
+	wait, n := firstWait, attempts
+	if revision != 0 {
+		n = fewAttempts
+	}
+	for range n {
+		if err := try(); !errors.Is(err, errAhead) {
+			return err
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait/2)):
+		case <-ctx.Done():
+			return unavailable(context.Cause(ctx))
+		}
+		wait = min(2*wait, longestWait)
+	}
+	if revision != 0 {
+		return ErrRevision
+	}
+	return ErrBusy
+}
 
 // Create makes an app. Without an id it gets a random one, and without keys a
 // random pair. When Create returns, the app is served on this node; the
@@ -66,7 +99,7 @@ func (s *Store) create(ctx context.Context, r *record) (Entry, error) {
 	return r.entry(), nil
 }
 
-// write puts r into the bucket and waits until this node has seen it.
+// write puts r into the bucket, and makes it true here.
 func (s *Store) write(ctx context.Context, r *record, put func(context.Context, string, []byte) (uint64, error)) error {
 	value, err := r.encode()
 	if err != nil {
@@ -83,83 +116,103 @@ func (s *Store) write(ctx context.Context, r *record, put func(context.Context, 
 		}
 		return unavailable(err)
 	}
-	s.await(ctx, func() bool {
-		seen := s.stored[r.app.ID]
-		return seen != nil && seen.revision >= r.revision
-	})
+	s.apply(map[string]change{r.app.ID: {r, r.revision}})
 	return nil
 }
 
 // Update changes an app by edit, which gets a copy to change and may refuse. A
 // revision other than zero must be that of the app, else the error is
-// ErrRevision. When Update returns, the change is in effect on this node.
-func (s *Store) Update(ctx context.Context, id string, revision uint64, edit func(*apps.App) error) (Entry, error) {
-	for range attempts {
-		r, err := s.fetch(ctx, id)
+// ErrRevision. Without one the change is made upon whatever others make of the
+// app; if they do not stop, the error is ErrBusy. When Update returns, the
+// change is in effect on this node.
+func (s *Store) Update(ctx context.Context, id string, revision uint64, edit func(*apps.App) error) (e Entry, err error) {
+	err = insist(ctx, revision, func() error {
+		r, err := s.fetchAt(ctx, id, revision)
 		if err != nil {
-			return Entry{}, err
+			return err
 		}
-		if revision != 0 && r.revision != revision {
-			return Entry{}, ErrRevision
-		}
-		a := *r.app
-		a.Keys, a.AllowedOrigins = slices.Clone(r.app.Keys), slices.Clone(r.app.AllowedOrigins)
-		if err := edit(&a); err != nil {
-			return Entry{}, err
-		}
-		a.ID = id
-		if err := s.checkKeys(&a); err != nil {
-			return Entry{}, err
-		}
-		if a.Same(r.app) {
-			return r.entry(), nil
-		}
-		changed := &record{app: &a, created: r.created, updated: s.now(), unknown: r.unknown}
-		err = s.write(ctx, changed, func(ctx context.Context, key string, value []byte) (uint64, error) {
-			return s.cfg.Bucket.Update(ctx, key, value, r.revision)
-		})
-		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-			continue // somebody else was faster
-		}
-		if err != nil {
-			return Entry{}, err
-		}
-		s.log.Info("app changed", "app", id, "revision", changed.revision)
-		return changed.entry(), nil
+		e, err = s.update(ctx, r, edit)
+		return overtaken(err, revision)
+	})
+	if err != nil {
+		return Entry{}, err
 	}
-	return Entry{}, ErrRevision
+	return e, nil
+}
+
+func (s *Store) update(ctx context.Context, r *record, edit func(*apps.App) error) (Entry, error) {
+	a := *r.app
+	a.Keys, a.AllowedOrigins = slices.Clone(r.app.Keys), slices.Clone(r.app.AllowedOrigins)
+	if err := edit(&a); err != nil {
+		return Entry{}, err
+	}
+	a.ID = r.app.ID
+	if err := s.checkKeys(&a); err != nil {
+		return Entry{}, err
+	}
+	if a.Same(r.app) {
+		return r.entry(), nil
+	}
+	changed := &record{app: &a, created: r.created, updated: s.now(), unknown: r.unknown}
+	err := s.write(ctx, changed, func(ctx context.Context, key string, value []byte) (uint64, error) {
+		return s.cfg.Bucket.Update(ctx, key, value, r.revision)
+	})
+	if err != nil {
+		return Entry{}, err
+	}
+	s.log.Info("app changed", "app", a.ID, "revision", changed.revision)
+	return changed.entry(), nil
+}
+
+// overtaken is what an error of a change to a revision means: that the app has
+// another one now is final if the caller has named one.
+func overtaken(err error, revision uint64) error {
+	switch {
+	case !errors.Is(err, jetstream.ErrKeyRevisionMismatch):
+		return err
+	case revision != 0:
+		return ErrRevision
+	}
+	return errAhead
 }
 
 // Delete takes an app away. Revision is as for Update.
 func (s *Store) Delete(ctx context.Context, id string, revision uint64) error {
-	for range attempts {
-		r, err := s.fetch(ctx, id)
+	return insist(ctx, revision, func() error {
+		r, err := s.fetchAt(ctx, id, revision)
 		if err != nil {
 			return err
-		}
-		if revision != 0 && r.revision != revision {
-			return ErrRevision
 		}
 		if err := s.writable(); err != nil {
 			return err
 		}
 		bounded, cancel := context.WithTimeout(ctx, writeTimeout)
+		defer cancel()
 		err = s.cfg.Bucket.Delete(bounded, bucketKey(id), jetstream.LastRevision(r.revision))
-		cancel()
 		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-			continue
+			return overtaken(err, revision)
 		}
 		if err != nil {
 			return unavailable(err)
 		}
-		s.await(ctx, func() bool {
-			seen := s.stored[id]
-			return seen == nil || seen.revision > r.revision
-		})
+		s.applyDelete(id, r.revision)
 		s.log.Info("app deleted", "app", id)
 		return nil
+	})
+}
+
+// fetchAt reads an app that must have a revision; zero is any.
+func (s *Store) fetchAt(ctx context.Context, id string, revision uint64) (*record, error) {
+	r, err := s.fetch(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case revision != 0 && r.revision > revision:
+		return nil, ErrRevision
+	case revision != 0 && r.revision < revision:
+		return nil, errAhead // of the copy that was asked, as it seems
 	}
-	return ErrRevision
+	return r, nil
 }
 
 // fetch reads an app from the bucket itself, so that what is changed is the

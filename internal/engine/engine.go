@@ -85,8 +85,11 @@ type Engine struct {
 	lock      *lock  // of the data directory; nil without
 	temporary string // directory of a clustered server without a data directory
 
+	streamsDue chan struct{} // streams are to be looked at now
+
 	mu     sync.Mutex
 	server *natsserver.Server // nil when external, or while it is started again
+	kept   map[string]*kept   // the streams that were made, by name
 
 	full    atomic.Bool // less than MinFree is free
 	broken  atomic.Bool // the server said that it can not write any more
@@ -97,7 +100,7 @@ type Engine struct {
 
 	atMost atomic.Int64 // copies of a stream that the external cluster can hold; 0: not known
 
-	loops sync.WaitGroup // supervise, replicate
+	loops sync.WaitGroup // supervise, replicate, watchStreams
 	life  context.Context
 	end   context.CancelFunc
 }
@@ -109,7 +112,7 @@ func Open(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	cfg.MaxStore = cmp.Or(cfg.MaxStore, DefaultMaxStore)
 	cfg.MaxMemory = cmp.Or(cfg.MaxMemory, DefaultMaxMemory)
 	cfg.MinFree = cmp.Or(cfg.MinFree, DefaultMinFree)
-	e := &Engine{cfg: cfg, log: cfg.Log}
+	e := &Engine{cfg: cfg, log: cfg.Log, kept: make(map[string]*kept), streamsDue: make(chan struct{}, 1)}
 	e.life, e.end = context.WithCancel(context.Background())
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
@@ -139,6 +142,7 @@ func Open(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if e.Clustered() {
 		e.loops.Go(e.replicate)
 	}
+	e.loops.Go(e.watchStreams)
 	e.register(cfg.Registerer)
 	return e, nil
 }
@@ -179,7 +183,10 @@ func (e *Engine) options() []nats.Option {
 				e.log.Warn("connection to the engine lost", "err", withoutURL(err))
 			}
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { e.log.Info("connected to the engine again") }),
+		nats.ReconnectHandler(func(*nats.Conn) {
+			e.log.Info("connected to the engine again")
+			e.lookSoon()
+		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			e.log.Warn("engine connection", "err", withoutURL(err))
 		}),

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,4 +151,52 @@ func (j *journal) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.String()
+}
+
+// TestStreamsOfAnExternalEngineThatLostItsStoreAreMadeAgain, and whoever uses
+// them is told, on the node that makes them and on the others.
+func TestStreamsOfAnExternalEngineThatLostItsStoreAreMadeAgain(t *testing.T) {
+	s := external(t, t.TempDir(), natsserver.RANDOM_PORT)
+	var nodes []*Engine
+	var told atomic.Int64
+	for range 2 {
+		e := open(t, Config{URL: withPassword(s)})
+		nodes = append(nodes, e)
+		if _, err := e.KeyValue(t.Context(), "apps"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Stream(t.Context(), jetstream.StreamConfig{Name: "queue", Subjects: []string{"queue"}, MaxBytes: 1 << 20}); err != nil {
+			t.Fatal(err)
+		}
+		e.OnLoss(BucketStream("apps"), func() { told.Add(1) })
+		if got := e.Losses(); len(got) > 0 {
+			t.Fatalf("Losses() = %v, and nothing was lost", got)
+		}
+	}
+	port := portOf(t, s.Addr().String())
+	stopExternal(s)
+	s = external(t, t.TempDir(), port)
+	defer stopExternal(s)
+	for _, e := range nodes {
+		untilSo(t, "both streams are there again", func() bool {
+			losses := e.Losses()
+			return len(losses) == 2 && !losses[0].Missing && !losses[1].Missing
+		})
+		stream, err := e.JetStream().Stream(t.Context(), "queue")
+		if err != nil || stream.CachedInfo().Config.MaxBytes != 1<<20 {
+			t.Errorf("the stream that was made again = %+v, %v, want it as it was asked for", stream, err)
+		}
+	}
+	if _, err := nodes[0].JetStream().Publish(t.Context(), "queue", nil); err != nil {
+		t.Errorf("Publish after the store was lost = %v", err)
+	}
+	if n := told.Load(); n != 2 {
+		t.Errorf("told of the loss %d times, want once on each node", n)
+	}
+	for range 3 {
+		nodes[0].lookForStreams()
+	}
+	if n := told.Load(); n != 2 {
+		t.Errorf("told %d times of one loss", n)
+	}
 }

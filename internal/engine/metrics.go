@@ -27,6 +27,7 @@ func (e *Engine) register(reg prometheus.Registerer) {
 			return 0
 		}),
 	)
+	reg.MustRegister(&lostStreams{e})
 	if e.Clustered() {
 		e.registerCluster(reg)
 	}
@@ -57,4 +58,20 @@ func (e *Engine) registerCluster(reg prometheus.Registerer) {
 		}
 		return 1
 	})
+}
+
+// lostStreams are how often each stream was lost. Their names are our own.
+type lostStreams struct{ engine *Engine }
+
+var lostStreamsDesc = prometheus.NewDesc("belfry_engine_streams_lost_total",
+	"How often a stream of the engine was found to be gone with everything in it.", []string{"stream"}, nil)
+
+func (l *lostStreams) Describe(to chan<- *prometheus.Desc) { to <- lostStreamsDesc }
+
+func (l *lostStreams) Collect(to chan<- prometheus.Metric) {
+	l.engine.mu.Lock()
+	defer l.engine.mu.Unlock()
+	for name, k := range l.engine.kept {
+		to <- prometheus.MustNewConstMetric(lostStreamsDesc, prometheus.CounterValue, float64(k.times), name)
+	}
 }

@@ -61,7 +61,8 @@ func (e *Engine) online() int {
 // Stream makes a stream, or makes it what cfg says. The engine sets Storage
 // and Replicas of a new one; one that is there keeps its copies, and gets more
 // when there are more nodes. Any number of nodes may ask for it at the same
-// time. It returns when the stream can be read, and tries until ctx ends.
+// time. It returns when the stream can be read, and tries until ctx ends. From
+// then on the engine makes it again whenever it is gone; see [Engine.OnLoss].
 func (e *Engine) Stream(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
 	w := wish{
 		name: cfg.Name,
@@ -76,13 +77,14 @@ func (e *Engine) Stream(ctx context.Context, cfg jetstream.StreamConfig) (jetstr
 	if err != nil {
 		return nil, fmt.Errorf("engine: stream %s: %w", cfg.Name, err)
 	}
+	e.keep(w, stream.CachedInfo().Created)
 	return stream, nil
 }
 
 // Bucket is like [Engine.Stream] for a bucket of keys and values.
 func (e *Engine) Bucket(ctx context.Context, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	w := wish{
-		name: bucketStream + cfg.Bucket,
+		name: BucketStream(cfg.Bucket),
 		is:   func(have jetstream.StreamConfig) bool { return sameBucket(have, cfg) },
 		make: func(ctx context.Context, replicas int) error {
 			cfg.Storage, cfg.Replicas = e.Storage(), replicas
@@ -90,11 +92,13 @@ func (e *Engine) Bucket(ctx context.Context, cfg jetstream.KeyValueConfig) (jets
 			return err
 		},
 	}
-	if _, err := e.grant(ctx, w); err != nil {
+	stream, err := e.grant(ctx, w)
+	if err != nil {
 		return nil, fmt.Errorf("engine: bucket %s: %w", cfg.Bucket, err)
 	}
+	e.keep(w, stream.CachedInfo().Created)
 	var bucket jetstream.KeyValue
-	err := e.insist(ctx, func(ctx context.Context) (err error) {
+	err = e.insist(ctx, func(ctx context.Context) (err error) {
 		bucket, err = e.js.KeyValue(ctx, cfg.Bucket)
 		return err
 	})
@@ -124,6 +128,9 @@ func (e *Engine) insist(ctx context.Context, ask func(context.Context) error) er
 
 // bucketStream begins the names of streams that are buckets.
 const bucketStream = "KV_"
+
+// BucketStream is the name of the stream behind a bucket.
+func BucketStream(bucket string) string { return bucketStream + bucket }
 
 // KeyValue returns the bucket of that name, which it makes if need be. It
 // keeps the last value of each key.

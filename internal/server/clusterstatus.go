@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/admin"
+	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/broker/mesh"
 	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/usage"
 )
 
 // clusterStatus is what an operator sees of the cluster from this node.
@@ -37,6 +39,11 @@ func (s *Server) clusterStatus(ctx context.Context) (admin.ClusterStatus, error)
 			})
 		}
 	}
+	for _, lost := range s.state.engine.Losses() {
+		status.Engine.Lost = append(status.Engine.Lost, admin.LostStore{
+			Stream: lost.Stream, Held: held(lost.Stream), At: lost.At, Missing: lost.Missing,
+		})
+	}
 	self := admin.NodeStatus{
 		Name: s.state.name, ID: s.cluster.id, Version: s.cfg.Version, Self: true, Witness: s.cfg.Cluster.Witness, State: s.nodeState(),
 	}
@@ -51,6 +58,23 @@ func (s *Server) clusterStatus(ctx context.Context) (admin.ClusterStatus, error)
 		status.PendingLimit = mesh.DefaultMaxPending
 	}
 	return status, s.addCounts(&status.Counters)
+}
+
+// held says in words what is in a stream of the engine.
+func held(stream string) string {
+	switch stream {
+	case engine.BucketStream(appstore.Bucket):
+		return "the apps that were made at run time; nodes that know them write them again"
+	case engine.BucketStream(usage.Bucket):
+		return "the usage of earlier hours"
+	case "belfry-roster", "belfry-roster-images":
+		return "the decisions about channels and members; nodes write again what holds"
+	case "belfry-webhooks":
+		return "the webhooks that waited to be sent"
+	case "belfry-webhooks-buried":
+		return "the webhooks that were given up"
+	}
+	return "what the nodes tell each other of their webhooks"
 }
 
 // markWitnesses asks those members of the engine that are not on the bus

@@ -66,6 +66,7 @@ func (s *Server) openState(registry *apps.Registry) error {
 	if err != nil {
 		return err
 	}
+	s.state.engine.OnLoss(engine.BucketStream(appstore.Bucket), s.state.apps.Reload)
 	s.onStop("apps", func(context.Context) error { s.state.apps.Close(); return nil })
 	made, err := s.state.apps.Import(ctx, s.cfg.Import)
 	if err != nil {
@@ -149,6 +150,7 @@ func (s *Server) openUsage() (*usage.Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.state.engine.OnLoss(engine.BucketStream(usage.Bucket), r.Rewrite)
 	s.onStop("usage", r.Close)
 	return r, nil
 }

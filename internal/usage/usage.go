@@ -249,6 +249,16 @@ func (r *Recorder) put(ctx context.Context, key string, value []byte) error {
 	return nil
 }
 
+// Rewrite has everything of this hour written anew with the next flush, because
+// the bucket was lost and made again. Usage of earlier hours is gone.
+func (r *Recorder) Rewrite() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.shards {
+		r.shards[i].dirty = r.shards[i].dirty || len(r.shards[i].apps) > 0
+	}
+}
+
 // maxUnsaved is how many values of earlier hours wait to be written.
 const maxUnsaved = 24 * shardCount
 
