@@ -37,6 +37,7 @@ const (
 	CloseProtocol    CloseCode = 1002 // a broken frame
 	CloseUnsupported CloseCode = 1003 // a binary message
 	CloseInvalidText CloseCode = 1007 // a text message that is not UTF-8
+	ClosePolicy      CloseCode = 1008 // compressed messages that are nearly nothing but repetition
 	CloseTooBig      CloseCode = 1009
 )
 

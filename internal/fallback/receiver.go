@@ -142,6 +142,9 @@ var _ loop.Link = link{}
 // Start implements loop.Link.
 func (l link) Start() {}
 
+// Resume implements loop.Link.
+func (l link) Resume() {}
+
 // Partial implements loop.Link: what a receiver has is not in the outbox.
 func (l link) Partial() bool { return false }
 

@@ -1,6 +1,9 @@
 package loop
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 // A bell is the waiter of a loop that polls nothing.
 type bell struct {
@@ -21,7 +24,8 @@ func (b *bell) wait(until time.Time) {
 	}
 	d := time.Until(until)
 	if d <= 0 {
-		return // the ring, if there is one, is for a wait that sleeps
+		runtime.Gosched() // others have waited for the length of a turn
+		return            // the ring, if there is one, is for a wait that sleeps
 	}
 	b.timer.Reset(d)
 	select {

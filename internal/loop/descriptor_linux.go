@@ -35,7 +35,7 @@ func (d *descriptor) Start() {
 // no peer can keep the loop for itself.
 func (d *descriptor) read() {
 	s := d.socket
-	if s.dropped {
+	if s.dropped || s.unread {
 		return
 	}
 	n, errno := rawRead(d.fd, d.poller.buf)
@@ -51,6 +51,9 @@ func (d *descriptor) read() {
 		s.Lost(errno)
 	}
 }
+
+// Resume does nothing: what was not read is announced again.
+func (d *descriptor) Resume() {}
 
 // Flush writes all that the peer takes, many frames in one call.
 func (d *descriptor) Flush() {

@@ -111,8 +111,23 @@ func (g *Group) Release() { g.gate.open() }
 // the socket's handler. Early holds bytes that were read from conn already.
 // From here on the loop owns conn and closes it.
 func (g *Group) Attach(conn net.Conn, early []byte, open func(*Socket) Handler) {
+	boundUnread(conn)
 	if !g.open(func(s *Socket) Link { return newLink(s, conn) }, early, open) {
 		conn.Close()
+	}
+}
+
+// unread is about how much the system may hold of what a peer has sent and we
+// have not read. The default is megabytes, which is work that outlives its peer.
+const unread = 128 << 10
+
+// boundUnread makes that true for conn, where it can be.
+func boundUnread(conn net.Conn) {
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
+		conn = c.NetConn()
+	}
+	if c, ok := conn.(interface{ SetReadBuffer(bytes int) error }); ok {
+		_ = c.SetReadBuffer(unread / 2) // of which Linux makes the double
 	}
 }
 

@@ -3,9 +3,9 @@
 // A [Loop] owns a share of the node's sockets: it alone touches them, their
 // outboxes and their deadlines, and it calls their [Handler], so that none of
 // that takes a lock. Work from elsewhere reaches a loop through its mailbox,
-// in order. A turn of a loop is: read what sockets have received, run what is
-// in the mailbox, fire deadlines, and flush sockets that got something to
-// send. While a turn flushes, further frames gather in the outboxes, and go
+// in order. A turn of a loop is: go on with input that took more than a turn,
+// read what sockets have received, run what is in the mailbox, fire deadlines,
+// and flush sockets that got something to send. While a turn flushes, further frames gather in the outboxes, and go
 // out together: the more there is to do, the less each frame costs.
 //
 // How bytes move is a [Link]'s business. On Linux, plain TCP needs no
@@ -36,6 +36,9 @@ const (
 	// with very many subscribers does not delay the others. Sockets that are
 	// being answered do not count and do not wait.
 	turnFlushes = 1 << 10
+	// admitPause is how long a loop leaves its sockets alone while the node
+	// has too much to do.
+	admitPause = 2 * time.Millisecond
 )
 
 // A Loop is one goroutine and the sockets that it owns.
@@ -52,6 +55,7 @@ type Loop struct {
 	sockets   []*Socket // all that are open; Socket.at is the place
 	jobs      []job     // taken from the mailbox and not run yet
 	answering bool      // a handler is working on input
+	unread    []*Socket // have input that their handlers go on with
 	urgent    queue     // sockets with an answer to flush
 	dirty     queue     // sockets with anything else to flush, or to end
 	running   int       // goroutines of streams that have not ended
@@ -114,6 +118,7 @@ func (l *Loop) run() {
 	for {
 		l.waiter.wait(l.nextTurn())
 		l.now = time.Now()
+		l.resume()
 		l.waiter.receive()
 		l.work()
 		l.wheel.advance(l.now)
@@ -130,7 +135,29 @@ func (l *Loop) nextTurn() time.Time {
 	if len(l.jobs) > 0 || l.dirty.len() > 0 || l.urgent.len() > 0 {
 		return l.now
 	}
-	return l.wheel.next()
+	next := l.wheel.next()
+	if len(l.unread) == 0 {
+		return next
+	}
+	if !l.group.gate.shut() {
+		return l.now
+	}
+	if soon := time.Now().Add(admitPause); next.IsZero() || next.After(soon) {
+		return soon
+	}
+	return next
+}
+
+// resume lets handlers go on with what they did not finish in the last turn.
+func (l *Loop) resume() {
+	if len(l.unread) == 0 || l.group.gate.shut() {
+		return
+	}
+	unread := l.unread
+	l.unread = nil // whoever does not finish now is asked again in the next turn
+	for _, s := range unread {
+		s.resume()
+	}
 }
 
 // work runs a turn's worth of jobs, in order.

@@ -94,6 +94,7 @@ type tray struct {
 }
 
 func (l *tray) Start()        { l.started = true }
+func (l *tray) Resume()       {}
 func (l *tray) Partial() bool { return false }
 func (l *tray) Close()        { l.closed = true; close(l.got) }
 

@@ -17,9 +17,6 @@ const (
 	pollEvents = 256
 	// readBuffer is how much one turn reads of one socket at most.
 	readBuffer = 64 << 10
-	// admitPause is how long a loop leaves its sockets alone while the node
-	// has too much to do.
-	admitPause = 2 * time.Millisecond
 )
 
 // A poller is the waiter of a loop that polls the descriptors of its sockets.

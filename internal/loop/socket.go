@@ -13,7 +13,9 @@ import (
 // on the goroutine of the socket's loop. They must not block.
 type Handler interface {
 	// Input is called with bytes that the peer sent, in order. The slice is
-	// the handler's to change, but only until it returns.
+	// the handler's to change, but only until it returns. A handler to which
+	// the bytes are more work than others should wait for keeps the rest of
+	// them, and calls [Socket.Continue].
 	Input(b []byte)
 	// Expired is called when the time of the last [Socket.SetDeadline] has
 	// come.
@@ -39,6 +41,10 @@ type Link interface {
 	// link may hand over what the peer sends with [Socket.Receive], and
 	// reports the end of the connection with [Socket.Lost].
 	Start()
+	// Resume is called when the handler is done with what it was handed and
+	// had put off with [Socket.Continue]. Until then, the link hands over
+	// nothing more.
+	Resume()
 	// Flush sends what is in [Socket.Outbox], as far as the connection takes
 	// it now, tells [Socket.Took], and sees to the rest when it takes more.
 	// It must not call the handler.
@@ -64,6 +70,8 @@ type Socket struct {
 	pending int            // bytes that the connection has not taken yet
 
 	queued    queued
+	unread    bool // the handler goes on with its input in the next turn
+	unstarted bool // the link is started after that
 	overflown bool // Overflow is due
 	finishing bool // ends when nothing is pending
 	dropped   bool // ends at the next flush
@@ -100,7 +108,9 @@ func (l *Loop) attach(link func(*Socket) Link, early []byte, open func(*Socket) 
 	if len(early) > 0 {
 		s.Receive(early)
 	}
-	s.link.Start()
+	if s.unstarted = s.unread; !s.unstarted {
+		s.link.Start()
+	}
 }
 
 // Loop is the loop that owns the socket.
@@ -226,6 +236,30 @@ func (s *Socket) Receive(b []byte) {
 	s.loop.answering = true
 	s.handler.Input(b)
 	s.loop.answering = false
+}
+
+// Continue makes Input be called in the next turn, without bytes, and nothing
+// be read until then. It is for handlers, while they work on input: the turn is
+// that of all sockets, so one of them may not take as long as it likes.
+func (s *Socket) Continue() {
+	if !s.unread && !s.dropped {
+		s.unread = true
+		s.loop.unread = append(s.loop.unread, s)
+	}
+}
+
+// resume lets the handler go on with its input.
+func (s *Socket) resume() {
+	s.unread = false
+	s.Receive(nil)
+	switch {
+	case s.unread || s.at < 0:
+	case s.unstarted:
+		s.unstarted = false
+		s.link.Start()
+	default:
+		s.link.Resume()
+	}
 }
 
 // Lost ends the socket because the connection failed, or ended by itself, which

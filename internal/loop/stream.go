@@ -18,6 +18,7 @@ type stream struct {
 
 	// Owned by the loop.
 	writing bool
+	unread  bool // the reader waits for the handler to be done with chunk
 
 	// For the handover of reader to loop: the reader sets chunk, posts
 	// deliver, and waits for taken before it touches chunk again.
@@ -63,7 +64,18 @@ func (st *stream) read() {
 
 func (st *stream) deliver(int) {
 	st.socket.Receive(st.chunk)
-	st.taken <- struct{}{}
+	st.unread = true
+	if !st.socket.unread {
+		st.Resume()
+	}
+}
+
+// Resume lets the reader read on.
+func (st *stream) Resume() {
+	if st.unread {
+		st.unread = false
+		st.taken <- struct{}{}
+	}
 }
 
 // Flush hands all that is in the outbox to a writing goroutine, unless there
@@ -138,6 +150,7 @@ func (st *stream) Partial() bool { return false }
 // Close ends the connection, and with it both goroutines. A TLS connection
 // says goodbye first, which can block, so that is not left to the loop.
 func (st *stream) Close() {
+	st.Resume() // to learn that the connection has ended
 	l := st.socket.loop
 	l.running++
 	go func() {

@@ -3,6 +3,7 @@ package ws
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/belfryhq/belfry/protocol"
@@ -28,7 +29,32 @@ func BenchmarkReader(b *testing.B) {
 			b.SetBytes(int64(len(in)))
 			for b.Loop() {
 				copy(buf, in)
-				if code := r.read(buf, DefaultMaxMessageSize, void{}); code != 0 {
+				if _, code := r.read(buf, DefaultMaxMessageSize, void{}); code != 0 {
+					b.Fatal(code)
+				}
+			}
+		})
+	}
+}
+
+// What it is to inflate a message should be in proportion to what the turn and
+// the client's allowance are charged for it.
+func BenchmarkInflate(b *testing.B) {
+	for name, text := range map[string]string{
+		"tiny":        `{}`,
+		"event":       `{"event":"client-typing","channel":"presence-room","data":{"on":true}}`,
+		"white space": `{"event":"pusher:pong"` + strings.Repeat(" ", DefaultMaxMessageSize-30) + `}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			in := compressedFrame(b, text)
+			buf := make([]byte, len(in))
+			r := inflating(DefaultMaxMessageSize)
+			b.ReportAllocs()
+			b.SetBytes(int64(len(text) + messageCost))
+			for b.Loop() {
+				copy(buf, in)
+				r.inflation.left = allowance * DefaultMaxMessageSize
+				if _, code := r.read(buf, DefaultMaxMessageSize, void{}); code != 0 {
 					b.Fatal(code)
 				}
 			}

@@ -45,7 +45,9 @@ const (
 // client is told why not.
 func (s *Server) open(socket *loop.Socket, r hub.Request, deflate bool) *conn {
 	c := &conn{server: s, socket: socket, heard: socket.Loop().Now(), deflate: deflate}
-	c.reader.deflate = deflate
+	if deflate {
+		c.reader.inflation = newInflation(c.heard, s.cfg.MaxMessageSize)
+	}
 	session, refused := s.cfg.Hub.Connect(r, c, socket.Loop().Index())
 	if refused != nil {
 		c.Close(refused)
@@ -101,11 +103,25 @@ func (c *conn) Input(b []byte) {
 	if c.state == deaf || c.state == gone {
 		return
 	}
-	if code := c.reader.read(b, c.server.cfg.MaxMessageSize, c); code != 0 && c.state == open {
-		c.shut(code, "", deaf)
-	} else if code != 0 {
+	limit := c.server.cfg.MaxMessageSize
+	if c.reader.inflation != nil {
+		c.reader.inflation.refill(c.heard, limit)
+	}
+	again, code := c.reader.read(b, limit, c)
+	switch {
+	case code == 0 && again:
+		c.socket.Continue()
+	case code == 0:
+	case c.state == open:
+		c.shut(code, reasons[code], deaf)
+	default:
 		c.state = deaf
 	}
+}
+
+// reasons are what a client is told beside a code that does not say it all.
+var reasons = map[protocol.CloseCode]string{
+	protocol.ClosePolicy: "compressed messages inflate to far more than was sent",
 }
 
 // hear notes that the peer lives.

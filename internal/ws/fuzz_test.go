@@ -113,7 +113,8 @@ func FuzzReader(f *testing.F) {
 		bad := false
 		for b := in; len(b) > 0 && !bad && !c.stop; {
 			n := 1 + pieces.IntN(min(len(b), 40))
-			bad = r.read(bytes.Clone(b[:n]), limit, &c) != 0
+			_, code := r.read(bytes.Clone(b[:n]), limit, &c)
+			bad = code != 0
 			b = b[n:]
 		}
 		if !slices.Equal(c.got, want) {
@@ -122,8 +123,8 @@ func FuzzReader(f *testing.F) {
 		if verdict != undecided && bad != (verdict == refused) {
 			t.Errorf("the reader refused: %t, want %t", bad, !bad)
 		}
-		if !bad && len(r.partial)+len(r.message) > limit+2*ws.MaxHeaderSize+maxControl {
-			t.Errorf("the reader keeps %d and %d bytes, more than any message has", len(r.partial), len(r.message))
+		if !bad && len(r.partial)+r.collected() > limit+2*ws.MaxHeaderSize+maxControl {
+			t.Errorf("the reader keeps %d and %d bytes, more than any message has", len(r.partial), r.collected())
 		}
 	})
 }
@@ -136,16 +137,18 @@ func FuzzInflate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const limit = 2000
-		if text, bad := inflate(bytes.Clone(b), limit); len(text) > limit || bad != 0 && text != nil {
-			t.Errorf("inflate of %q = %d bytes and %d, want at most %d, or an error", b, len(text), bad, limit)
+		z := inflaters.Get().(*inflater)
+		defer inflaters.Put(z)
+		if text, bad := z.inflate(bytes.Clone(b), limit); len(text) > limit || bad != nil && text != nil {
+			t.Errorf("inflate of %q = %d bytes and %v, want at most %d, or an error", b, len(text), bad, limit)
 		}
 		compressed, err := wsflate.CompressFrame(ws.NewTextFrame(b))
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, bad := inflate(compressed.Payload, limit)
-		if len(b) <= limit && (bad != 0 || !bytes.Equal(text, b)) || len(b) > limit && bad == 0 {
-			t.Errorf("inflate of %q, compressed, = %q and %d", b, text, bad)
+		text, bad := z.inflate(compressed.Payload, limit)
+		if len(b) <= limit && (bad != nil || !bytes.Equal(text, b)) || len(b) > limit && bad == nil {
+			t.Errorf("inflate of %q, compressed, = %q and %v", b, text, bad)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unicode/utf8"
 
@@ -32,12 +33,15 @@ const (
 // any size. It works in the memory that it is given: it keeps bytes of its own
 // only for a frame or a message that is not complete. The zero reader is ready.
 type reader struct {
-	partial []byte // the beginning of a frame
-	message []byte // the payloads of a fragmented message so far
-	opcode  byte   // of that message; 0 when there is none
+	partial   []byte     // the beginning of a frame, or frames for the next turn
+	fragments *fragments // of the message that is being read; nil when there is none
+	inflation *inflation // nil: compression was not negotiated
+}
 
-	deflate    bool // compression was negotiated
-	compressed bool // the message that is being read is
+// The fragments of a message are what has come of it so far.
+type fragments struct {
+	payload    []byte
+	compressed bool
 }
 
 // A sink takes what a reader read. The slices are valid during the call.
@@ -60,8 +64,10 @@ type header struct {
 
 // read hands all that is complete in b to the sink, and changes b. It returns
 // the code with which the connection has to be closed, or 0. No message may be
-// longer than limit.
-func (r *reader) read(b []byte, limit int, to sink) protocol.CloseCode {
+// longer than limit. If there is more to do than for one turn, read has to be
+// called again in the next, perhaps with nothing.
+func (r *reader) read(b []byte, limit int, to sink) (again bool, bad protocol.CloseCode) {
+	work := 0
 	if len(r.partial) > 0 {
 		r.partial = append(r.partial, b...)
 		b = r.partial
@@ -69,23 +75,28 @@ func (r *reader) read(b []byte, limit int, to sink) protocol.CloseCode {
 	for to.reading() {
 		h, bad := r.header(b, limit)
 		if bad != 0 {
-			return bad
+			return false, bad
 		}
 		if h.size == 0 || len(b) < h.size+h.length {
 			break
 		}
 		payload := b[h.size : h.size+h.length]
 		unmask(payload, b[h.size-4:h.size])
-		if bad := r.frame(h, payload, limit, to); bad != 0 {
-			return bad
+		inflated, bad := r.frame(h, payload, limit, to)
+		if bad != 0 {
+			return false, bad
 		}
 		b = b[h.size+h.length:]
+		if work += inflated; work >= turnInflated {
+			again = len(b) > 0
+			break
+		}
 	}
 	r.keep(b)
-	return 0
+	return again, 0
 }
 
-// keep holds on to the beginning of a frame, which may be in partial already.
+// keep holds on to what was not read, which may be in partial already.
 func (r *reader) keep(b []byte) {
 	switch {
 	case len(b) == 0:
@@ -127,7 +138,7 @@ func (r *reader) header(b []byte, limit int) (h header, bad protocol.CloseCode) 
 		}
 		h.size, h.length = 10, int(min(n, 1<<62))
 	}
-	if h.length > limit-len(r.message) && h.first&opcodeBits < opClose {
+	if h.length > limit-r.collected() && h.first&opcodeBits < opClose {
 		return header{}, protocol.CloseTooBig
 	}
 	h.size += 4
@@ -143,17 +154,17 @@ func (r *reader) check(first, second byte) protocol.CloseCode {
 	switch {
 	case first&rsvBits != 0, second&maskBit == 0:
 		return protocol.CloseProtocol
-	case first&deflateBit != 0 && (!r.deflate || opcode != opText):
+	case first&deflateBit != 0 && (r.inflation == nil || opcode != opText):
 		return protocol.CloseProtocol
 	case opcode >= opClose:
 		if opcode > opPong || first&finBit == 0 || second&lengthBits > maxControl {
 			return protocol.CloseProtocol
 		}
 	case opcode == opContinuation:
-		if r.opcode == 0 {
+		if r.fragments == nil {
 			return protocol.CloseProtocol
 		}
-	case opcode > opBinary || r.opcode != 0:
+	case opcode > opBinary || r.fragments != nil:
 		return protocol.CloseProtocol
 	case opcode == opBinary:
 		return protocol.CloseUnsupported
@@ -161,45 +172,56 @@ func (r *reader) check(first, second byte) protocol.CloseCode {
 	return 0
 }
 
-// frame takes one frame, unmasked.
-func (r *reader) frame(h header, payload []byte, limit int, to sink) protocol.CloseCode {
+// collected is how much of a fragmented message has come.
+func (r *reader) collected() int {
+	if r.fragments == nil {
+		return 0
+	}
+	return len(r.fragments.payload)
+}
+
+// frame takes one frame, unmasked, and returns what it was to inflate it, in
+// bytes.
+func (r *reader) frame(h header, payload []byte, limit int, to sink) (inflated int, bad protocol.CloseCode) {
 	switch h.first & opcodeBits {
 	case opPing:
 		to.onPing(payload)
 	case opPong:
 		to.onPong()
 	case opClose:
-		return closeFrame(payload, to)
+		return 0, closeFrame(payload, to)
 	default:
 		return r.data(h, payload, limit, to)
 	}
-	return 0
+	return 0, 0
 }
 
 // data takes a frame of a text message, which may be all of it.
-func (r *reader) data(h header, payload []byte, limit int, to sink) protocol.CloseCode {
-	if r.opcode == 0 {
-		r.compressed = h.first&deflateBit != 0
+func (r *reader) data(h header, payload []byte, limit int, to sink) (inflated int, bad protocol.CloseCode) {
+	compressed := h.first&deflateBit != 0
+	if f := r.fragments; f != nil {
+		f.payload = append(f.payload, payload...)
+		payload, compressed = f.payload, f.compressed
 	}
 	if h.first&finBit == 0 {
-		r.opcode = opText
-		r.message = append(r.message, payload...)
-		return 0
-	}
-	if r.opcode != 0 {
-		payload = append(r.message, payload...)
-		r.message, r.opcode = nil, 0
-	}
-	if r.compressed {
-		var bad protocol.CloseCode
-		if payload, bad = inflate(payload, limit); bad != 0 {
-			return bad
+		if r.fragments == nil {
+			r.fragments = &fragments{bytes.Clone(payload), compressed}
 		}
+		return 0, 0
 	}
-	if !utf8.Valid(payload) {
+	r.fragments = nil
+	if compressed {
+		return r.inflation.message(payload, limit, func(text []byte) protocol.CloseCode { return message(text, to) })
+	}
+	return 0, message(payload, to)
+}
+
+// message takes the text of one message.
+func message(text []byte, to sink) protocol.CloseCode {
+	if !utf8.Valid(text) {
 		return protocol.CloseInvalidText
 	}
-	to.onText(payload)
+	to.onText(text)
 	return 0
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsflate"
@@ -59,9 +60,12 @@ func join(frames ...[]byte) []byte { return slices.Concat(frames...) }
 func readAll(r *reader, b []byte, size, limit int) (got []string, code protocol.CloseCode) {
 	var c collector
 	buf := make([]byte, size)
-	for len(b) > 0 && code == 0 {
-		n := copy(buf, b)
-		code = r.read(buf[:n], limit, &c)
+	for again := false; (len(b) > 0 || again) && code == 0; {
+		n := 0
+		if !again {
+			n = copy(buf, b)
+		}
+		again, code = r.read(buf[:n], limit, &c)
 		clear(buf)
 		b = b[n:]
 	}
@@ -193,9 +197,9 @@ func TestReaderReadsBytesInAnyPieces(t *testing.T) {
 		for cut := 1; cut < min(len(tt.in), 300); cut++ { // in two
 			var c collector
 			r := new(reader)
-			code := r.read(bytes.Clone(tt.in[:cut]), testLimit, &c)
+			_, code := r.read(bytes.Clone(tt.in[:cut]), testLimit, &c)
 			if code == 0 && !c.stop {
-				code = r.read(bytes.Clone(tt.in[cut:]), testLimit, &c)
+				_, code = r.read(bytes.Clone(tt.in[cut:]), testLimit, &c)
 			}
 			if !slices.Equal(c.got, tt.want) || code != tt.code {
 				t.Errorf("%s, cut at %d: read %.80q and %d, want %.80q and %d", name, cut, c.got, code, tt.want, tt.code)
@@ -241,14 +245,14 @@ func TestReaderKeepsNothingBetweenMessages(t *testing.T) {
 			r.read(bytes.Clone(b[:n]), testLimit, &c)
 			b = b[n:]
 		}
-		if r.partial != nil || r.message != nil || r.opcode != 0 {
+		if r.partial != nil || r.fragments != nil {
 			t.Errorf("after whole messages, by %d bytes, the reader keeps %+v", size, r)
 		}
 	}
 }
 
 // compressedFrame is a compressed message as a client sends it.
-func compressedFrame(t *testing.T, text string) []byte {
+func compressedFrame(t testing.TB, text string) []byte {
 	t.Helper()
 	f, err := wsflate.CompressFrame(ws.NewTextFrame([]byte(text)))
 	if err != nil {
@@ -265,6 +269,8 @@ func TestReaderInflates(t *testing.T) {
 	for name, tt := range map[string]readerCase{
 		"compressed":                    {whole, []string{"text hello hello hello"}, 0},
 		"empty":                         {compressedFrame(t, ""), []string{"text "}, 0},
+		"empty payload":                 {sent(fin|rsv1|opText, ""), []string{"text "}, 0},
+		"empty payload, in fragments":   {join(sent(rsv1|opText, ""), sent(0, ""), sent(fin, "")), []string{"text "}, 0},
 		"plain beside it":               {join(sent(fin|opText, "a"), whole, sent(fin|opText, "b")), []string{"text a", "text hello hello hello", "text b"}, 0},
 		"in fragments":                  {join(sent(rsv1|opText, payload[:2]), sent(fin|opPing, "x"), sent(fin, payload[2:])), []string{"ping x", "text hello hello hello"}, 0},
 		"as long as may be":             {compressedFrame(t, long), []string{"text " + long}, 0},
@@ -279,11 +285,42 @@ func TestReaderInflates(t *testing.T) {
 		"RSV2":                          {sent(fin|rsv2|opText, ""), nil, protocol.CloseProtocol},
 	} {
 		for _, size := range []int{1, 5, len(tt.in)} {
-			got, code := readAll(&reader{deflate: true}, tt.in, size, testLimit)
+			got, code := readAll(inflating(testLimit), tt.in, size, testLimit)
 			if !slices.Equal(got, tt.want) || code != tt.code {
 				t.Errorf("%s, by %d bytes: read %.80q and %d, want %.80q and %d", name, size, got, code, tt.want, tt.code)
 			}
 		}
+	}
+}
+
+// inflating is a reader that has negotiated compression.
+func inflating(limit int) *reader { return &reader{inflation: newInflation(time.Time{}, limit)} }
+
+// One client's compressed messages are read in the turns of its loop, each of
+// which takes a little of them, whatever one read has brought.
+func TestReaderInflatesALittleInEachTurn(t *testing.T) {
+	text := strings.Repeat("x", 5000)
+	const many = 40
+	r := inflating(DefaultMaxMessageSize)
+	var c collector
+	in := bytes.Repeat(compressedFrame(t, text), many)
+	turns := 0
+	for again := true; again; turns++ {
+		before := len(c.got)
+		var code protocol.CloseCode
+		if again, code = r.read(in, DefaultMaxMessageSize, &c); code != 0 {
+			t.Fatalf("turn %d: closed with %d", turns, code)
+		}
+		in = nil
+		if got := (len(c.got) - before) * len(text); got > turnInflated+len(text) {
+			t.Errorf("turn %d inflated %d bytes, want at most a message more than %d", turns, got, turnInflated)
+		}
+	}
+	if len(c.got) != many || turns < many*len(text)/(turnInflated+len(text)) {
+		t.Errorf("%d messages came in %d turns, want all %d", len(c.got), turns, many)
+	}
+	if r.partial != nil {
+		t.Errorf("the reader keeps %d bytes", len(r.partial))
 	}
 }
 

@@ -28,6 +28,8 @@ type site struct {
 	hub    *hub.Hub
 	loops  *loop.Group
 	server *Server
+
+	compressing bool // peers that are attached from now on have negotiated it
 }
 
 // newSite starts a site whose app has an activity timeout of 120 seconds. It
@@ -84,7 +86,7 @@ func (s *site) attachDeaf(key string, early ...byte) *peer {
 	client, server := net.Pipe()
 	p := &peer{t: s.t, conn: client, begin: time.Now(), frames: make(chan string, 10_000)}
 	r := hub.Request{Path: "/app/" + key, Query: url.Values{"protocol": {"7"}}}
-	s.loops.Attach(server, early, func(socket *loop.Socket) loop.Handler { return s.server.open(socket, r, false) })
+	s.loops.Attach(server, early, func(socket *loop.Socket) loop.Handler { return s.server.open(socket, r, s.compressing) })
 	s.t.Cleanup(func() { client.Close() })
 	return p
 }
