@@ -40,6 +40,21 @@ func testCountAfterSubscribe(t *testing.T) {
 		c1.nothing()
 		c2.nothing()
 	}
+	t.Run("java", func(t *testing.T) { testJavaClient(t, a) })
+}
+
+// testJavaClient is a client that takes every event of an encrypted channel for
+// ciphertext, and fails (docs/protocol.md, "What clients cannot take").
+func testJavaClient(t *testing.T, a *app) {
+	c := a.connectWith(t, dialing{query: "client=java-client&protocol=5&version=2.4.4"})
+	c.subscribe(unique("private-encrypted-news"))
+	c.nothing()
+	c.sendSubscribe(unique("private-encrypted-news"), "nothing", nil)
+	c.expectError(null)
+	c.nothing()
+	channel := unique("private-news")
+	c.subscribe(channel)
+	c.expectCount(channel, 1)
 }
 
 func testCountAfterUnsubscribe(t *testing.T) {

@@ -75,6 +75,7 @@ type delivery struct {
 	frame  *frame.Frame
 	except protocol.SocketID // gets nothing; may be zero
 	meter  *meter
+	takes  func(*Session) bool // who can be sent it; nil: all
 }
 
 // deliver posts f to all loops that have sessions in a. The shard's lock is
@@ -84,12 +85,27 @@ func (h *Hub) deliver(a *audience, f *frame.Frame, except protocol.SocketID) {
 }
 
 func (h *Hub) deliverMetered(a *audience, f *frame.Frame, except protocol.SocketID, m *meter) {
-	a.last++
-	if a.loops == 0 {
+	h.start(delivery{to: a, frame: f, except: except, meter: m})
+}
+
+// deliverEvent is deliver for an event of the protocol that some clients can
+// not take on some kinds of channels.
+func (h *Hub) deliverEvent(a *audience, event string, kind protocol.Kind, f *frame.Frame) {
+	takes := func(s *Session) bool { return s.library.Takes(event, kind) }
+	h.start(delivery{to: a, frame: f, takes: takes, meter: &h.service})
+}
+
+// start gives a delivery its number and posts it, if there is anybody to get
+// it. The shard's lock is held.
+func (h *Hub) start(d delivery) {
+	d.to.last++
+	if d.to.loops == 0 {
 		return
 	}
-	d := &delivery{to: a, number: a.last, frame: f, except: except, meter: m}
-	h.post(a, d.run)
+	d.number = d.to.last
+	shared := new(delivery)
+	*shared = d
+	h.post(d.to, shared.run)
 }
 
 // post runs a function on all loops that have sessions in a. The shard's lock
@@ -109,7 +125,7 @@ func (d *delivery) run(loop int) {
 	}
 	n := 0
 	for _, st := range r.seats {
-		if st.since >= d.number || st.session.id == d.except {
+		if st.since >= d.number || st.session.id == d.except || d.takes != nil && !d.takes(st.session) {
 			continue
 		}
 		st.session.send(d.frame)

@@ -44,6 +44,8 @@ func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.E
 		socket: socket,
 		loop:   loop,
 		id:     protocol.NewSocketID(),
+
+		library: protocol.ClientLibraryOf(r.Query),
 	}
 	s.clientEvents.fill(app.Limits.ClientEventsPerSecond)
 	s.complaints.fill(complaintsPerSecond)

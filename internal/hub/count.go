@@ -69,9 +69,9 @@ func (t *tenant) countChanged(sh *shard, ch *channel, here bool) {
 
 func (t *tenant) tellCount(ch *channel, now time.Time) {
 	n := t.subscriptions(ch)
-	t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
+	t.hub.deliverEvent(&ch.audience, protocol.EventSubscriptionCount, ch.kind, frame.Text(func(b []byte) []byte {
 		return protocol.AppendSubscriptionCount(b, ch.name, n)
-	}), protocol.SocketID{})
+	}))
 	if ch.count.news {
 		t.tell(News{Kind: SubscriptionCount, Channel: ch.name, Subscriptions: n})
 	}

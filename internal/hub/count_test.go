@@ -2,6 +2,9 @@ package hub
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -200,4 +203,45 @@ func TestCountTimerThatComesLate(t *testing.T) {
 		synctest.Wait()
 		early.expect(count("news", 110))
 	})
+}
+
+// TestJavaClientIsNotSentWhatItDecrypts has the official Java client on an
+// encrypted channel, where it takes every event for ciphertext.
+func TestJavaClientIsNotSentWhatItDecrypts(t *testing.T) {
+	n := newTestNode(t, counting)
+	r := request("key")
+	r.Query = url.Values{"client": {"java-client"}, "protocol": {"5"}, "version": {"2.4.4"}}
+	java, refused := n.dial(r)
+	if refused != nil {
+		t.Fatal(refused)
+	}
+	java.read()
+	other := n.connect()
+	for _, channel := range []string{"private-encrypted-x", "private-encrypted-cache-x", "private-x", "news"} {
+		java.subscribe(channel)
+		other.subscribe(channel)
+		want := []string{succeeded(channel)}
+		if protocol.KindOf(channel).Cache() {
+			want = append(want, miss(channel))
+		}
+		others := append(slices.Clone(want), count(channel, 2))
+		if !protocol.KindOf(channel).Encrypted() {
+			want = append(want, count(channel, 1), count(channel, 2))
+		}
+		java.expect(want...)
+		other.expect(others...)
+	}
+	n.trigger("private-encrypted-x", "e", "ciphertext")
+	java.expect(`e @private-encrypted-x ciphertext`)
+	other.read()
+
+	for channel, shown := range map[string]bool{"private-encrypted-y": false, "private-y": true, "private-encrypted-ä": false} {
+		for c, listens := range map[*client]bool{java: shown, other: true} {
+			c.receive(`{"event":"pusher:subscribe","data":{"channel":%s,"auth":"key:bad"}}`, quote(channel))
+			got := c.read()
+			if listens := map[bool]int{false: 1, true: 2}[listens]; len(got) != listens || !strings.HasPrefix(got[0], "pusher:error ") {
+				t.Errorf("refused on %s: %q, want %d frames, the first an error", channel, got, listens)
+			}
+		}
+	}
 }

@@ -17,6 +17,8 @@ type Session struct {
 	loop   int
 	id     protocol.SocketID
 
+	library protocol.ClientLibrary
+
 	// Owned by the loop.
 	place        seat // among all sessions of the app
 	subs         subscriptions

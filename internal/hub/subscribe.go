@@ -99,7 +99,7 @@ func (s *Session) refuse(now time.Time, channel string, r *refusal) {
 		return
 	}
 	s.sendError(r.err)
-	if !hub.cfg.HostedErrorsOnly {
+	if !hub.cfg.HostedErrorsOnly && s.library.Takes(protocol.EventSubscriptionError, protocol.KindOf(channel)) {
 		s.send(frame.Text(func(b []byte) []byte {
 			return protocol.AppendSubscriptionError(b, channel, r.listener)
 		}))
