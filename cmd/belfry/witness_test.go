@@ -34,6 +34,7 @@ join: ["127.0.0.1:%d", "127.0.0.1:%d"]
 func TestReloadOfAWitness(t *testing.T) {
 	nodes := startWitnesses(t)
 	w := nodes[0]
+	expectHosts(t, w.admin, nil)
 	text, err := os.ReadFile(filepath.Join(w.dir, "belfry.yaml"))
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@
 // nothing. The API asks for a token; openapi.yaml describes it. Secrets of
 // apps are in the answers that make them and in no other, and never in the log.
 //
+// Neither is told to who comes under a foreign name, but for health and metrics.
+//
 // The package takes no locks.
 package admin
 
@@ -15,12 +17,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/belfryhq/belfry/internal/appstore"
-	"github.com/belfryhq/belfry/internal/rest"
 	"github.com/belfryhq/belfry/internal/usage"
 )
 
@@ -32,8 +34,16 @@ type Config struct {
 	// Gatherer has the metrics. If it is nil there are none.
 	Gatherer prometheus.Gatherer
 
+	// Hosts reports whether requests are answered that name that host, with or
+	// without a port. Nil answers all. It keeps away pages that have a name of
+	// their own point here (DNS rebinding). Health and metrics are told under
+	// any name, because probes and scrapers send addresses.
+	Hosts func(host string) bool
+
 	// Token is what the API asks for. Without it there is no API.
 	Token string
+	// TrustedProxies name the clients whose wrong tokens are counted.
+	TrustedProxies []netip.Prefix
 	// Apps and Usage are required with Token, but for a witness, which knows of
 	// neither.
 	Apps  *appstore.Store
@@ -82,9 +92,9 @@ func New(c Config) http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.Gatherer, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /openapi.yaml", serveOpenAPI)
 	if c.Token != "" {
-		mux.Handle("/api/", counted(newMetrics(c.Registerer), rest.Bearer(c.Token, c.api())))
+		mux.Handle("/api/", counted(newMetrics(c.Registerer), c.bearer(c.api())))
 	}
-	return mux
+	return c.hosted(mux)
 }
 
 func (c Config) ready(w http.ResponseWriter, _ *http.Request) {

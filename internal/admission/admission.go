@@ -1,5 +1,6 @@
 // Package admission decides, by the address of a client, whether it may try to
-// connect: before the upgrade and before anything is known about it.
+// connect, before the upgrade and before anything is known about it, and
+// whether it may try another secret.
 //
 // The address is that of the TCP connection or, if that is a proxy that is
 // trusted, the one that the proxy names; a proxy that names nobody is not
@@ -8,7 +9,7 @@
 //
 // # Locks
 //
-// Each part of the table has a lock, a leaf.
+// Each part of a table has a lock, a leaf, and so has each caller of a secret.
 package admission
 
 import (
@@ -20,7 +21,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,34 +45,17 @@ type Limiter struct {
 	perMinute atomic.Int64
 	trusted   []netip.Prefix
 	now       func() time.Time
-	seed      maphash.Seed
-	parts     [partCount]part
+	attempts  addresses[rate.Limiter]
 
 	refused, uncounted prometheus.Counter
-}
-
-const (
-	partCount = 16
-	// maxAddresses is how many addresses are counted in each part. The attempts
-	// of more than that are let through: there are too many to be one client.
-	maxAddresses = 8192
-)
-
-// A part is a share of the addresses: those that tried in this minute or so,
-// and those that tried in the one before and not again. Who has not tried for a
-// minute has all attempts again, and is forgotten.
-type part struct {
-	mu           sync.Mutex
-	recent, past map[netip.Addr]*rate.Limiter
-	turned       time.Time // when recent was begun
 }
 
 // New returns a limiter.
 func New(cfg Config) *Limiter {
 	l := &Limiter{
-		trusted: cfg.TrustedProxies,
-		now:     cfg.Now,
-		seed:    maphash.MakeSeed(),
+		trusted:  cfg.TrustedProxies,
+		now:      cfg.Now,
+		attempts: addresses[rate.Limiter]{seed: maphash.MakeSeed()},
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "belfry_connection_attempts_refused_total", Help: "Attempts to connect that were refused because their address tried too often.",
 		}),
@@ -105,7 +88,7 @@ func (l *Limiter) Admit(r *http.Request) (wait time.Duration, ok bool) {
 		return 0, true
 	}
 	now := l.now()
-	bucket := l.bucket(network(addr), now)
+	bucket := l.attempts.get(network(addr), now)
 	if bucket == nil {
 		l.uncounted.Inc()
 		return 0, true
@@ -127,31 +110,6 @@ func (l *Limiter) Wrap(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// bucket returns the bucket of an address, or nil if there are too many.
-func (l *Limiter) bucket(addr netip.Addr, now time.Time) *rate.Limiter {
-	p := &l.parts[maphash.Comparable(l.seed, addr)%partCount]
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if age := now.Sub(p.turned); p.recent == nil || age >= time.Minute {
-		p.past, p.recent, p.turned = p.recent, map[netip.Addr]*rate.Limiter{}, now
-		if age >= 2*time.Minute {
-			p.past = nil
-		}
-	}
-	b := p.recent[addr]
-	if b != nil {
-		return b
-	}
-	if len(p.recent) >= maxAddresses {
-		return nil
-	}
-	if b = p.past[addr]; b == nil {
-		b = new(rate.Limiter)
-	}
-	p.recent[addr] = b
-	return b
 }
 
 // network is what attempts are counted by.

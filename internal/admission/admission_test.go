@@ -125,9 +125,9 @@ func TestAddressesAreForgottenButNotTooEarly(t *testing.T) {
 		c.expect(fmt.Sprintf("198.51.%d.%d:1", i/250, i%250), 0)
 	}
 	n := 0
-	for i := range c.parts {
-		n += len(c.parts[i].recent)
-		if _, kept := c.parts[i].past[netip.MustParseAddr("192.0.2.1")]; kept {
+	for i := range c.attempts.parts {
+		n += len(c.attempts.parts[i].recent)
+		if _, kept := c.attempts.parts[i].past[netip.MustParseAddr("192.0.2.1")]; kept {
 			t.Error("an address that did not try for minutes is kept")
 		}
 	}

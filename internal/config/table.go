@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/hostname"
 	"github.com/belfryhq/belfry/internal/setting"
 )
 
@@ -57,6 +58,9 @@ var settings = slices.Concat([]setting.Setting[Config]{
 	setting.Row("admin.listen", "127.0.0.1:6002", setting.KindAddress,
 		"Where health, metrics and the admin API are answered. Health and metrics ask for no token, and nothing is encrypted, so keep it away from the internet. `off` for none.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.AdminListen }, setting.Address)),
+	setting.Row("admin.hosts", "[]", "list of host patterns",
+		"Names by which the administration port is reached, such as `belfry.internal` or `*.belfry.svc`, where they are not known anyway: `localhost`, the name of the machine, those in admin.listen, join and cluster.advertise, and addresses. Requests for other names are refused, but for /healthz, /readyz and /metrics. `*` answers to all.",
+		setting.List(func(c *Config) *[]string { return &c.Server.AdminHosts }, hostname.Pattern)),
 	setting.Secret(setting.Row("admin.token", `""`, setting.KindText,
 		"What the admin API asks for. Without it the service makes one at its first start and keeps it in `admin-token` in data_dir.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.AdminToken }, parseToken))),

@@ -53,6 +53,13 @@ func (l *Limiter) Take(now time.Time, n int, limit Limit) (wait time.Duration, o
 	}
 }
 
+// Wait returns how long it will be until there is a token. It takes none.
+func (l *Limiter) Wait(now time.Time, limit Limit) time.Duration {
+	t := nanos(now)
+	each := max(limit.Window/time.Duration(limit.Tokens), 1)
+	return max(time.Duration(max(l.full.Load(), t)-t)+each-limit.Window, 0)
+}
+
 // Owe takes n tokens whether they are there or not. What is missing is owed,
 // up to ten times what the bucket holds.
 func (l *Limiter) Owe(now time.Time, n int, limit Limit) {

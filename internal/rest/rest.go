@@ -1,6 +1,5 @@
-// Package rest is what the handlers of the admin API have in common: who may
-// call, how bodies and queries are read, and how refusals are told (problem
-// details, RFC 9457).
+// Package rest is what the handlers of the admin API have in common: how bodies
+// and queries are read, and how refusals are told (problem details, RFC 9457).
 //
 // A handler returns its refusals as errors:
 //
@@ -20,8 +19,6 @@ package rest
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -117,30 +114,6 @@ func send(w http.ResponseWriter, status int, body []byte) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	w.Write(body) // who does not listen any more can not be told either
-}
-
-// Bearer lets requests through to next that have the token, and answers the
-// others with 401. The token must not be empty.
-func Bearer(token string, next http.Handler) http.Handler {
-	if token == "" {
-		panic("rest: no token")
-	}
-	want := sha256.Sum256([]byte(token))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		got := sha256.Sum256([]byte(strings.TrimSpace(given)))
-		if strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1 {
-			next.ServeHTTP(w, r)
-			return
-		}
-		challenge, detail := `Bearer realm="belfry"`, "A token is needed: Authorization: Bearer …"
-		if scheme != "" {
-			challenge, detail = challenge+`, error="invalid_token"`, "The token is not the one of this node."
-		}
-		w.Header().Set("WWW-Authenticate", challenge)
-		p, _ := errors.AsType[*Problem](Refuse(http.StatusUnauthorized, "%s", detail))
-		p.write(w)
-	})
 }
 
 // Body returns the body of a request, which is JSON of one of the types, or

@@ -42,9 +42,10 @@ type Config struct {
 	TLSListen   string // the same over TLS; empty: none
 	TLSCertFile string // PEM, read again when it changes
 	TLSKeyFile  string
-	AdminListen string // health, metrics and the admin API; empty: none
-	AdminToken  string // what the admin API asks for; empty: the one that DataDir keeps, and no API without DataDir
-	Path        string // prefix in front of /app and /apps; empty, or as in "/realtime"
+	AdminListen string   // health, metrics and the admin API; empty: none
+	AdminHosts  []string // patterns of package hostname: names under which AdminListen is reached, besides those that are known
+	AdminToken  string   // what the admin API asks for; empty: the one that DataDir keeps, and no API without DataDir
+	Path        string   // prefix in front of /app and /apps; empty, or as in "/realtime"
 
 	// DataDir is where the engine keeps what it has to remember. Empty means in
 	// memory, until the node ends.
@@ -232,15 +233,17 @@ func (s *Server) openHub(registry *apps.Registry) (err error) {
 // and nothing is used there.
 func (s *Server) administration(used *usage.Recorder) http.Handler {
 	cfg := admin.Config{
-		Ready:      s.ready,
-		Gatherer:   s.metrics,
-		Token:      s.cfg.AdminToken,
-		Apps:       s.state.apps,
-		Usage:      used,
-		Drain:      s.Drain,
-		Draining:   s.stateOfDrain,
-		Registerer: s.metrics,
-		Log:        s.log,
+		Ready:          s.ready,
+		Gatherer:       s.metrics,
+		Hosts:          s.cfg.adminHosts(),
+		Token:          s.cfg.AdminToken,
+		TrustedProxies: s.cfg.TrustedProxies,
+		Apps:           s.state.apps,
+		Usage:          used,
+		Drain:          s.Drain,
+		Draining:       s.stateOfDrain,
+		Registerer:     s.metrics,
+		Log:            s.log,
 	}
 	if s.cfg.Clustered() {
 		cfg.Cluster = s.clusterStatus

@@ -1,0 +1,111 @@
+package admission
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"hash/maphash"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfryhq/belfry/internal/rate"
+)
+
+// guessing is how many wrong secrets one address may try.
+var guessing = rate.Limit{Tokens: 10, Window: time.Minute}
+
+// A Secret is something that callers have to know. Each address may try ten
+// wrong ones, and then one every six seconds. It is safe for concurrent use.
+type Secret struct {
+	want    [sha256.Size]byte
+	trusted []netip.Prefix
+	now     func() time.Time
+	callers addresses[caller]
+	others  caller // all addresses together that are too many to be known
+
+	wrong, slowed prometheus.Counter
+}
+
+// A caller is one address that has given a secret.
+type caller struct {
+	mu      sync.Mutex
+	guesses rate.Limiter
+	last    [sha256.Size]byte // the wrong one that it gave last
+}
+
+// A SecretConfig is what NewSecret needs.
+type SecretConfig struct {
+	Secret         string // must not be empty
+	TrustedProxies []netip.Prefix
+	Registerer     prometheus.Registerer // nil: no metrics are registered
+	Now            func() time.Time      // nil: time.Now
+}
+
+// NewSecret returns what checks a secret.
+func NewSecret(cfg SecretConfig) *Secret {
+	if cfg.Secret == "" {
+		panic("admission: no secret")
+	}
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "belfry_admin_tokens_refused_total",
+		Help: "Tokens for the admin API that were refused: wrong, or not looked at because their address gave too many wrong ones.",
+	}, []string{"reason"})
+	s := &Secret{
+		want:    sha256.Sum256([]byte(cfg.Secret)),
+		trusted: cfg.TrustedProxies,
+		now:     cfg.Now,
+		callers: addresses[caller]{seed: maphash.MakeSeed()},
+		wrong:   refused.WithLabelValues("wrong"),
+		slowed:  refused.WithLabelValues("slowed"),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if cfg.Registerer != nil {
+		cfg.Registerer.MustRegister(refused)
+	}
+	return s
+}
+
+// Check reports whether what came with a request is the secret. If wait is
+// above zero it was not looked at, right or wrong, and is not until then.
+//
+// The same wrong one again is no new guess: a program whose secret is out of
+// date does not keep others of its address out.
+func (s *Secret) Check(r *http.Request, given string) (right bool, wait time.Duration) {
+	now, got := s.now(), sha256.Sum256([]byte(given))
+	c := s.callers.get(s.address(r), now)
+	if c == nil {
+		c = &s.others
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if got == c.last { // of what is wrong, hashes are no secret
+		s.wrong.Inc()
+		return false, 0
+	}
+	if wait := c.guesses.Wait(now, guessing); wait > 0 {
+		s.slowed.Inc()
+		return false, wait
+	}
+	if subtle.ConstantTimeCompare(got[:], s.want[:]) == 1 {
+		return true, 0
+	}
+	c.guesses.Take(now, 1, guessing)
+	c.last = got
+	s.wrong.Inc()
+	return false, 0
+}
+
+// address is what a caller is known by: that of the client, or of the proxy
+// which does not name it.
+func (s *Secret) address(r *http.Request) netip.Addr {
+	if addr, ok := clientAddr(r, s.trusted); ok {
+		return network(addr)
+	}
+	peer, _ := parse(r.RemoteAddr)
+	return peer
+}
