@@ -15,7 +15,7 @@ import (
 //
 // The session of the user comes with r: its cookies, or the headers and
 // parameters that the client is configured to send. The form of r is parsed:
-// r.PostForm has those parameters.
+// r.Form has those parameters, in whichever form they came.
 type ChannelAuthFunc func(r *http.Request, socketID, channel string) (*Member, error)
 
 // A UserAuthFunc decides who the client that sends r is. Errors are those of
@@ -191,15 +191,11 @@ func (e *authEndpoint) serve(r *http.Request) (answer any, callback string, err 
 	if r.Method != http.MethodPost && (r.Method != http.MethodGet || !e.jsonp) {
 		return nil, "", errMethod
 	}
-	form, err := authForm(r)
+	q, err := ParseAuthRequest(r)
 	if err != nil {
 		return nil, "", err
 	}
-	r.PostForm, r.Form = form, form
-	q, err := parseAuthForm(r.Method, form)
-	if err != nil {
-		return nil, "", err
-	}
+	r.PostForm, r.Form = q.Params, q.Params
 	answer, err = e.answer(r, q)
 	return answer, q.Callback, err
 }

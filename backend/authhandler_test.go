@@ -41,6 +41,11 @@ func ask(h http.Handler, method, target, contentType, body string, header ...str
 
 const formType = "application/x-www-form-urlencoded"
 
+// multipartBody is what a browser makes of a FormData.
+const multipartBody = "--xyz\r\nContent-Disposition: form-data; name=\"socket_id\"\r\n\r\n1.2\r\n" +
+	"--xyz\r\nContent-Disposition: form-data; name=\"channel_name\"\r\n\r\npresence-x\r\n" +
+	"--xyz\r\nContent-Disposition: form-data; name=\"suffix\"\r\n\r\n;&\r\n--xyz--\r\n"
+
 // Covers 53.
 func TestChannelAuthHandler(t *testing.T) {
 	c := client(t, answers())
@@ -50,22 +55,32 @@ func TestChannelAuthHandler(t *testing.T) {
 		status            int
 		data              string
 	}{
-		"form":               {formType, "socket_id=1.2&channel_name=presence-x&suffix=%21", 200, `{"user_id":"ann!"}`},
-		"form of no type":    {"", "socket_id=1.2&channel_name=presence-x", 200, `{"user_id":"ann"}`},
-		"JSON":               {"application/json; charset=utf-8", `{"socket_id":"1.2","channel_name":"presence-x","n":1}`, 200, `{"user_id":"ann"}`},
-		"private":            {formType, "socket_id=1.2&channel_name=private-x", 200, ""},
-		"refused":            {formType, "socket_id=1.2&channel_name=private-secret", 403, ""},
-		"broken":             {formType, "socket_id=1.2&channel_name=private-broken", 500, ""},
-		"no member":          {formType, "socket_id=1.2&channel_name=presence-nobody", 500, ""},
-		"public":             {formType, "socket_id=1.2&channel_name=news", 400, ""},
-		"smuggled sign-in":   {formType, "socket_id=1.2&channel_name=" + url.QueryEscape(`:user::{"id":"admin"}`), 400, ""},
-		"no channel":         {formType, "socket_id=1.2", 400, ""},
-		"no socket":          {formType, "channel_name=private-x", 400, ""},
-		"bad socket":         {formType, "socket_id=1.2%0A&channel_name=private-x", 400, ""},
-		"bad escapes":        {formType, "socket_id=%zz", 400, ""},
-		"bad JSON":           {"application/json", "[]", 400, ""},
-		"endless":            {formType, "socket_id=1.2&channel_name=private-x&pad=" + strings.Repeat("x", 64<<10), 400, ""},
-		"channel not a text": {"application/json", `{"socket_id":"1.2","channel_name":7}`, 400, ""},
+		"form":                            {formType, "socket_id=1.2&channel_name=presence-x&suffix=%21", 200, `{"user_id":"ann!"}`},
+		"form of no type":                 {"", "socket_id=1.2&channel_name=presence-x", 200, `{"user_id":"ann"}`},
+		"JSON":                            {"application/json; charset=utf-8", `{"socket_id":"1.2","channel_name":"presence-x","n":1}`, 200, `{"user_id":"ann"}`},
+		"private":                         {formType, "socket_id=1.2&channel_name=private-x", 200, ""},
+		"refused":                         {formType, "socket_id=1.2&channel_name=private-secret", 403, ""},
+		"broken":                          {formType, "socket_id=1.2&channel_name=private-broken", 500, ""},
+		"no member":                       {formType, "socket_id=1.2&channel_name=presence-nobody", 500, ""},
+		"public":                          {formType, "socket_id=1.2&channel_name=news", 400, ""},
+		"smuggled sign-in":                {formType, "socket_id=1.2&channel_name=" + url.QueryEscape(`:user::{"id":"admin"}`), 400, ""},
+		"no channel":                      {formType, "socket_id=1.2", 400, ""},
+		"no socket":                       {formType, "channel_name=private-x", 400, ""},
+		"bad socket":                      {formType, "socket_id=1.2%0A&channel_name=private-x", 400, ""},
+		"bad escapes":                     {formType, "socket_id=%zz", 400, ""},
+		"bad JSON":                        {"application/json", "[]", 400, ""},
+		"endless":                         {formType, "socket_id=1.2&channel_name=private-x&pad=" + strings.Repeat("x", 64<<10), 400, ""},
+		"a semicolon that nobody escaped": {formType, "socket_id=1.2&channel_name=private-a;b&suffix=;%20+c", 200, ""},
+		"a presence channel with one":     {formType, "socket_id=1.2&channel_name=presence-a;b&suffix=;%2B", 200, `{"user_id":"ann;+"}`},
+		"JSON as text":                    {"text/plain;charset=UTF-8", ` {"socket_id":"1.2","channel_name":"presence-x","suffix":2}`, 200, `{"user_id":"ann2"}`},
+		"JSON as a form":                  {formType, `{"socket_id":"1.2","channel_name":"presence-x"}`, 200, `{"user_id":"ann"}`},
+		"JSON with null":                  {"", `{"socket_id":"1.2","channel_name":"presence-x","suffix":null}`, 200, `{"user_id":"ann"}`},
+		"a form as JSON":                  {"application/json", "socket_id=1.2&channel_name=presence-x", 200, `{"user_id":"ann"}`},
+		"FormData":                        {"multipart/form-data; boundary=xyz", multipartBody, 200, `{"user_id":"ann;&"}`},
+		"FormData without its boundary":   {"multipart/form-data", multipartBody, 200, `{"user_id":"ann;&"}`},
+		"FormData that is cut off":        {"multipart/form-data; boundary=xyz", multipartBody[:len(multipartBody)-20], 400, ""},
+		"FormData of a lie":               {"multipart/form-data; boundary=xyz", "--xyz\r\nsocket_id=1.2", 400, ""},
+		"channel not a text":              {"application/json", `{"socket_id":"1.2","channel_name":7}`, 400, ""},
 	} {
 		w := ask(h, "POST", "/pusher/auth", test.contentType, test.body)
 		if w.Code != test.status {
@@ -84,6 +99,21 @@ func TestChannelAuthHandler(t *testing.T) {
 		}
 		if w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: header %v", name, w.Header())
+		}
+	}
+	if w := ask(h, "POST", "/auth?socket_id=1.2&channel_name=presence-a;b&suffix=7", "", ""); w.Code != 200 {
+		t.Errorf("everything in the query: status %d %s", w.Code, w.Body)
+	}
+	for body, want := range map[string]string{
+		"channel_name=private-x":                         "socket_id: invalid socket id: missing; send it as a form, or as JSON\n",
+		"socket_id=1.2":                                  "channel_name: invalid channel name: missing\n",
+		`{"socket_id":"1.2","channel_name":"private-x"`:  "body: invalid parameter: not a JSON object\n",
+		"socket_id=%zz":                                  "body: invalid parameter: not a form, nor a JSON object\n",
+		"<xml><socket_id>1.2</socket_id></xml>":          "socket_id: invalid socket id: missing; send it as a form, or as JSON\n",
+		"socket_id=1.2%3Aprivate&channel_name=private-x": "socket id \"1.2:private\": invalid socket id\n",
+	} {
+		if w := ask(h, "POST", "/", formType, body); w.Code != 400 || w.Body.String() != want {
+			t.Errorf("%s: %d %q, want 400 %q", body, w.Code, w.Body, want)
 		}
 	}
 	if w := ask(h, "POST", "/", formType, "socket_id=1.2&channel_name=private-x", "X-Banned", "1"); w.Code != 403 {

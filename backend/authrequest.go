@@ -1,11 +1,12 @@
 package backend
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -27,23 +28,38 @@ type AuthRequest struct {
 	Channels []string // one, unless Batched; none for user authentication
 	Batched  bool     // several channels in one request, as the plug-in pusher-js-auth asks
 	Callback string   // of JSONP; empty otherwise
+	// Params are all parameters, also those that the application added: of the
+	// body and then of the query. A member of JSON that is no text is here as
+	// its JSON.
+	Params url.Values
 }
 
 // ParseAuthRequest reads a request for authorization: a form, as client
 // libraries send it, a JSON object with the same members, or the query of a
-// GET, which is JSONP. Several channels are channel_name[0], channel_name[1]
-// and so on. The socket id is checked for its form, channels are not. Of the
-// body at most 64 KB are read.
+// GET, which is JSONP. A body is known by what is in it: authorizers that were
+// written by hand often send it as another type than it is. Several channels
+// are channel_name[0], channel_name[1] and so on. The socket id is checked for
+// its form, channels are not. Of the body at most 64 KB are read.
 func ParseAuthRequest(r *http.Request) (*AuthRequest, error) {
 	form, err := authForm(r)
 	if err != nil {
 		return nil, err
 	}
+	query, err := parseForm(r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range query {
+		form[name] = append(form[name], values...)
+	}
 	return parseAuthForm(r.Method, form)
 }
 
 func parseAuthForm(method string, form url.Values) (*AuthRequest, error) {
-	request := &AuthRequest{SocketID: form.Get("socket_id")}
+	request := &AuthRequest{SocketID: form.Get("socket_id"), Params: form}
+	if !form.Has("socket_id") {
+		return nil, invalid(ErrInvalidSocketID, "socket_id", "", "missing; send it as a form, or as JSON")
+	}
 	if err := checkSocketID(request.SocketID); err != nil {
 		return nil, err
 	}
@@ -67,10 +83,10 @@ func parseAuthForm(method string, form url.Values) (*AuthRequest, error) {
 // and what pusher-js calls its callbacks.
 var callbackName = regexp.MustCompile(`\A(?:[A-Za-z_$][A-Za-z0-9_$.\[\]]{0,127}|Pusher\.auth_callbacks\['[0-9]{1,19}'\])\z`)
 
-// authForm returns the parameters of a request, wherever they stand.
+// authForm returns the parameters that stand in the body of a request.
 func authForm(r *http.Request) (url.Values, error) {
 	if r.Method == http.MethodGet {
-		return r.URL.Query(), nil
+		return url.Values{}, nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxAuthBody+1))
 	switch {
@@ -79,18 +95,60 @@ func authForm(r *http.Request) (url.Values, error) {
 	case len(body) > maxAuthBody:
 		return nil, invalid(ErrInvalidParameter, "body", "", "too long")
 	}
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" {
-		return jsonForm(body)
+	return ParseAuthBody(body)
+}
+
+// ParseAuthBody reads the parameters in the body of a request for
+// authorization, for those who have no [http.Request].
+func ParseAuthBody(body []byte) (url.Values, error) {
+	text := bytes.TrimPrefix(bytes.TrimSpace(body), []byte("\ufeff"))
+	switch {
+	case bytes.HasPrefix(text, []byte("{")), bytes.HasPrefix(text, []byte("[")):
+		return jsonForm(text)
+	case bytes.HasPrefix(text, []byte("--")):
+		return multipartForm(text)
 	}
-	form, err := url.ParseQuery(string(body))
+	return parseForm(string(text))
+}
+
+// parseForm reads what browsers send of a form. Unlike [url.ParseQuery] it takes
+// a semicolon as it is: channel names have them, and not everybody escapes.
+func parseForm(text string) (url.Values, error) {
+	form, err := url.ParseQuery(strings.ReplaceAll(text, ";", "%3B"))
 	if err != nil {
-		return nil, invalid(ErrInvalidParameter, "body", "", "not a form")
+		return nil, invalid(ErrInvalidParameter, "body", "", "not a form, nor a JSON object")
 	}
 	return form, nil
 }
 
+// multipartForm reads what browsers send of a FormData. Its boundary is what
+// the body begins with; in the Content-Type it is missing where somebody has
+// set that header by hand.
+func multipartForm(body []byte) (url.Values, error) {
+	first, _, _ := bytes.Cut(body, []byte("\r\n"))
+	if !bytes.HasSuffix(body, append(bytes.Clone(first), "--"...)) {
+		return nil, invalid(ErrInvalidParameter, "body", "", "a multipart form that is cut off")
+	}
+	parts := multipart.NewReader(bytes.NewReader(body), string(first[len("--"):]))
+	form := url.Values{}
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return form, nil
+		}
+		var value []byte
+		if err == nil {
+			value, err = io.ReadAll(part)
+		}
+		if err != nil {
+			return nil, invalid(ErrInvalidParameter, "body", "", "not a multipart form")
+		}
+		form.Add(part.FormName(), string(value))
+	}
+}
+
 // jsonForm reads a JSON object as if it were a form. Members that are no
-// strings are left out, except for a list of channels.
+// strings become their JSON, except for a list of channels; null is left out.
 func jsonForm(body []byte) (url.Values, error) {
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(body, &object); err != nil {
@@ -101,12 +159,15 @@ func jsonForm(body []byte) (url.Values, error) {
 		var one string
 		var list []string
 		switch {
+		case string(raw) == "null":
 		case json.Unmarshal(raw, &one) == nil:
 			form.Set(name, one)
 		case name == "channel_name" && json.Unmarshal(raw, &list) == nil:
 			for i, channel := range list {
 				form.Set("channel_name["+strconv.Itoa(i)+"]", channel)
 			}
+		default:
+			form.Set(name, string(raw))
 		}
 	}
 	return form, nil

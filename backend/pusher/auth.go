@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 
 	"github.com/belfryhq/belfry/backend"
 )
@@ -42,7 +41,7 @@ func (c *Client) authorizeChannel(params []byte, member *MemberData) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	form, err := url.ParseQuery(string(params))
+	form, err := backend.ParseAuthBody(params)
 	switch {
 	case err != nil:
 		return nil, err
@@ -80,7 +79,7 @@ func (c *Client) AuthenticateUser(params []byte, userData map[string]interface{}
 	if err != nil {
 		return nil, err
 	}
-	form, err := url.ParseQuery(string(params))
+	form, err := backend.ParseAuthBody(params)
 	switch {
 	case err != nil:
 		return nil, err

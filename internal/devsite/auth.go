@@ -1,18 +1,17 @@
 package devsite
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"regexp"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/belfryhq/belfry/backend"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -43,17 +42,12 @@ func refuse(status int, format string, args ...any) error {
 
 // A request is what a client library asks for.
 type request struct {
+	*backend.AuthRequest
 	socket protocol.SocketID
-	form   map[string][]string
 }
 
 // param returns the first value of a parameter, or an empty text.
-func (r request) param(name string) string {
-	if values := r.form[name]; len(values) > 0 {
-		return values[0]
-	}
-	return ""
-}
+func (r request) param(name string) string { return r.Params.Get(name) }
 
 // callbackName is what pusher-js calls its JSONP callbacks. Anything else
 // could be a script of somebody else's making.
@@ -68,16 +62,16 @@ func (s *site) endpoint(answer func(request) (any, error)) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		callback, err := requested(w, r)
+		q, err := requested(w, r)
 		var reply any
 		if err == nil {
-			reply, err = s.answer(r, answer)
+			reply, err = answer(q)
 		}
 		if err != nil {
 			s.refuse(w, r, err)
 			return
 		}
-		writeReply(w, callback, reply)
+		writeReply(w, q.Callback, reply)
 	})
 }
 
@@ -98,60 +92,24 @@ func allowAnyOrigin(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// requested reads the form of a request and returns the callback to answer
-// with, which is empty for a POST.
-func requested(w http.ResponseWriter, r *http.Request) (callback string, err error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	switch r.Method {
-	case http.MethodPost:
-		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" {
-			return "", jsonForm(r)
-		}
-	case http.MethodGet:
-		callback = r.URL.Query().Get("callback")
-		if !callbackName.MatchString(callback) {
-			return "", refuse(http.StatusBadRequest, "callback is not the name of a callback of pusher-js")
-		}
-	default:
+// requested reads a request, in all the forms that a backend of our own takes.
+func requested(w http.ResponseWriter, r *http.Request) (request, error) {
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
 		w.Header().Set("Allow", "GET, POST, OPTIONS")
-		return "", refuse(http.StatusMethodNotAllowed, "POST a form with socket_id and channel_name")
+		return request{}, refuse(http.StatusMethodNotAllowed, "POST a form with socket_id and channel_name")
 	}
-	if err := r.ParseForm(); err != nil {
-		return "", refuse(http.StatusBadRequest, "the form can not be read: %v", err)
+	q, err := backend.ParseAuthRequest(r)
+	if err != nil {
+		return request{}, refuse(http.StatusBadRequest, "%s", strings.TrimPrefix(err.Error(), "backend: "))
 	}
-	return callback, nil
-}
-
-// jsonForm reads a body of JSON, which hand-written authorizers send, as if
-// it were a form.
-func jsonForm(r *http.Request) error {
-	var members map[string]any
-	if err := json.NewDecoder(r.Body).Decode(&members); err != nil {
-		return refuse(http.StatusBadRequest, "the body is not a JSON object: %v", err)
+	if q.Callback != "" && !callbackName.MatchString(q.Callback) {
+		return request{}, refuse(http.StatusBadRequest, "callback is not the name of a callback of pusher-js")
 	}
-	r.Form = map[string][]string{}
-	for name, v := range members {
-		text, ok := v.(string)
-		if !ok {
-			encoded, err := json.Marshal(v)
-			if err != nil {
-				return refuse(http.StatusBadRequest, "%s can not be read", name)
-			}
-			text = string(encoded)
-		}
-		r.Form[name] = []string{text}
-	}
-	return nil
-}
-
-func (s *site) answer(r *http.Request, answer func(request) (any, error)) (any, error) {
-	req := request{form: r.Form}
-	id, ok := protocol.ParseSocketID(req.param("socket_id"))
+	id, ok := protocol.ParseSocketID(q.SocketID)
 	if !ok {
-		return nil, refuse(http.StatusBadRequest, "socket_id is missing or not the id of a socket")
+		return request{}, refuse(http.StatusBadRequest, "socket_id is not the id of a socket")
 	}
-	req.socket = id
-	return answer(req)
+	return request{q, id}, nil
 }
 
 func (s *site) refuse(w http.ResponseWriter, r *http.Request, err error) {
@@ -183,29 +141,24 @@ func writeReply(w http.ResponseWriter, callback string, reply any) {
 // authorize grants what is asked for: one channel, or, to the plug-in that
 // asks for many at once, each under its name.
 func (s *site) authorize(r request) (any, error) {
-	if channel := r.param("channel_name"); channel != "" {
-		return s.grant(r, channel)
+	if !r.Batched {
+		if len(r.Channels) == 0 {
+			return nil, refuse(http.StatusBadRequest, "channel_name is missing")
+		}
+		return s.grant(r, r.Channels[0])
 	}
 	type result struct {
 		Status int    `json:"status"`
 		Data   *grant `json:"data,omitempty"`
 	}
 	results := map[string]result{}
-	for name, values := range r.form {
-		if !strings.HasPrefix(name, "channel_name[") {
+	for _, channel := range r.Channels {
+		g, err := s.grant(r, channel)
+		if e, ok := errors.AsType[*refusal](err); ok {
+			results[channel] = result{Status: e.status}
 			continue
 		}
-		for _, channel := range values {
-			g, err := s.grant(r, channel)
-			if e, ok := errors.AsType[*refusal](err); ok {
-				results[channel] = result{Status: e.status}
-				continue
-			}
-			results[channel] = result{Status: http.StatusOK, Data: g}
-		}
-	}
-	if len(results) == 0 {
-		return nil, refuse(http.StatusBadRequest, "channel_name is missing")
+		results[channel] = result{Status: http.StatusOK, Data: g}
 	}
 	return results, nil
 }
@@ -247,27 +200,19 @@ func sharedSecret(channel string) string {
 
 // member is the channel_data of who asks.
 func (r request) member() (string, error) {
-	id, err := r.userID(protocol.MaxPresenceUserID)
-	if err != nil {
-		return "", err
-	}
-	info, err := r.json("user_info")
+	id, info, err := r.user(protocol.MaxPresenceUserID)
 	if err != nil {
 		return "", err
 	}
 	return encode(struct {
 		UserID   string          `json:"user_id"`
-		UserInfo json.RawMessage `json:"user_info,omitempty"`
+		UserInfo json.RawMessage `json:"user_info"`
 	}{id, info})
 }
 
 // authenticate signs a user in.
 func (s *site) authenticate(r request) (any, error) {
-	id, err := r.userID(protocol.MaxUserID)
-	if err != nil {
-		return nil, err
-	}
-	info, err := r.json("user_info")
+	id, info, err := r.user(protocol.MaxUserID)
 	if err != nil {
 		return nil, err
 	}
@@ -277,7 +222,7 @@ func (s *site) authenticate(r request) (any, error) {
 	}
 	data, err := encode(struct {
 		ID        string          `json:"id"`
-		UserInfo  json.RawMessage `json:"user_info,omitempty"`
+		UserInfo  json.RawMessage `json:"user_info"`
 		Watchlist json.RawMessage `json:"watchlist,omitempty"`
 	}{id, info, watchlist})
 	if err != nil {
@@ -289,14 +234,21 @@ func (s *site) authenticate(r request) (any, error) {
 	return &grant{Auth: s.token(protocol.UserText(r.socket, data)), UserData: data}, nil
 }
 
-// userID is the user_id that was asked for, or else one that is the socket's
-// alone.
-func (r request) userID(limit int) (string, error) {
-	id := cmp.Or(r.param("user_id"), r.socket.String())
-	if utf8.RuneCountInString(id) > limit || !utf8.ValidString(id) {
-		return "", refuse(http.StatusBadRequest, "user_id is not text of at most %d characters", limit)
+// user is who asks, and what others are told of them: what was asked for, or
+// else one that is the socket's alone, with a name that a page can show.
+func (r request) user(limit int) (id string, info json.RawMessage, err error) {
+	id, name := r.param("user_id"), r.param("user_id")
+	if id == "" {
+		_, number, _ := strings.Cut(r.SocketID, ".")
+		id, name = r.SocketID, "Guest "+number
 	}
-	return id, nil
+	if utf8.RuneCountInString(id) > limit || !utf8.ValidString(id) {
+		return "", nil, refuse(http.StatusBadRequest, "user_id is not text of at most %d characters", limit)
+	}
+	if info, err = r.json("user_info"); err == nil && info == nil {
+		info, err = json.Marshal(map[string]string{"id": id, "name": name})
+	}
+	return id, info, err
 }
 
 // json returns a parameter that is JSON, or nil.

@@ -121,8 +121,10 @@ func TestPresenceChannels(t *testing.T) {
 		info   string
 		signed string
 	}{
-		"who asks": {url.Values{}, testSocket, "", `{"user_id":"1234.5678"}`},
-		"a user":   {url.Values{"user_id": {"17"}}, "17", "", `{"user_id":"17"}`},
+		"who asks": {url.Values{}, testSocket, `{"id":"1234.5678","name":"Guest 5678"}`,
+			`{"user_id":"1234.5678","user_info":{"id":"1234.5678","name":"Guest 5678"}}`},
+		"a user": {url.Values{"user_id": {"ann"}}, "ann", `{"id":"ann","name":"ann"}`,
+			`{"user_id":"ann","user_info":{"id":"ann","name":"ann"}}`},
 		"with info": {url.Values{"user_id": {"17"}, "user_info": {`{"name": "Ann"}`}}, "17",
 			`{"name":"Ann"}`, `{"user_id":"17","user_info":{"name":"Ann"}}`},
 	} {
@@ -149,7 +151,7 @@ func TestUsers(t *testing.T) {
 		t.Errorf("ParseUserData(%s) = %+v, %v", g.UserData, user, err)
 	}
 	g = granted(t, "/pusher/user-auth", url.Values{})
-	if g.UserData != `{"id":"1234.5678"}` {
+	if g.UserData != `{"id":"1234.5678","user_info":{"id":"1234.5678","name":"Guest 5678"}}` {
 		t.Errorf("user_data of an unnamed user = %s", g.UserData)
 	}
 }
@@ -159,6 +161,32 @@ func TestBodyOfJSON(t *testing.T) {
 	var g grant
 	if err := json.Unmarshal([]byte(text(t, r)), &g); err != nil || g.ChannelData != `{"user_id":"17","user_info":{"name":"Ann"}}` {
 		t.Errorf("grant = %+v, %v", g, err)
+	}
+}
+
+// TestBodiesOfAuthorizersWrittenByHand are what people send who do not leave it
+// to the library, to the paths that Laravel has.
+func TestBodiesOfAuthorizersWrittenByHand(t *testing.T) {
+	formData := "--x\r\nContent-Disposition: form-data; name=\"socket_id\"\r\n\r\n1234.5678\r\n" +
+		"--x\r\nContent-Disposition: form-data; name=\"channel_name\"\r\n\r\nprivate-a;b\r\n--x--\r\n"
+	for name, tt := range map[string]struct{ kind, body string }{
+		"unescaped":    {"application/x-www-form-urlencoded", "socket_id=1234.5678&channel_name=private-a;b"},
+		"FormData":     {"multipart/form-data; boundary=x", formData},
+		"JSON as text": {"text/plain;charset=UTF-8", `{"socket_id":"1234.5678","channel_name":"private-a;b"}`},
+		"JSON":         {"application/json", `{"socket_id":"1234.5678","channel_name":"private-a;b"}`},
+	} {
+		for _, path := range []string{"/pusher/auth", "/broadcasting/auth"} {
+			r := ask(t, "POST", path, tt.body, "Content-Type", tt.kind)
+			var g grant
+			if err := json.Unmarshal([]byte(text(t, r)), &g); err != nil {
+				t.Errorf("%s to %s = %d, %v", name, path, r.StatusCode, err)
+				continue
+			}
+			verify(t, g.Auth, protocol.ChannelText(socketID(t), "private-a;b"))
+		}
+	}
+	if g := granted(t, "/broadcasting/user-auth", url.Values{"user_id": {"17"}}); g.UserData == "" {
+		t.Error("/broadcasting/user-auth signs nobody in")
 	}
 }
 
@@ -179,7 +207,7 @@ func TestBatch(t *testing.T) {
 		t.Fatalf("results = %+v", results)
 	}
 	verify(t, results["private-a"].Data.Auth, protocol.ChannelText(socketID(t), "private-a"))
-	verify(t, results["presence-b"].Data.Auth, protocol.ChannelDataText(socketID(t), "presence-b", `{"user_id":"17"}`))
+	verify(t, results["presence-b"].Data.Auth, protocol.ChannelDataText(socketID(t), "presence-b", `{"user_id":"17","user_info":{"id":"17","name":"17"}}`))
 }
 
 func TestScriptRequest(t *testing.T) {
@@ -205,7 +233,7 @@ func TestCallbacksOfOthers(t *testing.T) {
 	for _, callback := range []string{"", "alert", "Pusher.auth_callbacks['1'];alert(1)//", "Pusher.auth_callbacks[\"1\"]", "Pusher.auth_callbacks['x']", "\nPusher.auth_callbacks['1']", "Pusher.auth_callbacks['1']\n", "Pusher.auth_callbacks['']"} {
 		query := url.Values{"callback": {callback}, "socket_id": {testSocket}, "channel_name": {"private-x"}}
 		r := ask(t, "GET", "/pusher/auth?"+query.Encode(), "")
-		if body := text(t, r); r.StatusCode != 400 || strings.Contains(body, "alert") {
+		if body := text(t, r); r.StatusCode != 400 || r.Header.Get("Content-Type") != "text/plain; charset=utf-8" || r.Header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("callback %q = %d %s, want 400", callback, r.StatusCode, body)
 		}
 	}
@@ -232,8 +260,8 @@ func TestRefusals(t *testing.T) {
 		path, form, want string
 		status           int
 	}{
-		"no socket":         {"/pusher/auth", "channel_name=private-a", "socket_id is missing or not the id of a socket\n", 400},
-		"bad socket":        {"/pusher/auth", "channel_name=private-a&socket_id=1.2%3Aprivate-b", "socket_id is missing or not the id of a socket\n", 400},
+		"no socket":         {"/pusher/auth", "channel_name=private-a", "socket_id: invalid socket id: missing; send it as a form, or as JSON\n", 400},
+		"bad socket":        {"/pusher/auth", "channel_name=private-a&socket_id=1.2%3Aprivate-b", "socket id \"1.2:private-b\": invalid socket id\n", 400},
 		"no channel":        {"/pusher/auth", "socket_id=1.2", "channel_name is missing\n", 400},
 		"bad channel":       {"/pusher/auth", "socket_id=1.2&channel_name=private-a:b", "\"private-a:b\" is not the name of a channel\n", 400},
 		"user channel":      {"/pusher/auth", "socket_id=1.2&channel_name=%23server-to-user-1", "\"#server-to-user-1\" is not the name of a channel\n", 400},
@@ -242,7 +270,7 @@ func TestRefusals(t *testing.T) {
 		"long id":           {"/pusher/auth", "socket_id=1.2&channel_name=presence-a&user_id=" + long, "user_id is not text of at most 128 characters\n", 400},
 		"bad watchlist":     {"/pusher/user-auth", "socket_id=1.2&watchlist=5", "watchlist must be an array of strings\n", 400},
 		"control character": {"/pusher/user-auth", "socket_id=1.2&user_id=a%00", "id must be a non-empty string of at most 200 characters without control characters\n", 400},
-		"no form":           {"/pusher/auth", "socket_id=%zz", "the form can not be read: invalid URL escape \"%zz\"\n", 400},
+		"no form":           {"/pusher/auth", "socket_id=%zz", "body: invalid parameter: not a form, nor a JSON object\n", 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := ask(t, "POST", tt.path, tt.form)

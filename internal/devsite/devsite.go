@@ -58,8 +58,10 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /dev/", s.asset)
 	mux.Handle("POST /dev/trigger", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.trigger)))
-	mux.Handle("/pusher/auth", s.endpoint(s.authorize))
-	mux.Handle("/pusher/user-auth", s.endpoint(s.authenticate))
+	for _, prefix := range []string{"/pusher", "/broadcasting"} { // what Pusher's documentation has, and Laravel's
+		mux.Handle(prefix+"/auth", s.endpoint(s.authorize))
+		mux.Handle(prefix+"/user-auth", s.endpoint(s.authenticate))
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "404 NOT FOUND", http.StatusNotFound) // as the HTTP API says it
 	})
