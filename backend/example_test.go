@@ -26,14 +26,14 @@ func ExampleNew() {
 }
 
 func ExampleNewFromURL() {
-	c, err := backend.NewFromURL("http://app-key:app-secret@127.0.0.1:6001/apps/app-id", backend.Config{
+	c, err := backend.NewFromURL("http://app-key:app-secret@127.0.0.1:6001/apps/1", backend.Config{
 		Timeout: 2 * time.Second,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(c.BaseURL(), c.AppID(), c.Key())
-	// Output: http://127.0.0.1:6001 app-id app-key
+	// Output: http://127.0.0.1:6001 1 app-key
 }
 
 func ExampleClient_Trigger() {

@@ -1,11 +1,19 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"maps"
+	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/belfryhq/belfry/client"
 	"github.com/belfryhq/belfry/e2e/service"
 )
 
@@ -14,12 +22,13 @@ import (
 // library.
 func TestFirstMinute(t *testing.T) {
 	t.Parallel()
+	ids := map[string]string{"go": "1", "node": "app-id"} // what dev says, and what many tutorials have
 	for _, library := range slices.Sorted(maps.Keys(backends)) {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()
 			requireModules(t)
 			svc := service.StartDev(t)
-			be := backends[library](t, svc, credential{"app-id", "app-key", "app-secret"})
+			be := backends[library](t, svc, credential{ids[library], "app-key", "app-secret"})
 			b := openBrowser(t, svc, "")
 			ann, bob := b.openDev("ann"), b.openDev("bob")
 			for _, channel := range everyKind {
@@ -34,6 +43,70 @@ func TestFirstMinute(t *testing.T) {
 			bob.Trigger("private-chat", "client-typing", order)
 			ann.AwaitData("private-chat", "client-typing", order)
 		})
+	}
+}
+
+// TestFirstEventFromPython is about a library that takes an id of digits alone.
+func TestFirstEventFromPython(t *testing.T) {
+	t.Parallel()
+	const python = "python/.venv/bin/python"
+	_, err := os.Stat(python)
+	require(t, err == nil, "the library for Python is not installed: run scripts/setup")
+	svc := service.StartDev(t)
+	host, port, err := net.SplitHostPort(svc.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New("app-key", client.Config{
+		Endpoint:          client.Endpoint{Host: host, Port: number, Insecure: true},
+		ChannelAuthorizer: &client.HTTPAuth{Endpoint: "http://" + svc.Addr + "/pusher/auth"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Shutdown(context.Background())
+	if err := c.Connect(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), service.Patience)
+	defer cancel()
+	arrived := make(chan string, 2)
+	channels := []string{"my-channel", "private-encrypted-diary"}
+	for _, name := range channels {
+		channel, err := c.Subscribe(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		channel.Bind("my-event", func(_ context.Context, e client.Event) { arrived <- name + " " + string(e.Data) })
+		if err := channel.AwaitSubscribed(ctx); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	script := exec.CommandContext(t.Context(), python, "python/first_event.py", host, port, "1", "app-key", "app-secret", masterKey)
+	out, err := script.Output()
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		t.Fatalf("the script failed: %v\n%s", err, e.Stderr)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range channels {
+		select {
+		case got := <-arrived:
+			if want := name + ` {"text": "hi"}`; got != want {
+				t.Errorf("arrived = %s, want %s", got, want)
+			}
+		case <-ctx.Done():
+			t.Fatalf("the event on %s did not arrive", name)
+		}
+	}
+	for _, want := range []string{`"my-channel": {}`, `"subscription_count": 1`, `"auth": "app-key:`} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the library returned %s, want %s in it", out, want)
+		}
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func devURL(address string) string { return "http://app-key:app-secret@" + address + "/apps/app-id" }
+func devURL(address string) string { return "http://app-key:app-secret@" + address + "/apps/1" }
 
 func withURL(url string) setup { return setup{env: []string{"BELFRY_URL=" + url}} }
 
@@ -82,6 +82,15 @@ func TestTriggerLeavesOutASocketAndAsksForInfo(t *testing.T) {
 	}
 }
 
+func TestTriggerSaysHowCountsAreSwitchedOn(t *testing.T) {
+	r := serveIn(t, t.TempDir())
+	app := r.create()
+	s := withURL(r.url(app.ID, app.Keys[0].Key, app.Keys[0].Secret))
+	if status, _, err := runCommand(t, s, "trigger", "c", "e", "--info", "subscription_count"); status != 1 || !strings.Contains(err, "set subscription_count: true") {
+		t.Errorf("trigger = %d %s", status, err)
+	}
+}
+
 func TestClientErrorsSayWhatToDo(t *testing.T) {
 	_, address := startDev(t)
 	closed := unusedAddress(t)
@@ -97,7 +106,6 @@ func TestClientErrorsSayWhatToDo(t *testing.T) {
 		"wrong key":                  {"http://nokey:hunter2@" + address + "/apps/app-id", []string{"trigger", "c", "e"}, 1, []string{"Unknown auth_key", `there is no app "app-id" with the key "nokey"`}},
 		"wrong path":                 {"http://app-key:hunter2@" + address + "/x/apps/app-id", []string{"trigger", "c", "e"}, 1, []string{"404 Not Found", "A path prefix belongs in front of /apps"}},
 		"bad channel":                {devURL(address), []string{"trigger", "a b", "e"}, 1, []string{"400 Bad Request: Invalid channel name"}},
-		"no counts":                  {devURL(address), []string{"trigger", "c", "e", "--info", "subscription_count"}, 1, []string{"set subscription_count: true"}},
 		"subscribe with wrong key":   {"http://nokey:hunter2@" + address + "/apps/1", []string{"subscribe", "c"}, 1, []string{"the service refused the connection (4001): App key nokey not in this cluster."}},
 		"subscribe with wrong secret": {"http://app-key:hunter2@" + address + "/apps/1", []string{"subscribe", "private-c"}, 1,
 			[]string{"the service refused: Invalid signature"}},
@@ -183,8 +191,8 @@ func TestTarget(t *testing.T) {
 		want   string // base, app id, key, secret
 		socket string
 	}{
-		"nothing":               {want: "http://127.0.0.1:6001 app-id app-key app-secret", socket: "ws://127.0.0.1:6001/app/app-key"},
-		"this machine":          {flags: targetFlags{url: "http://localhost:7001"}, want: "http://localhost:7001 app-id app-key app-secret", socket: "ws://localhost:7001/app/app-key"},
+		"nothing":               {want: "http://127.0.0.1:6001 1 app-key app-secret", socket: "ws://127.0.0.1:6001/app/app-key"},
+		"this machine":          {flags: targetFlags{url: "http://localhost:7001"}, want: "http://localhost:7001 1 app-key app-secret", socket: "ws://localhost:7001/app/app-key"},
 		"elsewhere":             {flags: targetFlags{url: "https://example.com"}, want: "https://example.com   ", socket: "wss://example.com/app/"},
 		"BELFRY_URL":            {belfry: "https://k:s@h:1/apps/9", pusher: "http://x", want: "https://h:1 9 k s", socket: "wss://h:1/app/k"},
 		"PUSHER_URL":            {pusher: "http://k:s@h/apps/9/", want: "http://h 9 k s", socket: "ws://h/app/k"},

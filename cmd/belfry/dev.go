@@ -10,11 +10,14 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/config"
 	"github.com/belfryhq/belfry/internal/devsite"
 	"github.com/belfryhq/belfry/internal/server"
 )
@@ -24,6 +27,7 @@ type devService struct {
 	listen, adminListen string
 	webhook             string
 	unlimited, debug    bool
+	unused              []string // variables that mean nothing here
 }
 
 func newDev(s streams) *cobra.Command {
@@ -32,18 +36,25 @@ func newDev(s streams) *cobra.Command {
 		Use:   "dev",
 		Short: "Run a service to try out, on this machine only",
 		Long: `Runs a service with nothing to configure, for this machine only: everything is
-kept in memory, the credentials are known to everybody (app-id, app-key,
-app-secret), client events are on, and /pusher/auth and /pusher/user-auth sign
-whatever a front end asks for. Open http://` + devListen + ` in a browser to see a
-first event and the lines of code that connect an application.
+kept in memory, everything that an app can have is on, and the credentials are
+known to everybody: the app id 1 (app-id does as well), app-key and app-secret.
+/pusher/auth and /pusher/user-auth sign whatever a front end asks for, and so do
+/broadcasting/auth and /broadcasting/user-auth. Open http://` + devListen + ` in a
+browser to see a first event and the lines that connect an application.
 
-None of it is ever on in belfry serve.`,
+Each flag can be given as a variable, such as BELFRY_LISTEN. None of this is ever
+on in belfry serve.`,
 		Example: `  belfry dev
   belfry dev --listen 127.0.0.1:7001 --admin-listen off
   belfry dev --unlimited                       for load tests: no limits on the app
   belfry apps create --name other              another app of a running dev`,
 		Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			unused, err := takeVariables(command.Flags(), os.Environ())
+			if err != nil {
+				return err
+			}
+			d.unused = unused
 			return d.run(command.Context(), s)
 		},
 	}
@@ -52,7 +63,7 @@ None of it is ever on in belfry serve.`,
 	flags.StringVar(&d.listen, "listen", devListen, "where to serve: an `address` of this machine alone")
 	flags.StringVar(&d.adminListen, "admin-listen", "127.0.0.1:6002", "where to answer health, metrics and belfry apps: an `address` of this machine alone, or off")
 	flags.StringVar(&d.webhook, "webhook", "", "tell the backend at this `URL` everything that happens in channels")
-	flags.BoolVar(&d.unlimited, "unlimited", false, "lift the limits of the app, such as 10 client events a second")
+	flags.BoolVar(&d.unlimited, "unlimited", false, "for load tests: lift the limits of the app, such as 10 client events a second, and tell no subscription counts")
 	flags.BoolVar(&d.debug, "debug", false, "log every request to the HTTP API")
 	return command
 }
@@ -61,9 +72,9 @@ func (d devService) run(ctx context.Context, s streams) error {
 	if d.adminListen == "off" {
 		d.adminListen = ""
 	}
-	for _, address := range []string{d.listen, d.adminListen} {
+	for name, address := range map[string]string{"--listen or BELFRY_LISTEN": d.listen, "--admin-listen or BELFRY_ADMIN_LISTEN": d.adminListen} {
 		if address != "" && !loopbackAddress(address) {
-			return usagef("%q is not an address of this machine alone, such as %s; the credentials of dev are known to everybody, so use belfry serve for other machines", address, devListen)
+			return usagef("%q (%s) is not an address of this machine alone, such as %s; the credentials of dev are known to everybody, so use belfry serve for other machines", address, name, devListen)
 		}
 	}
 	level := slog.LevelInfo
@@ -71,6 +82,9 @@ func (d devService) run(ctx context.Context, s streams) error {
 		level = slog.LevelDebug
 	}
 	log := newLog(s.err, level, "text")
+	if len(d.unused) > 0 {
+		log.Warn("these variables are for belfry serve, and do nothing in belfry dev", "variables", d.unused)
+	}
 	app := devApp(d.unlimited)
 	if err := tellBackend(app, d.webhook); err != nil {
 		return err
@@ -99,6 +113,30 @@ func (d devService) run(ctx context.Context, s streams) error {
 	return runNode(ctx, node, log)
 }
 
+// takeVariables gives the flags that are not on the command line the values of
+// their variables, and returns which other variables somebody may count on.
+func takeVariables(flags *pflag.FlagSet, environ []string) (unused []string, err error) {
+	byVariable := map[string]*pflag.Flag{}
+	flags.VisitAll(func(f *pflag.Flag) {
+		byVariable["BELFRY_"+strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))] = f
+	})
+	for _, v := range environ {
+		name, text, _ := strings.Cut(v, "=")
+		if config.Foreign(name, text) || text == "" {
+			continue
+		}
+		f := byVariable[name]
+		switch {
+		case f == nil || f.Name == "help":
+			unused = append(unused, name)
+		case f.Changed: // on the command line
+		case flags.Set(f.Name, text) != nil:
+			return nil, usagef("%s is neither true nor false", name)
+		}
+	}
+	return unused, nil
+}
+
 // tellBackend gives an app an endpoint that is told everything, if there is one.
 func tellBackend(app *apps.App, url string) error {
 	if url == "" {
@@ -118,15 +156,19 @@ var everywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustPa
 func devApp(unlimited bool) *apps.App {
 	app := &apps.App{
 		ID:                   devAppID,
+		Alias:                devAlias,
 		Name:                 "dev",
 		Keys:                 []apps.Key{{Key: devKey, Secret: devSecret}},
 		ClientEvents:         true,
+		SubscriptionCount:    true,
+		WatchlistEvents:      true,
 		ActivityTimeout:      apps.DefaultActivityTimeout,
 		AuthorizationTimeout: apps.DefaultAuthorizationTimeout,
 		Limits:               apps.DefaultLimits(),
 	}
 	if unlimited {
 		app.Limits = apps.Unlimited()
+		app.SubscriptionCount = false // what a load is to measure is its own events
 	}
 	return app
 }
@@ -152,6 +194,8 @@ func printDev(w io.Writer, address string, app *apps.App) {
 Belfry for trying out: %s
 
   app id %s · key %s · secret %s
+
+In a front end:
 
 %s
 

@@ -112,7 +112,7 @@ func TestAppsOfDev(t *testing.T) {
 	r := &running{p, t, t.TempDir(), plain, admin}
 	made := r.create("--name=other")
 	r.connect(made.Keys[0].Key).alive()
-	if out := r.do("list"); !strings.Contains(out, "app-id") || !strings.Contains(out, "other") {
+	if out := r.do("list"); !strings.Contains(out, "dev") || !strings.Contains(out, "other") {
 		t.Errorf("list:\n%s", out)
 	}
 }

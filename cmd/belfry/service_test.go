@@ -55,7 +55,7 @@ func TestDevServesAPageAndStops(t *testing.T) {
 	if status != 200 || !strings.Contains(page, "<title>Belfry dev</title>") {
 		t.Errorf("GET / = %d %.80s", status, page)
 	}
-	for _, want := range []string{"app id app-id · key app-key · secret app-secret", `new Pusher("app-key", {`, "wsPort: " + address[len("127.0.0.1:"):] + ","} {
+	for _, want := range []string{"app id 1 · key app-key · secret app-secret", `new Pusher("app-key", {`, "wsPort: " + address[len("127.0.0.1:"):] + ","} {
 		if !strings.Contains(dev.out.String(), want) {
 			t.Errorf("dev did not print %q:\n%s", want, dev.out)
 		}

@@ -114,10 +114,11 @@ type frame struct {
 	Channel string `json:"channel"`
 }
 
-// isNews reports whether f is about a channel and not an answer to us.
+// isNews reports whether f is about a channel and not an answer to us. How many
+// have subscribed is none: it comes with our own subscription.
 func (f frame) isNews() bool {
 	switch f.Event {
-	case protocol.EventSubscriptionSucceeded, protocol.EventSubscriptionError:
+	case protocol.EventSubscriptionSucceeded, protocol.EventSubscriptionError, protocol.EventSubscriptionCount:
 		return false
 	}
 	return f.Channel != ""

@@ -19,7 +19,8 @@ import (
 // The credentials of belfry dev. They are known to everybody, which is why
 // dev answers on loopback only.
 const (
-	devAppID  = "app-id"
+	devAppID  = "1"      // digits, which some libraries insist on
+	devAlias  = "app-id" // what many tutorials have
 	devKey    = "app-key"
 	devSecret = "app-secret"
 	devToken  = "admin-token-of-dev"

@@ -3,7 +3,7 @@
 // them.
 //
 //	belfry dev &
-//	export PUSHER_URL=http://app-key:app-secret@127.0.0.1:6001/apps/app-id
+//	export PUSHER_URL=http://app-key:app-secret@127.0.0.1:6001/apps/1
 //	go run ./examples/feed publish       # a price a second, and authorization on port 8080
 //	go run ./examples/feed follow        # in another terminal
 //

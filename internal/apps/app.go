@@ -22,6 +22,9 @@ import (
 type App struct {
 	ID   string
 	Name string // for people; may be empty
+	// Alias is another id that backends may use; empty: none. Only belfry dev has
+	// one: many tutorials call their app app-id, and some libraries take digits alone.
+	Alias string
 	// Keys are the credentials that are valid now, oldest first. All are
 	// equal: a backend may sign with any of them.
 	Keys []Key
@@ -135,6 +138,9 @@ func (a *App) Same(b *App) bool {
 	c.Webhooks, d.Webhooks = nil, nil
 	return reflect.DeepEqual(c, d)
 }
+
+// Called reports whether backends may use that id for the app.
+func (a *App) Called(id string) bool { return id == a.ID || a.Alias != "" && id == a.Alias }
 
 // Secret returns the secret of one of the app's keys, and whether the key is
 // one of the app's.

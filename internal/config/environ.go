@@ -37,8 +37,7 @@ func (e *environment) take(variable, text string) (string, any) {
 	place := Place{Source: variable, Layer: layerEnvironment}
 	name, ok := e.variables[variable]
 	switch {
-	case strings.HasPrefix(variable, envTest), variable == envURL, variable == envAdmin:
-	case kubernetes.MatchString(variable + "=" + text):
+	case Foreign(variable, text):
 	case variable == envConfig:
 		e.file = text
 	case variable == envApps:
@@ -49,6 +48,14 @@ func (e *environment) take(variable, text string) (string, any) {
 		return name, value{setting.Value{Text: text}, place}
 	}
 	return "", nil
+}
+
+// Foreign reports whether a variable of the environment is nothing that a
+// service is told by: for commands that are clients, for tests, of Kubernetes,
+// or of others altogether.
+func Foreign(variable, text string) bool {
+	return !strings.HasPrefix(variable, envPrefix) || strings.HasPrefix(variable, envTest) ||
+		variable == envURL || variable == envAdmin || kubernetes.MatchString(variable+"="+text)
 }
 
 func unknownVariable(name string) string {

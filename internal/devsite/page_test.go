@@ -133,6 +133,10 @@ func TestTrigger(t *testing.T) {
 	if w := post("Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); w.Code != http.StatusForbidden || got != (Event{}) {
 		t.Errorf("trigger from another site = %d, %+v, want 403 and nothing sent", w.Code, got)
 	}
+	failure = &Refusal{Status: 413, Text: "the service answered 413"}
+	if w := post(); w.Code != 413 || w.Body.String() != "the service answered 413\n" {
+		t.Errorf("trigger that the service refuses = %d %q, want what it said", w.Code, w.Body)
+	}
 	failure = errors.New("the channel is no channel")
 	if w := post(); w.Code != http.StatusBadGateway || w.Body.String() != "the channel is no channel\n" {
 		t.Errorf("failed trigger = %d %q", w.Code, w.Body)

@@ -52,7 +52,7 @@ func (a *api) authenticate(c *call) error {
 
 // names reports whether the path leads to that app. One path names none, and
 // means the app of the key.
-func (c *call) names(app *apps.App) bool { return c.appID == "" || c.appID == app.ID }
+func (c *call) names(app *apps.App) bool { return c.appID == "" || app.Called(c.appID) }
 
 func (a *api) errUnknownKey() error {
 	return &statusError{status: a.unknownKey, message: "Unknown auth_key"}

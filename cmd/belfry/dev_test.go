@@ -1,0 +1,92 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws/wsutil"
+	"github.com/pusher/pusher-http-go/v5"
+)
+
+// TestDevIsReachedByTheURLThatItPrints has the official library for Go, which
+// takes an app id of digits alone.
+func TestDevIsReachedByTheURLThatItPrints(t *testing.T) {
+	dev, address := startDev(t)
+	line := dev.out.await(t, "export BELFRY_URL=")
+	_, text, _ := strings.Cut(line, "=")
+	c, err := pusher.ClientFromURL(text)
+	if err != nil {
+		t.Fatalf("ClientFromURL(%s): %v", text, err)
+	}
+	if err := c.Trigger("my-channel", "my-event", "hi"); err != nil || c.Host != address {
+		t.Errorf("Trigger at %s: %v", c.Host, err)
+	}
+	tutorial := pusher.Client{AppID: "app-id", Key: "app-key", Secret: "app-secret", Host: address}
+	if err := tutorial.Trigger("my-channel", "my-event", "hi"); err != nil {
+		t.Errorf("Trigger for app-id: %v", err)
+	}
+	stranger := pusher.Client{AppID: "2", Key: "app-key", Secret: "app-secret", Host: address}
+	if err := stranger.Trigger("my-channel", "my-event", "hi"); err == nil {
+		t.Error("dev answers for any id")
+	}
+}
+
+func TestEverythingIsOnInDev(t *testing.T) {
+	dev, address := startDev(t)
+	ann := (&running{process: dev, t: t, plain: address}).connect("app-key")
+	if err := wsutil.WriteClientText(ann.conn, []byte(`{"event":"pusher:subscribe","data":{"channel":"my-channel"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	ann.expect("pusher_internal:subscription_succeeded")
+	ann.expect("pusher_internal:subscription_count")
+}
+
+// TestDevFormSaysWhatTheServiceSaid sends what no service takes.
+func TestDevFormSaysWhatTheServiceSaid(t *testing.T) {
+	_, address := startDev(t)
+	for channel, want := range map[string]int{"my-channel": 204, "no channel": 400} {
+		response, err := http.PostForm("http://"+address+"/dev/trigger", url.Values{"channel": {channel}, "event": {"e"}, "data": {"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		if response.StatusCode != want || want == 400 && !strings.Contains(string(body), "Invalid channel name") {
+			t.Errorf("POST /dev/trigger for %q = %d %s, want %d", channel, response.StatusCode, body, want)
+		}
+	}
+}
+
+// TestDevTakesTheVariablesThatItHasAFlagFor has those of a container that was
+// made for belfry serve.
+func TestDevTakesTheVariablesThatItHasAFlagFor(t *testing.T) {
+	s := setup{env: []string{
+		"BELFRY_LISTEN=127.0.0.1:0", "BELFRY_ADMIN_LISTEN=off", "BELFRY_UNLIMITED=true", "BELFRY_DEBUG=",
+		"BELFRY_DATA_DIR=/hunter2", "BELFRY_VERSION=1.2.3", "BELFRY_URL=http://127.0.0.1:1", "BELFRY_PORT=tcp://10.0.0.1:6001",
+	}}
+	dev := start(t, s, "dev")
+	warning := dev.err.await(t, "level=WARN")
+	if !strings.HasSuffix(warning, `variables="[BELFRY_DATA_DIR BELFRY_VERSION]"`) {
+		t.Errorf("the warning is %s", warning)
+	}
+	plain := address(dev.err.await(t, "listener=plain"))
+	if plain == devListen {
+		t.Errorf("BELFRY_LISTEN is not used")
+	}
+	if status, _, err := runCommand(t, withURL(devURL(plain)), "trigger", "c", "e", strings.Repeat("x", 20_000)); status != 0 {
+		t.Errorf("BELFRY_UNLIMITED is not used: %s", err)
+	}
+	for text, env := range map[string]string{
+		"BELFRY_LISTEN) is not an address": "BELFRY_LISTEN=0.0.0.0:6001",
+		"BELFRY_DEBUG is neither":          "BELFRY_DEBUG=perhaps",
+	} {
+		if status, _, err := runCommand(t, setup{env: []string{env}}, "dev"); status != 2 || !strings.Contains(err, text) {
+			t.Errorf("dev with %s = %d %s, want 2 and %q", env, status, err, text)
+		}
+	}
+	flag := start(t, setup{env: []string{"BELFRY_LISTEN=0.0.0.0:6001"}}, "dev", "--listen", "127.0.0.1:0", "--admin-listen", "off")
+	flag.err.await(t, "listener=plain") // a flag overrides the variable
+}
