@@ -14,7 +14,7 @@ import (
 // A Member is who a connection is on a presence channel.
 type Member struct {
 	UserID   string // 1 to 128 characters
-	UserInfo any    // what others are told, at most 1 KB as JSON; nil: nothing
+	UserInfo any    // what others are told, an object of at most 1 KB as JSON; nil: nothing
 	// SignedIn makes the member whoever the connection is signed in as. There
 	// is no UserID and no UserInfo then; the service refuses the subscription if
 	// nobody is signed in.
@@ -24,7 +24,7 @@ type Member struct {
 // UserData is who signs in on a connection.
 type UserData struct {
 	ID        string   // 1 to 200 characters
-	UserInfo  any      // what others see on presence channels; nil: nothing
+	UserInfo  any      // what others see on presence channels, an object as JSON; nil: nothing
 	Watchlist []string // up to 100 users whose coming and going the connection is told of
 	// Extra are further members of the JSON. The connection gets them back.
 	Extra map[string]any

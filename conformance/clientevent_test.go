@@ -109,7 +109,7 @@ func testNotWithoutSubscription(t *testing.T) {
 	channel := unique("private-a")
 	c2.subscribe(channel)
 	c1.sendClientEvent("client-x", channel, "{}")
-	c1.expectErrorText("Client event rejected - you are not subscribed to this channel")
+	c1.expectErrorText("Cannot broadcast client event (connection not subscribed to channel " + channel + ")")
 	c1.open()
 	c2.nothing()
 }
@@ -201,7 +201,7 @@ func testPrefixIsExact(t *testing.T) {
 	c1, c2, channel := pair(t, fixture(t, clientEventsOn), "private-a")
 	for _, name := range []string{"xclient-a", "Client-a", "client", "CLIENT-A", " client-a"} {
 		c1.sendClientEvent(name, channel, "{}")
-		c1.expectErrorText("Event name not recognised or not allowed: " + name)
+		c1.expectErrorText("Unsupported event received on socket: " + name)
 		c1.open()
 	}
 	c2.nothing()

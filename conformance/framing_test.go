@@ -131,7 +131,7 @@ func testNoEvent(t *testing.T) {
 func testUnknownPusherEvent(t *testing.T) {
 	c := fixture(t, plain).connect(t)
 	c.sendText(`{"event":"pusher:bogus","data":{}}`)
-	c.expectErrorText("Event name not recognised or not allowed: pusher:bogus")
+	c.expectErrorText("Unsupported event received on socket: pusher:bogus")
 	c.open()
 }
 

@@ -183,12 +183,13 @@ func testReservedEventNames(t *testing.T) {
 	c := a.connect(t)
 	channel := unique("news")
 	c.subscribe(channel)
-	for _, name := range []string{"pusher:x", "pusher:", "pusher_internal:x", "pusher_internal:member_added"} {
-		a.post("/events", event1(channel, name, "D")).do(t).expect(t, http.StatusBadRequest, "…")
-		a.post("/batch_events", batch(event1(channel, name, "D"))).do(t).expect(t, http.StatusBadRequest, "…")
+	for _, name := range []string{"pusher:x", "pusher:", "pusher_internal:x", "pusher_internal:member_added", "pusher-notification", "pusher"} {
+		const reserved = "The 'pusher' namespace is reserved for internal usage"
+		a.post("/events", event1(channel, name, "D")).do(t).expect(t, http.StatusBadRequest, reserved)
+		a.post("/batch_events", batch(event1(channel, name, "D"))).do(t).expect(t, http.StatusBadRequest, reserved)
 	}
 	c.nothing()
-	for _, name := range []string{"client-x", "pusher-x", "Pusher:x", `App\Events\X`, "ä:/ #"} {
+	for _, name := range []string{"client-x", "pushers", "Pusher:x", `App\Events\X`, "ä:/ #"} {
 		a.publish(t, channel, name, "D")
 		c.expect(name, channel, "D")
 	}

@@ -209,13 +209,18 @@ func testChannelDataUnusable(t *testing.T) {
 	for _, data := range []string{"not json", `[]`, `"1"`, `1`, `null`, "", `{"user_id":"1"`, `{"user_id":"1"} x`} {
 		c.refuseJoin(channel, data, "AuthError", 401)
 	}
+	for _, info := range []string{`true`, `"Ann"`, `["Ann"]`, `7`} {
+		c.sendJoin(channel, `{"user_id":"1","user_info":`+info+`}`)
+		c.expectErrorText("user_info supplied to presence subscription is invalid - if supplied it must be a type of hash")
+		c.expectSubscriptionError(channel, "AuthError", 401)
+	}
 	// An object in place of the string can not have been signed.
 	c.refuse(channel, c.tokenFor(channel, `{"user_id":"1"}`), json.RawMessage(`{"user_id":"1"}`))
 }
 
 func testSizeOfUserInfo(t *testing.T) {
 	c := fixture(t, plain).connect(t)
-	info := func(size int) string { return `"` + strings.Repeat("x", size-2) + `"` }
+	info := func(size int) string { return `{"x":"` + strings.Repeat("x", size-8) + `"}` }
 	channel := unique("presence-r")
 	c.refuseJoin(channel, `{"user_id":"1","user_info":`+info(1025)+`}`, "LimitReached", 4004)
 	c.join(channel, `{"user_id":"1","user_info":`+info(1024)+`}`).expectMembers(t, map[string]string{"1": info(1024)})
@@ -243,10 +248,10 @@ func testOtherUserInfo(t *testing.T) {
 	c1, c2, c3, c4 := a.connect(t), a.connect(t), a.connect(t), a.connect(t)
 	channel := unique("presence-r")
 	c1.join(channel, `{"user_id":"1"}`)
-	c2.join(channel, `{"user_id":"2","user_info":"X"}`)
-	c1.expectJSON("pusher_internal:member_added", channel, `{"user_id":"2","user_info":"X"}`)
-	c3.join(channel, `{"user_id":"2","user_info":"Y"}`).expectMembers(t, map[string]string{"1": "null", "2": `"Y"`})
-	c4.join(channel, `{"user_id":"4"}`).expectMembers(t, map[string]string{"1": "null", "2": `"Y"`, "4": "null"})
+	c2.join(channel, `{"user_id":"2","user_info":{"n":"X"}}`)
+	c1.expectJSON("pusher_internal:member_added", channel, `{"user_id":"2","user_info":{"n":"X"}}`)
+	c3.join(channel, `{"user_id":"2","user_info":{"n":"Y"}}`).expectMembers(t, map[string]string{"1": "null", "2": `{"n":"Y"}`})
+	c4.join(channel, `{"user_id":"4"}`).expectMembers(t, map[string]string{"1": "null", "2": `{"n":"Y"}`, "4": "null"})
 	c1.expect("pusher_internal:member_added", channel, `{"user_id":"4"}`)
 	c1.nothing()
 }

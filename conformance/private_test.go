@@ -55,6 +55,9 @@ func testAuthMalformed(t *testing.T) {
 	} {
 		c.refuse(channel, auth, nil)
 	}
+	c.sendSubscribe(channel, digest, nil)
+	c.expectErrorText("Auth value for subscription to " + channel + " is invalid: should be of format 'key:signature'")
+	c.expectSubscriptionError(channel, "AuthError", 401)
 }
 
 func testTokenOfOtherSocket(t *testing.T) {

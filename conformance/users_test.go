@@ -55,6 +55,7 @@ func testSigninRefused(t *testing.T) {
 		{encode(map[string]any{"auth": a.key + ":" + strings.Repeat("0", 64), "user_data": good}), "Invalid signature: Expected HMAC SHA256 hex digest of "},
 		{encode(map[string]any{"auth": c.token(good), "user_data": good}), "Invalid signature: Expected HMAC SHA256 hex digest of "},
 		{encode(map[string]any{"auth": "otherkey:" + digest, "user_data": good}), "Invalid key in subscription auth data: 'otherkey'"},
+		{encode(map[string]any{"auth": digest, "user_data": good}), "Invalid format: auth must have the format key:signature"},
 		{encode(map[string]any{"auth": a.key + "::user::" + digest, "user_data": good}), "Invalid signature: "},
 		{encode(map[string]any{"auth": a.key + ":" + digest}), "Missing parameter: data.user_data"},
 		{encode(map[string]any{"user_data": good}), "Missing parameter: data.auth"},

@@ -47,10 +47,11 @@ var (
 	ErrClientEventRate      = &Error{ErrorClientEventRate, "Client event rejected due to rate limit"}
 	ErrClientEventsDisabled = &Error{0, "To send client events, you must enable this feature in the Settings page of your dashboard."}
 	ErrClientEventChannel   = &Error{0, "Client event rejected - only supported on private and presence channels"}
-	ErrNotSubscribed        = &Error{0, "Client event rejected - you are not subscribed to this channel"}
 	ErrPresenceFull         = &Error{0, "The maximum members per presence channel limit was reached"}
 	ErrTooManyChannels      = &Error{0, "The maximum channels per connection limit was reached"}
 	ErrOtherUser            = &Error{0, "Connection is already signed in as a different user"}
+	ErrSigninFormat         = &Error{0, "Invalid format: auth must have the format key:signature"}
+	ErrUserInfo             = &Error{0, "user_info supplied to presence subscription is invalid - if supplied it must be a type of hash"}
 	ErrInternal             = &Error{0, "Internal error"}
 )
 
@@ -68,6 +69,11 @@ func MissingParameter(name string) *Error { return &Error{0, "Missing parameter:
 func InvalidSignature(text, given string) *Error {
 	text = cutBytes(strings.ToValidUTF8(text, "\uFFFD"), maxEchoSigned)
 	return &Error{0, "Invalid signature: Expected HMAC SHA256 hex digest of " + text + ", but got " + echo(given)}
+}
+
+// InvalidAuth says that the token for a channel has no colon.
+func InvalidAuth(channel string) *Error {
+	return &Error{0, "Auth value for subscription to " + echo(channel) + " is invalid: should be of format 'key:signature'"}
 }
 
 // InvalidKey says that the key part of a token is not a key of the app.
@@ -97,7 +103,12 @@ func EventNameTooLong(limit int) *Error {
 
 // UnknownEvent says that clients may not send an event of that name.
 func UnknownEvent(event string) *Error {
-	return &Error{0, "Event name not recognised or not allowed: " + echo(event)}
+	return &Error{0, "Unsupported event received on socket: " + echo(event)}
+}
+
+// NotSubscribed says that a client may trigger events on its own channels only.
+func NotSubscribed(channel string) *Error {
+	return &Error{0, "Cannot broadcast client event (connection not subscribed to channel " + echo(channel) + ")"}
 }
 
 // InvalidChannel says that a channel's name is not allowed.

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/belfryhq/belfry/internal/rawjson"
 )
@@ -34,10 +36,20 @@ const (
 // IsClientEvent reports whether clients may trigger events of that name.
 func IsClientEvent(event string) bool { return strings.HasPrefix(event, "client-") }
 
-// IsReserved reports whether an event's name belongs to the protocol, so that
-// no application may publish it.
+// IsReserved reports whether an event's name is one of the protocol's own
+// events, present or future.
 func IsReserved(event string) bool {
 	return strings.HasPrefix(event, "pusher:") || strings.HasPrefix(event, "pusher_internal:")
+}
+
+// InPusherNamespace reports whether an event's name is in the namespace of which
+// the names of the protocol's events are a part, so that no application may
+// trigger it: the word "pusher", and nothing or no further letter or digit behind
+// (docs/protocol.md, "Names of events").
+func InPusherNamespace(event string) bool {
+	rest, ok := strings.CutPrefix(event, "pusher")
+	r, _ := utf8.DecodeRuneInString(rest)
+	return ok && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 }
 
 // emptyData is the data of events that have none, and exactly this: official

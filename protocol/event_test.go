@@ -154,6 +154,17 @@ func TestEventNames(t *testing.T) {
 	}
 }
 
+func TestPusherNamespace(t *testing.T) {
+	for event, want := range map[string]bool{
+		"pusher": true, "pusher:x": true, "pusher_internal:x": true, "pusher-notification": true, "pusher_x": true, "pusher.x": true, "pusher x": true,
+		"pushers": false, "pusherNotification": false, "pusher2": false, "pusheré": false, "Pusher-x": false, "my-pusher-x": false, "push-er": false, "client-pusher": false, "": false,
+	} {
+		if got := protocol.InPusherNamespace(event); got != want {
+			t.Errorf("InPusherNamespace(%q) = %t, want %t", event, got, want)
+		}
+	}
+}
+
 // TestEventsAreRead: what a client decodes is what was published.
 func TestEventsAreRead(t *testing.T) {
 	type event struct {

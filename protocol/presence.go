@@ -11,7 +11,16 @@ import (
 // A Member is a user on a presence channel.
 type Member struct {
 	UserID   string
-	UserInfo []byte // raw JSON as the application signed it; nil when there is none
+	UserInfo []byte // raw JSON as the application signed it; nil when there is none, or null
+}
+
+// CheckInfo returns ErrUserInfo if the member's user_info is there and is no
+// object. Its length is not checked.
+func (m Member) CheckInfo() *Error {
+	if m.UserInfo != nil && !rawjson.IsObject(m.UserInfo) {
+		return ErrUserInfo
+	}
+	return nil
 }
 
 // What can be wrong with a presence channel's channel_data. The texts are meant
@@ -33,7 +42,7 @@ func ParseMember(channelData string) (Member, error) {
 		case "user_id":
 			m.UserID = memberID(value)
 		case "user_info":
-			m.UserInfo = value
+			m.UserInfo = presentInfo(value)
 		}
 	})
 	switch {
@@ -43,6 +52,14 @@ func ParseMember(channelData string) (Member, error) {
 		return Member{}, ErrMemberID
 	}
 	return m, nil
+}
+
+// presentInfo takes null for a user_info that is not there.
+func presentInfo(value []byte) []byte {
+	if rawjson.IsNull(value) {
+		return nil
+	}
+	return value
 }
 
 // memberID returns a user id in its string form, or "" if it cannot be one.

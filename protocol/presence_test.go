@@ -16,6 +16,14 @@ import (
 	"github.com/belfryhq/belfry/protocol"
 )
 
+// present is raw user_info as it counts: null is none.
+func present(raw []byte) []byte {
+	if string(raw) == "null" {
+		return nil
+	}
+	return raw
+}
+
 // info returns raw user_info for printing.
 func info(raw []byte) string {
 	if raw == nil {
@@ -29,7 +37,7 @@ func TestParseMember(t *testing.T) {
 		"string id":           {`{"user_id":"16","user_info":{"name":"Ann"}}`, "16", `{"name":"Ann"}`},
 		"number id":           {`{"user_id":10,"user_info":{"name":"Mr. Channels"}}`, "10", `{"name":"Mr. Channels"}`},
 		"no info":             {`{"user_id":"10"}`, "10", "none"},
-		"null info":           {`{"user_id":"10","user_info":null}`, "10", "null"},
+		"null info":           {`{"user_id":"10","user_info":null}`, "10", "none"},
 		"info of any kind":    {`{"user_id":"10","user_info": [1, "a"] }`, "10", `[1, "a"]`},
 		"info keeps its text": {`{"user_info":{"n":12345678901234567890.10,"u":"https:\/\/\u00e9"},"user_id":"7"}`, "7", `{"n":12345678901234567890.10,"u":"https:\/\/\u00e9"}`},
 		"spaces":              {" { \"user_id\" : 10 } ", "10", "none"},
@@ -50,6 +58,21 @@ func TestParseMember(t *testing.T) {
 				t.Errorf("ParseMember(%s) = %q %s, %v, want %q %s", test.channelData, got.UserID, info(got.UserInfo), err, test.id, test.info)
 			}
 		})
+	}
+}
+
+func TestUserInfoIsAnObjectOrNothing(t *testing.T) {
+	for info, want := range map[string]*protocol.Error{
+		`{}`: nil, `{"a":[1]}`: nil, `null`: nil,
+		`[]`: protocol.ErrUserInfo, `"x"`: protocol.ErrUserInfo, `1`: protocol.ErrUserInfo, `true`: protocol.ErrUserInfo, `false`: protocol.ErrUserInfo, `""`: protocol.ErrUserInfo,
+	} {
+		m, err := protocol.ParseMember(`{"user_id":"1","user_info": ` + info + ` }`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.CheckInfo(); got != want {
+			t.Errorf("CheckInfo with user_info %s = %v, want %v", info, got, want)
+		}
 	}
 }
 
@@ -216,7 +239,7 @@ func FuzzParseMember(f *testing.F) {
 			}
 			return
 		}
-		if err != nil || got.UserID != id || info(got.UserInfo) != info(members["user_info"]) {
+		if err != nil || got.UserID != id || info(got.UserInfo) != info(present(members["user_info"])) {
 			t.Fatalf("ParseMember(%q) = %q %s, %v", channelData, got.UserID, info(got.UserInfo), err)
 		}
 		for _, frame := range [][]byte{

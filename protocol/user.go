@@ -10,7 +10,7 @@ import (
 // UserData is who signs in on a connection.
 type UserData struct {
 	ID        string
-	UserInfo  []byte   // raw JSON as the application signed it; nil when there is none
+	UserInfo  []byte   // raw JSON as the application signed it; nil when there is none, or null
 	Watchlist []string // in order, without repetitions; not limited
 }
 
@@ -36,7 +36,7 @@ func ParseUserData(userData string) (UserData, error) {
 		case "id":
 			u.ID, _ = rawjson.String(value)
 		case "user_info":
-			u.UserInfo = value
+			u.UserInfo = presentInfo(value)
 		case "watchlist":
 			watchlist = value
 		}

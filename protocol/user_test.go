@@ -29,7 +29,7 @@ func TestParseUserData(t *testing.T) {
 		"null watchlist":      {`{"id":"1","watchlist":null}`, "1", "none", nil},
 		"repeated ids":        {`{"id":"1","watchlist":["b","a","b","\u0061","c"]}`, "1", "none", []string{"b", "a", "c"}},
 		"own id":              {`{"id":"1","watchlist":["1"]}`, "1", "none", []string{"1"}},
-		"others are ignored":  {`{"id":"1","ID":"2","name":"x","user_info":null}`, "1", "null", nil},
+		"others are ignored":  {`{"id":"1","ID":"2","name":"x","user_info":null}`, "1", "none", nil},
 		"last one wins":       {`{"id":1,"id":"2","watchlist":3,"watchlist":["4"]}`, "2", "none", []string{"4"}},
 		"info keeps its text": {`{"id":"1","user_info": {"n": 1.0} }`, "1", `{"n": 1.0}`, nil},
 	}
@@ -163,7 +163,7 @@ func FuzzParseUserData(f *testing.F) {
 			}
 			return
 		}
-		if err != nil || got.ID != id || info(got.UserInfo) != info(members["user_info"]) || !slices.Equal(got.Watchlist, watchlist) {
+		if err != nil || got.ID != id || info(got.UserInfo) != info(present(members["user_info"])) || !slices.Equal(got.Watchlist, watchlist) {
 			t.Fatalf("ParseUserData(%q) = %+v, %v", userData, got, err)
 		}
 		if err := errors.Join(checkFrame(protocol.AppendSigninSuccess(nil, userData), true), checkFrame(protocol.AppendWatchlistEvents(nil, watchlist, []string{id}), true)); err != nil {

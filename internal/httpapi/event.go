@@ -78,8 +78,8 @@ func checkEventName(name string, limit int) error {
 		return badRequest("Invalid event name: it is empty")
 	case limit > 0 && len(name) > limit && utf8.RuneCountInString(name) > limit:
 		return badRequest("Invalid event name: it is longer than " + strconv.Itoa(limit) + " characters")
-	case protocol.IsReserved(name):
-		return badRequest("Invalid event name: " + printable(name) + " (pusher: and pusher_internal: are reserved)")
+	case protocol.InPusherNamespace(name):
+		return badRequest("The 'pusher' namespace is reserved for internal usage")
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func (s *Session) checkClientEvent(m protocol.Message) (*subscription, *protocol
 	}
 	sub := s.subs.get(m.Channel)
 	if sub == nil {
-		return nil, protocol.ErrNotSubscribed
+		return nil, protocol.NotSubscribed(m.Channel)
 	}
 	if limit := app.Limits.EventData; limit > 0 && protocol.DataLen(m.Data) > limit {
 		return nil, protocol.EventDataTooLong(limit)

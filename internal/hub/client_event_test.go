@@ -79,7 +79,7 @@ func TestClientEventChecksInOrder(t *testing.T) {
 		{d, name(200), `"channel":"news",`, data, protocol.ErrClientEventChannel},
 		{d, name(200), `"channel":"cache-x",`, data, protocol.ErrClientEventChannel},
 		{d, name(200), `"channel":"#server-to-user-1",`, data, protocol.ErrClientEventChannel},
-		{d, name(200), `"channel":"private-y",`, data, protocol.ErrNotSubscribed},
+		{d, name(200), `"channel":"private-y",`, data, protocol.NotSubscribed("private-y")},
 		{d, name(200), `"channel":"private-x",`, data, protocol.EventDataTooLong(10240)},
 		{d, name(200), `"channel":"private-x",`, `[` + strings.Repeat("1", big-2) + `]`, protocol.EventDataTooLong(10240)},
 	} {
@@ -128,7 +128,7 @@ func TestClientEventWithoutSubscriptionReachesNobody(t *testing.T) {
 	a.read()
 	b.read()
 	a.receive(`{"event":"client-x","channel":"private-x"}`)
-	a.expect(complaint(protocol.ErrNotSubscribed))
+	a.expect(complaint(protocol.NotSubscribed("private-x")))
 	b.expect()
 }
 

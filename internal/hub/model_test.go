@@ -107,7 +107,7 @@ func (w *world) anybody() *person {
 func (w *world) anywhere() string { return rapid.SampledFrom(modelChannels).Draw(w.t, "channel") }
 func (w *world) anyUser() string  { return rapid.SampledFrom(modelUsers).Draw(w.t, "user") }
 func (w *world) anyInfo() string {
-	return rapid.SampledFrom([]string{"", `"x"`, `{"y":1}`}).Draw(w.t, "info")
+	return rapid.SampledFrom([]string{"", `{"x":1}`, `{"y":1}`}).Draw(w.t, "info")
 }
 
 func (p *person) tell(frames ...string) { p.want = append(p.want, frames...) }

@@ -120,7 +120,7 @@ func (w *world) clientEvent(p *person, name string) {
 		p.tell(complaint(protocol.ErrClientEventChannel))
 		return
 	case !on:
-		p.tell(complaint(protocol.ErrNotSubscribed))
+		p.tell(complaint(protocol.NotSubscribed(name)))
 		return
 	}
 	w.report(ClientEvent, name, id, "client-e", `"d"`, p.session.ID().String())

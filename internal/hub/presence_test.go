@@ -66,13 +66,13 @@ func TestPresenceKeepsTheOrderOfJoining(t *testing.T) {
 func TestPresenceTellsTheLatestUserInfo(t *testing.T) {
 	n := newNode(t)
 	a, b, c := n.connect(), n.connect(), n.connect()
-	a.join(room, `{"user_id":"1","user_info":"old"}`)
-	b.join(room, `{"user_id":"1","user_info":"new"}`)
-	a.expect(snapshot(room, `1="old"`)) // no news for those who are there
-	b.expect(snapshot(room, `1="new"`))
+	a.join(room, `{"user_id":"1","user_info":{"n":"old"}}`)
+	b.join(room, `{"user_id":"1","user_info":{"n":"new"}}`)
+	a.expect(snapshot(room, `1={"n":"old"}`)) // no news for those who are there
+	b.expect(snapshot(room, `1={"n":"new"}`))
 	b.session.End()
 	c.join(room, `{"user_id":"2"}`)
-	c.expect(snapshot(room, `1="new"`, "2"))
+	c.expect(snapshot(room, `1={"n":"new"}`, "2"))
 	b = n.connect()
 	b.join(room, `{"user_id":"1"}`)
 	b.expect(snapshot(room, "1", "2"))
@@ -126,7 +126,7 @@ func TestPresenceDataIsNotLookedAtBeforeTheToken(t *testing.T) {
 
 func TestPresenceSizes(t *testing.T) {
 	n := newNode(t)
-	info := func(bytes int) string { return `"` + strings.Repeat("é", bytes/2-1) + `"` }
+	info := func(bytes int) string { return `{"n":"` + strings.Repeat("é", bytes/2-4) + `"}` }
 	c := n.connect()
 	c.join(room, `{"user_id":"`+strings.Repeat("é", 129)+`"}`)
 	c.expect(complaint(protocol.InvalidChannelData("user_id is too long")), subscriptionError(room, "LimitReached", 4004))
@@ -134,6 +134,24 @@ func TestPresenceSizes(t *testing.T) {
 	c.expect(complaint(protocol.InvalidChannelData("user_info is too long")), subscriptionError(room, "LimitReached", 4004))
 	c.join(room, `{"user_id":"1","user_info":`+info(1024)+`}`)
 	c.expect(snapshot(room, "1="+info(1024)))
+}
+
+// Laravel's channels give true to whoever forgets to return the user's data.
+func TestUserInfoThatIsNoObjectIsRefused(t *testing.T) {
+	n := newNode(t)
+	a, b := n.connect(), n.connect()
+	for _, info := range []string{`true`, `"Ann"`, `["Ann"]`, `7`} {
+		a.join(room, `{"user_id":"1","user_info":`+info+`}`)
+		a.expect(complaint(protocol.ErrUserInfo), subscriptionError(room, "AuthError", 401))
+	}
+	b.signIn(`{"id":"2","user_info":"Ben"}`)
+	b.read()
+	b.subscribe(room)
+	b.expect(complaint(protocol.ErrUserInfo), subscriptionError(room, "AuthError", 401))
+	a.join(room, `{"user_id":"1","user_info":null}`)
+	a.expect(snapshot(room, "1"))
+	b.join(room, `{"user_id":"2","user_info":{}}`)
+	b.expect(snapshot(room, "1", "2={}"))
 }
 
 func TestPresenceUserInfoIsUnchanged(t *testing.T) {
@@ -210,7 +228,7 @@ func TestLimitsHoldForTheSignedInUserToo(t *testing.T) {
 	n := newNode(t)
 	for _, data := range []string{
 		`{"id":"` + strings.Repeat("x", 129) + `"}`,
-		`{"id":"1","user_info":"` + strings.Repeat("x", 1023) + `"}`,
+		`{"id":"1","user_info":{"n":"` + strings.Repeat("x", 1023) + `"}}`,
 	} {
 		c := n.connect()
 		c.signIn(data)

@@ -123,6 +123,9 @@ func (s *Session) authorizeSubscription(m protocol.Subscribe, kind protocol.Kind
 	if !kind.Private() {
 		return nil, nil // auth and channel_data are not looked at: nobody signed them
 	}
+	if _, _, ok := protocol.SplitAuth(m.Auth); !ok {
+		return nil, unauthorized(protocol.InvalidAuth(m.Channel))
+	}
 	texts := []string{protocol.ChannelText(s.id, m.Channel)}
 	switch {
 	case m.BadChannelData:
@@ -154,15 +157,18 @@ func (s *Session) unsigned(m protocol.Subscribe) *protocol.Error {
 
 // memberOf returns the user that a subscription with a good token is for.
 func (s *Session) memberOf(m protocol.Subscribe) (*protocol.Member, *refusal) {
-	if !m.HasChannelData {
-		if s.identity == nil {
-			return nil, unauthorized(protocol.InvalidChannelData(protocol.ErrChannelDataMissing.Error()))
-		}
-		return &protocol.Member{UserID: s.identity.data.ID, UserInfo: s.identity.data.UserInfo}, nil
+	member, err := protocol.Member{}, protocol.ErrChannelDataMissing
+	switch {
+	case m.HasChannelData:
+		member, err = protocol.ParseMember(m.ChannelData)
+	case s.identity != nil:
+		member, err = protocol.Member{UserID: s.identity.data.ID, UserInfo: s.identity.data.UserInfo}, nil
 	}
-	member, err := protocol.ParseMember(m.ChannelData)
 	if err != nil {
 		return nil, unauthorized(protocol.InvalidChannelData(err.Error()))
+	}
+	if err := member.CheckInfo(); err != nil {
+		return nil, unauthorized(err)
 	}
 	return &member, nil
 }

@@ -103,6 +103,7 @@ func TestSubscribeTokens(t *testing.T) {
 	sign := func(text string) string { return protocol.Sign("secret", text) }
 	invalid := func(text, given string) string { return complaint(protocol.InvalidSignature(text, given)) }
 	badKey := func(key string) string { return complaint(protocol.InvalidKey(key)) }
+	malformed := complaint(protocol.InvalidAuth(channel))
 	withData := protocol.ChannelDataText(c.session.ID(), channel, `{"foo":"bar"}`)
 	withEmpty := protocol.ChannelDataText(c.session.ID(), channel, "")
 	tests := map[string]struct {
@@ -112,11 +113,11 @@ func TestSubscribeTokens(t *testing.T) {
 		"right":                          {`"auth":` + quote("key:"+sign(plain)), ""},
 		"second key":                     {`"auth":` + quote("key2:"+protocol.Sign("secret2", plain)), ""},
 		"second key, first secret":       {`"auth":` + quote("key2:"+sign(plain)), invalid(plain, sign(plain))},
-		"missing":                        {`"x":1`, badKey("")},
-		"null":                           {`"auth":null`, badKey("")},
-		"number":                         {`"auth":5`, badKey("")},
-		"empty":                          {`"auth":""`, badKey("")},
-		"key alone":                      {`"auth":"key"`, invalid(plain, "")},
+		"missing":                        {`"x":1`, malformed},
+		"null":                           {`"auth":null`, malformed},
+		"number":                         {`"auth":5`, malformed},
+		"empty":                          {`"auth":""`, malformed},
+		"key alone":                      {`"auth":"key"`, malformed},
 		"key and colon":                  {`"auth":"key:"`, invalid(plain, "")},
 		"digest alone":                   {`"auth":` + quote(":"+sign(plain)), badKey("")},
 		"other key":                      {`"auth":` + quote("otherkey:"+sign(plain)), badKey("otherkey")},
@@ -188,21 +189,21 @@ func TestHostedErrorsOnly(t *testing.T) {
 	n := newNodeWith(t, Config{HostedErrorsOnly: true})
 	c := n.connect()
 	c.receive(`{"event":"pusher:subscribe","data":{"channel":"private-x"}}`)
-	c.expect(complaint(protocol.InvalidKey("")))
+	c.expect(complaint(protocol.InvalidAuth("private-x")))
 }
 
 func TestSecondSubscriptionIsRefusedBeforeItsToken(t *testing.T) {
 	n := newTestNode(t, func(a *apps.App) { a.SubscriptionCount = true })
 	a, b := n.connect(), n.connect()
-	a.join("presence-r", `{"user_id":"1","user_info":"old"}`)
+	a.join("presence-r", `{"user_id":"1","user_info":{"n":"old"}}`)
 	a.subscribe("cache-x")
-	a.expect(snapshot("presence-r", `1="old"`), succeeded("cache-x"), miss("cache-x"), count("cache-x", 1))
+	a.expect(snapshot("presence-r", `1={"n":"old"}`), succeeded("cache-x"), miss("cache-x"), count("cache-x", 1))
 	for _, channel := range []string{"presence-r", "cache-x"} {
 		a.receive(`{"event":"pusher:subscribe","data":{"channel":%s,"auth":"wrong","channel_data":"{\"user_id\":\"2\"}"}}`, quote(channel))
 		a.expect(complaint(protocol.ExistingSubscription(channel)))
 	}
 	b.join("presence-r", `{"user_id":"3"}`)
-	b.expect(snapshot("presence-r", `1="old"`, "3"))
+	b.expect(snapshot("presence-r", `1={"n":"old"}`, "3"))
 	n.trigger("cache-x", "e", "d")
 	a.expect(added("presence-r", "3", ""), "e @cache-x d") // once
 }
@@ -233,7 +234,7 @@ func TestUnsubscribedPrivateChannelNeedsANewToken(t *testing.T) {
 	c.unsubscribe("private-x")
 	c.expect(succeeded("private-x"))
 	c.receive(`{"event":"pusher:subscribe","data":{"channel":"private-x"}}`)
-	c.expect(complaint(protocol.InvalidKey("")), subscriptionError("private-x", "AuthError", 401))
+	c.expect(complaint(protocol.InvalidAuth("private-x")), subscriptionError("private-x", "AuthError", 401))
 }
 
 // What was posted before a session left and came back is not for its second
@@ -360,7 +361,7 @@ func TestComplaintsAreLimited(t *testing.T) {
 	now = now.Add(time.Second / complaintsPerSecond)
 	c.receive(`{"event":"pusher:subscribe","data":{"channel":"private-x"}}`)
 	c.receive("x")
-	c.expect(complaint(protocol.InvalidKey("")), subscriptionError("private-x", "AuthError", 401))
+	c.expect(complaint(protocol.InvalidAuth("private-x")), subscriptionError("private-x", "AuthError", 401))
 	if got, want := total(n.hub.metrics.complaints), float64(3*complaintsPerSecond+3); got != want {
 		t.Errorf("%v complaints are counted, want all %v", got, want)
 	}

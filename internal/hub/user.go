@@ -86,6 +86,9 @@ func (s *Session) checkSignIn(m protocol.Signin) (u protocol.UserData, _ *protoc
 	case !m.HasUserData:
 		return u, protocol.MissingParameter("data.user_data")
 	}
+	if _, _, ok := protocol.SplitAuth(m.Auth); !ok {
+		return u, protocol.ErrSigninFormat
+	}
 	if err := s.verify(m.Auth, protocol.UserText(s.id, m.UserData)); err != nil {
 		return u, err
 	}

@@ -52,7 +52,8 @@ func TestSignInRefused(t *testing.T) {
 		"object":            {`{"auth":"key:00","user_data":{"id":"16"}}`, complaint(protocol.MissingParameter("data.user_data"))},
 		"wrong digest":      {`{"auth":"key:00","user_data":"{\"id\":\"16\"}"}`, complaint(protocol.InvalidSignature(text, "00"))},
 		"wrong key":         {`{"auth":` + quote(token("nokey", "secret", text)) + `,"user_data":"{\"id\":\"16\"}"}`, complaint(protocol.InvalidKey("nokey"))},
-		"no colon":          {`{"auth":"key","user_data":"{\"id\":\"16\"}"}`, complaint(protocol.InvalidSignature(text, ""))},
+		"no colon":          {`{"auth":"key","user_data":"{\"id\":\"16\"}"}`, complaint(protocol.ErrSigninFormat)},
+		"no token":          {`{"auth":"","user_data":"{\"id\":\"16\"}"}`, complaint(protocol.ErrSigninFormat)},
 		"documented typo":   {`{"auth":"key::user::` + protocol.Sign("secret", text) + `","user_data":"{\"id\":\"16\"}"}`, complaint(protocol.InvalidSignature(text, ":user::"+protocol.Sign("secret", text)))},
 		"of another socket": {`{"auth":` + quote(token("key", "secret", protocol.UserText(n.connect().session.ID(), good))) + `,"user_data":"{\"id\":\"16\"}"}`, ""},
 	} {
@@ -82,12 +83,12 @@ func TestSignInAgain(t *testing.T) {
 	a := n.connect()
 	a.signIn(`{"id":"16"}`)
 	a.signIn(`{"id":"17"}`)
-	a.signIn(`{"id":"16","user_info":1}`)
+	a.signIn(`{"id":"16","user_info":{"n":1}}`)
 	n.trigger("#server-to-user-16", "e", "d")
 	n.trigger("#server-to-user-17", "e", "d")
-	a.expect(signedIn(`{"id":"16"}`), complaint(protocol.ErrOtherUser), signedIn(`{"id":"16","user_info":1}`), "e @#server-to-user-16 d")
+	a.expect(signedIn(`{"id":"16"}`), complaint(protocol.ErrOtherUser), signedIn(`{"id":"16","user_info":{"n":1}}`), "e @#server-to-user-16 d")
 	a.subscribe("presence-r")
-	a.expect(snapshot("presence-r", "16=1"))
+	a.expect(snapshot("presence-r", `16={"n":1}`))
 	a.session.End()
 	n.expectNothing()
 }

@@ -60,7 +60,7 @@ func TestClientMaySendZeros(t *testing.T) {
 		for range 60 {
 			for range apps.DefaultLimits().ClientEventsPerSecond {
 				p.send(compressedFrame(t, zeros))
-				p.expect("text " + string(protocol.AppendError(nil, protocol.ErrNotSubscribed)))
+				p.expect("text " + string(protocol.AppendError(nil, protocol.NotSubscribed("private-board"))))
 			}
 			time.Sleep(time.Second)
 		}
