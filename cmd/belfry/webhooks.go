@@ -27,15 +27,17 @@ type webhooksCommand struct {
 func newWebhooks(s streams) *cobra.Command {
 	parent := &cobra.Command{
 		Use:   "webhooks",
-		Short: "See how webhooks are delivered, and replay what was not",
+		Short: "Set endpoints, see how webhooks are delivered, and replay what was not",
 		Long: `Shows how the endpoints of apps are that are told what happens in channels, lists
 events that were given up because an endpoint did not take them in time, puts
 those into the queue again, and tries endpoints with a signed request.
 
-Endpoints are settings of apps: webhooks in belfry.yaml, or in the admin API.
+Endpoints are settings of apps: webhooks in belfry.yaml. Those of apps that were
+made at run time are added, changed and removed here, or in the admin API.
 
 ` + adminHelp,
-		Example: `  belfry webhooks list
+		Example: `  belfry webhooks add 1234567 https://example.com/hooks --events presence
+  belfry webhooks list
   belfry webhooks test 1234567
   belfry webhooks list --given-up --app 1234567
   belfry webhooks replay --app 1234567`,
@@ -46,7 +48,7 @@ Endpoints are settings of apps: webhooks in belfry.yaml, or in the admin API.
 			return c.Help()
 		},
 	}
-	parent.AddCommand(newWebhooksList(s), newWebhooksReplay(s), newWebhooksTest(s))
+	parent.AddCommand(newWebhooksAdd(s), newWebhooksUpdate(s), newWebhooksRemove(s), newWebhooksList(s), newWebhooksReplay(s), newWebhooksTest(s))
 	return parent
 }
 
