@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -153,7 +154,8 @@ func newWebhooksReplay(s streams) *cobra.Command {
 		Long: `Puts events that were given up into the queue of their endpoint again. They have
 the ids that they had, so that an endpoint that did take them can drop them. What
 to replay is named by the ids that belfry webhooks list --given-up shows, or is
-all of an app, of an endpoint, or with --all of the service.`,
+all of an app, of an endpoint, or with --all of the service. What was given up for
+an endpoint that is gone is left where it is.`,
 		Example: `  belfry webhooks replay 17 18
   belfry webhooks replay --app 1234567
   belfry webhooks replay --all`,
@@ -168,7 +170,7 @@ all of an app, of an endpoint, or with --all of the service.`,
 type replayed struct {
 	Replayed, Events int
 	Skipped, Missing []uint64
-	More             bool
+	Next             string
 }
 
 func (w *webhooksCommand) replay(ctx context.Context, client adminClient, args []string) error {
@@ -196,7 +198,7 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminClient, args [
 		body["ids"] = ids
 	}
 	var sum replayed
-	for more := true; more; {
+	for more := true; more; more = body["after"] != "" {
 		reply, err := client.call(ctx, http.MethodPost, webhooksPath+"/replay", nil, body, 0)
 		if err != nil {
 			return err
@@ -210,14 +212,18 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminClient, args [
 		}
 		sum.Replayed += answer.Replayed
 		sum.Events += answer.Events
-		sum.Skipped, sum.Missing = answer.Skipped, answer.Missing
-		more = answer.More && answer.Replayed > 0
+		sum.Skipped = append(sum.Skipped, answer.Skipped...)
+		sum.Missing = append(sum.Missing, answer.Missing...)
+		body["after"] = answer.Next
 	}
 	if !w.admin.json {
 		printReplayed(w.out, sum)
 	}
-	if len(sum.Missing) > 0 {
+	switch {
+	case len(sum.Missing) > 0:
 		return fmt.Errorf("nothing was given up under %v; it may be replayed already", sum.Missing)
+	case sum.Replayed == 0 && len(sum.Skipped) > 0:
+		return errors.New("nothing was queued again; an endpoint with the id that list --given-up shows gets what was given up for it")
 	}
 	return nil
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -129,5 +131,41 @@ func TestDevTellsABackend(t *testing.T) {
 	await(t, "a webhook", func() bool { return got.Load() > 0 })
 	if status, _, err := runCommand(t, setup{}, "dev", "--webhook", "nonsense"); status != 2 || !strings.Contains(err, "--webhook is not an address") {
 		t.Errorf("dev --webhook nonsense = %d %s", status, err)
+	}
+}
+
+// What was given up for endpoints that are gone is gone past, however much it
+// is, and said to be left.
+func TestReplayGoesPastEndpointsThatAreGone(t *testing.T) {
+	var after []string
+	pages := map[string]string{
+		"":     `{"replayed":0,"events":0,"skipped":[1,2,3],"more":true,"next":"3"}`,
+		"3":    `{"replayed":0,"events":0,"skipped":[4,5],"more":true,"next":"5"}`,
+		"5":    `{"replayed":2,"events":7,"more":false}`,
+		"gone": `{"replayed":0,"events":0,"skipped":[1],"more":false}`,
+	}
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ App, After string }
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		after = append(after, body.After)
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, pages[body.App+body.After])
+	}))
+	defer service.Close()
+	replay := func(args ...string) (int, string, string) {
+		return runCommand(t, setup{dir: t.TempDir(), env: []string{"BELFRY_ADMIN_URL=" + service.URL, "BELFRY_ADMIN_TOKEN=" + strings.Repeat("x", 32)}},
+			append([]string{"webhooks", "replay"}, args...)...)
+	}
+	status, out, err := replay("--all")
+	if status != 0 || !strings.Contains(out, "queued again: 7 events") || !strings.Contains(out, "their endpoint is gone: 5") {
+		t.Errorf("replay --all = %d %s%s", status, out, err)
+	}
+	if want := []string{"", "3", "5"}; !slices.Equal(after, want) {
+		t.Errorf("it was asked after %q, want %q", after, want)
+	}
+	if status, out, err := replay("--app", "gone"); status != 1 || !strings.Contains(err, "nothing was queued again") {
+		t.Errorf("replay for an endpoint that is gone = %d %s%s", status, out, err)
 	}
 }

@@ -23,6 +23,9 @@ type Webhook struct {
 	// chooses all.
 	ChannelPrefixes []string
 	ChannelSuffixes []string
+	// ChannelPrefixesExcept leaves channels out of those, whose name begins
+	// with one of them.
+	ChannelPrefixesExcept []string
 	// Headers are sent with each request. They count as secrets.
 	Headers []Header
 	// Batch puts events that happen close together into one request.
@@ -91,7 +94,8 @@ func (e WebhookEvents) Names() []string {
 func (w *Webhook) Wants(events WebhookEvents, channel string) bool {
 	return w.Events&events != 0 &&
 		(len(w.ChannelPrefixes) == 0 || hasAny(w.ChannelPrefixes, channel, strings.HasPrefix)) &&
-		(len(w.ChannelSuffixes) == 0 || hasAny(w.ChannelSuffixes, channel, strings.HasSuffix))
+		(len(w.ChannelSuffixes) == 0 || hasAny(w.ChannelSuffixes, channel, strings.HasSuffix)) &&
+		!hasAny(w.ChannelPrefixesExcept, channel, strings.HasPrefix)
 }
 
 func hasAny(list []string, channel string, has func(string, string) bool) bool {

@@ -26,6 +26,9 @@ var WebhookSettings = []setting.Setting[Webhook]{
 	setting.Row("channel_prefixes", "[]", "list of texts",
 		"Tells only of channels whose name begins with one of these. Empty: of all.",
 		setting.List(func(w *Webhook) *[]string { return &w.ChannelPrefixes }, parseAffix)),
+	setting.Row("channel_prefixes_except", "[]", "list of texts",
+		"Does not tell of channels whose name begins with one of these, such as `private-encrypted-`, whatever else chooses them.",
+		setting.List(func(w *Webhook) *[]string { return &w.ChannelPrefixesExcept }, parseAffix)),
 	setting.Row("channel_suffixes", "[]", "list of texts",
 		"Tells only of channels whose name ends with one of these. Empty: of all.",
 		setting.List(func(w *Webhook) *[]string { return &w.ChannelSuffixes }, parseAffix)),
@@ -163,6 +166,7 @@ func sameWebhooks(a, b []Webhook) bool {
 	return slices.EqualFunc(a, b, func(v, w Webhook) bool {
 		return v.ID == w.ID && v.URL == w.URL && v.Events == w.Events && v.Batch == w.Batch &&
 			slices.Equal(v.ChannelPrefixes, w.ChannelPrefixes) && slices.Equal(v.ChannelSuffixes, w.ChannelSuffixes) &&
+			slices.Equal(v.ChannelPrefixesExcept, w.ChannelPrefixesExcept) &&
 			slices.Equal(v.Headers, w.Headers)
 	})
 }

@@ -9,7 +9,7 @@ import (
 func TestWebhooksAreReadBackAsTheyWereWritten(t *testing.T) {
 	a := New()
 	err := a.Set([]byte(`{"webhooks":[{"url":"https://u:p@example.com/x?t=1","id":"main","events":["presence","client_event"],
-		"channel_prefixes":["presence-"],"channel_suffixes":["-live"],"headers":["Authorization: Bearer abc"],"batch":false},
+		"channel_prefixes":["presence-"],"channel_prefixes_except":["presence-cache-"],"channel_suffixes":["-live"],"headers":["Authorization: Bearer abc"],"batch":false},
 		{"url":"http://10.0.0.1/"}]}`), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -28,6 +28,11 @@ func TestWebhooksAreReadBackAsTheyWereWritten(t *testing.T) {
 	if !a.Same(b) {
 		t.Errorf("read back: %+v, want %+v", b.Webhooks, a.Webhooks)
 	}
+	b.Webhooks[0].ChannelPrefixesExcept = nil
+	if a.Same(b) {
+		t.Error("Same of apps whose webhooks leave out other channels is true")
+	}
+	b.Webhooks[0].ChannelPrefixesExcept = a.Webhooks[0].ChannelPrefixesExcept
 	b.Webhooks[1].Batch = false
 	if a.Same(b) {
 		t.Error("Same of apps with different webhooks is true")
@@ -59,6 +64,7 @@ func TestWebhookMistakes(t *testing.T) {
 		"unknown":          {`{"url":"http://h","event_types":[]}`, "webhooks[0].event_types: unknown setting"},
 		"twice":            {`{"url":"http://h"},{"url":"http://h"}`, "webhooks[1].id: stands for the same endpoint as [0]"},
 		"empty prefix":     {`{"url":"http://h","channel_prefixes":[""]}`, "has an empty element"},
+		"empty exception":  {`{"url":"http://h","channel_prefixes_except":[""]}`, "webhooks[0].channel_prefixes_except: has an empty element"},
 		"no object":        {`7`, "webhooks[0]: is not an object of settings"},
 		"not a list":       {``, ""},
 	}
@@ -98,6 +104,12 @@ func TestWebhookWants(t *testing.T) {
 	for _, tt := range tests {
 		if got := w.Wants(tt.event, tt.channel); got != tt.want {
 			t.Errorf("Wants(%v, %q) = %t, want %t", tt.event.Names(), tt.channel, got, tt.want)
+		}
+	}
+	w = Webhook{Events: CacheMiss, ChannelPrefixes: []string{"private-"}, ChannelPrefixesExcept: []string{"private-encrypted-", "private-x"}}
+	for channel, want := range map[string]bool{"private-a": true, "private-encrypted-cache-a": false, "private-x": false, "news": false} {
+		if got := w.Wants(CacheMiss, channel); got != want {
+			t.Errorf("Wants(cache_miss, %q) = %t, want %t", channel, got, want)
 		}
 	}
 	if all := (&Webhook{Events: ClientEvent}); !all.Wants(ClientEvent, "x") {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/http"
-	"path"
 	"strings"
 
 	"github.com/belfryhq/belfry/internal/mount"
@@ -77,18 +76,13 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// mounted is the request as the root knows it: with a clean path, to which the
-// root would redirect otherwise.
+// mounted is the request as the root knows it, which would redirect others.
 func (r *router) mounted(req *http.Request) *http.Request {
-	rest := r.mount.Rest(req.URL.Path)
-	clean := path.Clean("/" + rest)
-	if clean != "/" && strings.HasSuffix(rest, "/") {
-		clean += "/"
-	}
-	if clean == req.URL.Path {
+	path := r.mount.Rest(req.URL.Path)
+	if path == req.URL.Path {
 		return req
 	}
 	req = req.Clone(req.Context())
-	req.URL.Path, req.URL.RawPath = clean, ""
+	req.URL.Path, req.URL.RawPath = path, r.mount.Rest(req.URL.RawPath)
 	return req
 }

@@ -94,7 +94,7 @@ func (s *Sender) view(app *apps.App, w *apps.Webhook) endpointView {
 	switch {
 	case e.health.open():
 		v.State = stateDown
-	case e.health.failures > 0:
+	case e.health.lastError != "":
 		v.State = stateFailing
 	}
 	v.LastSuccess, v.LastFailure = stamp(e.health.lastSuccess), stamp(e.health.lastFailure)
@@ -181,9 +181,9 @@ func (s *Sender) listGivenUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	from, err := strconv.ParseUint("0"+after, 10, 64)
+	from, err := cursor(after)
 	if err != nil {
-		return rest.Refuse(http.StatusBadRequest, "after is not the id of something that was given up.")
+		return err
 	}
 	answer := struct {
 		GivenUp []burialView `json:"given_up"`
@@ -209,53 +209,52 @@ func unavailable(err error) error {
 		Detail: "The engine does not answer, or its disk is full.", Err: err}
 }
 
+// cursor reads the id after which something goes on; nothing is the beginning.
+func cursor(after string) (uint64, error) {
+	id, err := strconv.ParseUint("0"+after, 10, 64)
+	if err != nil {
+		return 0, rest.Refuse(http.StatusBadRequest, "after is not the id of something that was given up.")
+	}
+	return id, nil
+}
+
 // replayMost is how much one call replays.
 const replayMost = 1000
 
-// replay puts what was given up into the queue again: what the body names, or
-// all of an app, an endpoint or the service.
+// What a replay is asked for: what IDs names, or all of an app, an endpoint or
+// the service, from a cursor on.
+type replayRequest struct {
+	App      string   `json:"app"`
+	Endpoint string   `json:"endpoint"`
+	IDs      []uint64 `json:"ids"`
+	After    string   `json:"after"`
+}
+
+type replayAnswer struct {
+	Replayed int      `json:"replayed"`          // of what was given up
+	Events   int      `json:"events"`            // in it
+	Skipped  []uint64 `json:"skipped,omitempty"` // there is no such endpoint any more
+	Missing  []uint64 `json:"missing,omitempty"` // there is nothing of that id
+	More     bool     `json:"more"`
+	Next     string   `json:"next,omitempty"` // for After, if there is more
+}
+
+// replay puts what was given up into the queue again.
 func (s *Sender) replay(w http.ResponseWriter, r *http.Request) error {
-	var body struct {
-		App      string   `json:"app"`
-		Endpoint string   `json:"endpoint"`
-		IDs      []uint64 `json:"ids"`
-	}
+	var body replayRequest
 	if err := errors.Join(rest.Query(r), rest.Read(r, &body)); err != nil {
 		return err
 	}
-	if len(body.IDs) > replayMost {
+	switch {
+	case len(body.IDs) > replayMost:
 		return rest.Refuse(http.StatusBadRequest, "ids has more than %d elements.", replayMost)
+	case body.IDs != nil && body.After != "":
+		return rest.Refuse(http.StatusBadRequest, "after is for what is not named by ids.")
 	}
-	var todo []*burial
-	answer := struct {
-		Replayed int      `json:"replayed"`          // of what was given up
-		Events   int      `json:"events"`            // in it
-		Skipped  []uint64 `json:"skipped,omitempty"` // there is no such endpoint any more
-		Missing  []uint64 `json:"missing,omitempty"` // there is nothing of that id
-		More     bool     `json:"more"`
-	}{}
-	for _, id := range body.IDs {
-		b, err := s.queue.exhume(r.Context(), id)
-		switch {
-		case errors.Is(err, errEmpty):
-			answer.Missing = append(answer.Missing, id)
-		case err != nil:
-			return unavailable(err)
-		default:
-			todo = append(todo, b)
-		}
-	}
-	if body.IDs == nil {
-		err := s.queue.buried(r.Context(), address{body.App, body.Endpoint}, 0, func(b *burial) bool {
-			answer.More = len(todo) == replayMost
-			if !answer.More {
-				todo = append(todo, b)
-			}
-			return !answer.More
-		})
-		if err != nil {
-			return unavailable(err)
-		}
+	var answer replayAnswer
+	todo, err := s.toReplay(r.Context(), &body, &answer)
+	if err != nil {
+		return err
 	}
 	for _, b := range todo {
 		known, err := s.requeue(r.Context(), b)
@@ -270,6 +269,41 @@ func (s *Sender) replay(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return rest.Write(w, http.StatusOK, answer)
+}
+
+// toReplay returns what is asked for, and notes in the answer what is missing
+// and where to go on.
+func (s *Sender) toReplay(ctx context.Context, body *replayRequest, answer *replayAnswer) (todo []*burial, err error) {
+	for _, id := range body.IDs {
+		b, err := s.queue.exhume(ctx, id)
+		switch {
+		case errors.Is(err, errEmpty):
+			answer.Missing = append(answer.Missing, id)
+		case err != nil:
+			return nil, unavailable(err)
+		default:
+			todo = append(todo, b)
+		}
+	}
+	if body.IDs != nil {
+		return todo, nil
+	}
+	after, err := cursor(body.After)
+	if err != nil {
+		return nil, err
+	}
+	err = s.queue.buried(ctx, address{body.App, body.Endpoint}, after, func(b *burial) bool {
+		if len(todo) == replayMost {
+			answer.More, answer.Next = true, strconv.FormatUint(todo[replayMost-1].seq, 10)
+			return false
+		}
+		todo = append(todo, b)
+		return true
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return todo, nil
 }
 
 // requeue puts events into the queue again that were given up, and then

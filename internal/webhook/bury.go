@@ -1,9 +1,19 @@
 package webhook
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// buryEvents is the most events of one burial that were not in one request.
-const buryEvents = 256
+const (
+	// buryEvents and buryBytes are about the most of one burial of events that
+	// were not in one request.
+	buryEvents = 256
+	buryBytes  = recordBytes
+	// sweepEvery bounds how often it is looked for what has waited too long, so
+	// that what comes to its end at about the same time is put aside together.
+	sweepEvery = time.Second
+)
 
 // giveUp buries the events of a request that is not tried any more.
 func (e *endpoint) giveUp(r *request, now time.Time) {
@@ -64,21 +74,94 @@ func (e *endpoint) sweep(now time.Time, reason buryReason) {
 			e.giveUp(r, now)
 		}
 	}
-	for {
-		items, from := e.overdue(now)
-		if len(items) == 0 {
-			return
-		}
-		b := &burial{to: e.to, reason: reason, at: now.UnixMilli()}
-		e.mu.Lock()
-		b.status, b.err = e.health.lastStatus, e.health.lastError
-		e.mu.Unlock()
-		if !e.bury(b, items) {
-			e.engineAt = now.Add(engineAgain)
-			return
-		}
-		e.drop(items, from)
+	if now.Before(e.sweepAt) || !e.engineAt.IsZero() {
+		return
 	}
+	e.mu.Lock()
+	g := gathered{reason: reason, status: e.health.lastStatus, err: e.health.lastError}
+	e.mu.Unlock()
+	for _, l := range e.lanes {
+		for i := 0; i < len(l.items) && !now.Before(e.deadline(l.items[i])); i++ {
+			if g.full() {
+				if !e.buryGathered(&g, now) {
+					return
+				}
+				i = 0
+			}
+			g.add(l, l.items[i])
+		}
+	}
+	if !e.buryGathered(&g, now) {
+		return
+	}
+	e.sweepAt = now.Add(forever)
+	for _, l := range e.lanes {
+		if len(l.items) == 0 {
+			continue // a request has all of them
+		}
+		if at := e.deadline(l.items[0]); at.Before(e.sweepAt) {
+			e.sweepAt = at
+		}
+	}
+	if soon := now.Add(sweepEvery); e.sweepAt.Before(soon) {
+		e.sweepAt = soon
+	}
+}
+
+// gathered are events from the fronts of several lanes that are put aside
+// together: each write costs the engine one to the disk.
+type gathered struct {
+	reason buryReason
+	status int
+	err    string
+	items  []item
+	bytes  int
+	lanes  []*lane
+	counts []int // of the items of each
+}
+
+func (g *gathered) full() bool { return len(g.items) >= buryEvents || g.bytes >= buryBytes }
+
+// add adds the next event of a lane.
+func (g *gathered) add(l *lane, it item) {
+	if n := len(g.lanes); n == 0 || g.lanes[n-1] != l {
+		g.lanes, g.counts = append(g.lanes, l), append(g.counts, 0)
+	}
+	g.counts[len(g.counts)-1]++
+	g.items = append(g.items, it)
+	g.bytes += it.event.size()
+}
+
+// fill adds the first events of lanes until there are so many bytes.
+func (g *gathered) fill(ls *lanes, bytes int64) {
+	for l := ls.first; l != nil; l = l.next {
+		for _, it := range l.items {
+			if g.full() || int64(g.bytes) >= bytes {
+				return
+			}
+			g.add(l, it)
+		}
+	}
+}
+
+// buryGathered puts them aside, takes them off their lanes, and empties g. It
+// reports whether the engine has them.
+func (e *endpoint) buryGathered(g *gathered, now time.Time) bool {
+	if len(g.items) == 0 {
+		return true
+	}
+	slices.SortFunc(g.items, inOrder)
+	b := &burial{to: e.to, reason: g.reason, status: g.status, err: g.err, at: now.UnixMilli()}
+	if !e.bury(b, g.items) {
+		e.engineAt = now.Add(engineAgain)
+		return false
+	}
+	for i, l := range g.lanes {
+		e.drop(l, g.counts[i])
+	}
+	e.forget(g.items)
+	g.items, g.bytes, g.lanes, g.counts = nil, 0, nil, nil
+	return true
 }
 
 // deadline is when an event that waits is given up if its endpoint is down. It
@@ -91,35 +174,19 @@ func (e *endpoint) deadline(it item) time.Time {
 	return at.Add(e.all.sender.cfg.RetryWindow)
 }
 
-// overdue returns events at the front of one lane that have waited too long.
-// They stay there.
-func (e *endpoint) overdue(now time.Time) ([]item, *lane) {
-	if !e.engineAt.IsZero() {
-		return nil, nil
+// drop takes the first n events off a lane that were buried.
+func (e *endpoint) drop(l *lane, n int) {
+	in := l.in
+	if in != nil && n == len(l.items) {
+		in.remove(l)
+		delete(e.lanes, l.channel)
+		in = nil
 	}
-	for _, l := range e.lanes {
-		n := 0
-		for n < len(l.items) && n < buryEvents && !now.Before(e.deadline(l.items[n])) {
-			n++
-		}
-		if n > 0 {
-			return l.items[:n], l
-		}
+	if l.items = l.items[n:]; in == nil {
+		return
 	}
-	return nil, nil
-}
-
-// drop takes events off the front of a lane that were buried.
-func (e *endpoint) drop(items []item, l *lane) {
-	l.items = l.items[len(items):]
-	if !l.busy {
-		e.ready.events -= len(items)
-		if len(l.items) == 0 {
-			e.ready.remove(l)
-			delete(e.lanes, l.channel)
-		}
-	}
-	e.forget(items)
+	in.events -= n
+	e.place(l)
 }
 
 // sweepWait is how long to wait for the next event to be overdue.
@@ -128,10 +195,8 @@ func (e *endpoint) sweepWait(now time.Time) time.Duration {
 	if at := e.engineAt; !at.IsZero() {
 		wait = min(wait, at.Sub(now))
 	}
-	for _, l := range e.lanes {
-		if len(l.items) > 0 {
-			wait = min(wait, e.deadline(l.items[0]).Sub(now))
-		}
+	if len(e.lanes) > 0 {
+		wait = min(wait, e.sweepAt.Sub(now))
 	}
 	if e.retries.Len() > 0 {
 		wait = min(wait, e.retries.first().next.Sub(now))
@@ -140,28 +205,19 @@ func (e *endpoint) sweepWait(now time.Time) time.Duration {
 }
 
 // spill buries the oldest events that wait, because too much is queued.
-func (e *endpoint) spill() {
+func (e *endpoint) spill(now time.Time) {
 	for {
 		e.mu.Lock()
-		over := e.queued > e.all.sender.cfg.MaxEndpoint
+		over := e.queued - e.all.sender.cfg.MaxEndpoint
 		e.mu.Unlock()
-		if !over || len(e.ready.list) == 0 {
+		if over <= 0 {
 			return
 		}
-		l := e.ready.list[0]
-		items := l.items[:min(len(l.items), buryEvents)]
-		if !e.bury(&burial{to: e.to, reason: buryOverflow, at: time.Now().UnixMilli()}, items) {
-			return
+		g := gathered{reason: buryOverflow}
+		for c := range companies {
+			g.fill(&e.ready[c], over)
 		}
-		e.drop(items, l)
-	}
-}
-
-// remove takes a lane out.
-func (ls *lanes) remove(l *lane) {
-	for i, other := range ls.list {
-		if other == l {
-			ls.list = append(ls.list[:i:i], ls.list[i+1:]...)
+		if len(g.items) == 0 || !e.buryGathered(&g, now) {
 			return
 		}
 	}

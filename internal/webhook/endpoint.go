@@ -37,12 +37,17 @@ type endpoint struct {
 	// Owned by the goroutine.
 	now      *term            // of what follows
 	lanes    map[string]*lane // by channel; those with events
-	ready    lanes            // that are not busy
+	ready    [companies]lanes // that are not busy
+	turn     company          // of which the last new request was
 	retries  retries
 	inflight int
 	cappedAt time.Time // when the waits of retries were cut to aliveWait
 	missing  bool      // the app has no such endpoint, the last time it was looked at
 	engineAt time.Time // when to ask the engine again; zero unless it did not answer
+	sweepAt  time.Time // nothing is given up before that because it has waited too long
+	probeAt  time.Time // when a new request may go although the endpoint is down
+	retried  bool      // the last request that was sent was not a new one
+	hinted   bool      // that there are events that are refused for what they are
 }
 
 // A stored record is one that is in the queue and in memory.
@@ -145,23 +150,12 @@ func (e *endpoint) admit() {
 	fresh := e.incoming
 	e.incoming = nil
 	if e.now != e.term {
-		e.now, e.lanes, e.ready, e.retries = e.term, make(map[string]*lane), lanes{}, retries{}
+		e.now, e.lanes, e.ready, e.retries = e.term, make(map[string]*lane), [companies]lanes{}, retries{}
 	}
 	e.mu.Unlock()
 	for _, s := range fresh {
 		for i := range s.events {
-			item := item{event: &s.events[i], of: s, index: i}
-			l := e.lanes[item.event.channel]
-			if l == nil {
-				l = &lane{channel: item.event.channel}
-				e.lanes[l.channel] = l
-			}
-			l.insert(item)
-			if !l.busy && len(l.items) == 1 {
-				e.ready.push(l)
-			} else if !l.busy {
-				e.ready.events++
-			}
+			e.enter(item{event: &s.events[i], of: s, index: i})
 		}
 	}
 }
@@ -203,7 +197,7 @@ func (e *endpoint) start(now time.Time) time.Duration {
 		e.sweep(now, buryDown)
 	}
 	if overflow {
-		e.spill()
+		e.spill(now)
 	}
 	for e.inflight < e.limit() && e.all.sender.fence.shut() == nil {
 		r := e.next(now, hook)
@@ -237,14 +231,20 @@ func (e *endpoint) limit() int {
 
 // next returns a request that is to be sent now, or nil.
 func (e *endpoint) next(now time.Time, hook *apps.Webhook) *request {
+	// What is new and what is tried again take turns, so that neither holds up
+	// the other.
+	if e.retried {
+		if r := e.form(now, hook); r != nil {
+			e.retried = false
+			return r
+		}
+	}
 	for r := e.retries.due(now); r != nil; r = e.retries.due(now) {
 		if r.spent.IsZero() && now.Before(r.until) {
+			e.retried = true
 			return r
 		}
 		e.giveUp(r, now)
-	}
-	if e.health.open() && e.retries.Len() > 0 {
-		return nil // the endpoint is tried by what waits longest
 	}
 	return e.form(now, hook)
 }
@@ -264,8 +264,10 @@ func (e *endpoint) wait(now time.Time, hook *apps.Webhook) time.Duration {
 	if e.retries.Len() > 0 {
 		wait = min(wait, e.retries.first().next.Sub(now))
 	}
-	if at := e.formAt(hook); !at.IsZero() && (!e.health.open() || e.retries.Len() == 0) {
-		wait = min(wait, at.Sub(now))
+	for c := range companies {
+		if at := e.formAt(c, hook); !at.IsZero() {
+			wait = min(wait, at.Sub(now))
+		}
 	}
 	return max(wait, 0)
 }
@@ -299,11 +301,11 @@ func (e *endpoint) settle(o outcome) {
 		e.release(r)
 		return
 	}
-	e.mu.Lock()
-	opened := e.health.failed(now, o)
-	e.mu.Unlock()
-	e.report(o, opened)
-	r.failure = o
+	e.failed(r, o, now)
+	if r.refusals >= refusedFor && len(r.items) > 1 {
+		e.dissolve(r)
+		return
+	}
 	most := forever
 	if now.Sub(e.health.lastSuccess) < aliveFor {
 		most = e.aliveWait()
@@ -324,28 +326,13 @@ const aliveFor = time.Minute
 // leave too few attempts.
 func (e *endpoint) aliveWait() time.Duration { return 8 * e.all.sender.cfg.RetryFirst }
 
-// report logs a failed attempt. Only what an operator may act on is a
-// warning: the first failure, and that no more is sent for now.
-func (e *endpoint) report(o outcome, opened bool) {
-	log := e.all.sender.log.With("app", e.to.app, "endpoint", e.to.endpoint, "host", o.host,
-		"status", o.status, "attempt", o.request.attempts, "err", o.err)
-	switch {
-	case opened:
-		log.Warn("webhook endpoint does not answer; it is tried with one request at a time")
-	case e.health.failures == 1:
-		log.Warn("webhook was not delivered and will be tried again")
-	default:
-		log.Debug("webhook was not delivered")
-	}
-}
-
 // release lets the channels of a request that is over go on, and forgets its
 // events.
 func (e *endpoint) release(r *request) {
 	for _, l := range r.lanes {
 		l.busy = false
 		if len(l.items) > 0 {
-			e.ready.push(l)
+			e.free(l)
 		} else {
 			delete(e.lanes, l.channel)
 		}

@@ -1,12 +1,14 @@
 package webhook
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/rawjson"
+	"github.com/belfryhq/belfry/protocol"
 )
 
 // An event is one thing that an endpoint is told. It is immutable.
@@ -26,6 +28,16 @@ const eventSize = 128
 func (e *event) decided() bool { return e.order > 0 }
 
 func (e *event) size() int { return len(e.body) + len(e.channel) + eventSize }
+
+// opaque reports whether an event is of an encrypted channel and has no data.
+// The official receivers for Go and PHP decrypt the data of every event of such
+// a channel, and refuse the whole request if there is none.
+func (e *event) opaque() bool {
+	return protocol.KindOf(e.channel).Encrypted() && !bytes.HasPrefix(e.body, clientEventBody)
+}
+
+// clientEventBody begins the events that have data.
+var clientEventBody = []byte(`{"name":"client_event",`)
 
 // moment returns the time that was written as milliseconds since 1970. Who wrote
 // it had another clock, or this one before somebody set it. So a time ahead of

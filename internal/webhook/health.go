@@ -27,9 +27,13 @@ func (h *health) succeeded(now time.Time, o outcome) bool {
 	return was
 }
 
-// failed reports whether the endpoint is down from here on.
-func (h *health) failed(now time.Time, o outcome) bool {
-	h.failures++
+// failed reports whether the endpoint is down from here on. A failure that does
+// not count is only remembered.
+func (h *health) failed(now time.Time, o outcome, counts bool) bool {
 	h.lastFailure, h.lastStatus, h.lastError = now, o.status, o.err.Error()
+	if !counts {
+		return false
+	}
+	h.failures++
 	return h.failures == breakAfter
 }

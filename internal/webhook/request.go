@@ -14,6 +14,7 @@ import (
 // at every attempt.
 type request struct {
 	term      *term
+	company   company
 	items     []item
 	lanes     []*lane // that wait for it
 	body      []byte
@@ -25,6 +26,7 @@ type request struct {
 	until    time.Time // no attempt starts later
 	next     time.Time // attempt, of one that has failed
 	attempts int
+	refusals int       // of them, because of what is in it
 	failure  outcome   // of the last attempt
 	spent    time.Time // when it was given up, if it is not buried yet
 }
