@@ -105,6 +105,13 @@ func dialWireAs(t *testing.T, s *service.Service, key string) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return greeted(t, conn, early)
+}
+
+// greeted is a client whose connection is made. Early holds what came with the
+// answer; it may be nil.
+func greeted(t *testing.T, conn net.Conn, early *bufio.Reader) *wire {
+	t.Helper()
 	w := &wire{t: t, conn: conn, in: conn}
 	if early != nil {
 		w.in = io.MultiReader(early, conn)

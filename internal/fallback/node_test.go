@@ -53,6 +53,7 @@ type setup struct {
 	nodes     int                                         // servers; 0: one, without a way to others
 	app       func(*apps.App)
 	proxy     func(http.Handler) http.Handler // around the server
+	rate      int                             // bytes a second that clients get; 0: all
 }
 
 // run runs a test on a node of its own, with a clock that jumps.
@@ -83,7 +84,7 @@ func newApp(id string) *apps.App {
 
 func newNode(t *testing.T, s setup) *node {
 	t.Helper()
-	n := &node{t: t, listen: newMemoryListener()}
+	n := &node{t: t, listen: newMemoryListener(s.rate)}
 	n.apps = []*apps.App{newApp("1"), newApp("2")}
 	if s.app != nil {
 		s.app(n.apps[0])
@@ -155,13 +156,14 @@ func (n *node) route(w http.ResponseWriter, r *http.Request) {
 
 // A memoryListener is dialed without a network.
 type memoryListener struct {
+	rate   int // bytes a second that clients get; 0: all
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
 }
 
-func newMemoryListener() *memoryListener {
-	return &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+func newMemoryListener(rate int) *memoryListener {
+	return &memoryListener{rate: rate, conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
 func (l *memoryListener) Accept() (net.Conn, error) {
@@ -184,12 +186,27 @@ func (l *memoryListener) dial(ctx context.Context, _, _ string) (net.Conn, error
 	near, far := net.Pipe()
 	select {
 	case l.conns <- far:
+		if l.rate > 0 {
+			return slowConn{near, l.rate}, nil
+		}
 		return near, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// A slowConn is a connection on which bytes come slowly, but steadily.
+type slowConn struct {
+	net.Conn
+	rate int // bytes a second
+}
+
+func (c slowConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b[:min(len(b), max(c.rate/10, 1))])
+	time.Sleep(time.Duration(n) * time.Second / time.Duration(c.rate))
+	return n, err
 }
 
 // app is the path of an app of the node, 1 or 2, for a client of protocol 7.

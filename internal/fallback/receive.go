@@ -11,8 +11,13 @@ import (
 	"github.com/belfryhq/belfry/protocol"
 )
 
-// writeTimeout is how long one chunk may take.
-const writeTimeout = 30 * time.Second
+const (
+	// writeTimeout is how long one piece of a chunk may take, and pieceSize
+	// how long a piece is: a client that reads slowly, but does not stop to,
+	// gets all of it.
+	writeTimeout = 30 * time.Second
+	pieceSize    = 16 << 10
+)
 
 // serveReceive answers a request that waits for frames.
 func (s *Server) serveReceive(w http.ResponseWriter, r *http.Request, rt route) {
@@ -156,6 +161,7 @@ type response struct {
 	callback string
 	prelude  []byte
 	buf      []byte // lines in the format's encoding
+	room     int    // bytes that may be written before the deadline is renewed
 }
 
 // serve writes what the loop hands to rcv until one of the three ends it. It
@@ -208,11 +214,11 @@ func (p *response) finish(rcv *receiver) {
 
 // write writes a chunk and sees that it leaves.
 func (p *response) write(c chunk) error {
-	if err := p.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := p.renew(); err != nil {
 		return err
 	}
 	if len(p.prelude) > 0 {
-		if _, err := p.w.Write(p.prelude); err != nil {
+		if err := p.put(p.prelude); err != nil {
 			return err
 		}
 		p.prelude = nil
@@ -222,7 +228,7 @@ func (p *response) write(c chunk) error {
 			p.buf = p.format.encode(p.buf[:0], line, p.callback)
 			line = p.buf
 		}
-		if _, err := p.w.Write(line); err != nil {
+		if err := p.put(line); err != nil {
 			return err
 		}
 	}
@@ -237,6 +243,30 @@ func (p *response) write(c chunk) error {
 	}
 	// An HTTP/2 stream would be reset when its deadline comes, written or not.
 	return p.control.SetWriteDeadline(time.Time{})
+}
+
+// renew gives what is written next the time that a piece may take.
+func (p *response) renew() error {
+	p.room = pieceSize
+	return p.control.SetWriteDeadline(time.Now().Add(writeTimeout))
+}
+
+// put writes b, piece by piece.
+func (p *response) put(b []byte) error {
+	for len(b) > 0 {
+		if p.room == 0 {
+			if err := p.renew(); err != nil {
+				return err
+			}
+		}
+		n := min(len(b), p.room)
+		if _, err := p.w.Write(b[:n]); err != nil {
+			return err
+		}
+		p.room -= n
+		b = b[n:]
+	}
+	return nil
 }
 
 // keepBuffer is the largest buffer that a stream keeps while it is silent.

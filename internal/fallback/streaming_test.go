@@ -2,6 +2,7 @@ package fallback_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -338,6 +339,34 @@ func TestSlowReaderIsSentAway(t *testing.T) {
 		all, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
 		if text := string(all); err != nil || !strings.HasSuffix(text, "c[4100,\"Over capacity\"]\n") {
 			t.Errorf("the response ends with %.40q, %v", text[max(0, len(text)-40):], err)
+		}
+	})
+}
+
+// TestSlowNetworkIsNoReasonToGiveUp: a client gets what takes its network a
+// minute, because it gets some of it all the time.
+func TestSlowNetworkIsNoReasonToGiveUp(t *testing.T) {
+	bothVersions(t, setup{rate: 3 << 10}, func(n *node) {
+		large := strings.Repeat("x", 200<<10)
+		for _, kind := range []string{"xhr_streaming", "xhr"} {
+			session := appPath("1") + "/1/" + kind
+			s := n.open("POST", session+"/"+kind+query)
+			n.send(session, subscribeMessage(kind))
+			n.trigger(kind, "e", large)
+			for begin := time.Now(); ; {
+				line, err := s.within(2 * time.Minute)
+				if kind == "xhr" && errors.Is(err, io.EOF) { // a poll was answered
+					s = n.open("POST", session+"/"+kind+query)
+					continue
+				}
+				if err != nil {
+					n.t.Fatalf("%s: %v after %v", kind, err, time.Since(begin))
+				}
+				if strings.Contains(line, large) {
+					n.t.Logf("%s: came after %v", kind, time.Since(begin))
+					break
+				}
+			}
 		}
 	})
 }

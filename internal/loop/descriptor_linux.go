@@ -3,7 +3,6 @@ package loop
 import (
 	"io"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"github.com/belfryhq/belfry/internal/frame"
@@ -22,7 +21,6 @@ type descriptor struct {
 	slot    int32 // in the poller; -1 before it is there
 	blocked bool  // the peer takes no more; waiting to be told that it does
 	offset  int   // bytes of the first frame that the peer has
-	stuckAt time.Time
 }
 
 func (d *descriptor) Start() {
@@ -107,7 +105,7 @@ func (d *descriptor) write(batch []*frame.Frame) (int, syscall.Errno) {
 // block waits until the peer takes more.
 func (d *descriptor) block() {
 	d.blocked = true
-	d.poller.watchStuck(d)
+	d.poller.loop.stuck.watch(d)
 	if err := d.poller.control(unix.EPOLL_CTL_MOD, d, unix.EPOLLIN|unix.EPOLLOUT); err != nil {
 		d.socket.Lost(err)
 	}
@@ -118,12 +116,17 @@ func (d *descriptor) unblock() {
 		return
 	}
 	d.blocked = false
-	delete(d.poller.stuck, d)
+	d.poller.loop.stuck.forget(d)
 	if err := d.poller.control(unix.EPOLL_CTL_MOD, d, unix.EPOLLIN); err != nil {
 		d.socket.Lost(err)
 	}
 	d.socket.Wake()
 }
+
+// taken implements taker: what is blocked waits in the system's buffer alone.
+func (d *descriptor) taken() int64 { return -int64(unsentOf(d.fd)) }
+
+func (d *descriptor) lost(err error) { d.socket.Lost(err) }
 
 // Partial reports whether the peer has the beginning of the first frame.
 func (d *descriptor) Partial() bool { return d.offset > 0 }

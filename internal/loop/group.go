@@ -31,7 +31,8 @@ type Config struct {
 	// Portable makes the loops use a reading goroutine per socket where they
 	// could poll descriptors themselves.
 	Portable bool
-	// WriteTimeout is how long one write may be stuck. Zero means
+	// WriteTimeout is how long a peer for which something waits may take
+	// nothing of it. It is looked at by the second. Zero means
 	// DefaultWriteTimeout.
 	WriteTimeout time.Duration
 }
@@ -123,12 +124,17 @@ const unread = 128 << 10
 
 // boundUnread makes that true for conn, where it can be.
 func boundUnread(conn net.Conn) {
-	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
-		conn = c.NetConn()
-	}
-	if c, ok := conn.(interface{ SetReadBuffer(bytes int) error }); ok {
+	if c, ok := beneath(conn).(interface{ SetReadBuffer(bytes int) error }); ok {
 		_ = c.SetReadBuffer(unread / 2) // of which Linux makes the double
 	}
+}
+
+// beneath is the connection of the system that conn stands on.
+func beneath(conn net.Conn) net.Conn {
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
+		return c.NetConn()
+	}
+	return conn
 }
 
 // Open makes a socket with a link of the caller's own, on a loop, which calls

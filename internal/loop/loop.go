@@ -58,6 +58,7 @@ type Loop struct {
 	unread    []*Socket // have input that their handlers go on with
 	urgent    queue     // sockets with an answer to flush
 	dirty     queue     // sockets with anything else to flush, or to end
+	stuck     stuck     // links that wait for their peers
 	running   int       // goroutines of streams that have not ended
 	stopping  bool
 
@@ -88,6 +89,7 @@ func newLoop(index int, g *Group) *Loop {
 	}
 	l.waiter = newWaiter(l)
 	l.wheel.start(l.now)
+	l.stuck.start(l)
 	return l
 }
 

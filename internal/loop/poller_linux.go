@@ -34,16 +34,14 @@ type poller struct {
 	sleeping atomic.Bool // a wake must move the deadline
 
 	// Owned by the loop.
-	paused   bool // nothing is read in this turn
-	events   [pollEvents]unix.EpollEvent
-	ready    int           // of events
-	slots    []*descriptor // by the number that an event carries
-	free     []int32       // slots that are not used
-	buf      []byte        // what is being read
-	iovecs   []unix.Iovec
-	stuck    map[*descriptor]struct{} // wait for the peer to take more
-	stuckDue deadline                 // when to look at them
-	ask      func(fd uintptr) bool
+	paused bool // nothing is read in this turn
+	events [pollEvents]unix.EpollEvent
+	ready  int           // of events
+	slots  []*descriptor // by the number that an event carries
+	free   []int32       // slots that are not used
+	buf    []byte        // what is being read
+	iovecs []unix.Iovec
+	ask    func(fd uintptr) bool
 }
 
 // newWaiter returns a poller, or a bell where the system has no more
@@ -65,9 +63,7 @@ func newWaiter(l *Loop) waiter {
 		file:   os.NewFile(uintptr(fd), "epoll"),
 		buf:    make([]byte, readBuffer),
 		iovecs: make([]unix.Iovec, 0, maxIovecs),
-		stuck:  make(map[*descriptor]struct{}),
 	}
-	p.stuckDue.owner = p
 	p.ask = p.poll
 	if p.raw, err = p.file.SyscallConn(); err == nil {
 		err = p.file.SetReadDeadline(time.Time{}) // fails where the runtime cannot poll it
@@ -190,37 +186,12 @@ func (p *poller) control(op int, d *descriptor, events uint32) error {
 // remove forgets d, whose descriptor is about to be closed. It may not have
 // been added: a loop that stops starts no socket.
 func (p *poller) remove(d *descriptor) {
+	p.loop.stuck.forget(d)
 	if d.slot < 0 {
 		return
 	}
 	p.slots[d.slot] = nil
 	p.free = append(p.free, d.slot)
-	delete(p.stuck, d)
-}
-
-// stuckCheck is how often connections that take nothing are looked at.
-const stuckCheck = time.Second
-
-// watchStuck makes sure that d does not wait for its peer without an end.
-func (p *poller) watchStuck(d *descriptor) {
-	d.stuckAt = p.loop.now
-	p.stuck[d] = struct{}{}
-	if len(p.stuck) == 1 {
-		p.loop.wheel.set(&p.stuckDue, p.loop.now.Add(stuckCheck))
-	}
-}
-
-// expired gives up the connections that have been stuck for too long.
-func (p *poller) expired() {
-	for d := range p.stuck {
-		if p.loop.now.Sub(d.stuckAt) >= p.loop.group.cfg.WriteTimeout {
-			delete(p.stuck, d)
-			d.socket.Lost(os.ErrDeadlineExceeded)
-		}
-	}
-	if len(p.stuck) > 0 {
-		p.loop.wheel.set(&p.stuckDue, p.loop.now.Add(stuckCheck))
-	}
 }
 
 func (p *poller) close() { p.file.Close() }

@@ -71,7 +71,6 @@ type Socket struct {
 
 	queued    queued
 	unread    bool // the handler goes on with its input in the next turn
-	unstarted bool // the link is started after that
 	overflown bool // Overflow is due
 	finishing bool // ends when nothing is pending
 	dropped   bool // ends at the next flush
@@ -108,9 +107,7 @@ func (l *Loop) attach(link func(*Socket) Link, early []byte, open func(*Socket) 
 	if len(early) > 0 {
 		s.Receive(early)
 	}
-	if s.unstarted = s.unread; !s.unstarted {
-		s.link.Start()
-	}
+	s.link.Start()
 }
 
 // Loop is the loop that owns the socket.
@@ -252,12 +249,7 @@ func (s *Socket) Continue() {
 func (s *Socket) resume() {
 	s.unread = false
 	s.Receive(nil)
-	switch {
-	case s.unread || s.at < 0:
-	case s.unstarted:
-		s.unstarted = false
-		s.link.Start()
-	default:
+	if !s.unread && s.at >= 0 {
 		s.link.Resume()
 	}
 }

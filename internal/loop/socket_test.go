@@ -263,8 +263,8 @@ func TestStuckWriteIsGivenUp(t *testing.T) {
 		if err := <-h.closed; !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("Closed(%v), want %v", err, os.ErrDeadlineExceeded)
 		}
-		if got := time.Since(start); got != 7*time.Second {
-			t.Errorf("the write was given up after %v, want 7s", got)
+		if got := time.Since(start); got < 7*time.Second || got > 7*time.Second+2*stuckCheck {
+			t.Errorf("the write was given up after %v, want 7s, by the second", got)
 		}
 	})
 }

@@ -3,7 +3,7 @@ package loop
 import (
 	"context"
 	"net"
-	"time"
+	"sync/atomic"
 
 	"github.com/belfryhq/belfry/internal/frame"
 )
@@ -18,19 +18,22 @@ type stream struct {
 
 	// Owned by the loop.
 	writing bool
-	unread  bool // the reader waits for the handler to be done with chunk
+	chunked bool // the reader waits until chunk was handled
+	given   bool // the handler has got it, and is not done
 
 	// For the handover of reader to loop: the reader sets chunk, posts
-	// deliver, and waits for taken before it touches chunk again.
-	chunk []byte
-	taken chan struct{}
+	// deliver, and waits for handled before it touches chunk again.
+	chunk   []byte
+	handled chan struct{}
+	// Counted by the writer.
+	written atomic.Int64
 }
 
 // readSize is how much a reader asks for at once.
 const readSize = 4 << 10
 
 func newStream(s *Socket, conn net.Conn) *stream {
-	return &stream{socket: s, conn: conn, taken: make(chan struct{}, 1)}
+	return &stream{socket: s, conn: conn, handled: make(chan struct{}, 1)}
 }
 
 func (st *stream) Start() {
@@ -50,7 +53,7 @@ func (st *stream) read() {
 		if n > 0 {
 			st.chunk = buf[:n]
 			l.Post(deliver, 1)
-			<-st.taken
+			<-st.handled
 		}
 		if err != nil {
 			l.Post(func(int) {
@@ -63,18 +66,32 @@ func (st *stream) read() {
 }
 
 func (st *stream) deliver(int) {
+	st.chunked = true
+	if st.socket.unread {
+		return // not done yet with what came before the link was started
+	}
 	st.socket.Receive(st.chunk)
-	st.unread = true
+	st.given = true
 	if !st.socket.unread {
-		st.Resume()
+		st.release()
 	}
 }
 
-// Resume lets the reader read on.
+// Resume goes on with what the reader has read, or lets it read on.
 func (st *stream) Resume() {
-	if st.unread {
-		st.unread = false
-		st.taken <- struct{}{}
+	switch {
+	case st.given:
+		st.release()
+	case st.chunked:
+		st.deliver(0)
+	}
+}
+
+// release lets the reader read on.
+func (st *stream) release() {
+	if st.chunked {
+		st.chunked, st.given = false, false
+		st.handled <- struct{}{}
 	}
 }
 
@@ -87,24 +104,24 @@ func (st *stream) Flush() {
 	}
 	st.writing = true
 	s.loop.running++
+	s.loop.stuck.watch(st)
 	batch := s.outbox
 	s.outbox = nil // the goroutine has it now
 	go st.write(batch)
 }
 
-// write is the writing goroutine, for one batch.
+// write is the writing goroutine, for one batch. It has no deadline of its own:
+// if the peer takes nothing for too long, the loop ends the connection.
 func (st *stream) write(batch []*frame.Frame) {
 	l := st.socket.loop
+	err := st.writeAll(batch)
 	size := 0
 	for _, f := range batch {
 		size += f.Size()
 	}
-	err := st.conn.SetWriteDeadline(time.Now().Add(l.group.cfg.WriteTimeout))
-	if err == nil {
-		err = writeAll(st.conn, batch, size)
-	}
 	l.Post(func(int) {
 		l.running--
+		l.stuck.forget(st)
 		st.writing = false
 		st.socket.Took(0, size)
 		st.socket.Wake()
@@ -114,35 +131,73 @@ func (st *stream) write(batch []*frame.Frame) {
 	}, 1)
 }
 
-// writeAll writes the batch in one call where the connection can, and in few
-// large ones where each call costs a record of its own, as with TLS.
-func writeAll(conn net.Conn, batch []*frame.Frame, size int) error {
-	if len(batch) == 1 {
-		_, err := conn.Write(batch[0].Wire())
-		return err
+const (
+	// recordSize is how much one call writes where each costs a record of its
+	// own, as with TLS; vectorSize is that of one that takes many buffers.
+	recordSize = 16 << 10
+	vectorSize = 64 << 10
+)
+
+// writeAll writes the batch in pieces, so that progress is seen.
+func (st *stream) writeAll(batch []*frame.Frame) error {
+	_, vectored := st.conn.(*net.TCPConn)
+	most := recordSize
+	if vectored {
+		most = vectorSize
 	}
-	if _, ok := conn.(*net.TCPConn); ok {
-		bufs := make(net.Buffers, len(batch))
-		for i, f := range batch {
-			bufs[i] = f.Wire()
-		}
-		_, err := bufs.WriteTo(conn)
-		return err
-	}
-	const most = 16 << 10
-	buf := make([]byte, 0, min(size, most))
+	w := pieces{stream: st, vectored: vectored}
 	for _, f := range batch {
-		if len(buf)+f.Size() > most && len(buf) > 0 {
-			if _, err := conn.Write(buf); err != nil {
-				return err
+		for b := f.Wire(); len(b) > 0; {
+			n := min(len(b), most-w.size)
+			w.parts = append(w.parts, b[:n])
+			w.size += n
+			b = b[n:]
+			if w.size == most {
+				if err := w.flush(); err != nil {
+					return err
+				}
 			}
-			buf = buf[:0]
 		}
-		buf = append(buf, f.Wire()...)
 	}
-	_, err := conn.Write(buf)
+	return w.flush()
+}
+
+// pieces is what is written in one call.
+type pieces struct {
+	stream   *stream
+	vectored bool // the connection takes several buffers in one call
+	parts    net.Buffers
+	size     int
+	joined   []byte
+}
+
+func (w *pieces) flush() error {
+	if w.size == 0 {
+		return nil
+	}
+	var err error
+	switch {
+	case len(w.parts) == 1:
+		_, err = w.stream.conn.Write(w.parts[0])
+	case w.vectored:
+		parts := w.parts // which the call moves on
+		_, err = parts.WriteTo(w.stream.conn)
+	default:
+		w.joined = w.joined[:0]
+		for _, part := range w.parts {
+			w.joined = append(w.joined, part...)
+		}
+		_, err = w.stream.conn.Write(w.joined)
+	}
+	w.stream.written.Add(int64(w.size))
+	w.parts, w.size = w.parts[:0], 0
 	return err
 }
+
+// taken implements taker: what the writer wrote, but for what the system has.
+func (st *stream) taken() int64 { return st.written.Load() - int64(unsent(st.conn)) }
+
+func (st *stream) lost(err error) { st.socket.Lost(err) }
 
 // Partial is false: what a writing goroutine has is not in the outbox.
 func (st *stream) Partial() bool { return false }
@@ -150,8 +205,9 @@ func (st *stream) Partial() bool { return false }
 // Close ends the connection, and with it both goroutines. A TLS connection
 // says goodbye first, which can block, so that is not left to the loop.
 func (st *stream) Close() {
-	st.Resume() // to learn that the connection has ended
+	st.release() // to learn that the connection has ended
 	l := st.socket.loop
+	l.stuck.forget(st)
 	l.running++
 	go func() {
 		st.conn.Close()

@@ -20,7 +20,7 @@ type loss string
 const (
 	lossEOF     loss = "eof"     // the peer ended TCP
 	lossReset   loss = "reset"   // the network or the peer broke it
-	lossStuck   loss = "stuck"   // a write took too long
+	lossStuck   loss = "stuck"   // the peer took nothing for too long
 	lossStopped loss = "stopped" // the node stopped
 )
 
