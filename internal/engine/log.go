@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/belfryhq/belfry/internal/rate"
 )
 
 // A serverLog turns what the embedded server says into lines of our log.
@@ -16,8 +19,9 @@ type serverLog struct {
 	gaveUp atomic.Bool // the server will not start
 
 	mu    sync.Mutex
-	last  string    // the last error
-	said  string    // the last line
+	last  string // the last error
+	said  string // the last line
+	like  rate.Repeats
 	until time.Time // when it may be said again
 }
 
@@ -54,7 +58,38 @@ func (l *serverLog) line(level slog.Level, format string, args []any) {
 			l.engine.removed.Store(true)
 		}
 	}
-	l.engine.log.Log(context.Background(), level, "engine", "text", text)
+	l.tell(level, text)
+}
+
+// tell logs a line. Strangers that try to log in cause one each, which differ in
+// addresses and numbers alone: they are told now and then.
+func (l *serverLog) tell(level slog.Level, text string) {
+	args := []any{"text", text}
+	if level >= slog.LevelWarn {
+		left, ok := l.like.Tell(time.Now(), kindOf(text))
+		if !ok {
+			return
+		}
+		if left > 0 {
+			args = append(args, "left_out", left)
+		}
+	}
+	l.engine.log.Log(context.Background(), level, "engine", args...)
+}
+
+// remote is what stands in front of a line about a connection.
+var remote = regexp.MustCompile(`^\S+ - \wid:\S+ - `)
+
+// kindOf is a line without what tells it from others of its kind: the address
+// in front, and numbers.
+func kindOf(text string) string {
+	text = remote.ReplaceAllString(text, "")
+	return strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // lacksFiles reports whether a line says that a file of the server could not be

@@ -166,6 +166,7 @@ func TestTLS(t *testing.T) {
 			t.Errorf("the backend was answered by %s, want %s", resp.Proto, want)
 		}
 		c.expect(event("news", want))
+		expectUpgradeRequired(t, &http.Client{Transport: transport}, "https://"+n.TLSAddr().String(), want)
 		transport.CloseIdleConnections()
 	}
 	dial(t, "ws://"+n.Addr().String()+"/app/key?protocol=7", nil).expectRefused(protocol.ErrTLSOnly)
@@ -175,6 +176,25 @@ func TestTLS(t *testing.T) {
 			conn.Close()
 			t.Errorf("TLS %x is accepted, want 1.2 at least", version)
 		}
+	}
+}
+
+// expectUpgradeRequired asks for the address of WebSocket clients. The headers
+// of a connection make an answer over HTTP/2 malformed.
+func expectUpgradeRequired(t *testing.T, client *http.Client, base, proto string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/app/key", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	want := map[string]string{"HTTP/1.1": "websocket"}[proto]
+	if got := resp.Header.Get("Upgrade"); resp.StatusCode != http.StatusUpgradeRequired || got != want {
+		t.Errorf("GET /app/key over %s = %d with Upgrade %q, want 426 and %q", proto, resp.StatusCode, got, want)
 	}
 }
 

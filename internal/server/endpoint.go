@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -107,7 +106,7 @@ func (s *Server) endpoint(name, address string, config *tls.Config) (*endpoint, 
 			WriteTimeout:   writeTimeout,
 			IdleTimeout:    idleTimeout,
 			MaxHeaderBytes: maxHeaderBytes,
-			ErrorLog:       slog.NewLogLogger(s.log.With("listener", name).Handler(), slog.LevelWarn),
+			ErrorLog:       s.errorLog(name),
 		},
 	}
 	e.server.Handler = e.door

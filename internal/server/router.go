@@ -54,8 +54,10 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	switch path := r.mount.Rest(req.URL.Path); {
 	case strings.HasPrefix(path, "/app/"):
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Connection", "Upgrade")
+		if req.ProtoMajor == 1 { // HTTP/2 knows no headers of a connection (RFC 9113, 8.2.2)
+			w.Header().Set("Upgrade", "websocket")
+			w.Header().Set("Connection", "Upgrade")
+		}
 		http.Error(w, "this address speaks WebSocket", http.StatusUpgradeRequired)
 	case strings.HasPrefix(path, "/apps/"), strings.HasPrefix(path, "/users/"):
 		r.api.ServeHTTP(w, req)
