@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -22,13 +23,16 @@ import (
 // library.
 func TestFirstMinute(t *testing.T) {
 	t.Parallel()
-	ids := map[string]string{"go": "1", "node": "app-id"} // what dev says, and what many tutorials have
 	for _, library := range slices.Sorted(maps.Keys(backends)) {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()
 			requireModules(t)
 			svc := service.StartDev(t)
-			be := backends[library](t, svc, credential{ids[library], "app-key", "app-secret"})
+			id := "1"
+			if library == "node" {
+				id = "app-id" // which many tutorials have
+			}
+			be := backends[library](t, svc, credential{id, "app-key", "app-secret"})
 			b := openBrowser(t, svc, "")
 			ann, bob := b.openDev("ann"), b.openDev("bob")
 			for _, channel := range everyKind {
@@ -135,5 +139,58 @@ func TestDevAnswersABrowser(t *testing.T) {
 	defer resp.Body.Close()
 	if got, want := resp.Header.Get("Content-Type"), "text/html; charset=utf-8"; resp.StatusCode != http.StatusOK || got != want {
 		t.Errorf("/ = %s, %s, want 200, %s", resp.Status, got, want)
+	}
+}
+
+// TestDevPageSaysToWhatItIsSubscribed asks for channels as a person does, one
+// that is refused among them.
+func TestDevPageSaysToWhatItIsSubscribed(t *testing.T) {
+	t.Parallel()
+	requireChromium(t)
+	svc := service.StartDev(t)
+	page := startNode(t, "site.mjs", "", func(seen) {})
+	defer page.must("close", nil, nil)
+	page.must("visit", map[string]any{"url": "http://" + svc.Addr + "/"}, nil)
+	await := func(script, want string) {
+		t.Helper()
+		page.must("await", map[string]any{"script": script, "want": want, "patience": service.Patience.Milliseconds()}, nil)
+	}
+	const channels = `document.getElementById("channels").textContent`
+	const answer = `document.getElementById("answer").textContent.trim()`
+	press := func(channel, button string) {
+		t.Helper()
+		page.must("evaluate", map[string]any{"script": fmt.Sprintf(`
+			document.querySelector("[name=channel]").value = %q
+			document.querySelector(%q).click()`, channel, button)}, nil)
+	}
+	const subscribe, trigger = "#follow", "#trigger [type=submit]"
+	await(channels, "my-channel")
+	press("private-chat", subscribe)
+	await(channels, "my-channel, private-chat")
+	press("presence-no channel", subscribe)
+	await(answer, `Not subscribed to presence-no channel: "presence-no channel" is not the name of a channel`)
+	press("no channel", subscribe)
+	await(answer, "Not subscribed to no channel: The channel name is not allowed.")
+	await(channels, "my-channel, private-chat")
+	press("no channel", trigger)
+	await(answer, "the service answered 400 Bad Request: Invalid channel name: no channel")
+	press("presence-room", subscribe)
+	await(channels, "my-channel, private-chat, presence-room")
+	await(`document.querySelector("#events li pre").textContent.includes('"name":"Guest ') + ""`, "true")
+	if dir := os.Getenv("BELFRY_TEST_PICTURES"); dir != "" {
+		pictures(t, page, dir)
+	}
+}
+
+// pictures writes what the page looks like, for eyes.
+func pictures(t *testing.T, page *node, dir string) {
+	for _, width := range []int{1280, 390} {
+		for _, dark := range []bool{false, true} {
+			var picture []byte
+			page.must("picture", map[string]any{"width": width, "dark": dark}, &picture)
+			if err := os.WriteFile(fmt.Sprintf("%s/dev-%d-%t.png", dir, width, dark), picture, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }

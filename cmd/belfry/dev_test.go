@@ -24,6 +24,12 @@ func TestDevIsReachedByTheURLThatItPrints(t *testing.T) {
 	if err := c.Trigger("my-channel", "my-event", "hi"); err != nil || c.Host != address {
 		t.Errorf("Trigger at %s: %v", c.Host, err)
 	}
+	if out := dev.out.String(); !strings.Contains(out, binary+" subscribe my-channel\n") {
+		t.Errorf("dev was not started from the path, and says to type\n%s", out)
+	}
+	if log := dev.err.String(); strings.Contains(log, "client files") {
+		t.Errorf("a newcomer is told of files that nobody has asked for:\n%s", log)
+	}
 	tutorial := pusher.Client{AppID: "app-id", Key: "app-key", Secret: "app-secret", Host: address}
 	if err := tutorial.Trigger("my-channel", "my-event", "hi"); err != nil {
 		t.Errorf("Trigger for app-id: %v", err)

@@ -6,15 +6,12 @@
 // origin of its own, and so is whatever it asks its backend: requests to /ask
 // are passed on.
 
-import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { Browser, fail } from './chromium.mjs';
 
 const folder = new URL('.', import.meta.url);
-const profile = mkdtempSync(join(tmpdir(), 'belfry-chromium-'));
 
 // What the page is made of. Its lines.mjs talks to this process instead of to
 // a terminal.
@@ -77,82 +74,6 @@ async function pass(request, to, response) {
   response.writeHead(answer.status, { 'Content-Type': 'application/json' }).end(await answer.text());
 }
 
-// A Browser is a Chromium that is driven through a pair of pipes.
-class Browser {
-  constructor(rules) {
-    const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-extensions',
-      '--disable-background-networking', '--disable-component-update', '--ignore-certificate-errors', '--remote-debugging-pipe',
-      `--user-data-dir=${profile}`, `--host-resolver-rules=${rules}`, 'about:blank'];
-    this.process = spawn(process.env.CHROMIUM || 'chromium', flags, { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] });
-    this.log = '';
-    this.process.stderr.on('data', (text) => { this.log = (this.log + text).slice(-4000); });
-    this.process.on('exit', (code) => fail(`chromium ended with ${code}: ${this.log}`));
-    this.waiting = new Map();
-    this.last = 0;
-    let rest = '';
-    this.process.stdio[4].on('data', (text) => {
-      const parts = (rest + text).split('\0');
-      rest = parts.pop();
-      parts.forEach((part) => this.take(JSON.parse(part)));
-    });
-  }
-
-  take({ id, result, error, method, params }) {
-    if (id && !this.waiting.has(id)) {
-      return; // the browser is being closed
-    }
-    if (method === 'Runtime.bindingCalled') {
-      this.onPage(params.payload);
-    } else if (method === 'Runtime.exceptionThrown') {
-      process.stderr.write(`page: ${JSON.stringify(params.exceptionDetails)}\n`);
-    } else if (id) {
-      const [resolve, reject] = this.waiting.get(id);
-      this.waiting.delete(id);
-      error ? reject(new Error(error.message)) : resolve(result);
-    }
-  }
-
-  call(method, params = {}) {
-    const id = ++this.last;
-    this.process.stdio[3].write(JSON.stringify({ id, method, params, sessionId: this.session }) + '\0');
-    return new Promise((resolve, reject) => this.waiting.set(id, [resolve, reject]));
-  }
-
-  // open shows an address in a tab of its own, and returns when its script is
-  // ready.
-  async open(url, onPage) {
-    const { targetId } = await this.call('Target.createTarget', { url: 'about:blank' });
-    this.session = (await this.call('Target.attachToTarget', { targetId, flatten: true })).sessionId;
-    await this.call('Runtime.enable');
-    await this.call('Runtime.addBinding', { name: 'toTest' });
-    const ready = new Promise((resolve) => {
-      this.onPage = (text) => {
-        text === 'ready' ? resolve() : onPage(text);
-      };
-    });
-    await this.call('Page.navigate', { url });
-    await ready;
-  }
-
-  async fromTest(call) {
-    await this.call('Runtime.evaluate', { expression: `fromTest(${JSON.stringify(call)})` });
-  }
-
-  // close returns when all its processes have let go of the profile.
-  async close() {
-    this.process.removeAllListeners('exit');
-    const ended = new Promise((resolve) => this.process.on('exit', resolve));
-    this.session = undefined;
-    this.process.stdio[3].write(JSON.stringify({ id: ++this.last, method: 'Browser.close' }) + '\0');
-    await ended;
-  }
-}
-
-function fail(message) {
-  process.stderr.write(message + '\n');
-  process.exit(1);
-}
-
 async function open({ load, rules }) {
   loaded = load;
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -180,7 +101,6 @@ lines.on('line', (line) => {
 
 lines.on('close', async () => {
   await chromium?.close();
-  rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   process.exit(0);
 });
 

@@ -78,10 +78,35 @@ func TestNoSnippetHasAPlaceholderLeft(t *testing.T) {
 		}
 	}
 	js := service("http://localhost:6001").PusherJS()
+	if !strings.HasPrefix(js, `import Pusher from "pusher-js"`) {
+		t.Error("the lines for pusher-js do not import it")
+	}
 	for _, option := range []string{"wsHost", "wsPort", "wssPort", "httpHost", "httpPort", "httpsPort", "forceTLS", "cluster"} {
 		if !strings.Contains(js, option+": ") {
 			t.Errorf("the lines for pusher-js lack %s", option)
 		}
+	}
+}
+
+// A service for others has no endpoints that authorize, and may have a prefix
+// and TLS.
+func TestSnippetsOfAService(t *testing.T) {
+	s := service("https://realtime.example/prefix")
+	s.Authorizes, s.HTTPPath = false, "/fallback"
+	js := s.PusherJS()
+	for _, want := range []string{`wsHost: "realtime.example", wsPort: 443, wssPort: 443,`, "forceTLS: true", `wsPath: "/prefix"`, `httpPath: "/prefix/fallback"`} {
+		if !strings.Contains(js, want) {
+			t.Errorf("the lines for pusher-js lack %s:\n%s", want, js)
+		}
+	}
+	if strings.Contains(js, "/auth") {
+		t.Errorf("the lines name endpoints that only dev has:\n%s", js)
+	}
+	if got, want := s.URL(), "https://k:s@realtime.example:443/prefix/apps/1"; got != want {
+		t.Errorf("URL = %s, want %s", got, want)
+	}
+	if got, want := s.Terminal(), "./belfry subscribe my-channel"; !strings.Contains(got, want) {
+		t.Errorf("the lines for a terminal lack %s:\n%s", want, got)
 	}
 }
 

@@ -317,7 +317,7 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 func (s *Server) fallback(registry *apps.Registry, secure func(*http.Request) bool) part {
 	script, err := web.File("sockjs.min.js")
 	if err != nil {
-		s.log.Info("the client files are not in this binary; make web adds them", "err", err)
+		s.log.Debug("the client files are not in this binary; make web adds them")
 	}
 	s.fallbacks = fallback.New(fallback.Config{
 		Elsewhere:      s.cluster.elsewhere(),

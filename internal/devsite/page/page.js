@@ -4,13 +4,16 @@
 // every message as it arrives. Applications use pusher-js instead.
 
 const key = document.body.dataset.key
-const channels = new Set([document.body.dataset.channel])
+const wanted = new Set([document.body.dataset.channel]) // what to subscribe to, again after each connect
+const subscribed = new Set() // to what the service has agreed
 const byId = id => document.getElementById(id)
 
 let socket, socketId
 
 function connect() {
   socketId = null
+  subscribed.clear()
+  listChannels()
   socket = new WebSocket(`ws://${location.host}/app/${key}?protocol=7&client=belfry-dev&version=1`)
   socket.onmessage = message => receive(JSON.parse(message.data))
   socket.onclose = close => {
@@ -30,7 +33,14 @@ function receive(frame) {
     case "pusher:connection_established":
       socketId = data.socket_id
       state("good", `connected as ${socketId}`)
-      channels.forEach(subscribe)
+      wanted.forEach(subscribe)
+      break
+    case "pusher_internal:subscription_succeeded":
+      subscribed.add(frame.channel)
+      listChannels()
+      break
+    case "pusher:subscription_error":
+      refused(frame.channel, data.error)
       break
     case "pusher:ping":
       send("pusher:pong", {})
@@ -50,17 +60,23 @@ function decode(data) {
 }
 
 async function subscribe(channel) {
-  channels.add(channel)
-  listChannels()
+  wanted.add(channel)
   let grant = {}
   if (/^(private|presence)-/.test(channel)) {
     const body = new URLSearchParams({ socket_id: socketId, channel_name: channel })
     const answer = await fetch("/pusher/auth", { method: "POST", body })
-    if (!answer.ok) return tell(await answer.text())
+    if (!answer.ok) return refused(channel, await answer.text())
     const { auth, channel_data } = await answer.json()
     grant = { auth, channel_data }
   }
   send("pusher:subscribe", { channel, ...grant })
+}
+
+function refused(channel, why) {
+  wanted.delete(channel)
+  subscribed.delete(channel)
+  listChannels()
+  tell(`Not subscribed to ${channel}: ${why}`)
 }
 
 function state(kind, text) {
@@ -73,11 +89,12 @@ function tell(text) {
 }
 
 function listChannels() {
-  byId("channels").replaceChildren(...[...channels].flatMap((channel, i) => {
+  const list = [...subscribed].flatMap((channel, i) => {
     const code = document.createElement("code")
     code.textContent = channel
     return i ? [", ", code] : [code]
-  }))
+  })
+  byId("channels").replaceChildren(...(list.length ? list : ["no channel"]))
 }
 
 const maxShown = 200
@@ -108,7 +125,7 @@ byId("trigger").addEventListener("submit", async submit => {
   try {
     const answer = await fetch("/dev/trigger", { method: "POST", body })
     if (!answer.ok) tell(await answer.text())
-    else if (!channels.has(body.get("channel"))) tell(`Triggered, but this page is not subscribed to ${body.get("channel")}.`)
+    else if (!subscribed.has(body.get("channel"))) tell(`Triggered, but this page is not subscribed to ${body.get("channel")}.`)
   } catch {
     tell("The service does not answer. Is belfry dev still running?")
   }
@@ -118,7 +135,7 @@ byId("follow").addEventListener("click", () => {
   const channel = byId("trigger").elements.channel.value
   tell("")
   if (!socketId) return tell("Not connected.")
-  if (channels.has(channel)) return tell(`Already subscribed to ${channel}.`)
+  if (subscribed.has(channel)) return tell(`Already subscribed to ${channel}.`)
   subscribe(channel)
 })
 
@@ -165,5 +182,4 @@ for (const button of document.querySelectorAll(".copy")) {
 document.querySelector(".tabs").hidden = false
 document.body.classList.add("with-tabs")
 choose(tabs[0])
-listChannels()
 connect()
