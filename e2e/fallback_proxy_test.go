@@ -56,8 +56,8 @@ func metrics(ctx context.Context, t testing.TB, s *service.Service) string {
 	return string(text)
 }
 
-// nginxConfig passes everything on but the headers with which a WebSocket
-// begins, and leaves all else as it is by default: responses are buffered, and
+// nginxConfig passes on what is said behind it, and not the headers with which a
+// WebSocket begins, and leaves all else as it is by default: responses are buffered, and
 // requests are of HTTP/1.0.
 const nginxConfig = `
 daemon off;
@@ -74,9 +74,10 @@ http {
 	scgi_temp_path %[1]s/scgi;
 	server {
 		listen %[2]s;
-		location / {
+		location = /up {
 			proxy_pass http://%[3]s;
 		}
+		%[4]s
 	}
 }
 `
@@ -85,12 +86,18 @@ http {
 // returns its address. It skips the test where there is none.
 func startNginx(t testing.TB, s *service.Service) string {
 	t.Helper()
+	return startNginxWith(t, s, "location / { proxy_pass http://"+s.Addr+"; }")
+}
+
+// startNginxWith is startNginx with other directives for what it passes on.
+func startNginxWith(t testing.TB, s *service.Service, locations string) string {
+	t.Helper()
 	name, err := exec.LookPath("nginx")
 	require(t, err == nil, "nginx is not installed: apt-get install nginx-light")
 	dir := t.TempDir()
 	addr := fmt.Sprintf("127.0.0.1:%d", service.FreePorts(t, 1)[0])
 	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, nginxConfig, dir, addr, s.Addr), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, nginxConfig, dir, addr, s.Addr, locations), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	// As root nginx serves as another user, who must get at its files.

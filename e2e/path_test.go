@@ -17,8 +17,12 @@ func TestBasePath(t *testing.T) {
 	ann.AwaitState("connected")
 	ann.Subscribe("news")
 
-	lost := b.Start("lost", service.Key, b.options(nil))
-	if code := lost.AwaitError(); code != 4005.0 {
-		t.Errorf("code without the prefix = %v, want 4005", code)
+	// As it is for whoever is behind a proxy that strips the prefix.
+	b.Start("stripped", service.Key, b.options(nil)).AwaitState("connected")
+
+	options = b.options(nil)
+	options["wsPath"] = "/elsewhere"
+	if code := b.Start("lost", service.Key, options).AwaitError(); code != 4005.0 {
+		t.Errorf("code behind another prefix = %v, want 4005", code)
 	}
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"path"
 	"strings"
 
 	"github.com/belfryhq/belfry/internal/mount"
@@ -78,13 +79,18 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// mounted is the request as the root knows it, which would redirect others.
+// mounted is the request as the root knows it: with a clean path, to which the
+// root would redirect otherwise.
 func (r *router) mounted(req *http.Request) *http.Request {
-	path := r.mount.Rest(req.URL.Path)
-	if path == req.URL.Path {
+	rest := r.mount.Rest(req.URL.Path)
+	clean := path.Clean("/" + rest)
+	if clean != "/" && strings.HasSuffix(rest, "/") {
+		clean += "/"
+	}
+	if clean == req.URL.Path {
 		return req
 	}
 	req = req.Clone(req.Context())
-	req.URL.Path, req.URL.RawPath = path, r.mount.Rest(req.URL.RawPath)
+	req.URL.Path, req.URL.RawPath = clean, ""
 	return req
 }

@@ -40,6 +40,7 @@ func TestRouter(t *testing.T) {
 		{"", "GET", "//pusher/info", root, 200, "{"},
 		{"", "GET", "//", root, 200, "root /"},
 		{"", "GET", "//dev/a%2Fb", root, 200, "root /dev/a/b"},
+		{"", "GET", "/a//b/", root, 200, "root /a/b/"}, // which it would redirect
 		{"", "GET", "//", nil, 200, "Belfry\n"},
 		{"/rt", "GET", "//rt//app/key", nil, 426, "this address speaks WebSocket\n"},
 		{"/rt", "GET", "/app/key", nil, 426, "this address speaks WebSocket\n"}, // where a proxy strips it
