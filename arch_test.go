@@ -19,7 +19,7 @@ const module = "github.com/belfryhq/belfry"
 var layers = [][]string{
 	{"internal/rawjson", "internal/setting", "internal/rate", "internal/keep", "internal/hostname", "internal/node", "internal/mount"},
 	{"protocol", "internal/rest", "internal/admission", "internal/engine"},
-	{"internal/apps", "internal/frame", "backend", "client"},
+	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},
 	{"internal/loop", "internal/appstore", "internal/usage", "internal/broker", "internal/roster", "backend/pusher"},
 	{"internal/broker/mesh", "internal/broker/brokertest", "internal/roster/local", "internal/roster/rostertest"},
 	{"internal/broker/membroker", "internal/broker/natsbroker", "internal/roster/natsroster", "internal/relay"},

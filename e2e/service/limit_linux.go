@@ -16,8 +16,12 @@ func (s *Service) LimitDescriptors(more int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	n := uint64(len(now) + more)
-	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n}, nil); err != nil {
+	var limit unix.Rlimit
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+		s.t.Fatal(err)
+	}
+	limit.Cur = uint64(len(now) + more)
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
 		s.t.Fatalf("limit the descriptors of the service: %v", err)
 	}
 }

@@ -88,7 +88,7 @@ func (l *Limiter) Admit(r *http.Request) (wait time.Duration, ok bool) {
 		return 0, true
 	}
 	now := l.now()
-	bucket := l.attempts.get(network(addr), now)
+	bucket := l.attempts.get(Network(addr), now)
 	if bucket == nil {
 		l.uncounted.Inc()
 		return 0, true
@@ -112,8 +112,8 @@ func (l *Limiter) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// network is what attempts are counted by.
-func network(addr netip.Addr) netip.Addr {
+// Network is what attempts are counted by.
+func Network(addr netip.Addr) netip.Addr {
 	if addr.Is4() {
 		return addr
 	}

@@ -104,7 +104,7 @@ func (s *Secret) Check(r *http.Request, given string) (right bool, wait time.Dur
 // which does not name it.
 func (s *Secret) address(r *http.Request) netip.Addr {
 	if addr, ok := clientAddr(r, s.trusted); ok {
-		return network(addr)
+		return Network(addr)
 	}
 	peer, _ := parse(r.RemoteAddr)
 	return peer

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/accept"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/protocol"
@@ -93,6 +94,7 @@ func (s *Server) missing(w http.ResponseWriter, r *http.Request, rt route, f *fo
 func (s *Server) newSession(r *http.Request, rt route, f *format, query map[string][]string) *session {
 	n := &session{server: s, id: rt.id, transport: f.transport, opened: make(chan struct{})}
 	n.request.Secure = s.cfg.Secure(r)
+	n.request.Full = accept.Full(r)
 	if rt.id.sockJS() {
 		n.transport = transportSockJS
 	} else {

@@ -23,6 +23,7 @@ type Request struct {
 	Query  url.Values
 	Secure bool   // the client reached us, or our proxy, over TLS
 	Origin string // the Origin header; empty when there was none
+	Full   bool   // the node has no room for another client
 }
 
 // Connect opens a session for a client whose frames go to socket, on the loop
@@ -102,6 +103,8 @@ func (h *Hub) admit(r Request) (*apps.App, *protocol.Error) {
 		return nil, protocol.ErrTLSOnly
 	case !app.OriginAllowed(r.Origin):
 		return nil, protocol.ErrOrigin
+	case r.Full:
+		return nil, protocol.ErrOverCapacity
 	}
 	return app, nil
 }

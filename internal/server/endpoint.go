@@ -8,15 +8,25 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/belfryhq/belfry/internal/accept"
 )
 
 // Bounds on what one HTTP connection may cost. The header has room for an
 // event whose parameters all stand in the query.
 const (
-	readTimeout    = 30 * time.Second // of header and body together: one deadline to set
+	headerTimeout  = 10 * time.Second // of a TLS handshake, and of a header
+	readTimeout    = 30 * time.Second // of header and body together
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 120 * time.Second
 	maxHeaderBytes = 128 << 10
+	maxFrameBytes  = 16 << 10 // of HTTP/2: memory for one is taken when it is announced
+)
+
+// Bounds on the connections of operators that owe a request.
+const (
+	adminPending           = 256
+	adminPendingPerAddress = 64
 )
 
 // An endpoint is a listener and the HTTP server on it, which answers from the
@@ -32,18 +42,50 @@ type endpoint struct {
 // listen opens all listeners, before anything is made that a failure would
 // leave behind. They say that the node is starting until open is called.
 func (s *Server) listen() (err error) {
-	if s.admin, err = s.endpoint("admin", s.cfg.AdminListen, nil); err != nil || s.cfg.Cluster.Witness {
+	s.sayDescriptors()
+	metrics := accept.NewMetrics(s.metrics)
+	operators := accept.New(accept.Config{
+		Name:          "admin",
+		Max:           adminPending,
+		MaxPerAddress: adminPendingPerAddress,
+		Reserved:      true,
+		Log:           s.log,
+		Metrics:       metrics,
+	})
+	if s.admin, err = s.endpoint("admin", s.cfg.AdminListen, nil, operators); err != nil || s.cfg.Cluster.Witness {
 		return err
 	}
-	if s.plain, err = s.endpoint("plain", s.cfg.Listen, nil); err != nil || s.cfg.TLSListen == "" {
+	clients := accept.New(accept.Config{
+		Name:           "clients",
+		Max:            s.cfg.MaxPending,
+		MaxPerAddress:  s.cfg.MaxPendingPerAddress,
+		TrustedProxies: s.cfg.TrustedProxies,
+		Log:            s.log,
+		Metrics:        metrics,
+	})
+	if s.plain, err = s.endpoint("plain", s.cfg.Listen, nil, clients); err != nil || s.cfg.TLSListen == "" {
 		return err
 	}
 	certs, err := loadCertificate(s.cfg.TLSCertFile, s.cfg.TLSKeyFile, s.log)
 	if err != nil {
 		return err
 	}
-	s.tls, err = s.endpoint("tls", s.cfg.TLSListen, certs.config())
+	s.tls, err = s.endpoint("tls", s.cfg.TLSListen, certs.config(), clients)
 	return err
+}
+
+// sayDescriptors says how many clients there can be at most: they take one
+// descriptor each.
+func (s *Server) sayDescriptors() {
+	d, ok := accept.Limit()
+	if !ok {
+		return
+	}
+	s.log.Info("open files", "limit", d.Max, "for_clients", d.Clients())
+	if s.cfg.MaxConnections > d.Clients() {
+		s.log.Warn("there can not be as many clients as max_connections says; raise the limit on open files (ulimit -n, LimitNOFILE)",
+			"max_connections", s.cfg.MaxConnections, "for_clients", d.Clients())
+	}
 }
 
 // open lets clients and backends in, and registers the end of the listeners.
@@ -86,8 +128,9 @@ func (s *Server) abandon() error {
 	return errors.Join(append(errs, s.stop())...)
 }
 
-// endpoint opens an endpoint, or returns nil when no address is given.
-func (s *Server) endpoint(name, address string, config *tls.Config) (*endpoint, error) {
+// endpoint opens an endpoint, or returns nil when no address is given. Its
+// connections are among pending at first.
+func (s *Server) endpoint(name, address string, config *tls.Config, pending *accept.Pending) (*endpoint, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -97,19 +140,22 @@ func (s *Server) endpoint(name, address string, config *tls.Config) (*endpoint, 
 	}
 	e := &endpoint{
 		name:     name,
-		listener: l,
+		listener: pending.Listen(l),
 		tls:      config != nil,
 		door:     new(door),
 		server: &http.Server{
-			TLSConfig:      config,
-			ReadTimeout:    readTimeout,
-			WriteTimeout:   writeTimeout,
-			IdleTimeout:    idleTimeout,
-			MaxHeaderBytes: maxHeaderBytes,
-			ErrorLog:       s.errorLog(name),
+			TLSConfig:         config,
+			ConnContext:       accept.Context,
+			ReadHeaderTimeout: headerTimeout,
+			ReadTimeout:       readTimeout,
+			WriteTimeout:      writeTimeout,
+			IdleTimeout:       idleTimeout,
+			MaxHeaderBytes:    maxHeaderBytes,
+			HTTP2:             &http.HTTP2Config{MaxReadFrameSize: maxFrameBytes},
+			ErrorLog:          s.errorLog(name),
 		},
 	}
-	e.server.Handler = e.door
+	e.server.Handler = accept.Wrap(e.door)
 	e.serve(s.failed)
 	return e, nil
 }

@@ -26,7 +26,6 @@ import (
 	"github.com/belfryhq/belfry/internal/fallback"
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
-	"github.com/belfryhq/belfry/internal/keep"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/internal/usage"
@@ -57,15 +56,19 @@ type Config struct {
 	Cluster   ClusterConfig // not used for the engine with EngineURL
 
 	Apps []*apps.App // of the configuration
+	// Import are apps that are made at run time if there are none with their ids.
+	Import []*apps.App
 	// FirstApp makes a node without configured apps make one with random
 	// credentials, once in the life of its data, when all else has started. It is
 	// called with the app and the address of the node, and again at the next
 	// start if it fails.
 	FirstApp func(app *apps.App, base *url.URL) error
 
-	MaxConnections     int            // of the node; 0: no limit
-	ConnectionAttempts int            // of one address in a minute; 0: no limit
-	TrustedProxies     []netip.Prefix // whose X-Forwarded-Proto and X-Forwarded-For are believed
+	MaxConnections       int            // of the node; 0: no limit
+	ConnectionAttempts   int            // of one address in a minute; 0: no limit
+	MaxPending           int            // connections without a complete request; 0: the default of package accept
+	MaxPendingPerAddress int            // those of one address; 0: the default of package accept
+	TrustedProxies       []netip.Prefix // whose X-Forwarded-Proto and X-Forwarded-For are believed, and who have no such limit
 
 	// DrainTimeout is how long the clients of a node that stops are sent away
 	// for, at most. Zero means DefaultDrainTimeout.
@@ -148,11 +151,6 @@ func New(cfg Config) (_ *Server, err error) {
 	s.startClock()
 	if err := s.listen(); err != nil {
 		return nil, err
-	}
-	if cfg.DataDir != "" && cfg.EngineURL == "" {
-		if err := keep.Directory(cfg.DataDir); err != nil {
-			return nil, err
-		}
 	}
 	if err := s.adminToken(); err != nil {
 		return nil, err

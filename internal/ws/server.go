@@ -21,6 +21,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfryhq/belfry/internal/accept"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
@@ -99,6 +100,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Query:  r.URL.Query(),
 		Secure: s.Secure(r),
 		Origin: r.Header.Get("Origin"),
+		Full:   accept.Full(r),
 	}
 	choice := chooseProtocol(r)
 	up := ws.HTTPUpgrader{
@@ -116,7 +118,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	s.cfg.Loops.Attach(nc, buffered(rw.Reader), func(socket *loop.Socket) loop.Handler {
+	s.cfg.Loops.Attach(accept.Release(nc), buffered(rw.Reader), func(socket *loop.Socket) loop.Handler {
 		return s.open(socket, req, deflate.accepted)
 	})
 }

@@ -1,0 +1,115 @@
+package accept
+
+import (
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// A Conn is a connection that was accepted. Whoever hijacks it from net/http
+// calls [Release].
+type Conn struct {
+	net.Conn
+	entry atomic.Pointer[entry] // nil once it is released
+}
+
+// Read reads, and counts what belongs to headers.
+func (c *Conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if e := c.entry.Load(); e != nil && n > 0 {
+		e.pending.countHeader(e, n)
+	}
+	return n, err
+}
+
+// Close closes the connection.
+func (c *Conn) Close() error {
+	c.release()
+	return c.Conn.Close()
+}
+
+func (c *Conn) release() {
+	e := c.entry.Swap(nil)
+	if e == nil {
+		return
+	}
+	e.pending.mu.Lock()
+	defer e.pending.mu.Unlock()
+	e.pending.remove(e)
+	e.gone = true
+}
+
+// Release forgets a connection that somebody has taken over from net/http, and
+// returns the one to go on with. Connections that were not accepted by a
+// listener of this package are returned as they are.
+func Release(nc net.Conn) net.Conn {
+	switch c := nc.(type) {
+	case *Conn:
+		c.release()
+		return c.Conn
+	case interface{ NetConn() net.Conn }: // TLS, which stays around it
+		if c, ok := c.NetConn().(*Conn); ok {
+			c.release()
+		}
+	}
+	return nc
+}
+
+// An entry is what is known of a connection that is not released. All but the
+// first fields are guarded by the lock of pending.
+type entry struct {
+	conn    net.Conn // below TLS
+	pending *Pending
+	peer    netip.Addr // not valid: there is no limit to its connections
+	full    bool       // it has one of the last descriptors
+
+	listed   bool // it is in the lists
+	gone     bool // it will not be in them again
+	since    time.Time
+	complete int  // requests of it that are complete and not answered yet
+	header   int  // bytes of a header that has not ended, while listed
+	headed   bool // the header has ended, and the body has not
+	links    [2]links
+}
+
+// counted are the bytes of the header that count.
+func (e *entry) counted() int { return max(0, e.header-freeHeader) }
+
+// begin is called when a request is complete.
+func (e *entry) begin() {
+	e.pending.mu.Lock()
+	defer e.pending.mu.Unlock()
+	e.complete++
+	e.pending.remove(e)
+}
+
+// end is called when a complete request has been answered.
+func (e *entry) end() {
+	e.pending.mu.Lock()
+	defer e.pending.mu.Unlock()
+	e.headed = false
+	if e.complete--; e.complete == 0 && !e.gone {
+		e.pending.add(e)
+	}
+}
+
+// beginBody is called when a header has ended and a body follows.
+func (e *entry) beginBody() {
+	e.pending.mu.Lock()
+	defer e.pending.mu.Unlock()
+	e.headed = true
+	e.pending.forgetHeader(e)
+	if e.listed { // not so for the second stream of HTTP/2
+		e.pending.remove(e)
+		e.pending.add(e)
+	}
+}
+
+// endBody is called when a request has been answered whose body was not read
+// to its end.
+func (e *entry) endBody() {
+	e.pending.mu.Lock()
+	defer e.pending.mu.Unlock()
+	e.headed = false
+}

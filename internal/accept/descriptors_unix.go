@@ -1,0 +1,67 @@
+//go:build unix
+
+package accept
+
+import (
+	"errors"
+	"math"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limit returns how many descriptors the process may have now, and whether
+// there is a limit. Go has raised it as far as it may be raised.
+func Limit() (d Descriptors, ok bool) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || uint64(limit.Cur) > math.MaxInt32 {
+		return d, false
+	}
+	return Descriptors{int(limit.Cur)}, true
+}
+
+// outOfDescriptors reports whether that is why a connection was not accepted.
+func outOfDescriptors(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+}
+
+// nextDescriptor is the number of the descriptor that is opened next beside a
+// connection, or -1. The system gives the lowest one that is free. The number
+// of the connection itself says less: that of a WebSocket is duplicated, and
+// the one that it had at first is free again and again.
+func nextDescriptor(nc net.Conn) int {
+	next := -1
+	control(nc, func(fd uintptr) {
+		n, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+		switch {
+		case err == nil:
+			next = n
+			unix.Close(n)
+		case outOfDescriptors(err):
+			next = math.MaxInt
+		}
+	})
+	return next
+}
+
+// silent reports whether the peer has sent nothing that this process has not
+// read yet.
+func silent(nc net.Conn) bool {
+	waits := false
+	control(nc, func(fd uintptr) {
+		var b [1]byte
+		n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		waits = err == nil && n > 0
+	})
+	return !waits
+}
+
+// control runs do with the descriptor of a connection that is not closed yet.
+func control(nc net.Conn, do func(fd uintptr)) {
+	if sc, ok := nc.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			_ = raw.Control(do) // of a closed one there is none
+		}
+	}
+}
