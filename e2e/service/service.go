@@ -5,6 +5,7 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,8 @@ type Config struct {
 	// TLS adds a TLS listener, with a certificate for localhost and
 	// *.pusher.com from an authority of its own.
 	TLS bool
+	// DataDir is a data directory that is there already. Empty means a new one.
+	DataDir string
 }
 
 // A Service is the binary, running or stopped. One goroutine uses it.
@@ -75,7 +78,7 @@ func Start(t testing.TB, cfg Config) *Service {
 	ports := FreePorts(t, 3)
 	s.Addr, s.AdminAddr = loopback(ports[0]), loopback(ports[1])
 	text := fmt.Sprintf("listen: %s\nadmin: {listen: %s}\ndata_dir: %s\n%s\n",
-		s.Addr, s.AdminAddr, filepath.Join(dir, "data"), cfg.Settings)
+		s.Addr, s.AdminAddr, cmp.Or(cfg.DataDir, filepath.Join(dir, "data")), cfg.Settings)
 	if cfg.TLS {
 		s.TLSAddr = loopback(ports[2])
 		cert := NewCertificate(t, dir)
