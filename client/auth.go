@@ -1,6 +1,10 @@
 package client
 
-import "context"
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+)
 
 // A ChannelAuthorizer answers whether a connection may join a channel. The
 // context ends when the connection is lost, the channel is unsubscribed, or
@@ -48,6 +52,15 @@ type Auth struct {
 	Auth         string // key:signature
 	ChannelData  string // JSON, of presence channels; empty: as the user who is signed in
 	SharedSecret string // 32 bytes in base64, of encrypted channels; it is never sent
+}
+
+// key is that of an encrypted channel.
+func (a Auth) key() (*[32]byte, error) {
+	key, err := base64.StdEncoding.DecodeString(a.SharedSecret)
+	if err != nil || len(key) != 32 {
+		return nil, errors.New("the shared_secret is not 32 bytes of base64")
+	}
+	return (*[32]byte)(key), nil
 }
 
 // A UserAuth signs a user in.

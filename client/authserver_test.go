@@ -46,6 +46,7 @@ func startAuth(t testing.TB, answer func(n int, w http.ResponseWriter, r *http.R
 }
 
 func (a *authServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	publish()
 	r.ParseForm()
 	a.mu.Lock()
 	a.requests = append(a.requests, authRequest{form: r.PostForm, header: r.Header})

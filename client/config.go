@@ -126,6 +126,42 @@ type Trace struct {
 	FrameReceived func(text []byte)             // a message was read
 }
 
+// received tells of a message that was read.
+func (t *Trace) received(text []byte) {
+	if t.FrameReceived != nil {
+		t.FrameReceived(text)
+	}
+}
+
+// A QueueConfig says how much may wait in a queue, and what happens then.
+type QueueConfig struct {
+	Name     string // in errors and logs
+	Size     int    // events that may wait; default 1024
+	Bytes    int64  // of their names and data; default 8 MiB
+	Overflow OverflowPolicy
+}
+
+// An OverflowPolicy says what happens to an event for which a queue has no
+// room. System events are never dropped by DropOldest and DropNewest: they
+// have room for Size of their own, and when that is used up, DropConnection
+// applies whatever the policy is.
+type OverflowPolicy uint8
+
+// The policies.
+const (
+	DropOldest     OverflowPolicy = iota // the oldest waiting event goes
+	DropNewest                           // the event that arrives goes
+	Block                                // nothing is read from the connection until there is room, for any queue
+	DropConnection                       // the event goes, and the connection is lost, so that everything starts anew
+)
+
+func (cfg QueueConfig) withDefaults(name string) QueueConfig {
+	cfg.Name = cmp.Or(cfg.Name, name)
+	cfg.Size = max(cmp.Or(cfg.Size, 1024), 1)
+	cfg.Bytes = max(cmp.Or(cfg.Bytes, 8<<20), 1)
+	return cfg
+}
+
 // minTimeout is the shortest activity and pong timeout.
 const minTimeout = time.Second
 

@@ -53,15 +53,42 @@
 // not seen. After [Channel.Unsubscribe] no function of the channel is called, after
 // [Client.Close] none at all; once [Client.Done] is closed no goroutine is left.
 //
-// # Goroutines and locks
+// # Goroutines
 //
 // One goroutine per started client runs its state machine, one reads and one
 // writes the connection, and there is one for each queue that has something to
 // deliver, up to Config.AuthConcurrency for authorization, and one for each
-// transport that is being tried. Client.mu guards the state of the client with
-// its channels and connection, and is never held while calling functions of the
-// program or waiting for the network; the locks of a Queue and of a Binding are
-// taken after it, or alone.
+// transport that is being tried.
+//
+// # Parts and locks
+//
+// For who works on this package: each part has its own state, its own lock and
+// a file of its name, and knows the parts below it.
+//
+//	Client           what programs call; makes the parts
+//	lifecycle        where the client is with its connection, for everybody to see
+//	  session        the goroutine that connects, watches and connects again
+//	  attempt        one try to connect; belongs to the goroutine of the session
+//	subscriptions    what is wanted and what the service was asked; takes its messages
+//	  User, Channel  belong to subscriptions, under its lock
+//	authorizations   requests to authorizers: a few at a time, and again
+//	conn             reads, writes and watches one link
+//	agenda           mail and timers for the goroutine of a session
+//	delivery         hands events to functions
+//	  binder         what is bound; belongs to delivery, under its lock
+//	  Queue          what waits for its turn
+//	  Binding        one function
+//	link             a transport: WebSocket, HTTP
+//	goroutines       those of a client, to be waited for
+//
+// Who holds the lock of a part may take those further down, and no other. So a
+// part calls those above it, by a function that it was given, without its lock;
+// to a session it writes mail. No lock is held while a function of the program
+// is called, but for Config.Logger, or while the network is waited for.
+//
+// A message is taken as a whole under the lock of subscriptions, until its
+// events are in the queues. A connection comes and goes under those of lifecycle
+// and subscriptions together. That is what keeps the promises about order.
 package client
 
 // Version is the version of this package, as the service is told.

@@ -19,11 +19,11 @@ const (
 // encryption is what an encrypted channel knows of its key.
 type encryption struct {
 	key     *[32]byte
-	held    []heldEvent // wait for another key
-	job     *authJob    // asks for it; nil: nobody does
-	timeout *timer      // of the wait
-	s       *session    // whose timer that is
-	pausing bool        // no refresh is made now
+	held    []heldEvent     // wait for another key
+	job     *authJob        // asks for it; nil: nobody does
+	auth    *authorizations // of job
+	timeout *timer          // of the wait
+	pausing bool            // no refresh is made now
 }
 
 // A heldEvent is one that could not be decrypted, or that came after one.
@@ -73,57 +73,61 @@ func (b *box) open(key *[32]byte) (string, bool) {
 
 // encryptedLocked takes an event on an encrypted channel. If the key does not
 // fit, the event and those after it wait for another one.
-func (c *Client) encryptedLocked(ch *Channel, cn *conn, e Event) {
+func (s *subscriptions) encryptedLocked(ch *Channel, cn *conn, e Event) {
 	b, err := parseBox(e.Data)
 	if err != nil {
-		c.failLocked(&DecryptError{ch.name, e.Name, err})
+		s.d.fail(&DecryptError{ch.name, e.Name, err})
 		return
 	}
 	enc := &ch.encryption
 	if enc.job == nil {
 		if plain, ok := b.open(enc.key); ok {
 			e.Data = plain
-			c.publishedLocked(&ch.binder, e)
+			s.d.published(&ch.binder, e)
 			return
 		}
 	}
 	switch {
 	case enc.job == nil && enc.pausing, len(enc.held) >= maxHeld:
-		c.failLocked(&DecryptError{ch.name, e.Name, errKey})
+		s.d.fail(&DecryptError{ch.name, e.Name, errKey})
 		return
 	case enc.job == nil:
-		c.refreshLocked(ch, cn)
+		s.refreshLocked(ch, cn)
 	}
 	enc.held = append(enc.held, heldEvent{e, b})
 }
 
 // refreshLocked asks for the key of a channel anew.
-func (c *Client) refreshLocked(ch *Channel, cn *conn) {
-	enc := &ch.encryption
-	c.log.Info("asking for another key", "channel", ch.name)
-	job := &authJob{name: ch.name, with: ch.authorizerLocked()}
-	job.granted = func(a Auth, _ UserAuth) {
-		key, _ := sharedSecret(a.SharedSecret) // it was checked
-		c.rekeyLocked(ch, key)
+func (s *subscriptions) refreshLocked(ch *Channel, cn *conn) {
+	s.log.Info("asking for another key", "channel", ch.name)
+	j := &authJob{cn: cn, name: ch.name, with: ch.authorizerOf()}
+	j.granted = func(a Auth, _ UserAuth) {
+		key, _ := a.key() // it was checked
+		s.rekey(ch, j, key)
 	}
-	job.refused = func(err error, willRetry bool) {
+	j.refused = func(err error, willRetry bool) {
 		if !willRetry {
-			c.rekeyLocked(ch, nil)
+			s.rekey(ch, j, nil)
 		}
 	}
-	enc.job, enc.s = job, cn.s
-	enc.timeout = cn.s.afterLocked(maxHoldTime, func() { c.rekeyLocked(ch, nil) })
-	c.authorizeLocked(cn, job)
+	ch.encryption.job, ch.encryption.auth = j, s.auth
+	ch.encryption.timeout = cn.agenda.after(maxHoldTime, func() { s.rekey(ch, j, nil) })
+	s.auth.ask(j)
 }
 
-// rekeyLocked decrypts what waited, with another key if there is one.
-func (c *Client) rekeyLocked(ch *Channel, key *[32]byte) {
+// rekey decrypts what waited for a job, with another key if there is one.
+func (s *subscriptions) rekey(ch *Channel, j *authJob, key *[32]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	enc := &ch.encryption
-	held, s := enc.held, enc.s
-	enc.forget(c)
+	if enc.job != j {
+		return
+	}
+	held := enc.held
+	enc.forgetLocked()
 	if key != nil {
 		enc.key = key
-		if w := ch.wireLocked(); w != nil {
+		if w := s.wires[ch.name]; w != nil {
 			w.key = key
 		}
 	}
@@ -132,23 +136,28 @@ func (c *Client) rekeyLocked(ch *Channel, key *[32]byte) {
 		plain, ok := h.box.open(enc.key)
 		if !ok {
 			helped = false
-			c.failLocked(&DecryptError{ch.name, h.event.Name, errKey})
+			s.d.fail(&DecryptError{ch.name, h.event.Name, errKey})
 			continue
 		}
 		h.event.Data = plain
-		c.publishedLocked(&ch.binder, h.event)
+		s.d.published(&ch.binder, h.event)
 	}
 	if !helped {
 		enc.pausing = true
-		s.afterLocked(refreshPause, func() { enc.pausing = false })
+		j.cn.agenda.after(refreshPause, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			enc.pausing = false
+		})
 	}
 }
 
-// forget drops what waits for a key. The key stays until there is another.
-func (e *encryption) forget(c *Client) {
-	c.cancelAuthLocked(e.job)
-	if e.s != nil {
-		e.s.cancelLocked(e.timeout)
+// forgetLocked drops what waits for a key. The key stays until there is
+// another.
+func (e *encryption) forgetLocked() {
+	if e.job != nil {
+		e.auth.cancel(e.job)
+		e.job.cn.agenda.cancel(e.timeout)
 	}
-	e.held, e.job, e.timeout, e.s, e.pausing = nil, nil, nil, nil, false
+	e.held, e.job, e.timeout, e.pausing = nil, nil, nil, false
 }

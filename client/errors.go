@@ -27,6 +27,12 @@ var (
 	ErrConfig             = errors.New("client: invalid configuration")
 )
 
+// A Failure is an error that no call returns: what the service objects to, bad
+// messages, data that does not decode or decrypt, queues that are full.
+type Failure struct {
+	Err error // such as a *ServerError, *ProtocolError, *DecodeError, *DecryptError or *SlowConsumerError
+}
+
 // A CloseError says that the service closed the connection, and why.
 type CloseError struct {
 	Code   int    // WebSocket close code; 1005 when there was none in the Close frame
@@ -222,21 +228,13 @@ func (e *DecryptError) Error() string {
 // Unwrap returns the cause.
 func (e *DecryptError) Unwrap() error { return e.Err }
 
-// A SlowConsumerError says that a queue was full. It is reported at most once
-// a second for each queue.
-type SlowConsumerError struct {
-	Queue   string // its name
-	Dropped uint64 // events since the last report
-
-	of *Queue
-}
-
-// Error returns the queue and how many events were dropped.
-func (e *SlowConsumerError) Error() string {
-	return fmt.Sprintf("client: queue %q is full, %d events were dropped", e.Queue, e.Dropped)
-}
-
 // configError says what is wrong with a configuration.
 func configError(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
+}
+
+// isType reports whether an error is, or wraps, one of that type.
+func isType[T error](err error) bool {
+	_, ok := errors.AsType[T](err)
+	return ok
 }

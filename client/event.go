@@ -3,10 +3,13 @@ package client
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/belfryhq/belfry/protocol"
 )
 
 // An Event is what arrived. It is immutable and may be kept.
@@ -23,6 +26,38 @@ type Event struct {
 
 // Decode reads Data as JSON into v.
 func (e Event) Decode(v any) error { return json.Unmarshal([]byte(e.Data), v) }
+
+// parseEvent reads a message.
+func parseEvent(text []byte, binary bool) (Event, error) {
+	if binary {
+		return Event{}, errBinary
+	}
+	m, perr := protocol.ParseMessage(text)
+	if perr != nil {
+		return Event{}, errors.New(perr.Message)
+	}
+	e := Event{Name: m.Event, Channel: m.Channel, Data: content(m.Data), Received: time.Now()}
+	if strings.HasPrefix(e.Name, clientEventPrefix) {
+		var sender struct {
+			UserID json.RawMessage `json:"user_id"`
+		}
+		if json.Unmarshal(text, &sender) == nil {
+			e.UserID = id(sender.UserID)
+		}
+	}
+	return e, nil
+}
+
+// ClientEventName returns the name with "client-" in front, where that is
+// absent.
+func ClientEventName(name string) string {
+	if strings.HasPrefix(name, clientEventPrefix) {
+		return name
+	}
+	return clientEventPrefix + name
+}
+
+const clientEventPrefix = "client-"
 
 // content is what a member called data says: the content of a string, the JSON
 // text of anything else, nothing if it is absent. The text is valid JSON.
@@ -125,3 +160,14 @@ func encode(v any) ([]byte, error) {
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
+
+// The names that pusher-js has for system events. Functions that are bound to
+// them get an Event with the data that the service sent.
+const (
+	eventSubscriptionSucceeded = "pusher:subscription_succeeded"
+	eventSubscriptionError     = "pusher:subscription_error"
+	eventSubscriptionCount     = "pusher:subscription_count"
+	eventMemberAdded           = "pusher:member_added"
+	eventMemberRemoved         = "pusher:member_removed"
+	eventSigninError           = "pusher:signin_error"
+)

@@ -70,6 +70,7 @@ func (h *httpFake) transports(list ...client.Transport) func(*client.Config) {
 }
 
 func (h *httpFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	publish()
 	parts := strings.Split(r.URL.Path, "/") // "", "pusher", "app", key, N, S, what
 	if len(parts) != 7 || parts[1] != "pusher" || parts[2] != "app" || r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" {
 		http.NotFound(w, r)

@@ -34,7 +34,7 @@ type httpLink struct {
 	streaming bool
 	timeout   time.Duration // of a send
 	limit     int64
-	ctx       context.Context // ends with the link
+	ctx       context.Context // ends with the link; kept for the requests of its reader and writer, which end with it
 	cancel    context.CancelFunc
 	hooks     hooks
 

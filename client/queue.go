@@ -1,64 +1,13 @@
 package client
 
 import (
-	"cmp"
-	"context"
+	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
-
-// A QueueConfig says how much may wait in a queue, and what happens then.
-type QueueConfig struct {
-	Name     string // in errors and logs
-	Size     int    // events that may wait; default 1024
-	Bytes    int64  // of their names and data; default 8 MiB
-	Overflow OverflowPolicy
-}
-
-// An OverflowPolicy says what happens to an event for which a queue has no
-// room. System events are never dropped by DropOldest and DropNewest: they
-// have room for Size of their own, and when that is used up, DropConnection
-// applies whatever the policy is.
-type OverflowPolicy uint8
-
-// The policies.
-const (
-	DropOldest     OverflowPolicy = iota // the oldest waiting event goes
-	DropNewest                           // the event that arrives goes
-	Block                                // nothing is read from the connection until there is room, for any queue
-	DropConnection                       // the event goes, and the connection is lost, so that everything starts anew
-)
-
-func (cfg QueueConfig) withDefaults(name string) QueueConfig {
-	cfg.Name = cmp.Or(cfg.Name, name)
-	cfg.Size = max(cmp.Or(cfg.Size, 1024), 1)
-	cfg.Bytes = max(cmp.Or(cfg.Bytes, 8<<20), 1)
-	return cfg
-}
-
-// A Queue calls the functions that are bound in it, one at a time and in order
-// of arrival. It has a goroutine only while it has something to do.
-type Queue struct {
-	c      *Client
-	cfg    QueueConfig
-	pulled chan struct{} // not nil: somebody pulls, and is told here that there is something
-
-	dropped atomic.Uint64
-
-	mu sync.Mutex // taken after Client.mu
-	// Guarded by mu.
-	payload   fifo[entry]
-	system    fifo[entry]
-	next      uint64        // number of the next entry
-	bytes     int64         // waiting in payload
-	running   bool          // whether a goroutine delivers
-	room      chan struct{} // closed when an event was taken; nil if nobody waits
-	unsaid    uint64        // dropped since the last report
-	reported  time.Time
-	reporting bool // a report waits in some queue
-}
 
 // An entry is an event with everything that is bound to it at its arrival.
 type entry struct {
@@ -72,12 +21,41 @@ func (e *entry) size() int64 {
 	return int64(len(e.event.Name) + len(e.event.Channel) + len(e.event.Data))
 }
 
-// NewQueue returns another queue. It ends with the client. Functions of other
-// clients may be bound in it too: it calls them in one order with those of this
-// client, until this one is closed.
-func (c *Client) NewQueue(cfg QueueConfig) *Queue {
-	q := &Queue{c: c, cfg: cfg.withDefaults("unnamed")}
-	return q
+// queues appends the queues of everything that is bound, each once.
+func (e *entry) queues(list []*Queue) []*Queue {
+	for _, bound := range e.lists {
+		for _, b := range bound {
+			if !slices.Contains(list, b.queue) {
+				list = append(list, b.queue)
+			}
+		}
+	}
+	return list
+}
+
+// A Queue calls the functions that are bound in it, one at a time and in order
+// of arrival. It has a goroutine only while it has something to do.
+type Queue struct {
+	// Immutable.
+	cfg        QueueConfig
+	goroutines *goroutines // of its client
+	n          *counters
+	onPanic    func(v any, stack []byte)
+	pulled     chan struct{} // not nil: somebody pulls, and is told here that there is something
+
+	dropped atomic.Uint64
+
+	mu sync.Mutex
+	// Guarded by mu.
+	payload   fifo[entry]
+	system    fifo[entry]
+	next      uint64        // number of the next entry
+	bytes     int64         // waiting in payload
+	running   bool          // whether a goroutine delivers
+	room      chan struct{} // closed when an event was taken; nil if nobody waits
+	unsaid    uint64        // dropped since the last report
+	reported  time.Time
+	reporting bool // a report waits in some queue
 }
 
 // Len returns how many events are waiting.
@@ -90,8 +68,8 @@ func (q *Queue) Len() int {
 // Dropped returns how many events had no room since the queue was made.
 func (q *Queue) Dropped() uint64 { return q.dropped.Load() }
 
-// full reports whether there is no room for an event. q.mu is held.
-func (q *Queue) full(size int64) bool {
+// fullLocked reports whether there is no room for an event. q.mu is held.
+func (q *Queue) fullLocked(size int64) bool {
 	return q.payload.len() >= q.cfg.Size || q.payload.len() > 0 && q.bytes+size > q.cfg.Bytes
 }
 
@@ -106,7 +84,7 @@ type pushed struct {
 // of the queue is closed is dropped: a function of another client may be bound
 // here.
 func (q *Queue) push(e entry) (p pushed) {
-	if q.c.life.closed.Load() {
+	if q.goroutines.closed.Load() {
 		return pushed{}
 	}
 	q.mu.Lock()
@@ -114,9 +92,9 @@ func (q *Queue) push(e entry) (p pushed) {
 	e.number = q.next
 	q.next++
 	if e.system != nil {
-		p.waits, p.lose = q.pushSystem(e)
+		p.waits, p.lose = q.pushSystemLocked(e)
 	} else {
-		p.waits, p.lose = q.pushPayload(e)
+		p.waits, p.lose = q.pushPayloadLocked(e)
 	}
 	p.unsaid = q.unsaid > 0
 	if q.pulled != nil {
@@ -125,43 +103,43 @@ func (q *Queue) push(e entry) (p pushed) {
 		default:
 		}
 	} else if !q.running && q.payload.len()+q.system.len() > 0 {
-		if q.running = q.c.life.start(q.deliver); !q.running { // closed meanwhile
-			q.empty()
+		if q.running = q.goroutines.start(q.deliver); !q.running { // closed meanwhile
+			q.emptyLocked()
 			return pushed{}
 		}
 	}
 	return p
 }
 
-// pushPayload adds an event that somebody published. q.mu is held.
-func (q *Queue) pushPayload(e entry) (waits, lose bool) {
-	for q.full(e.size()) {
+// pushPayloadLocked adds an event that somebody published. q.mu is held.
+func (q *Queue) pushPayloadLocked(e entry) (waits, lose bool) {
+	for q.fullLocked(e.size()) {
 		switch q.cfg.Overflow {
 		case DropNewest:
-			q.drop()
+			q.dropLocked()
 			return false, false
 		case DropConnection:
-			q.drop()
+			q.dropLocked()
 			return false, true
 		case Block: // the reader waits before it reads on
-			q.add(e)
+			q.addLocked(e)
 			return true, false
 		default:
 			oldest := q.payload.pop()
 			q.bytes -= oldest.size()
-			q.c.pending.Add(-1)
-			q.drop()
+			q.n.pending.Add(-1)
+			q.dropLocked()
 		}
 	}
-	q.add(e)
+	q.addLocked(e)
 	return true, false
 }
 
-// add puts an event behind the others. q.mu is held.
-func (q *Queue) add(e entry) {
+// addLocked puts an event behind the others. q.mu is held.
+func (q *Queue) addLocked(e entry) {
 	q.payload.push(e)
 	q.bytes += e.size()
-	q.c.pending.Add(1)
+	q.n.pending.Add(1)
 }
 
 // reserve is how many system events find room beyond their allowance, so that
@@ -169,22 +147,22 @@ func (q *Queue) add(e entry) {
 // after these is dropped, whatever it is: nothing waits without a bound.
 const reserve = 64
 
-// pushSystem adds a system event. q.mu is held.
-func (q *Queue) pushSystem(e entry) (waits, lose bool) {
+// pushSystemLocked adds a system event. q.mu is held.
+func (q *Queue) pushSystemLocked(e entry) (waits, lose bool) {
 	n := q.system.len()
 	if n >= q.cfg.Size+reserve {
-		q.drop()
+		q.dropLocked()
 		return false, true
 	}
 	q.system.push(e)
-	q.c.pending.Add(1)
+	q.n.pending.Add(1)
 	return true, n >= q.cfg.Size
 }
 
-// drop counts an event that had no room. q.mu is held.
-func (q *Queue) drop() {
+// dropLocked counts an event that had no room. q.mu is held.
+func (q *Queue) dropLocked() {
 	q.dropped.Add(1)
-	q.c.dropped.Add(1)
+	q.n.dropped.Add(1)
 	q.unsaid++
 }
 
@@ -222,7 +200,7 @@ func (q *Queue) take() (entry, bool) {
 		q.running = false
 		return entry{}, false
 	}
-	q.c.pending.Add(-1)
+	q.n.pending.Add(-1)
 	if q.room != nil {
 		close(q.room)
 		q.room = nil
@@ -235,7 +213,7 @@ func (q *Queue) take() (entry, bool) {
 func (q *Queue) blocked() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.cfg.Overflow != Block || !q.full(0) {
+	if q.cfg.Overflow != Block || !q.fullLocked(0) {
 		return nil
 	}
 	if q.room == nil {
@@ -248,12 +226,12 @@ func (q *Queue) blocked() <-chan struct{} {
 func (q *Queue) clear() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.empty()
+	q.emptyLocked()
 }
 
-// empty is clear for who holds q.mu.
-func (q *Queue) empty() {
-	q.c.pending.Add(-int64(q.payload.len() + q.system.len()))
+// emptyLocked is clear with q.mu held.
+func (q *Queue) emptyLocked() {
+	q.n.pending.Add(-int64(q.payload.len() + q.system.len()))
 	q.payload, q.system, q.bytes = fifo[entry]{}, fifo[entry]{}, 0
 }
 
@@ -294,14 +272,14 @@ func (q *Queue) call(b *Binding, e *entry) {
 	if b.once {
 		b.forget()
 	}
-	if q.c.cfg.OnPanic != nil {
+	if q.onPanic != nil {
 		defer func() {
 			if v := recover(); v != nil {
-				q.c.cfg.OnPanic(v, debug.Stack())
+				q.onPanic(v, debug.Stack())
 			}
 		}()
 	}
-	q.c.delivered.Add(1)
+	q.n.delivered.Add(1)
 	if b.system != nil {
 		if e.system != nil {
 			b.system(ctx, e.system)
@@ -311,50 +289,16 @@ func (q *Queue) call(b *Binding, e *entry) {
 	b.handler(ctx, e.event)
 }
 
-// A pull is the end of a queue from which a loop takes events.
-type pull struct {
-	q        *Queue
-	bindings []*Binding
-	event    Event
-	got      bool
+// A SlowConsumerError says that a queue was full. It is reported at most once
+// a second for each queue.
+type SlowConsumerError struct {
+	Queue   string // its name
+	Dropped uint64 // events since the last report
+
+	of *Queue
 }
 
-func newPull(q *Queue) *pull {
-	q.pulled = make(chan struct{}, 1)
-	return &pull{q: q}
-}
-
-func (p *pull) add(b *Binding) { p.bindings = append(p.bindings, b) }
-
-// handler is what is bound: it runs within next.
-func (p *pull) handler(_ context.Context, e Event) { p.event, p.got = e, true }
-
-// next returns the next event, once there is one. It is not ok when ctx ends
-// or everything was unbound.
-func (p *pull) next(ctx context.Context) (Event, bool) {
-	for len(p.bindings) > 0 && ctx.Err() == nil {
-		if e, ok := p.q.take(); ok {
-			p.got = false
-			p.q.handle(&e)
-			if p.got {
-				return p.event, true
-			}
-			continue
-		}
-		select {
-		case <-p.q.pulled:
-		case <-ctx.Done():
-		case <-p.bindings[0].over():
-			p.bindings = p.bindings[1:]
-		}
-	}
-	return Event{}, false
-}
-
-// end unbinds everything.
-func (p *pull) end() {
-	for _, b := range p.bindings {
-		b.Unbind()
-	}
-	p.q.clear()
+// Error returns the queue and how many events were dropped.
+func (e *SlowConsumerError) Error() string {
+	return fmt.Sprintf("client: queue %q is full, %d events were dropped", e.Queue, e.Dropped)
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"cmp"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -68,6 +69,35 @@ func (p ReconnectPolicy) delay(class CloseClass, n int, atLeast time.Duration) t
 	}
 	d -= time.Duration(float64(d) * p.Jitter * rand.Float64())
 	return max(d, minDelay, atLeast)
+}
+
+// propose says when to try again after d, if at all. The client may have been
+// connected before.
+func (p ReconnectPolicy) propose(d Disconnected, atLeast time.Duration, connected bool) Disconnected {
+	switch {
+	case d.Class == ClassFatal, p.Off, p.FailFast && !connected:
+		d.WillRetry = false
+	case p.MaxAttempts > 0 && d.Attempt > p.MaxAttempts:
+		d.WillRetry = false
+		d.Err = errors.Join(ErrMaxAttempts, d.Err)
+	default:
+		d.Delay = p.delay(d.Class, d.Attempt, atLeast)
+	}
+	return d
+}
+
+// A Disconnected comes once for each connection that was lost or refused or
+// could not be made.
+type Disconnected struct {
+	Err          error // nil if the caller wanted it
+	Code         int   // WebSocket close code; 0 if there was none
+	Reason       string
+	Class        CloseClass    // what the end asks for
+	WasConnected bool          // false: the connection was never established
+	SocketID     string        // of the connection that ended
+	WillRetry    bool          // false: the client has failed, or the caller disconnected
+	Delay        time.Duration // until the retry
+	Attempt      int           // of the retry, counted from 1 since the last stable connection
 }
 
 // A CloseClass is what the end of a connection asks of a client.

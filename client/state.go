@@ -1,5 +1,7 @@
 package client
 
+import "time"
+
 // A State is where a client is with its connection. The names are those of
 // pusher-js.
 type State uint8
@@ -31,6 +33,19 @@ func (s State) String() string {
 		return "disconnected"
 	}
 	return "unknown"
+}
+
+// A StateChange is one change of the client's state, in order and without gaps.
+type StateChange struct {
+	Previous, Current State  // always two different ones
+	SocketID          string // when Current is StateConnected
+	Err               error  // why, unless the caller wanted it
+}
+
+// A ConnectingIn comes once before each wait for a retry. It is no countdown.
+type ConnectingIn struct {
+	Delay   time.Duration // until the retry
+	Attempt int           // of the retry, counted from 1
 }
 
 // A SubscriptionState is where a channel is with its subscription.

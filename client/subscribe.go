@@ -1,10 +1,10 @@
 package client
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -35,221 +35,175 @@ func WithAuthorizer(a ChannelAuthorizer) SubscribeOption {
 // DeliverOn makes q the default queue of what is bound to this channel.
 func DeliverOn(q *Queue) SubscribeOption { return func(s *subscribing) { s.queue = q } }
 
-// Subscribe registers a channel of any kind by its full name and returns it at
-// once; the service is asked when there is a connection. While a channel is
-// registered, Subscribe returns the same one. The error is
-// ErrInvalidChannelName, ErrNoAuthorizer or ErrClosed.
-func (c *Client) Subscribe(name string, opts ...SubscribeOption) (*Channel, error) {
-	var s subscribing
-	for _, o := range opts {
-		o(&s)
+// subscribe registers a channel, sets it up and asks for it.
+func (s *subscriptions) subscribe(name string, opts []SubscribeOption) (*Channel, error) {
+	var o subscribing
+	for _, f := range opts {
+		f(&o)
 	}
-	ch, isNew, err := c.register(name, &s)
+	ch, isNew, err := s.register(name, &o)
 	if err != nil {
 		return nil, err
 	}
 	if isNew {
-		defer c.begin(ch)
+		defer s.begin(ch)
 	}
-	for _, f := range s.setup {
+	for _, f := range o.setup {
 		f(ch)
 	}
 	return ch, nil
 }
 
-// SubscribePrivate is Subscribe with "private-" in front of the name, where
-// that is absent.
-func (c *Client) SubscribePrivate(name string, opts ...SubscribeOption) (*Channel, error) {
-	return c.Subscribe(withPrefix("private-", name), opts...)
-}
-
-// SubscribePresence is Subscribe with "presence-" in front of the name, where
-// that is absent.
-func (c *Client) SubscribePresence(name string, opts ...SubscribeOption) (*Channel, error) {
-	return c.Subscribe(withPrefix("presence-", name), opts...)
-}
-
-func withPrefix(prefix, name string) string {
-	if strings.HasPrefix(name, prefix) {
-		return name
-	}
-	return prefix + name
-}
-
 // register returns the channel of that name, and whether it is new.
-func (c *Client) register(name string, s *subscribing) (ch *Channel, isNew bool, err error) {
-	if err := protocol.CheckChannel(name, max(c.cfg.MaxChannelNameLength, 0)); err != nil {
+func (s *subscriptions) register(name string, o *subscribing) (ch *Channel, isNew bool, err error) {
+	if err := protocol.CheckChannel(name, max(s.cfg.MaxChannelNameLength, 0)); err != nil {
 		return nil, false, fmt.Errorf("%w: %q", ErrInvalidChannelName, name)
 	}
 	kind := protocol.KindOf(name)
-	if checked, ok := s.authorizer.(interface{ check() error }); ok {
+	if checked, ok := o.authorizer.(interface{ check() error }); ok {
 		if err := checked.check(); err != nil {
 			return nil, false, err
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
 		return nil, false, ErrClosed
 	}
-	if ch, ok := c.channels[name]; ok {
+	if ch, ok := s.channels[name]; ok {
 		return ch, false, nil
 	}
-	if kind.Private() && s.authorizer == nil && c.cfg.ChannelAuthorizer == nil {
+	if kind.Private() && o.authorizer == nil && s.cfg.ChannelAuthorizer == nil {
 		return nil, false, fmt.Errorf("%w: %s", ErrNoAuthorizer, name)
 	}
-	c.order++
+	s.order++
 	ch = &Channel{
-		binder: binder{c: c, queue: s.queue},
-		name:   name, kind: kind, authorizer: s.authorizer,
-		order: c.order, settingUp: true,
+		binder: binder{d: s.d, queue: cmp.Or(o.queue, s.d.queue)},
+		subs:   s, name: name, kind: kind, authorizer: o.authorizer,
+		order: s.order, settingUp: true,
 	}
-	c.channels[name] = ch
+	s.channels[name] = ch
 	return ch, true, nil
 }
 
 // begin asks for a channel that was set up, if there is a connection.
-func (c *Client) begin(ch *Channel) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (s *subscriptions) begin(ch *Channel) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	ch.settingUp = false
-	if cn, err := c.connLocked(); err == nil {
-		c.subscribeLocked(ch, cn)
+	if cn, err := s.connLocked(); err == nil {
+		s.askLocked(ch, cn)
 	}
 }
 
-// Unsubscribe ends the registered channel of that name, and reports whether
-// there was one.
-func (c *Client) Unsubscribe(name string) bool {
-	ch, ok := c.Channel(name)
-	if ok {
-		ch.Unsubscribe()
-	}
-	return ok
-}
-
-// UnsubscribeAll ends all registered channels.
-func (c *Client) UnsubscribeAll() {
-	for _, ch := range c.Channels() {
-		ch.Unsubscribe()
-	}
-}
-
-// A wire is what a connection has asked of the service for one channel. It
-// outlasts the Channel if the answer is still to come.
-type wire struct {
-	confirmed bool
-	cancelled bool      // unsubscribe as soon as the answer comes
-	auth      Auth      // what was sent with it
-	key       *[32]byte // of an encrypted channel
-	timeout   *timer    // of the answer
-}
-
-// wireLocked is what the connection has asked for the channel, or nil.
-func (ch *Channel) wireLocked() *wire {
-	if cn, err := ch.c.connLocked(); err == nil {
-		return cn.wire[ch.name]
-	}
-	return nil
-}
-
-// subscribeLocked asks for a channel, with an authorization if it needs one.
-// It does nothing for a channel that is on its way.
-func (c *Client) subscribeLocked(ch *Channel, cn *conn) {
+// askLocked asks for a channel, with an authorization if it needs one. It does
+// nothing for a channel that is on its way.
+func (s *subscriptions) askLocked(ch *Channel, cn *conn) {
 	if ch.settingUp || ch.state == SubEnded || ch.state == SubAuthorizing || ch.state == SubRequested || ch.state == SubSubscribed {
 		return
 	}
-	if w := cn.wire[ch.name]; w != nil { // asked for by an earlier Channel
+	if w := s.wires[ch.name]; w != nil { // asked for by an earlier Channel
 		w.cancelled = false
 		ch.encryption.key = w.key
 		ch.setLocked(SubRequested, ch.err)
 		return
 	}
 	if !ch.kind.Private() {
-		c.requestLocked(ch, cn, Auth{})
+		s.requestLocked(ch, cn, Auth{})
 		return
 	}
 	ch.setLocked(SubAuthorizing, ch.err)
-	c.authorizeChannelLocked(ch, cn)
+	s.authorizeLocked(ch, cn)
 }
 
-// authorizeChannelLocked asks the authorizer of a channel.
-func (c *Client) authorizeChannelLocked(ch *Channel, cn *conn) {
-	ch.job = &authJob{name: ch.name, with: ch.authorizerLocked(),
-		granted: func(a Auth, _ UserAuth) { c.grantedLocked(ch, cn, a) },
-		refused: func(err error, willRetry bool) {
-			state := SubFailed
-			if willRetry {
-				state = SubAuthorizing
-			}
-			e := &SubscriptionError{Channel: ch.name, Kind: SubscriptionAuth, Type: "AuthError", WillRetry: willRetry, Err: err}
-			if a, ok := errors.AsType[*AuthError](err); ok {
-				e.Status = a.StatusCode
-			}
-			c.log.Error("authorization failed", "channel", ch.name, "err", err, "will_retry", willRetry)
-			c.failedLocked(ch, state, e, nil)
-		},
+// authorizeLocked asks the authorizer of a channel.
+func (s *subscriptions) authorizeLocked(ch *Channel, cn *conn) {
+	j := &authJob{cn: cn, name: ch.name, with: ch.authorizerOf()}
+	j.granted = func(a Auth, _ UserAuth) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if ch.job == j {
+			ch.job = nil
+			s.grantedLocked(ch, cn, a)
+		}
 	}
-	c.authorizeLocked(cn, ch.job)
+	j.refused = func(err error, willRetry bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if ch.job != j {
+			return
+		}
+		s.log.Error("authorization failed", "channel", ch.name, "err", err, "will_retry", willRetry)
+		if willRetry {
+			s.failedLocked(ch, SubAuthorizing, authFailure(ch, err, true), nil)
+		} else {
+			s.failedLocked(ch, SubFailed, authFailure(ch, err, false), nil)
+		}
+	}
+	ch.job = j
+	s.auth.ask(j)
 }
 
-func (ch *Channel) authorizerLocked() ChannelAuthorizer {
-	if ch.authorizer != nil {
-		return ch.authorizer
+// authFailure says that a channel could not be authorized.
+func authFailure(ch *Channel, err error, willRetry bool) *SubscriptionError {
+	e := &SubscriptionError{Channel: ch.name, Kind: SubscriptionAuth, Type: "AuthError", WillRetry: willRetry, Err: err}
+	if a, ok := errors.AsType[*AuthError](err); ok {
+		e.Status = a.StatusCode
 	}
-	return ch.c.cfg.ChannelAuthorizer
+	return e
 }
 
 // grantedLocked goes on with an authorization. A presence channel without
 // channel_data needs a user, and waits for a sign-in that is on its way.
-func (c *Client) grantedLocked(ch *Channel, cn *conn, a Auth) {
-	ch.job = nil
+func (s *subscriptions) grantedLocked(ch *Channel, cn *conn, a Auth) {
 	if ch.state != SubAuthorizing || cn.ctx.Err() != nil {
 		return
 	}
 	if ch.kind.Presence() && a.ChannelData == "" {
-		switch c.user.phase {
+		switch s.user.phase {
 		case userSignedIn:
 		case userAuthorizing, userRequested:
-			c.user.waiting = append(c.user.waiting, func() { c.grantedLocked(ch, cn, a) })
+			s.user.waiting = append(s.user.waiting, func() { s.grantedLocked(ch, cn, a) })
 			return
 		default:
 			err := &AuthError{Kind: AuthBadResponse, Channel: ch.name, Err: errors.New("there is no channel_data, and no user is signed in")}
-			c.failedLocked(ch, SubFailed, &SubscriptionError{Channel: ch.name, Kind: SubscriptionAuth, Type: "AuthError", Err: err}, nil)
+			s.failedLocked(ch, SubFailed, authFailure(ch, err, false), nil)
 			return
 		}
 	}
 	if ch.kind.Encrypted() {
-		ch.encryption.key, _ = sharedSecret(a.SharedSecret) // it was checked
+		ch.encryption.key, _ = a.key() // it was checked
 	}
 	a.SharedSecret = ""
-	c.requestLocked(ch, cn, a)
+	s.requestLocked(ch, cn, a)
 }
 
 // requestLocked asks the service for a channel.
-func (c *Client) requestLocked(ch *Channel, cn *conn, a Auth) {
+func (s *subscriptions) requestLocked(ch *Channel, cn *conn, a Auth) {
 	w := &wire{auth: a, key: ch.encryption.key}
-	cn.wire[ch.name] = w
-	cn.sendLocked(outgoing{kind: sendEvent, data: subscribeMessage(ch.name, a)})
+	s.wires[ch.name] = w
+	cn.send(subscribeMessage(ch.name, a))
 	ch.setLocked(SubRequested, ch.err)
-	if c.cfg.SubscribeTimeout > 0 {
-		w.timeout = cn.s.afterLocked(c.cfg.SubscribeTimeout, func() { c.unansweredLocked(cn, ch.name, w) })
+	if s.cfg.SubscribeTimeout > 0 {
+		w.timeout = cn.agenda.after(s.cfg.SubscribeTimeout, func() { s.unanswered(ch.name, w) })
 	}
 }
 
-// unansweredLocked says that the service did not answer in time. The answer
-// may still come; nothing is asked twice.
-func (c *Client) unansweredLocked(cn *conn, name string, w *wire) {
-	ch := c.channels[name]
-	if ch == nil || cn.wire[name] != w || w.cancelled || ch.state != SubRequested {
+// unanswered says that the service did not answer in time. The answer may still
+// come; nothing is asked twice.
+func (s *subscriptions) unanswered(name string, w *wire) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ch := s.channels[name]
+	if ch == nil || s.wires[name] != w || w.cancelled || ch.state != SubRequested {
 		return
 	}
-	c.failedLocked(ch, SubFailed, &SubscriptionError{Channel: name, Kind: SubscriptionTimeout, Message: "no answer of the service in time"}, nil)
+	s.failedLocked(ch, SubFailed, &SubscriptionError{Channel: name, Kind: SubscriptionTimeout, Message: "no answer of the service in time"}, nil)
 }
 
 // failedLocked says that a channel is not subscribed. Data is what the service
 // said, if it did.
-func (c *Client) failedLocked(ch *Channel, state SubscriptionState, e *SubscriptionError, data []byte) {
+func (s *subscriptions) failedLocked(ch *Channel, state SubscriptionState, e *SubscriptionError, data []byte) {
 	ch.setLocked(state, e)
 	event := Event{Name: eventSubscriptionError, Channel: ch.name, Data: string(data)}
 	if data == nil {
@@ -258,25 +212,70 @@ func (c *Client) failedLocked(ch *Channel, state SubscriptionState, e *Subscript
 			event.Data = string(text)
 		}
 	}
-	c.systemLocked(&ch.binder, SubscriptionFailed{ch, e}, event)
+	s.d.happened(&ch.binder, SubscriptionFailed{ch, e}, event)
 }
 
 // leaveLocked tells the service that a channel is unsubscribed, now or when it
 // has answered.
-func (c *Client) leaveLocked(ch *Channel) {
-	cn, err := c.connLocked()
+func (s *subscriptions) leaveLocked(ch *Channel) {
+	cn, err := s.connLocked()
 	if err != nil {
 		return
 	}
-	w := cn.wire[ch.name]
+	w := s.wires[ch.name]
 	switch {
 	case w == nil:
 	case w.confirmed:
-		delete(cn.wire, ch.name)
-		cn.sendLocked(outgoing{kind: sendEvent, data: unsubscribeMessage(ch.name)})
+		delete(s.wires, ch.name)
+		cn.send(unsubscribeMessage(ch.name))
 	default:
 		w.cancelled = true
 	}
+}
+
+// Unsubscribe ends the channel: what is bound to it is removed, it is no
+// longer registered, and the service is told if it may know of it. Subscribing
+// again makes a new Channel.
+func (ch *Channel) Unsubscribe() {
+	if ch.subs.unsubscribe(ch) {
+		ch.clear(true)
+	}
+}
+
+// unsubscribe ends a channel, unless it has ended.
+func (s *subscriptions) unsubscribe(ch *Channel) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ch.state == SubEnded {
+		return false
+	}
+	s.leaveLocked(ch)
+	ch.endLocked()
+	delete(s.channels, ch.name)
+	s.d.happened(nil, Unsubscribed{ch}, Event{})
+	return true
+}
+
+// Resubscribe tries a channel whose subscription failed again, now and with a
+// new authorization. In any other state it does nothing. The error is
+// ErrUnsubscribed or ErrClosed.
+func (ch *Channel) Resubscribe() error {
+	s := ch.subs
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrClosed
+	case ch.state == SubEnded:
+		return ErrUnsubscribed
+	case ch.state != SubFailed:
+		return nil
+	}
+	if cn, err := s.connLocked(); err == nil {
+		delete(s.wires, ch.name) // what was not answered is asked again
+		s.askLocked(ch, cn)
+	}
+	return nil
 }
 
 // subscribeMessage is pusher:subscribe.

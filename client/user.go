@@ -9,21 +9,25 @@ import (
 	"github.com/belfryhq/belfry/protocol"
 )
 
+var _ Binder = (*User)(nil)
+
 // A User is who the client is signed in as. What backends send to that user is
 // bound on it, like events on a channel; there is nothing to subscribe to.
 type User struct {
 	binder // of the user
 
-	// Guarded by Client.mu.
+	subs *subscriptions // immutable
+
+	// Guarded by subscriptions.mu.
 	wanted  bool // whether to sign in on every connection
 	phase   userPhase
 	id      string
 	data    string
 	job     *authJob
 	err     error
-	pending *timer        // of the answer of the service
-	waiting []func()      // presence channels that wait for the end of a sign-in
-	changed chan struct{} // closed at the next change; nil if nobody waits
+	pending *timer    // of the answer of the service
+	waiting []func()  // presence channels that wait for the end of a sign-in
+	changed broadcast // of phase
 }
 
 type userPhase uint8
@@ -40,17 +44,17 @@ const (
 // connection that follows. It does not wait. The error is ErrNoAuthenticator or
 // ErrClosed.
 func (u *User) SignIn() error {
-	c := u.c
-	if c.cfg.UserAuthenticator == nil {
+	s := u.subs
+	if s.cfg.UserAuthenticator == nil {
 		return ErrNoAuthenticator
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
 		return ErrClosed
 	}
 	u.wanted = true
-	if cn, err := c.connLocked(); err == nil && (u.phase == userNobody || u.phase == userFailed) {
+	if cn, err := s.connLocked(); err == nil && (u.phase == userNobody || u.phase == userFailed) {
 		u.connectedLocked(cn)
 	}
 	return nil
@@ -59,16 +63,16 @@ func (u *User) SignIn() error {
 // SignOut forgets the wish to be signed in. The protocol has no way to sign
 // out, so a client that is signed in connects anew.
 func (u *User) SignOut() {
-	u.c.mu.Lock()
-	defer u.c.mu.Unlock()
+	s := u.subs
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	u.wanted = false
 	switch u.phase {
 	case userSignedIn, userRequested:
-		if s := u.c.session; s != nil {
-			s.postLocked(mail{kind: mailRestart})
-		}
+		s.conn.Load().restart()
 	case userAuthorizing:
-		u.c.cancelAuthLocked(u.job)
+		s.auth.cancel(u.job)
+		u.job = nil
 		u.phaseLocked(userNobody, nil)
 		u.resumeLocked()
 	}
@@ -77,15 +81,15 @@ func (u *User) SignOut() {
 // ID returns who is signed in on the current connection. It is empty if nobody
 // is.
 func (u *User) ID() string {
-	u.c.mu.Lock()
-	defer u.c.mu.Unlock()
+	u.subs.mu.Lock()
+	defer u.subs.mu.Unlock()
 	return u.id
 }
 
 // Data returns the user_data of who is signed in, or nil.
 func (u *User) Data() json.RawMessage {
-	u.c.mu.Lock()
-	defer u.c.mu.Unlock()
+	u.subs.mu.Lock()
+	defer u.subs.mu.Unlock()
 	if u.phase != userSignedIn {
 		return nil
 	}
@@ -96,27 +100,17 @@ func (u *User) Data() json.RawMessage {
 // if it is not tried again on this connection, ErrClosed, or the error of ctx,
 // whichever comes first.
 func (u *User) AwaitSignedIn(ctx context.Context) error {
-	for {
-		u.c.mu.Lock()
-		if u.changed == nil {
-			u.changed = make(chan struct{})
-		}
-		changed, phase, err, closed := u.changed, u.phase, u.err, u.c.closed
-		u.c.mu.Unlock()
+	return await(ctx, &u.subs.mu, &u.changed, func() (bool, error) {
 		switch {
-		case closed:
-			return ErrClosed
-		case phase == userSignedIn:
-			return nil
-		case phase == userFailed:
-			return err
+		case u.subs.closed:
+			return true, ErrClosed
+		case u.phase == userSignedIn:
+			return true, nil
+		case u.phase == userFailed:
+			return true, u.err
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+		return false, nil
+	})
 }
 
 func (u *User) phaseLocked(p userPhase, err error) {
@@ -124,10 +118,7 @@ func (u *User) phaseLocked(p userPhase, err error) {
 	if p != userSignedIn {
 		u.id, u.data = "", ""
 	}
-	if u.changed != nil {
-		close(u.changed)
-		u.changed = nil
-	}
+	u.changed.tellLocked()
 }
 
 // connectedLocked begins to sign in on a connection, if that is wanted.
@@ -136,48 +127,64 @@ func (u *User) connectedLocked(cn *conn) {
 		return
 	}
 	u.phaseLocked(userAuthorizing, nil)
-	u.job = &authJob{with: u.c.cfg.UserAuthenticator,
-		granted: func(_ Auth, a UserAuth) { u.requestLocked(cn, a) },
-		refused: func(err error, willRetry bool) {
-			u.c.log.Error("authentication of the user failed", "err", err, "will_retry", willRetry)
-			if willRetry {
-				u.c.systemLocked(&u.binder, SignInFailed{err, true}, signinError(err))
-				return
-			}
-			u.failedLocked(err)
-		},
+	j := &authJob{cn: cn, with: u.subs.cfg.UserAuthenticator}
+	j.granted = func(_ Auth, a UserAuth) {
+		u.subs.mu.Lock()
+		defer u.subs.mu.Unlock()
+		if u.job == j {
+			u.job = nil
+			u.requestLocked(cn, a)
+		}
 	}
-	u.c.authorizeLocked(cn, u.job)
+	j.refused = func(err error, willRetry bool) {
+		u.subs.mu.Lock()
+		defer u.subs.mu.Unlock()
+		if u.job != j {
+			return
+		}
+		u.subs.log.Error("authentication of the user failed", "err", err, "will_retry", willRetry)
+		if willRetry {
+			u.d.happened(&u.binder, SignInFailed{err, true}, signinError(err))
+			return
+		}
+		u.failedLocked(err)
+	}
+	u.job = j
+	u.subs.auth.ask(j)
 }
 
 // requestLocked asks the service to sign the user in.
 func (u *User) requestLocked(cn *conn, a UserAuth) {
-	u.job = nil
 	u.phaseLocked(userRequested, nil)
-	cn.sendLocked(outgoing{kind: sendEvent, data: mustMessage(protocol.EventSignin, struct {
+	cn.send(mustMessage(protocol.EventSignin, struct {
 		Auth     string `json:"auth"`
 		UserData string `json:"user_data"`
-	}{a.Auth, a.UserData})})
-	if d := u.c.cfg.SubscribeTimeout; d > 0 {
-		u.pending = cn.s.afterLocked(d, func() {
-			if u.phase == userRequested && cn.ctx.Err() == nil {
+	}{a.Auth, a.UserData}))
+	if d := u.subs.cfg.SubscribeTimeout; d > 0 {
+		var t *timer
+		t = cn.agenda.after(d, func() {
+			u.subs.mu.Lock()
+			defer u.subs.mu.Unlock()
+			if u.pending == t {
 				u.failedLocked(errors.New("client: no answer to the sign-in in time"))
 			}
 		})
+		u.pending = t
 	}
 }
 
 // failedLocked says that nobody is signed in on this connection.
 func (u *User) failedLocked(err error) {
-	u.cancelTimerLocked()
+	u.answeredLocked()
 	u.phaseLocked(userFailed, err)
-	u.c.systemLocked(&u.binder, SignInFailed{err, false}, signinError(err))
+	u.d.happened(&u.binder, SignInFailed{err, false}, signinError(err))
 	u.resumeLocked()
 }
 
-func (u *User) cancelTimerLocked() {
-	if s := u.c.session; s != nil {
-		s.cancelLocked(u.pending)
+// answeredLocked says that no answer of the service is awaited any more.
+func (u *User) answeredLocked() {
+	if cn := u.subs.conn.Load(); cn != nil {
+		cn.agenda.cancel(u.pending)
 	}
 	u.pending = nil
 }
@@ -197,7 +204,7 @@ func (u *User) signedInLocked(cn *conn, e Event) {
 	if u.phase != userRequested {
 		return
 	}
-	u.cancelTimerLocked()
+	u.answeredLocked()
 	var data struct {
 		UserData json.RawMessage `json:"user_data"`
 	}
@@ -216,8 +223,8 @@ func (u *User) signedInLocked(cn *conn, e Event) {
 	u.phaseLocked(userSignedIn, nil)
 	u.id, u.data = *user.ID, text
 	// Some services send the user's events to subscribers only.
-	cn.sendLocked(outgoing{kind: sendEvent, data: subscribeMessage(protocol.UserChannel(u.id), Auth{})})
-	u.c.systemLocked(&u.binder, SignedIn{u.id, json.RawMessage(text)}, e)
+	cn.send(subscribeMessage(protocol.UserChannel(u.id), Auth{}))
+	u.d.happened(&u.binder, SignedIn{u.id, json.RawMessage(text)}, e)
 	u.resumeLocked()
 }
 
@@ -238,7 +245,7 @@ func (u *User) objectedLocked(e *ServerError) {
 
 // lostLocked takes the user back to where it was without a connection.
 func (u *User) lostLocked() {
-	u.c.cancelAuthLocked(u.job)
+	u.subs.auth.cancel(u.job)
 	u.job, u.waiting = nil, nil
 	u.pending = nil
 	u.phaseLocked(userNobody, nil)
