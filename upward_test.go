@@ -23,7 +23,7 @@ import (
 // mostUpward is how many of the references between the files of a package may
 // run upward, in percent.
 var mostUpward = map[string]int{
-	"client":           20,
+	"client":           10,
 	"internal/hub":     25,
 	"internal/webhook": 25,
 }

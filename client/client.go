@@ -11,7 +11,7 @@ import (
 type Client struct {
 	binder // of the client: sees every channel
 
-	// Immutable after New. Each part has its own lock.
+	// Immutable after New. Each component has its own lock.
 	cfg        Config
 	n          counters
 	goroutines goroutines

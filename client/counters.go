@@ -18,7 +18,7 @@ type Stats struct {
 	Pending                                int    // events that wait in all queues now
 }
 
-// counters are what Stats are made of. Every part of a client counts in them.
+// counters are what Stats are made of. Every component of a client counts in them.
 type counters struct {
 	rtt     atomic.Int64 // a time.Duration
 	pending atomic.Int64 // events that wait in all queues

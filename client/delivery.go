@@ -114,7 +114,7 @@ func (d *delivery) pushTo(q *Queue, e entry) {
 	if p.unsaid {
 		d.report(q)
 	}
-	if q.blocked() != nil {
+	if p.full {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if !slices.Contains(d.crowded, q) {

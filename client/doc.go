@@ -60,12 +60,12 @@
 // deliver, up to Config.AuthConcurrency for authorization, and one for each
 // transport that is being tried.
 //
-// # Parts and locks
+// # Components and locks
 //
-// For who works on this package: each part has its own state, its own lock and
-// a file of its name, and knows the parts below it.
+// For who works on this package: each component has its own state, its own
+// lock and a file of its name, and knows those below it.
 //
-//	Client           what programs call; makes the parts
+//	Client           what programs call; makes the others
 //	lifecycle        where the client is with its connection, for everybody to see
 //	  session        the goroutine that connects, watches and connects again
 //	  attempt        one try to connect; belongs to the goroutine of the session
@@ -81,9 +81,9 @@
 //	link             a transport: WebSocket, HTTP
 //	goroutines       those of a client, to be waited for
 //
-// Who holds the lock of a part may take those further down, and no other. So a
-// part calls those above it, by a function that it was given, without its lock;
-// to a session it writes mail. No lock is held while a function of the program
+// Who holds the lock of a component may take those further down, and no other.
+// So a component calls those above it, by a function that it was given, without
+// its lock; to a session it writes mail. No lock is held while a function of the program
 // is called, but for Config.Logger, or while the network is waited for.
 //
 // A message is taken as a whole under the lock of subscriptions, until its

@@ -78,6 +78,7 @@ type pushed struct {
 	waits  bool // whether the event waits in the queue
 	lose   bool // whether the connection has to go
 	unsaid bool // whether there is something to report
+	full   bool // whether nothing is to be read until there is room
 }
 
 // push adds an event, or does what the policy says. What comes once the client
@@ -96,7 +97,7 @@ func (q *Queue) push(e entry) (p pushed) {
 	} else {
 		p.waits, p.lose = q.pushPayloadLocked(e)
 	}
-	p.unsaid = q.unsaid > 0
+	p.unsaid, p.full = q.unsaid > 0, q.blockedLocked()
 	if q.pulled != nil {
 		select {
 		case q.pulled <- struct{}{}:
@@ -213,7 +214,7 @@ func (q *Queue) take() (entry, bool) {
 func (q *Queue) blocked() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.cfg.Overflow != Block || !q.fullLocked(0) {
+	if !q.blockedLocked() {
 		return nil
 	}
 	if q.room == nil {
@@ -221,6 +222,9 @@ func (q *Queue) blocked() <-chan struct{} {
 	}
 	return q.room
 }
+
+// blockedLocked reports whether nothing is to be read until there is room.
+func (q *Queue) blockedLocked() bool { return q.cfg.Overflow == Block && q.fullLocked(0) }
 
 // clear drops everything that waits.
 func (q *Queue) clear() {
