@@ -349,40 +349,6 @@ func TestLimitsThroughTheService(t *testing.T) {
 	}
 }
 
-// The file in which the app of the first start was kept once is taken over.
-func TestKeptAppIsImported(t *testing.T) {
-	dir := t.TempDir()
-	data := filepath.Join(dir, "belfry-data")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	const kept = "apps:\n  - id: \"123456\"\n    name: first app\n    keys: [{key: \"k1\", secret: \"hunter2\"}]\n    client_events: true\n"
-	if err := os.WriteFile(filepath.Join(data, "apps.yaml"), []byte(kept), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if status, out, _ := runCommand(t, setup{dir: dir}, "check"); status != 0 || !strings.Contains(out, "are imported at the next start") {
-		t.Errorf("check = %d\n%s", status, out)
-	}
-	first := serveIn(t, dir)
-	if first.out.String() != "" || strings.Contains(first.err.String(), "hunter2") {
-		t.Errorf("the start printed %s%s", first.out, first.err)
-	}
-	if err := first.trigger("123456", "k1", "hunter2"); err != "triggered hello on news\n" {
-		t.Errorf("trigger after the import: %s", err)
-	}
-	first.do("update", "123456", "--name=mine")
-	if first.stop() != 0 {
-		t.Fatal(first.err)
-	}
-	second := serveIn(t, dir)
-	if out := second.do("list"); !strings.Contains(out, "mine") || strings.Count(out, "\n") != 2 {
-		t.Errorf("list after another start:\n%s", out)
-	}
-	if _, err := os.Stat(filepath.Join(data, "apps.yaml.imported")); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestOneDataDirectoryIsForOneProcess(t *testing.T) {
 	dir := t.TempDir()
 	serveIn(t, dir)

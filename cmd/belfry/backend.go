@@ -38,7 +38,7 @@ func (t target) trigger(ctx context.Context, e event) ([]byte, error) {
 		LibraryName: "belfry-cli " + version,
 	})
 	if err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "backend: ")) // the name of the command is in front
+		return nil, err
 	}
 	defer c.CloseIdleConnections()
 	response, err := c.Post(ctx, "/events", e)
@@ -91,6 +91,8 @@ func (t target) explainStatus(e *backend.APIError) error {
 		advice = fmt.Sprintf("there is no app %q with the key %q; see belfry check on the server", t.appID, t.pair.Key)
 	case strings.HasPrefix(text, "Cannot retrieve the subscription count"):
 		advice = "set subscription_count: true for the app, or leave it out of --info"
+	case e.Status == http.StatusMisdirectedRequest:
+		advice = "give the address of the other port with --url"
 	case e.Status == http.StatusNotFound:
 		advice = "is the address right? A path prefix belongs in front of /apps"
 	case e.Status == http.StatusServiceUnavailable:

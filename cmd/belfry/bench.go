@@ -272,7 +272,7 @@ func (b *benchmark) explain(err error) error {
 		return target{base: b.cfg.Target.URL}.explainUnreachable(err)
 	}
 	if _, ok := errors.AsType[*bench.SettingError](err); !ok {
-		return errors.New(strings.TrimPrefix(err.Error(), "bench: ")) // the name of the command is in front
+		return err
 	}
 	list := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -39,30 +37,11 @@ func check(s streams, source config.Source) error {
 		return err
 	}
 	if len(cfg.Server.Apps) == 0 {
-		if err := checkKept(s.out, cfg.DataDir); err != nil {
-			return err
-		}
+		fmt.Fprintf(s.out, "\nNo apps configured: those made at run time are served, and the first start makes one with random credentials in %s.\n", cfg.DataDir)
 	}
 	for _, warning := range cfg.Warnings {
 		fmt.Fprintf(s.err, "warning: %s\n", warning)
 	}
 	fmt.Fprintln(s.err, "The configuration is right.")
-	return nil
-}
-
-// checkKept says which apps belfry serve would serve.
-func checkKept(w io.Writer, dir string) error {
-	kept, err := config.KeptApps(dir)
-	if err != nil {
-		return err
-	}
-	if len(kept) > 0 {
-		fmt.Fprintf(w, "\nNo apps configured: those of %s are imported at the next start.\n", filepath.Join(dir, config.KeptFile))
-		for _, app := range kept {
-			fmt.Fprintf(w, "APP %s  %s\n", app.ID, app.Name)
-		}
-		return nil
-	}
-	fmt.Fprintf(w, "\nNo apps configured: those made at run time are served, and the first start makes one with random credentials in %s.\n", dir)
 	return nil
 }

@@ -60,7 +60,7 @@ func run(args []string, s streams) int {
 		fmt.Fprintln(s.err, problems)
 		return statusFailure
 	}
-	fmt.Fprintf(s.err, "%s: %v\n", command.CommandPath(), err)
+	fmt.Fprintf(s.err, "%s: %s\n", command.CommandPath(), plain(err))
 	if _, ok := errors.AsType[*usageError](err); ok || strings.HasPrefix(err.Error(), "unknown command") {
 		fmt.Fprintf(s.err, "%s --help shows how it is used\n", command.CommandPath())
 		return statusUsage

@@ -73,17 +73,11 @@ func serve(ctx context.Context, s streams, source config.Source) error {
 	cfg.Server.Log, cfg.Server.DataDir, cfg.Server.Version = log, cfg.DataDir, versionNumber()
 	if len(cfg.Server.Apps) == 0 {
 		adviseOfFile(cfg, log)
-		if cfg.Server.Import, err = config.KeptApps(cfg.DataDir); err != nil {
-			return err
-		}
 		cfg.Server.FirstApp = firstApp{err: s.err, dir: cfg.DataDir, httpPath: cfg.Server.HTTPPath, log: log}.tell
 	}
 	node, err := openNode(cfg.Server)
 	if err != nil {
 		return err
-	}
-	if len(cfg.Server.Import) > 0 {
-		putAway(cfg.DataDir, log)
 	}
 	r := &reloader{source: source, start: cfg, node: node, level: level, log: log, hangup: hangup, reload: cfg.Reload}
 	r.measure(node.Registerer())
@@ -103,16 +97,6 @@ func logWarnings(cfg *config.Config, log *slog.Logger) {
 	for _, warning := range cfg.Warnings {
 		log.Warn("doubtful configuration", "place", warning.Place.String(), "setting", warning.Name, "reason", warning.Text)
 	}
-}
-
-// putAway renames the file of apps that are kept elsewhere now.
-func putAway(dir string, log *slog.Logger) {
-	name, err := config.PutAway(dir)
-	if err != nil {
-		log.Warn("the file of apps that were imported stays; it has no effect any more", "err", err)
-		return
-	}
-	log.Info("the file of apps that were imported was put away; it has secrets, remove it", "file", name)
 }
 
 // adviseOfFile warns of a file that lies ready and is not used.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -285,6 +284,8 @@ func (w *watcher) explain(err error) error {
 		return w.target.explainUnreachable(context.DeadlineExceeded)
 	case errors.Is(err, client.ErrPongTimeout):
 		return errors.New("the service does not answer any more")
+	case ok && e.StatusCode == http.StatusMisdirectedRequest:
+		return fmt.Errorf("%s is the administration port of the service; give the address of the port for clients, by default 6001, with --url", w.target.base.Host)
 	case ok && e.StatusCode != 0:
 		return fmt.Errorf("%s://%s answered %d instead of speaking WebSocket; is the address right?", w.target.base.Scheme, w.target.base.Host, e.StatusCode)
 	case ok:
@@ -292,7 +293,3 @@ func (w *watcher) explain(err error) error {
 	}
 	return errors.New(plain(err))
 }
-
-// plain is the text of an error without the name of the package, since that
-// of the command is in front.
-func plain(err error) string { return strings.TrimPrefix(err.Error(), "client: ") }

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -94,7 +95,19 @@ func New(c Config) http.Handler {
 	if c.Token != "" {
 		mux.Handle("/api/", counted(newMetrics(c.Registerer), c.bearer(c.api())))
 	}
-	return c.hosted(mux)
+	return c.hosted(otherPort(mux))
+}
+
+// otherPort tells clients and backends that this is not the port they mean.
+func otherPort(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.Path
+		if !strings.HasPrefix(path, "/api/") && (strings.Contains(path, "/apps/") || strings.Contains(path, "/app/")) {
+			text(w, http.StatusMisdirectedRequest, "this is the administration port of Belfry; clients and backends use the one of listen, by default 6001\n")
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func (c Config) ready(w http.ResponseWriter, _ *http.Request) {

@@ -16,6 +16,8 @@ func get(h http.Handler, method, path string) (int, string) {
 	return w.Code, w.Body.String()
 }
 
+const misdirected = "this is the administration port of Belfry; clients and backends use the one of listen, by default 6001\n"
+
 func TestAnswers(t *testing.T) {
 	h := New(Config{})
 	for _, tt := range []struct {
@@ -29,6 +31,10 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/", 200, index},
 		{"POST", "/readyz", 405, "Method Not Allowed\n"},
 		{"GET", "/metric", 404, "404 page not found\n"},
+		{"POST", "/apps/1/events", 421, misdirected},
+		{"POST", "/realtime/apps/1/events", 421, misdirected},
+		{"GET", "/app/key", 421, misdirected},
+		{"GET", "/api/v1/apps/1", 404, "404 page not found\n"}, // without a token there is no API
 	} {
 		if status, body := get(h, tt.method, tt.path); status != tt.status || body != tt.body {
 			t.Errorf("%s %s = %d %q, want %d %q", tt.method, tt.path, status, body, tt.status, tt.body)

@@ -58,7 +58,7 @@ func TestRefusals(t *testing.T) {
 		"not JSON":            {"POST", "/api/v1/apps", `{"name":hunter2}`, 400, "The body is not a JSON object."},
 		"nothing to change":   {"PATCH", "/api/v1/apps/1", "", 400, "The body is not a JSON object."},
 		"too large":           {"POST", "/api/v1/apps", huge, 413, "larger than"},
-		"mistakes":            {"POST", "/api/v1/apps", `{"nam":"x","limits":{"connections":-1}}`, 422, `{"name":"nam","text":"unknown setting; did you mean name?"},{"name":"limits.connections","text":"-1 is below 0"}`},
+		"mistakes":            {"POST", "/api/v1/apps", `{"nam":"x","limits":{"connections":-1}}`, 422, `{"name":"nam","text":"unknown setting; did you mean name?"},{"name":"limits.connections","text":"-1 is below 0; 0 is no limit"}`},
 		"mistakes in keys":    {"POST", "/api/v1/apps", `{"keys":[{"key":"a b","secret":""},{"key":"a","secret":"s"},{"key":"a","secret":"s"}]}`, 422, `keys[0].secret`},
 		"keys are no list":    {"POST", "/api/v1/apps", `{"keys":"hunter2"}`, 422, "is not a list of pairs"},
 		"too many keys":       {"POST", "/api/v1/apps", `{"keys":[` + strings.Repeat(`{"key":"k","secret":"s"},`, 10) + `{"key":"l","secret":"s"}]}`, 422, "has more than 10 pairs"},

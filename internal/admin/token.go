@@ -15,7 +15,7 @@ const TokenFile = "admin-token"
 func Token(dir string) (token string, made bool, err error) {
 	token, made, err = keep.Text(dir, TokenFile, func() string { return rand.Text() + rand.Text() })
 	if err != nil {
-		return "", false, fmt.Errorf("admin: token: %w", err)
+		return "", false, fmt.Errorf("admin: %w", err)
 	}
 	return token, made, nil
 }

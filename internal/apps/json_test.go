@@ -87,7 +87,7 @@ func TestSetTellsEveryMistake(t *testing.T) {
 		}},
 		"values": {`{"id":"a/b","limits":{"connections":1.5,"watchlist":-1,"cache_ttl":"0s"},"allowed_origins":[1]}`, []string{
 			`id: "a/b" can not stand in a URL; use letters, digits, dashes and underscores`, `limits.connections: "1.5" is not a whole number`,
-			"limits.watchlist: -1 is below 0", "limits.cache_ttl: 0s is below 1s", "allowed_origins: has an element that is not a string",
+			"limits.watchlist: -1 is below 0; 0 is no limit", "limits.cache_ttl: 0s is below 1s", "allowed_origins: has an element that is not a string",
 		}},
 		"full names":     {`{"limits.watchlist":1}`, []string{"limits.watchlist: unknown setting; known here: id, name, disabled, tls_only, client_events, subscription_count, watchlist_events, authorized_connections, authorization_timeout, activity_timeout, allowed_origins, limits, webhooks"}},
 		"required":       {`{"id":null}`, []string{"id: is required"}},

@@ -90,12 +90,12 @@ var KeySettings = []setting.Setting[Key]{
 
 func limit(name, initial, doc string, field func(*Limits) *int) setting.Setting[App] {
 	return setting.Row("limits."+name, initial, setting.KindNumber, doc+" 0 is no limit.",
-		setting.Scalar(func(a *App) *int { return field(&a.Limits) }, setting.Int(0, setting.MaxInt)))
+		setting.Scalar(func(a *App) *int { return field(&a.Limits) }, setting.Limit(setting.MaxInt)))
 }
 
 func limitSize(name, initial, doc string, field func(*Limits) *int) setting.Setting[App] {
 	return setting.Row("limits."+name, initial, setting.KindSize, doc+" 0 is no limit.",
-		setting.Scalar(func(a *App) *int { return field(&a.Limits) }, setting.Size(0, setting.MaxSize)))
+		setting.Scalar(func(a *App) *int { return field(&a.Limits) }, setting.SizeLimit(setting.MaxSize)))
 }
 
 // New returns an app that has every default, and neither an id nor keys. Its

@@ -112,19 +112,3 @@ func (s *Store) markFirst(ctx context.Context, id string) error {
 	}
 	return nil
 }
-
-// Import makes those of some apps that are not there yet, and returns their
-// ids.
-func (s *Store) Import(ctx context.Context, list []*apps.App) (made []string, err error) {
-	for _, a := range list {
-		_, err := s.Create(ctx, a)
-		if errors.Is(err, ErrExists) {
-			continue
-		}
-		if err != nil {
-			return made, err
-		}
-		made = append(made, a.ID)
-	}
-	return made, nil
-}

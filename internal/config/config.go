@@ -101,7 +101,7 @@ func (f *flagText) Type() string       { return f.kind }
 // Load reads s. Its error is of type [Problems].
 func Load(s Source) (*Config, error) {
 	l := newLoader()
-	environment := &environment{variables: map[string]string{}, problems: &l.problems}
+	environment := &environment{variables: map[string]string{}, problems: &l.problems, warnings: &l.config.Warnings}
 	for _, s := range settings {
 		environment.variables[variable(s.Name)] = s.Name
 	}
@@ -233,6 +233,7 @@ func (l *loader) finish() (*Config, error) {
 	l.config.Server.NoFallbacks = !l.config.Fallback
 	l.cluster()
 	l.listeners()
+	l.dataDir()
 	l.warnAdmin()
 	l.certificate()
 	l.sizes()

@@ -2,7 +2,6 @@ package config
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +154,25 @@ func TestEnvironmentThatIsNotOurs(t *testing.T) {
 	}})
 }
 
+func TestVariablesThatContainersCommonlyHaveAreWarnedOf(t *testing.T) {
+	for _, name := range []string{"BELFRY_VERSION", "BELFRY_IMAGE", "BELFRY_TAG", "BELFRY_IMAGE_TAG"} {
+		c := load(t, Source{Environ: []string{name + "=1.2.3"}})
+		if got, want := c.Warnings.Error(), name+": is no setting, and has no effect"; got != want {
+			t.Errorf("%s: warnings %q, want %q", name, got, want)
+		}
+	}
+	for _, name := range []string{"BELFRY_LISTN", "BELFRY_VERSIONS", "BELFRY_LOG_TAG"} {
+		if _, err := Load(Source{Environ: []string{name + "=1.2.3"}}); err == nil || !strings.Contains(err.Error(), name+": unknown setting") {
+			t.Errorf("%s: %v, want a mistake", name, err)
+		}
+	}
+	for _, s := range settings {
+		if ofImage.MatchString(variable(s.Name)) {
+			t.Errorf("%s is a setting, and taken for one of an image", variable(s.Name))
+		}
+	}
+}
+
 const twoApps = `
 apps:
   - &first
@@ -222,35 +240,6 @@ func TestReadableSecretsAreWarnedOf(t *testing.T) {
 	}
 	if got, want := load(t, s).Warnings.Error(), "belfry.yaml: holds secrets and can be read by every user of this machine; chmod o-r belfry.yaml"; got != want {
 		t.Errorf("warnings = %q, want %q", got, want)
-	}
-}
-
-func TestKeptApps(t *testing.T) {
-	dir := t.TempDir()
-	if list, err := KeptApps(dir); err != nil || list != nil {
-		t.Errorf("KeptApps of an empty directory = %v, %v, want none", list, err)
-	}
-	name := filepath.Join(dir, KeptFile)
-	write := func(text string) {
-		t.Helper()
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("apps:\n  - id: x\n    keys: [{key: k, secret: }]\n")
-	_, err := KeptApps(dir)
-	if want := name + ":3: apps[0].keys[0].secret: is missing"; err == nil || err.Error() != want {
-		t.Errorf("KeptApps = %v, want %s", err, want)
-	}
-	write("apps:\n  - id: x\n    keys: [{key: k, secret: s}]\n")
-	if list, err := KeptApps(dir); err != nil || len(list) != 1 || list[0].ID != "x" {
-		t.Errorf("KeptApps = %v, %v, want app x", list, err)
-	}
-	if now, err := PutAway(dir); err != nil || now != name+".imported" {
-		t.Errorf("PutAway = %q, %v", now, err)
-	}
-	if list, err := KeptApps(dir); err != nil || list != nil {
-		t.Errorf("KeptApps of what was put away = %v, %v, want none", list, err)
 	}
 }
 

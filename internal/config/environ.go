@@ -21,6 +21,10 @@ const (
 // ours to refuse.
 var kubernetes = regexp.MustCompile(`^BELFRY_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST=|SERVICE_PORT(?:_[A-Z0-9_]+)?=\d+$|PORT=[a-z]+://|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?=)`)
 
+// ofImage matches what images and those who run them say about an image. Nobody
+// means a setting by it, so it keeps no service from starting.
+var ofImage = regexp.MustCompile(`^BELFRY_(?:IMAGE_|DOCKER_|CONTAINER_)?(?:VERSION|IMAGE|TAG|DIGEST|REVISION|COMMIT|SHA256|RELEASE|BUILD|HOME|USER|UID|GID)$`)
+
 // An environment is what of the environment concerns the configuration.
 type environment struct {
 	file string
@@ -28,11 +32,13 @@ type environment struct {
 
 	variables map[string]string // to the names of settings
 	problems  *Problems
+	warnings  *Problems
 }
 
 // take is called for every variable that begins with BELFRY_, and returns the
 // name and the value of the setting that it gives, or no name. A variable
-// that is empty counts as not given; one that means nothing is a problem.
+// that is empty counts as not given; one that means nothing is a problem, unless
+// containers commonly have it.
 func (e *environment) take(variable, text string) (string, any) {
 	place := Place{Source: variable, Layer: layerEnvironment}
 	name, ok := e.variables[variable]
@@ -42,6 +48,8 @@ func (e *environment) take(variable, text string) (string, any) {
 		e.file = text
 	case variable == envApps:
 		e.apps = text
+	case !ok && ofImage.MatchString(variable):
+		e.warnings.add(place, "", "is no setting, and has no effect")
 	case !ok:
 		e.problems.add(place, "", "%s", unknownVariable(variable))
 	case text != "":

@@ -28,7 +28,7 @@ var mistakes = map[string]struct {
 		`belfry.yaml:3: log.format: "xml" is not one of text, json`,
 		`belfry.yaml:4: trusted_proxies: 10.0.0.1/8 names a host inside a network; did you mean 10.0.0.0/8 or 10.0.0.1?; "x" is not a network such as 10.0.0.0/8 or fd00::/8`}},
 	"numbers": {"max_connections: -1\nwebsocket: {max_message_size: 10KB, send_buffer: 4KiB, assume_protocol: 3}\nhttp_api: {max_body_size: 9GiB, cors: yes}", []string{
-		`belfry.yaml:1: max_connections: -1 is below 0`,
+		`belfry.yaml:1: max_connections: -1 is below 0; 0 is no limit`,
 		`belfry.yaml:2: websocket.max_message_size: "10KB" is not a size; write a number of bytes, or a number with KiB or MiB`,
 		`belfry.yaml:2: websocket.send_buffer: 4KiB is below 65536 bytes`,
 		`belfry.yaml:2: websocket.assume_protocol: "3" is not one of 0, 4, 5, 6, 7`,
@@ -77,7 +77,7 @@ var mistakes = map[string]struct {
 		`belfry.yaml:5: apps[0].authorization_timeout: 0s is below 1s`,
 		`belfry.yaml:6: apps[0].allowed_origins: "https://example.com:8080/x" has a scheme; write the host alone, such as example.com; "example.com:80" has a port; write the host alone, example.com`,
 		`belfry.yaml:8: apps[0].limits.conections: unknown setting; did you mean connections?`,
-		`belfry.yaml:9: apps[0].limits.watchlist: -1 is below 0`,
+		`belfry.yaml:9: apps[0].limits.watchlist: -1 is below 0; 0 is no limit`,
 		`belfry.yaml:10: apps[0].limits.cache_ttl: 0s is below 1s`}},
 }
 

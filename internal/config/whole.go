@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -27,6 +28,20 @@ func (l *loader) listeners() {
 				l.problems.add(l.place(a.name), a.name, "%s is taken by %s (%s)", a.address, b.name, b.address)
 			}
 		}
+	}
+}
+
+// dataDir notes a data directory that is none, and warns of one in which every
+// user of the machine could put a token or apps of his own.
+func (l *loader) dataDir() {
+	dir := l.config.DataDir
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil: // it is made, or the start says why not
+	case !info.IsDir():
+		l.problems.add(l.place("data_dir"), "data_dir", "%s is a file and not a directory", dir)
+	case info.Mode().Perm()&0o002 != 0 && runtime.GOOS != "windows":
+		l.config.Warnings.add(l.place("data_dir"), "data_dir", "%s can be written by every user of this machine, and so can secrets and apps in it; chmod o-w %s", dir, dir)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Text returns the text that a file in dir keeps. If there is no such file yet
@@ -23,20 +24,52 @@ func Text(dir, file string, first func() string) (text string, made bool, err er
 	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return "", false, fmt.Errorf("keep: the data directory can not be made: %w; name another with --data-dir", err)
+			return "", false, unusable(dir, err)
 		}
 		if made, err = writeOnce(name, first()+"\n"); err != nil {
-			return "", false, fmt.Errorf("keep: %s can not be kept: %w; name another data directory with --data-dir", file, err)
+			return "", false, unusable(dir, err)
 		}
 		b, err = os.ReadFile(name)
 	}
 	if err != nil {
-		return "", false, fmt.Errorf("keep: %w", err)
+		return "", false, unusable(dir, err)
 	}
 	if text = strings.TrimSpace(string(b)); text == "" {
 		return "", false, fmt.Errorf("keep: there is nothing in %s; remove the file to have it made", name)
 	}
 	return text, made, nil
+}
+
+// Directory makes a directory, if there is none, and returns why nothing can be
+// kept in it. That its disk is full is not said: what is there may be enough.
+func Directory(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return unusable(dir, err)
+	}
+	f, err := os.CreateTemp(dir, "writable.*")
+	if errors.Is(err, syscall.ENOSPC) {
+		return nil
+	}
+	if err != nil {
+		return unusable(dir, err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// unusable says what is wrong with a data directory, and what to do.
+func unusable(dir string, err error) error {
+	var reason error = err
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		reason = e.Err
+	}
+	info, statErr := os.Stat(dir)
+	switch {
+	case statErr == nil && !info.IsDir():
+		return fmt.Errorf("keep: data_dir: %s is a file and not a directory; name another with --data-dir", dir)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("keep: data_dir: this user may not use %s: %w; give it to the user, or name another with --data-dir", dir, reason)
+	}
+	return fmt.Errorf("keep: data_dir: %s can not be used: %w; name another with --data-dir", dir, err)
 }
 
 // Replace makes the directory and writes a file in it, which only its owner can
@@ -47,7 +80,7 @@ func Replace(dir, file, text string) error {
 		err = write(filepath.Join(dir, file), text, os.Rename)
 	}
 	if err != nil {
-		return fmt.Errorf("keep: %s can not be written: %w; name another data directory with --data-dir", file, err)
+		return fmt.Errorf("keep: %s can not be written: %w; name another data directory with --data-dir", filepath.Join(dir, file), err)
 	}
 	return nil
 }

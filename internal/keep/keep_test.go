@@ -2,9 +2,12 @@ package keep
 
 import (
 	"crypto/rand"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -57,5 +60,29 @@ func TestTextOfProcessesThatStartTogether(t *testing.T) {
 	wg.Wait()
 	if len(texts) != 1 || makers != 1 {
 		t.Errorf("%d different texts and %d makers, want 1 and 1", len(texts), makers)
+	}
+}
+
+func TestDirectoryThatIsOfNoUse(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{
+		"a file":         Directory(file),
+		"a file's token": func() error { _, _, err := Text(file, "word", rand.Text); return err }(),
+		"below a file":   Directory(filepath.Join(file, "data")),
+		"no permission":  unusable(dir, &fs.PathError{Op: "open", Path: filepath.Join(dir, "word"), Err: syscall.EACCES}),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "data_dir: ") || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "--data-dir") {
+			t.Errorf("%s: %v, want the directory and what to do", name, err)
+		}
+	}
+	if err := Directory(filepath.Join(dir, "new", "data")); err != nil {
+		t.Errorf("a new directory: %v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(dir, "new", "data")); len(left) != 0 {
+		t.Errorf("%d files are left in a directory that was tried", len(left))
 	}
 }

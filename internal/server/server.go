@@ -26,6 +26,7 @@ import (
 	"github.com/belfryhq/belfry/internal/fallback"
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/keep"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/internal/usage"
@@ -56,8 +57,6 @@ type Config struct {
 	Cluster   ClusterConfig // not used for the engine with EngineURL
 
 	Apps []*apps.App // of the configuration
-	// Import are apps that are made at run time if there are none with their ids.
-	Import []*apps.App
 	// FirstApp makes a node without configured apps make one with random
 	// credentials, once in the life of its data, when all else has started. It is
 	// called with the app and the address of the node, and again at the next
@@ -151,6 +150,11 @@ func New(cfg Config) (_ *Server, err error) {
 	s.startClock()
 	if err := s.listen(); err != nil {
 		return nil, err
+	}
+	if cfg.DataDir != "" && cfg.EngineURL == "" {
+		if err := keep.Directory(cfg.DataDir); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.adminToken(); err != nil {
 		return nil, err

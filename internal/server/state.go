@@ -68,13 +68,6 @@ func (s *Server) openState(registry *apps.Registry) error {
 	}
 	s.state.engine.OnLoss(engine.BucketStream(appstore.Bucket), s.state.apps.Reload)
 	s.onStop("apps", func(context.Context) error { s.state.apps.Close(); return nil })
-	made, err := s.state.apps.Import(ctx, s.cfg.Import)
-	if err != nil {
-		return fmt.Errorf("server: import apps: %w", err)
-	}
-	if len(made) > 0 {
-		s.log.Info("apps imported", "apps", made)
-	}
 	return nil
 }
 

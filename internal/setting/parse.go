@@ -45,6 +45,23 @@ func Int(minimum, maximum int) func(string) (int, error) {
 	}
 }
 
+// Limit returns a reader of numbers of which zero is no limit.
+func Limit(maximum int) func(string) (int, error) { return unlimitedByZero(Int(0, maximum)) }
+
+// SizeLimit returns a reader of numbers of bytes of which zero is no limit.
+func SizeLimit(maximum int) func(string) (int, error) { return unlimitedByZero(Size(0, maximum)) }
+
+// unlimitedByZero says what to write to those who write -1 for no limit.
+func unlimitedByZero(read func(string) (int, error)) func(string) (int, error) {
+	return func(text string) (int, error) {
+		n, err := read(text)
+		if err != nil && strings.HasPrefix(text, "-") {
+			return 0, fmt.Errorf("%s is below 0; 0 is no limit", text)
+		}
+		return n, err
+	}
+}
+
 // IntOf returns a reader of some whole numbers.
 func IntOf(allowed ...int) func(string) (int, error) {
 	return func(text string) (int, error) {

@@ -98,7 +98,7 @@ func post(ctx context.Context, cfg Config, hook *apps.Webhook, body []byte, head
 	defer func() { o.took = time.Since(start) }()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(body))
 	if err != nil {
-		o.err, o.cause = errors.New("webhook: the URL can not be used"), causeConnection
+		o.err, o.cause = errors.New("the URL can not be used"), causeConnection
 		return o
 	}
 	req.Header = header
@@ -125,9 +125,9 @@ func (o *outcome) judge(answer *http.Response) {
 	switch {
 	case o.status/100 == 2:
 	case o.status/100 == 3:
-		o.err, o.cause = fmt.Errorf("webhook: status %d: redirects are not followed", o.status), causeRedirect
+		o.err, o.cause = fmt.Errorf("status %d: redirects are not followed", o.status), causeRedirect
 	default:
-		o.err, o.cause = fmt.Errorf("webhook: status %d", o.status), causeStatus
+		o.err, o.cause = fmt.Errorf("status %d", o.status), causeStatus
 		if s, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && s > 0 && s < 3600 {
 			o.retryAfter = time.Duration(s) * time.Second
 		}
@@ -158,5 +158,5 @@ func explain(err error) (cause, error) {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		c = causeRefused
 	}
-	return c, fmt.Errorf("webhook: %w", err)
+	return c, err
 }

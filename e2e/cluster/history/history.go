@@ -4,11 +4,11 @@
 // what they subscribe to, every frame that they get, every event that was
 // triggered, every webhook. It knows two kinds of mistakes. [History.Faults]
 // are those that no later moment makes good: a socket is told twice that a
-// member came, an event comes twice, late or never. [History.Unsettled] is what
-// still differs from the truth, which is what the sockets that are there want,
-// and transitions of which the backend was told twice, unless the one in
-// between is still to come: it must become empty once everything that was
-// broken is whole again.
+// member came, an event comes twice, late or never. [History.Unsettled] is
+// what still differs from the truth, which is what the sockets that are there
+// want. It also has transitions of which the backend was told twice, unless
+// the one in between is still to come. It must become empty once everything
+// that was broken is whole again.
 //
 // It knows nothing of processes, networks and time limits. Moments are of the
 // monotonic clock of this process. Everything is safe for concurrent use; a

@@ -1,7 +1,7 @@
 // Package bench puts loads on a service that speaks the Pusher Channels
-// protocol, and measures what they cost: deliveries a second, latency against
-// the schedule, processor time and resident memory of the server, and exactly
-// which events were lost, repeated or out of order.
+// protocol, and measures what they cost. It counts deliveries a second,
+// latency against the schedule, and the server's processor time and resident
+// memory. It says exactly which events were lost, repeated or out of order.
 //
 // It knows the protocol as a client and a backend do, and nothing of the
 // server but its address and, for what it spends, its process id. [Run] is one
@@ -12,11 +12,11 @@
 //
 // A run has a plan: which connection subscribes to which channels. Connections
 // are [session] values, which turn bytes that arrive into records and answers
-// and do no I/O; a network moves the bytes, with epoll where it can and with a
+// and do no I/O. A network moves the bytes: with epoll where it can, with a
 // goroutine per connection elsewhere. Publishers take turns from a schedule
 // that is known beforehand. Every event carries its channel, its stream, its
-// number in the stream, and the time at which the schedule wanted it sent, so
-// that a receiver needs nothing else to say what is missing and how late it is.
+// number in the stream, and the time at which the schedule wanted it sent. A
+// receiver needs nothing else to say what is missing and how late it is.
 //
 // # Locks
 //

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"slices"
+	"strings"
+)
+
+// packages are the names that errors begin with in the log, sorted. People at
+// the command line know none of them.
+var packages = []string{
+	"accept", "admin", "admission", "apps", "appstore", "backend", "belfrytest", "bench", "broker", "brokertest", "client", "config", "devsite",
+	"engine", "fallback", "frame", "hostname", "httpapi", "hub", "keep", "local", "loop", "membroker", "mesh", "mount", "natsbroker",
+	"natsroster", "node", "protocol", "pusher", "rate", "rawjson", "relay", "rest", "roster", "rostertest", "server", "setting", "usage",
+	"web", "webhook", "ws",
+}
+
+// plain is the text of an error without the names of packages. That of the
+// command is in front.
+func plain(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		parts := strings.Split(line, ": ")
+		last := len(parts) - 1
+		kept := slices.DeleteFunc(parts[:last:last], func(part string) bool {
+			_, known := slices.BinarySearch(packages, part)
+			return known
+		})
+		lines[i] = strings.Join(append(kept, parts[last]), ": ")
+	}
+	return strings.Join(lines, "\n")
+}
