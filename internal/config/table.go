@@ -117,7 +117,7 @@ var settings = slices.Concat([]setting.Setting[Config]{
 		"How long a silent client has to answer a ping before its connection is closed (4201).",
 		setting.Scalar(func(c *Config) *time.Duration { return &c.Server.PongTimeout }, setting.Duration(time.Second, time.Hour))),
 	setting.Row("websocket.send_buffer", "1MiB", setting.KindSize,
-		"How much may wait for one client that reads too slowly before its connection is closed (4100).",
+		"How much may wait for one client that reads too slowly before its connection is closed (4100). A message counts as 96 bytes more than it has.",
 		setting.Scalar(func(c *Config) *int { return &c.Server.SendBuffer }, setting.Size(minSendBuffer, setting.MaxSize))),
 	setting.Row("websocket.subscription_error_frame", "true", setting.KindBool,
 		"Whether a refused subscription is also told as pusher:subscription_error, which Laravel Echo and others listen to. false is the behaviour of the hosted service.",

@@ -44,23 +44,22 @@ func (s *session) fillSigns(b *batch) {
 // each as soon as it has arrived.
 func (s *session) fillStream(b *batch) {
 	encoder := &s.server.encoders[s.loop.Index()]
-	frames, size := 0, 0
+	frames := 0
 	for _, f := range s.socket.Outbox() {
 		if b.full() || b.size >= maxChunk {
 			break
 		}
 		b.add(encoder.line(f))
 		frames++
-		size += f.Size()
 	}
-	s.socket.Took(frames, size)
+	s.socket.Took(frames)
 }
 
 // fillPoll takes as many messages as fit, in one line.
 func (s *session) fillPoll(b *batch) {
 	encoder := &s.server.encoders[s.loop.Index()]
 	text := []byte("a[")
-	frames, size := 0, 0
+	frames := 0
 	for _, f := range s.socket.Outbox() {
 		if frames > 0 && len(text) >= maxBatch {
 			break
@@ -70,12 +69,11 @@ func (s *session) fillPoll(b *batch) {
 		}
 		text = append(text, encoder.line(f).element()...)
 		frames++
-		size += f.Size()
 	}
 	if frames == 0 {
 		return
 	}
-	s.socket.Took(frames, size)
+	s.socket.Took(frames)
 	b.add(newLine(append(text, "]\n"...)))
 }
 

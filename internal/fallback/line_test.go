@@ -101,7 +101,7 @@ func FuzzReadMessages(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		const limit = 10
-		got, err := readMessages(body, limit)
+		got, err := readMessages(body, limit, len(body))
 		var want []string
 		var null []*string
 		valid := utf8.Valid(body) && json.Unmarshal(body, &want) == nil && json.Unmarshal(body, &null) == nil && want != nil

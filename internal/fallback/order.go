@@ -12,10 +12,14 @@ const (
 	orderWait = 100 * time.Millisecond
 	// maxOrderWait is how long it waits at most.
 	maxOrderWait = time.Second
-	// maxEarly is how many requests wait at once, and maxEarlyBytes how much
-	// they may have brought.
-	maxEarly      = 512
-	maxEarlyBytes = 512 << 10
+	// maxEarly is how many requests wait at once, and maxEarlyCost how much
+	// memory they may take.
+	maxEarly     = 512
+	maxEarlyCost = 512 << 10
+	// messageCost is about what a message takes beside its bytes, and
+	// requestCost a request beside its messages.
+	messageCost = 40
+	requestCost = 64
 )
 
 // An order puts requests back into the order in which the client made them,
@@ -26,8 +30,9 @@ type order struct {
 	next  uint64    // the lowest number that was not seen; 0: none was
 	early []request // of higher numbers, sorted
 	late  time.Time // when a request came that others had overtaken
-	size  int       // bytes of the messages in early
-	ready [][][]byte
+	cost  int       // of the requests in early
+	ready [][]byte  // messages that are in order
+	owed  int       // cost of ready
 }
 
 // A request is what is known of one that came too early.
@@ -42,7 +47,7 @@ func (o *order) add(number uint64, messages [][]byte, now time.Time) {
 	switch {
 	case number != 0 && o.next == 0:
 		o.next = number + 1
-		o.ready = append(o.ready, messages)
+		o.put(messages)
 	case number > o.next:
 		i, found := slices.BinarySearchFunc(o.early, number, func(r request, n uint64) int {
 			if r.number < n {
@@ -57,18 +62,24 @@ func (o *order) add(number uint64, messages [][]byte, now time.Time) {
 			o.late = now
 		}
 		o.early = slices.Insert(o.early, i, request{number, messages, now})
-		o.size += size(messages)
-		if len(o.early) > maxEarly || o.size > maxEarlyBytes {
+		o.cost += requestCost + cost(messages)
+		if len(o.early) > maxEarly || o.cost > maxEarlyCost {
 			o.release(len(o.early))
 		}
 	case number == o.next && number != 0:
 		o.next++
 		o.late = now
-		o.ready = append(o.ready, messages)
+		o.put(messages)
 		o.release(0)
 	default:
-		o.ready = append(o.ready, messages)
+		o.put(messages)
 	}
+}
+
+// put makes messages ready.
+func (o *order) put(messages [][]byte) {
+	o.ready = append(o.ready, messages...)
+	o.owed += cost(messages)
 }
 
 // release makes the first n early requests ready, and those that follow them
@@ -81,8 +92,8 @@ func (o *order) release(n int) {
 		return
 	}
 	for _, r := range o.early[:n] {
-		o.ready = append(o.ready, r.messages)
-		o.size -= size(r.messages)
+		o.put(r.messages)
+		o.cost -= requestCost + cost(r.messages)
 	}
 	o.next = o.early[n-1].number + 1
 	o.early = slices.Delete(o.early, 0, n)
@@ -127,23 +138,27 @@ func (o *order) expire(now time.Time) {
 	}
 }
 
-// take returns the messages that are ready, in order, each list once.
-func (o *order) take() iter.Seq[[][]byte] {
-	return func(yield func([][]byte) bool) {
-		ready := o.ready
-		o.ready = nil
-		for _, messages := range ready {
-			if !yield(messages) {
+// take yields the messages that are ready, in order, each once.
+func (o *order) take() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(o.ready) > 0 {
+			m := o.ready[0]
+			o.ready[0] = nil
+			o.ready = o.ready[1:]
+			o.owed -= messageCost + len(m)
+			if !yield(m) {
 				return
 			}
 		}
+		o.ready = nil
 	}
 }
 
-func size(messages [][]byte) int {
+// cost is about how much memory messages take.
+func cost(messages [][]byte) int {
 	n := 0
 	for _, m := range messages {
-		n += len(m)
+		n += messageCost + len(m)
 	}
 	return n
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"pgregory.net/rapid"
 )
@@ -13,10 +14,8 @@ import (
 // taken is what is ready, as one text.
 func (o *order) taken() string {
 	var list []string
-	for messages := range o.take() {
-		for _, m := range messages {
-			list = append(list, string(m))
-		}
+	for m := range o.take() {
+		list = append(list, string(m))
 	}
 	return strings.Join(list, " ")
 }
@@ -92,13 +91,20 @@ func TestOrderWaitsNoLongerThanItsBound(t *testing.T) {
 
 // TestOrderIsBounded: what waits is never much.
 func TestOrderIsBounded(t *testing.T) {
-	for _, size := range []int{1, 64 << 10} {
+	many := make([][]byte, 5000)
+	for name, messages := range map[string][][]byte{
+		"none": nil, "small": one("x"), "large": one(strings.Repeat("x", 64<<10)), "many, of nothing": many,
+	} {
 		var o order
 		o.add(1, nil, time.Unix(1, 0))
 		for i := range 2000 {
-			o.add(uint64(10+2*i), one(strings.Repeat("x", size)), time.Unix(1, 0))
-			if len(o.early) > maxEarly || o.size > maxEarlyBytes {
-				t.Fatalf("%d requests with %d bytes wait", len(o.early), o.size)
+			o.add(uint64(10+2*i), messages, time.Unix(1, 0))
+			waiting := 0 // as it takes memory, which nothing is
+			for _, r := range o.early {
+				waiting += int(unsafe.Sizeof(r)) + cap(r.messages)*int(unsafe.Sizeof([]byte{})) + cost(r.messages) - len(r.messages)*messageCost
+			}
+			if len(o.early) > maxEarly || waiting > maxEarlyCost {
+				t.Fatalf("%s: %d requests with %d bytes wait", name, len(o.early), waiting)
 			}
 			o.taken()
 		}
@@ -125,8 +131,8 @@ func TestOrderLosesNothing(t *testing.T) {
 		}
 		o.expire(now.Add(maxOrderWait))
 		got = append(got, strings.Fields(o.taken())...)
-		if len(o.early) != 0 || o.size != 0 || !o.due().IsZero() {
-			t.Fatalf("%d requests with %d bytes still wait", len(o.early), o.size)
+		if len(o.early) != 0 || o.cost != 0 || o.owed != 0 || !o.due().IsZero() {
+			t.Fatalf("%d requests with %d bytes still wait", len(o.early), o.cost)
 		}
 		want := make([]string, 0, len(numbers))
 		for _, n := range slices.Sorted(slices.Values(numbers)) {

@@ -145,6 +145,9 @@ func (l link) Start() {}
 // Resume implements loop.Link.
 func (l link) Resume() {}
 
+// Busy implements loop.Link.
+func (l link) Busy() bool { r := l.session.receiver; return r == nil || !r.idle || r.held }
+
 // Partial implements loop.Link: what a receiver has is not in the outbox.
 func (l link) Partial() bool { return false }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/rawjson"
 )
 
@@ -21,9 +22,9 @@ func (s *Server) serveSend(w http.ResponseWriter, r *http.Request, rt route) {
 	if rt.endpoint == jsonpSend {
 		text = formField(r, body)
 	}
-	messages, err := readMessages(text, s.cfg.MaxMessageSize)
+	messages, err := readMessages(text, s.cfg.MaxMessageSize, int(s.maxBody)/minMessage)
 	switch {
-	case errors.Is(err, errTooLong):
+	case errors.Is(err, errTooLong), errors.Is(err, errTooMany):
 		refuse(w, http.StatusRequestEntityTooLarge, err.Error())
 		return
 	case err != nil:
@@ -72,7 +73,8 @@ func (s *Server) send(r *http.Request, id sessionID, messages [][]byte) bool {
 	case <-r.Context().Done():
 		return false
 	}
-	session.loop.Post(func(int) { accepted <- session.accept(messages, number) }, 1)
+	weight := 1 + cost(messages)/loop.BytesPerWeight
+	session.loop.Post(func(int) { accepted <- session.accept(messages, number) }, weight)
 	select {
 	case ok := <-accepted:
 		return ok
@@ -98,10 +100,15 @@ func formField(r *http.Request, body []byte) []byte {
 var (
 	errNotMessages = errors.New("the body is not a JSON array of strings")
 	errTooLong     = errors.New("a message is too long")
+	errTooMany     = errors.New("there are too many messages")
 )
 
-// readMessages reads a JSON array of strings.
-func readMessages(body []byte, limit int) ([][]byte, error) {
+// minMessage is less than any message that means something takes in a body.
+const minMessage = 32
+
+// readMessages reads a JSON array of strings, of at most so many, which are at
+// most limit bytes long.
+func readMessages(body []byte, limit, most int) ([][]byte, error) {
 	messages := [][]byte{}
 	var bad error
 	err := rawjson.Array(body, func(value []byte) {
@@ -111,6 +118,8 @@ func readMessages(body []byte, limit int) ([][]byte, error) {
 			bad = errNotMessages
 		case len(text) > limit:
 			bad = errTooLong
+		case len(messages) == most:
+			bad = errTooMany
 		default:
 			messages = append(messages, []byte(text))
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -205,5 +206,44 @@ func testClientEvents(t *testing.T) {
 			}
 		}
 		members[0].silent(time.Second)
+	})
+}
+
+// TestBodyOfNothingsIsRefused: a short body can hold very many empty messages,
+// each of which takes memory.
+func TestBodyOfNothingsIsRefused(t *testing.T) {
+	run(t, setup{}, func(n *node) {
+		session := appPath("1") + "/1/aaaaaaaa"
+		s := n.stream(session)
+		s.next()
+		status, answer := n.post(session+"/xhr_send?t=1", "["+strings.Repeat(`"",`, 60_000)+`""]`)
+		if status != http.StatusRequestEntityTooLarge || answer != "there are too many messages\n" {
+			t.Errorf("60,000 empty messages = %d %q, want 413", status, answer)
+		}
+	})
+}
+
+// TestLongBatchIsSpreadOverTurns: what a client sends at once is taken in order
+// and to its end, a little in each turn of the loop.
+func TestLongBatchIsSpreadOverTurns(t *testing.T) {
+	run(t, setup{}, func(n *node) {
+		session := appPath("1") + "/1/aaaaaaaa"
+		s := n.stream(session)
+		s.next() // o
+		s.next() // connection_established
+		var batch []string
+		for i := range 2500 {
+			batch = append(batch, subscribeMessage(fmt.Sprint("channel-", i)))
+		}
+		n.send(session, batch...)
+		n.send(session, subscribeMessage("last"))
+		for i := range 2500 {
+			if got := s.next(); !strings.Contains(got, fmt.Sprintf(`\"channel-%d\"`, i)) {
+				t.Fatalf("answer %d is %q", i, got)
+			}
+		}
+		if got := s.next(); !strings.Contains(got, `\"last\"`) {
+			t.Errorf("the last answer is %q", got)
+		}
 	})
 }

@@ -36,6 +36,8 @@ type session struct {
 	finished bool  // the client has that line
 	ended    bool
 
+	delivering bool // messages are handed over in this and the next turns
+
 	pulse   line // what to send because of silence; no text: nothing
 	echo    bool // the client asked for a sign of life
 	answers bool // the client has shown that it answers heartbeats
@@ -140,12 +142,29 @@ func (s *session) answered() {
 	s.socket.Wake()
 }
 
-// deliver hands over what is in order.
+// turnCost is how much of one client is handed over in one turn of the loop,
+// and one message more.
+const turnCost = 64 << 10
+
+// deliver hands over what is in order, or a turn's worth of it, unless the
+// client brings more than it is served.
 func (s *session) deliver() {
-	for messages := range s.order.take() {
-		for _, m := range messages {
-			s.socket.Receive(m)
+	if s.delivering && s.order.owed <= maxEarlyCost {
+		return // in the next turn
+	}
+	done := 0
+	for m := range s.order.take() {
+		s.socket.Receive(m)
+		if done += messageCost + len(m); done >= turnCost && s.order.owed <= maxEarlyCost {
+			break
 		}
+	}
+	if len(s.order.ready) > 0 && !s.delivering {
+		s.delivering = true
+		s.loop.Post(func(int) {
+			s.delivering = false
+			s.deliver()
+		}, 1)
 	}
 }
 

@@ -159,7 +159,8 @@ func testBurst(t *testing.T) {
 	})
 }
 
-// follow triggers messages in bursts that fit into the buffer, while a client
+// follow triggers messages in bursts that fit into the buffer, with what each
+// costs beside its bytes, while a client
 // like pusher-js receives them, and checks that all arrive in order.
 func (n *node) follow(t *testing.T, count int, data func(i int) string, rotations int) {
 	t.Helper()
@@ -176,7 +177,7 @@ func (n *node) follow(t *testing.T, count int, data func(i int) string, rotation
 			got++
 		}
 		for ; got == sent && sent < count && n.hub.Channel(n.apps[0], "news").Occupied; sent++ {
-			for range min(500, count-sent) {
+			for range min(450, count-sent) {
 				n.trigger("news", "e", data(sent))
 				sent++
 			}

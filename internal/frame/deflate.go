@@ -32,7 +32,9 @@ func (f *Frame) Deflated() *Frame {
 
 // deflate returns the compressed frame of a text message, or nil.
 func deflate(message []byte) *Frame {
-	out := bytes.NewBuffer(make([]byte, headroom, headroom+len(message)))
+	buf := buffers.Get().(*[]byte)
+	out := bytes.NewBuffer(append((*buf)[:0], make([]byte, headroom)...))
+	defer func() { release(buf, out.Bytes()) }()
 	if flate.StatelessDeflate(out, message, false, nil) != nil {
 		return nil
 	}
@@ -40,6 +42,5 @@ func deflate(message []byte) *Frame {
 	if !ok {
 		return nil
 	}
-	start := putHeader(b, 0xc1)
-	return &Frame{wire: b[start:], header: headroom - start}
+	return finish(b, 0xc1)
 }

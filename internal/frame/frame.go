@@ -7,6 +7,7 @@
 package frame
 
 import (
+	"bytes"
 	"encoding/binary"
 	"sync"
 )
@@ -25,12 +26,36 @@ type Frame struct {
 	deflated *Frame // set by deflate
 }
 
+// buffers are for building messages, which are as long as they are only then.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// keepBuffer is the largest buffer that is kept for the next message.
+const keepBuffer = 64 << 10
+
 // Text returns the frame of one text message. Build appends the message's
-// text to the buffer that it is given and returns the result, like append.
+// text to the buffer that it is given and returns the result, like append. It
+// must not keep the buffer.
 func Text(build func(dst []byte) []byte) *Frame {
-	b := build(make([]byte, headroom, 256))
-	start := putHeader(b, 0x81)
-	return &Frame{wire: b[start:], header: headroom - start}
+	buf := buffers.Get().(*[]byte)
+	b := build(append((*buf)[:0], make([]byte, headroom)...))
+	f := finish(b, 0x81)
+	release(buf, b)
+	return f
+}
+
+// finish makes a frame of the message behind the headroom of b, and of no more
+// memory than it takes.
+func finish(b []byte, first byte) *Frame {
+	start := putHeader(b, first)
+	return &Frame{wire: bytes.Clone(b[start:]), header: headroom - start}
+}
+
+// release puts a buffer back that has become b.
+func release(buf *[]byte, b []byte) {
+	if cap(b) <= keepBuffer {
+		*buf = b
+		buffers.Put(buf)
+	}
 }
 
 // Control returns a WebSocket control frame, which only WebSocket transports
@@ -51,6 +76,14 @@ func (f *Frame) Message() []byte { return f.wire[f.header:] }
 
 // Size is the length of the frame on the wire, in bytes.
 func (f *Frame) Size() int { return len(f.wire) }
+
+// overhead is about what a frame costs beside its bytes: the Frame, the place
+// in a queue, and what memory is rounded up by.
+const overhead = 96
+
+// Cost is about how much memory the frame takes while it waits in a queue: what
+// bounded queues count, since many small frames take more than their bytes.
+func (f *Frame) Cost() int { return len(f.wire) + overhead }
 
 // putHeader writes the header for the message that follows the headroom, so
 // that it ends where the message starts, and returns where it begins.

@@ -2,9 +2,11 @@ package frame
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/gobwas/ws"
 )
@@ -39,6 +41,28 @@ func TestTextIsAWebSocketFrame(t *testing.T) {
 		}
 		if string(f.Message()) != text {
 			t.Errorf("Message() of %d bytes = %d other bytes", n, len(f.Message()))
+		}
+	}
+}
+
+// Bounded queues count what a frame costs, and a peer chooses how long frames
+// are: no frame may take much more memory than that.
+func TestFrameTakesNoMoreThanItCosts(t *testing.T) {
+	const place = 2 * unsafe.Sizeof(&Frame{}) // in a queue that has just grown
+	check := func(what string, f *Frame) {
+		t.Helper()
+		takes := int(unsafe.Sizeof(*f)+place) + cap(f.wire)
+		if most := f.Cost() + f.Cost()/4; takes > most {
+			t.Errorf("%s takes %d bytes of memory and is counted as %d", what, takes, f.Cost())
+		}
+	}
+	for n := 0; n < 100_000; n += 1 + n/10 {
+		text := strings.Repeat("x", n)
+		f := Text(func(dst []byte) []byte { return append(dst, text...) })
+		check(fmt.Sprintf("a text of %d bytes", n), f)
+		check(fmt.Sprintf("a compressed text of %d bytes", n), f.Deflated())
+		if n <= 125 {
+			check(fmt.Sprintf("a control frame of %d bytes", n), Control(0xa, []byte(text)))
 		}
 	}
 }

@@ -105,13 +105,16 @@ func (h *Hub) start(d delivery) {
 	d.number = d.to.last
 	shared := new(delivery)
 	*shared = d
-	h.post(d.to, shared.run)
+	h.post(d.to, shared.run, d.frame.Cost())
 }
 
-// post runs a function on all loops that have sessions in a. The shard's lock
-// is held.
-func (h *Hub) post(a *audience, run func(loop int)) {
-	weight := 1 + a.size/bits.OnesCount64(a.loops)
+// bytesPerWeight is how much memory one unit of weight stands for; see [Loops].
+const bytesPerWeight = 128
+
+// post runs a function that holds so many bytes on all loops that have sessions
+// in a. The shard's lock is held.
+func (h *Hub) post(a *audience, run func(loop int), cost int) {
+	weight := 1 + a.size/bits.OnesCount64(a.loops) + cost/bytesPerWeight
 	for loops := a.loops; loops != 0; loops &= loops - 1 {
 		h.cfg.Loops.Post(bits.TrailingZeros64(loops), run, weight)
 	}
@@ -149,7 +152,7 @@ func (h *Hub) dismiss(a *audience, why *protocol.Error) {
 		return
 	}
 	d := &dismissal{of: a, number: a.last, why: why}
-	h.post(a, d.run)
+	h.post(a, d.run, 0)
 }
 
 // run is a dismissal's part on one loop.

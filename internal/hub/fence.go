@@ -68,11 +68,15 @@ func (p *peers) await(ctx context.Context) {
 type held struct {
 	waits  int // confirmations that are to come
 	frames []*frame.Frame
+	cost   int // of the frames
 }
 
-// maxHeld is how many frames are held back. More than that are not news of
-// something that has just begun.
-const maxHeld = 256
+// maxHeld is how many frames are held back, and maxHeldCost how much they may
+// take. More than that are not news of something that has just begun.
+const (
+	maxHeld     = 256
+	maxHeldCost = 256 << 10
+)
 
 // await holds back what is sent to the client from here on until peers have
 // heard what they were told at that moment.
@@ -103,7 +107,8 @@ func (s *Session) send(f *frame.Frame) {
 		return
 	}
 	s.held.frames = append(s.held.frames, f)
-	if len(s.held.frames) > maxHeld {
+	s.held.cost += f.Cost()
+	if len(s.held.frames) > maxHeld || s.held.cost > maxHeldCost {
 		s.letGo()
 	}
 }

@@ -54,7 +54,8 @@ var ErrOverloaded = errors.New("hub: overloaded")
 type Loops interface {
 	Len() int
 	// Post runs a function on a loop, after all that was posted to it before.
-	// It never blocks. Weight is about how many sessions the work concerns.
+	// It never blocks. Weight is about how many sessions the work concerns, and
+	// one more for each 128 bytes that it holds.
 	Post(loop int, run func(loop int), weight int)
 	// Admit waits while too much work is queued, and returns an error if that
 	// is still so when ctx ends.

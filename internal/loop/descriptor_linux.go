@@ -56,6 +56,9 @@ func (d *descriptor) Resume() {}
 // Flush writes all that the peer takes, many frames in one call.
 func (d *descriptor) Flush() {
 	s := d.socket
+	if !d.blocked {
+		s.gather()
+	}
 	for len(s.outbox) > 0 && !d.blocked && !s.dropped {
 		batch := s.outbox[:min(len(s.outbox), maxIovecs)]
 		n, errno := d.write(batch)
@@ -80,7 +83,7 @@ func (d *descriptor) took(n int, batch []*frame.Frame) {
 		whole++
 	}
 	d.offset = part
-	d.socket.Took(whole, n)
+	d.socket.Took(whole)
 }
 
 func (d *descriptor) write(batch []*frame.Frame) (int, syscall.Errno) {
@@ -127,6 +130,9 @@ func (d *descriptor) unblock() {
 func (d *descriptor) taken() int64 { return -int64(unsentOf(d.fd)) }
 
 func (d *descriptor) lost(err error) { d.socket.Lost(err) }
+
+// Busy reports whether the peer takes no more.
+func (d *descriptor) Busy() bool { return d.blocked }
 
 // Partial reports whether the peer has the beginning of the first frame.
 func (d *descriptor) Partial() bool { return d.offset > 0 }

@@ -22,11 +22,12 @@ type Config struct {
 	// use; at most MaxLoops.
 	Loops int
 	// MailboxWeight is how much work may wait in one loop's mailbox before
-	// [Group.Admit] makes new work wait. The weight of a piece of work is the
-	// number of sockets that it concerns. Zero means DefaultMailboxWeight.
+	// [Group.Admit] makes new work wait: see [Group.Post]. Zero means
+	// DefaultMailboxWeight.
 	MailboxWeight int
-	// SendBuffer is how many bytes may wait for one socket that does not take
-	// them before its handler is told. Zero means DefaultSendBuffer.
+	// SendBuffer is how much may wait for one socket that does not take it
+	// before its handler is told, by the cost of the frames. Zero means
+	// DefaultSendBuffer.
 	SendBuffer int
 	// Portable makes the loops use a reading goroutine per socket where they
 	// could poll descriptors themselves.
@@ -43,6 +44,10 @@ const (
 	DefaultSendBuffer    = 1 << 20
 	DefaultWriteTimeout  = 10 * time.Second
 )
+
+// BytesPerWeight is how much memory one piece of queued work may hold for each
+// unit of its weight, so that a full mailbox holds a known amount.
+const BytesPerWeight = 128
 
 // A Group is the loops of one node. Its methods are safe for concurrent use.
 type Group struct {
@@ -91,8 +96,9 @@ func (g *Group) Sockets() int {
 // Post queues work for a loop, behind all that was posted to it before. It
 // never blocks and never refuses, so that state and deliveries cannot part;
 // whoever brings new work into the node calls [Group.Admit] first. Weight is
-// about how many sockets the work concerns, at least 1. Work posted after
-// [Group.Stop] may never run.
+// about how many sockets the work concerns, and one more for each
+// [BytesPerWeight] that it holds; at least 1. Work posted after [Group.Stop] may
+// never run.
 func (g *Group) Post(loop int, run func(loop int), weight int) {
 	g.loops[loop].Post(run, weight)
 }

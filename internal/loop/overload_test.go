@@ -95,13 +95,14 @@ type tray struct {
 
 func (l *tray) Start()        { l.started = true }
 func (l *tray) Resume()       {}
+func (l *tray) Busy() bool    { return false }
 func (l *tray) Partial() bool { return false }
 func (l *tray) Close()        { l.closed = true; close(l.got) }
 
 func (l *tray) Flush() {
 	if out := l.socket.Outbox(); len(out) > 0 {
 		l.got <- string(out[0].Message())
-		l.socket.Took(1, out[0].Size())
+		l.socket.Took(1)
 		l.socket.Wake()
 	}
 }

@@ -20,8 +20,8 @@ type Handler interface {
 	// Expired is called when the time of the last [Socket.SetDeadline] has
 	// come.
 	Expired()
-	// Overflow is called when more bytes wait for the peer than may. The
-	// handler is expected to end the socket.
+	// Overflow is called when more waits for the peer than may. The handler is
+	// expected to end the socket.
 	Overflow()
 	// Drain is called when the node goes away and would like the peer gone
 	// by then.
@@ -49,6 +49,9 @@ type Link interface {
 	// it now, tells [Socket.Took], and sees to the rest when it takes more.
 	// It must not call the handler.
 	Flush()
+	// Busy reports whether the link can send nothing now, because the
+	// connection has not taken what it was sent before.
+	Busy() bool
 	// Partial reports whether the peer has the beginning of the first frame
 	// in the outbox, so that it must get the rest.
 	Partial() bool
@@ -67,7 +70,8 @@ type Socket struct {
 	at       int // place in loop.sockets; -1 when the socket has ended
 
 	outbox  []*frame.Frame // shared frames that the link does not have yet
-	pending int            // bytes that the connection has not taken yet
+	answer  *frame.Frame   // goes behind them when the link can send again; may be nil
+	pending int            // cost of the frames that the connection has not taken yet
 
 	queued    queued
 	unread    bool // the handler goes on with its input in the next turn
@@ -89,7 +93,7 @@ const (
 const (
 	// keepFrames is the longest outbox whose memory is kept when it is empty.
 	keepFrames = 16
-	// earlyFlush is how many bytes wait for the end of the turn.
+	// earlyFlush is how much waits for the end of the turn, by its cost.
 	earlyFlush = 64 << 10
 )
 
@@ -124,7 +128,7 @@ func (s *Socket) Send(f *frame.Frame) {
 		return
 	}
 	s.outbox = append(s.outbox, f)
-	s.pending += f.Size()
+	s.pending += f.Cost()
 	if limit := s.loop.group.cfg.SendBuffer; s.pending > min(limit, earlyFlush) {
 		s.link.Flush()
 		if s.pending > limit && !s.finishing {
@@ -134,6 +138,26 @@ func (s *Socket) Send(f *frame.Frame) {
 	s.mark()
 }
 
+// Answer sends f like Send, but of the answers to a peer that asks, and asks,
+// and takes none, only the last is kept.
+func (s *Socket) Answer(f *frame.Frame) {
+	if s.dropped || !s.link.Busy() {
+		s.Send(f)
+		return
+	}
+	s.answer = f
+}
+
+// gather puts an answer that was kept behind what waits. Links call it when
+// they can send.
+func (s *Socket) gather() {
+	if f := s.answer; f != nil {
+		s.answer = nil
+		s.outbox = append(s.outbox, f)
+		s.pending += f.Cost()
+	}
+}
+
 // Discard forgets all frames that the connection has not begun to take, so
 // that what is sent next need not wait for them.
 func (s *Socket) Discard() {
@@ -141,11 +165,9 @@ func (s *Socket) Discard() {
 	if s.link.Partial() {
 		keep = 1 // the peer has its beginning
 	}
-	for _, f := range s.outbox[keep:] {
-		s.pending -= f.Size()
-	}
+	s.took(s.outbox[keep:])
 	s.shorten(keep)
-	s.overflown = false
+	s.answer, s.overflown = nil, false
 }
 
 // Finish ends the socket when all that was sent is written.
@@ -219,7 +241,7 @@ func (s *Socket) end() {
 	s.loop.wheel.clear(&s.deadline)
 	s.loop.remove(s)
 	s.at = -1
-	s.outbox = nil
+	s.outbox, s.answer = nil, nil
 	s.link.Close()
 	s.handler.Closed(s.cause)
 }
@@ -268,14 +290,26 @@ func (s *Socket) Lost(err error) {
 
 // Outbox returns the frames that the link does not have yet, the oldest first.
 // The slice is valid until the next call of Took or Send. It is for links.
-func (s *Socket) Outbox() []*frame.Frame { return s.outbox }
+func (s *Socket) Outbox() []*frame.Frame {
+	if !s.link.Busy() {
+		s.gather()
+	}
+	return s.outbox
+}
 
-// Took tells that the link has the first frames of the outbox now, as many as
-// said, and that so many bytes wait no longer. It is for links.
-func (s *Socket) Took(frames, bytes int) {
-	s.pending -= bytes
+// Took tells that the first frames of the outbox wait no longer, as many as
+// said. It is for links.
+func (s *Socket) Took(frames int) {
 	if frames > 0 {
+		s.took(s.outbox[:frames])
 		s.shorten(copy(s.outbox, s.outbox[frames:]))
+	}
+}
+
+// took accounts for frames that wait no longer.
+func (s *Socket) took(frames []*frame.Frame) {
+	for _, f := range frames {
+		s.pending -= f.Cost()
 	}
 }
 

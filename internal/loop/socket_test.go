@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -273,13 +274,13 @@ func TestStuckWriteIsGivenUp(t *testing.T) {
 // delayed by it.
 func TestOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGroup(t, Config{Loops: 1, Portable: true, SendBuffer: 1000})
+		text := strings.Repeat("x", 98)
+		g := newTestGroup(t, Config{Loops: 1, Portable: true, SendBuffer: 10 * textFrame(text).Cost()})
 		stuckPeer, stuckConn := net.Pipe()
 		peer, conn := net.Pipe()
 		defer stuckPeer.Close()
 		defer peer.Close()
 		stuck, quick := attach(g, stuckConn, nil), attach(g, conn, nil)
-		text := strings.Repeat("x", 98) // 100 bytes of frame
 		for range 10 {
 			stuck.send(text)
 		}
@@ -289,7 +290,7 @@ func TestOverflow(t *testing.T) {
 		}
 		stuck.send("y")
 		quick.send(text)
-		got := make([]byte, 100)
+		got := make([]byte, len(wire(text)))
 		if _, err := io.ReadFull(peer, got); err != nil || string(got) != wire(text) {
 			t.Errorf("the other peer got %q, %v", got, err)
 		}
@@ -303,7 +304,8 @@ func TestOverflow(t *testing.T) {
 // reads again, even if what is already on its way fills the buffer.
 func TestOverflowLeavesRoomForAGoodbye(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGroup(t, Config{Loops: 1, Portable: true, SendBuffer: 1000})
+		first := strings.Repeat("x", 994)
+		g := newTestGroup(t, Config{Loops: 1, Portable: true, SendBuffer: textFrame(first).Cost() + 2})
 		peer, conn := net.Pipe()
 		h := newRecorder(g)
 		h.onOverflow = func(s *Socket) {
@@ -313,7 +315,6 @@ func TestOverflowLeavesRoomForAGoodbye(t *testing.T) {
 			}
 		}
 		h.attach(conn, nil)
-		first := strings.Repeat("x", 994) // 998 bytes of frame
 		h.send(first)
 		synctest.Wait() // the writer has it
 		h.send("too much")
@@ -322,6 +323,36 @@ func TestOverflowLeavesRoomForAGoodbye(t *testing.T) {
 		got, err := io.ReadAll(peer)
 		if err != nil || string(got) != wire(first, "goodbye") {
 			t.Errorf("the peer got %q, %v; want the frame that was on its way and the goodbye", got, err)
+		}
+	})
+}
+
+// Of the answers to a peer that asks and does not read, the last is kept. It goes
+// out when the peer reads again, and what a peer that reads asks is all answered.
+func TestOfAnswersThatAreNotTakenTheLastIsKept(t *testing.T) {
+	links(t, func(t *testing.T, g *Group, peer, conn net.Conn) {
+		h := attach(g, conn, nil)
+		h.do(func(s *Socket) { s.Answer(textFrame("first answer")) })
+		got := make([]byte, len(wire("first answer")))
+		if _, err := io.ReadFull(peer, got); err != nil || string(got) != wire("first answer") {
+			t.Fatalf("the peer got %q, %v", got, err)
+		}
+		large := strings.Repeat("x", 6<<20)
+		h.send(large) // is on its way, and stuck
+		h.do(func(s *Socket) {
+			before := s.pending
+			for i := range 100_000 {
+				s.Answer(textFrame(strconv.Itoa(i)))
+			}
+			if s.pending != before {
+				t.Errorf("answers that wait cost %d more", s.pending-before)
+			}
+			s.Send(textFrame("later"))
+			s.Finish()
+		})
+		all, err := io.ReadAll(peer)
+		if want := wire(large, "later", "99999"); err != nil || string(all) != want {
+			t.Errorf("the peer got %d bytes that end with %q, %v; want what was sent and the last answer", len(all), all[max(0, len(all)-50):], err)
 		}
 	})
 }

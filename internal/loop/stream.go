@@ -99,7 +99,10 @@ func (st *stream) release() {
 // is one: then it gets its turn when that has ended.
 func (st *stream) Flush() {
 	s := st.socket
-	if st.writing || len(s.outbox) == 0 {
+	if st.writing {
+		return
+	}
+	if s.gather(); len(s.outbox) == 0 {
 		return
 	}
 	st.writing = true
@@ -115,15 +118,11 @@ func (st *stream) Flush() {
 func (st *stream) write(batch []*frame.Frame) {
 	l := st.socket.loop
 	err := st.writeAll(batch)
-	size := 0
-	for _, f := range batch {
-		size += f.Size()
-	}
 	l.Post(func(int) {
 		l.running--
 		l.stuck.forget(st)
 		st.writing = false
-		st.socket.Took(0, size)
+		st.socket.took(batch)
 		st.socket.Wake()
 		if err != nil {
 			st.socket.Lost(err)
@@ -198,6 +197,9 @@ func (w *pieces) flush() error {
 func (st *stream) taken() int64 { return st.written.Load() - int64(unsent(st.conn)) }
 
 func (st *stream) lost(err error) { st.socket.Lost(err) }
+
+// Busy reports whether there is a writing goroutine.
+func (st *stream) Busy() bool { return st.writing }
 
 // Partial is false: what a writing goroutine has is not in the outbox.
 func (st *stream) Partial() bool { return false }

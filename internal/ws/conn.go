@@ -144,9 +144,11 @@ func (c *conn) onText(text []byte) {
 	}
 }
 
+// onPing answers. Of pings that wait for their answers, the last gets one (RFC
+// 6455, section 5.5.3).
 func (c *conn) onPing(payload []byte) {
 	if c.state == open {
-		c.socket.Send(frame.Control(opPong, payload))
+		c.socket.Answer(frame.Control(opPong, payload))
 	}
 }
 

@@ -1,6 +1,9 @@
 package ws
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +116,31 @@ func TestOutputIsNoActivity(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		t.Error("a client that sends nothing was not given up")
+	})
+}
+
+// A client that pings, and pings, and reads nothing is worth one answer.
+func TestPingsOfAClientThatDoesNotReadPinNoMemory(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *site) {
+		p := s.attachDeaf("key")
+		const many = 50_000
+		for i := range many {
+			p.send(sent(fin|opPing, strconv.Itoa(i)))
+		}
+		synctest.Wait()
+		go p.read()
+		if got := p.next(); !strings.HasPrefix(got, "text ") {
+			t.Errorf("the first frame is %q", got)
+		}
+		pongs := 0
+		for last := ""; last != fmt.Sprint("a ", many-1); pongs++ {
+			if last = p.next(); !strings.HasPrefix(last, "a ") {
+				t.Fatalf("the peer got %q, want the answer to its last ping", last)
+			}
+		}
+		if pongs > 2 {
+			t.Errorf("%d answers have waited, want the last and perhaps one before", pongs)
+		}
 	})
 }
 
