@@ -105,7 +105,7 @@ func (ch *Channel) endLocked() {
 	ch.subs.auth.cancel(ch.job)
 	ch.job = nil
 	ch.presence.forget()
-	ch.encryption.forgetLocked()
+	ch.encryption.forgetLocked(ch.subs.auth)
 	ch.setLocked(SubEnded, ErrUnsubscribed)
 }
 
@@ -115,7 +115,7 @@ func (ch *Channel) lostLocked() {
 	ch.job = nil
 	ch.counted = false
 	ch.presence.empty()
-	ch.encryption.forgetLocked()
+	ch.encryption.forgetLocked(ch.subs.auth)
 	ch.setLocked(SubIdle, ch.err)
 }
 

@@ -19,11 +19,10 @@ const (
 // encryption is what an encrypted channel knows of its key.
 type encryption struct {
 	key     *[32]byte
-	held    []heldEvent     // wait for another key
-	job     *authJob        // asks for it; nil: nobody does
-	auth    *authorizations // of job
-	timeout *timer          // of the wait
-	pausing bool            // no refresh is made now
+	held    []heldEvent // wait for another key
+	job     *authJob    // asks for it; nil: nobody does
+	pausing bool        // no refresh is made now
+	timer   *timer      // ends the wait, or the pause
 }
 
 // A heldEvent is one that could not be decrypted, or that came after one.
@@ -100,31 +99,27 @@ func (s *subscriptions) encryptedLocked(ch *Channel, cn *conn, e Event) {
 // refreshLocked asks for the key of a channel anew.
 func (s *subscriptions) refreshLocked(ch *Channel, cn *conn) {
 	s.log.Info("asking for another key", "channel", ch.name)
-	j := &authJob{cn: cn, name: ch.name, with: ch.authorizerOf()}
-	j.granted = func(a Auth, _ UserAuth) {
-		key, _ := a.key() // it was checked
-		s.rekey(ch, j, key)
-	}
-	j.refused = func(err error, willRetry bool) {
-		if !willRetry {
-			s.rekey(ch, j, nil)
-		}
-	}
-	ch.encryption.job, ch.encryption.auth = j, s.auth
-	ch.encryption.timeout = cn.agenda.after(maxHoldTime, func() { s.rekey(ch, j, nil) })
-	s.auth.ask(j)
+	enc := &ch.encryption
+	s.authorizeLocked(&enc.job, &authJob{
+		cn: cn, name: ch.name, with: ch.authorizerOf(),
+		granted: func(a Auth, _ UserAuth) {
+			key, _ := a.key() // it was checked
+			s.rekeyLocked(ch, cn, key)
+		},
+		refused: func(_ error, willRetry bool) {
+			if !willRetry {
+				s.rekeyLocked(ch, cn, nil)
+			}
+		},
+	})
+	s.afterLocked(cn, &enc.timer, maxHoldTime, func() { s.rekeyLocked(ch, cn, nil) })
 }
 
-// rekey decrypts what waited for a job, with another key if there is one.
-func (s *subscriptions) rekey(ch *Channel, j *authJob, key *[32]byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// rekeyLocked decrypts what waited, with another key if there is one.
+func (s *subscriptions) rekeyLocked(ch *Channel, cn *conn, key *[32]byte) {
 	enc := &ch.encryption
-	if enc.job != j {
-		return
-	}
 	held := enc.held
-	enc.forgetLocked()
+	enc.forgetLocked(s.auth)
 	if key != nil {
 		enc.key = key
 		if w := s.wires[ch.name]; w != nil {
@@ -144,20 +139,13 @@ func (s *subscriptions) rekey(ch *Channel, j *authJob, key *[32]byte) {
 	}
 	if !helped {
 		enc.pausing = true
-		j.cn.agenda.after(refreshPause, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			enc.pausing = false
-		})
+		s.afterLocked(cn, &enc.timer, refreshPause, func() { enc.pausing = false })
 	}
 }
 
 // forgetLocked drops what waits for a key. The key stays until there is
 // another.
-func (e *encryption) forgetLocked() {
-	if e.job != nil {
-		e.auth.cancel(e.job)
-		e.job.cn.agenda.cancel(e.timeout)
-	}
-	e.held, e.job, e.timeout, e.pausing = nil, nil, nil, false
+func (e *encryption) forgetLocked(auth *authorizations) {
+	auth.cancel(e.job)
+	e.held, e.job, e.timer, e.pausing = nil, nil, nil, false
 }

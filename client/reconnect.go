@@ -114,17 +114,7 @@ const (
 
 // String returns the class in a word.
 func (c CloseClass) String() string {
-	switch c {
-	case ClassFatal:
-		return "fatal"
-	case ClassBackoff:
-		return "backoff"
-	case ClassImmediate:
-		return "immediate"
-	case ClassCaller:
-		return "caller"
-	}
-	return "unknown"
+	return name(c, "unknown", "fatal", "backoff", "immediate", "caller")
 }
 
 // ClassifyClose returns the class of a WebSocket close code. 1006 stands for a

@@ -18,21 +18,15 @@ const (
 
 // String returns the name that pusher-js has for the state.
 func (s State) String() string {
-	switch s {
-	case StateInitialized:
-		return "initialized"
-	case StateConnecting:
-		return "connecting"
-	case StateConnected:
-		return "connected"
-	case StateUnavailable:
-		return "unavailable"
-	case StateFailed:
-		return "failed"
-	case StateDisconnected:
-		return "disconnected"
+	return name(s, "initialized", "connecting", "connected", "unavailable", "failed", "disconnected")
+}
+
+// name is the name of a value among those of its type.
+func name[T ~uint8](v T, names ...string) string {
+	if int(v) >= len(names) {
+		return "unknown"
 	}
-	return "unknown"
+	return names[v]
 }
 
 // A StateChange is one change of the client's state, in order and without gaps.
@@ -63,19 +57,5 @@ const (
 
 // String returns the state in a word.
 func (s SubscriptionState) String() string {
-	switch s {
-	case SubIdle:
-		return "idle"
-	case SubAuthorizing:
-		return "authorizing"
-	case SubRequested:
-		return "requested"
-	case SubSubscribed:
-		return "subscribed"
-	case SubFailed:
-		return "failed"
-	case SubEnded:
-		return "ended"
-	}
-	return "unknown"
+	return name(s, "idle", "authorizing", "requested", "subscribed", "failed", "ended")
 }

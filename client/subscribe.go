@@ -113,44 +113,27 @@ func (s *subscriptions) askLocked(ch *Channel, cn *conn) {
 		return
 	}
 	ch.setLocked(SubAuthorizing, ch.err)
-	s.authorizeLocked(ch, cn)
+	s.authorizeLocked(&ch.job, &authJob{
+		cn: cn, name: ch.name, with: ch.authorizerOf(),
+		granted: func(a Auth, _ UserAuth) { s.grantedLocked(ch, cn, a) },
+		refused: func(err error, willRetry bool) {
+			s.log.Error("authorization failed", "channel", ch.name, "err", err, "will_retry", willRetry)
+			s.unauthorizedLocked(ch, err, willRetry)
+		},
+	})
 }
 
-// authorizeLocked asks the authorizer of a channel.
-func (s *subscriptions) authorizeLocked(ch *Channel, cn *conn) {
-	j := &authJob{cn: cn, name: ch.name, with: ch.authorizerOf()}
-	j.granted = func(a Auth, _ UserAuth) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if ch.job == j {
-			ch.job = nil
-			s.grantedLocked(ch, cn, a)
-		}
+// unauthorizedLocked says that a channel is not authorized, or not yet.
+func (s *subscriptions) unauthorizedLocked(ch *Channel, err error, willRetry bool) {
+	state := SubFailed
+	if willRetry {
+		state = SubAuthorizing
 	}
-	j.refused = func(err error, willRetry bool) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if ch.job != j {
-			return
-		}
-		s.log.Error("authorization failed", "channel", ch.name, "err", err, "will_retry", willRetry)
-		if willRetry {
-			s.failedLocked(ch, SubAuthorizing, authFailure(ch, err, true), nil)
-		} else {
-			s.failedLocked(ch, SubFailed, authFailure(ch, err, false), nil)
-		}
-	}
-	ch.job = j
-	s.auth.ask(j)
-}
-
-// authFailure says that a channel could not be authorized.
-func authFailure(ch *Channel, err error, willRetry bool) *SubscriptionError {
 	e := &SubscriptionError{Channel: ch.name, Kind: SubscriptionAuth, Type: "AuthError", WillRetry: willRetry, Err: err}
 	if a, ok := errors.AsType[*AuthError](err); ok {
 		e.Status = a.StatusCode
 	}
-	return e
+	s.failedLocked(ch, state, e, nil)
 }
 
 // grantedLocked goes on with an authorization. A presence channel without
@@ -167,7 +150,7 @@ func (s *subscriptions) grantedLocked(ch *Channel, cn *conn, a Auth) {
 			return
 		default:
 			err := &AuthError{Kind: AuthBadResponse, Channel: ch.name, Err: errors.New("there is no channel_data, and no user is signed in")}
-			s.failedLocked(ch, SubFailed, authFailure(ch, err, false), nil)
+			s.unauthorizedLocked(ch, err, false)
 			return
 		}
 	}
@@ -185,15 +168,13 @@ func (s *subscriptions) requestLocked(ch *Channel, cn *conn, a Auth) {
 	cn.send(subscribeMessage(ch.name, a))
 	ch.setLocked(SubRequested, ch.err)
 	if s.cfg.SubscribeTimeout > 0 {
-		w.timeout = cn.agenda.after(s.cfg.SubscribeTimeout, func() { s.unanswered(ch.name, w) })
+		s.afterLocked(cn, &w.timeout, s.cfg.SubscribeTimeout, func() { s.unansweredLocked(ch.name, w) })
 	}
 }
 
-// unanswered says that the service did not answer in time. The answer may still
-// come; nothing is asked twice.
-func (s *subscriptions) unanswered(name string, w *wire) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// unansweredLocked says that the service did not answer in time. The answer may
+// still come; nothing is asked twice.
+func (s *subscriptions) unansweredLocked(name string, w *wire) {
 	ch := s.channels[name]
 	if ch == nil || s.wires[name] != w || w.cancelled || ch.state != SubRequested {
 		return

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // subscriptions are the channels and the user of a client, and what the service
@@ -83,6 +84,44 @@ func (s *subscriptions) connLocked() (*conn, error) {
 		return nil, ErrNotConnected
 	}
 	return cn, nil
+}
+
+// authorizeLocked asks an authorizer about a channel, or an authenticator about
+// the user. The answer is taken with mu held, if slot still has the job by then:
+// who no longer wants the answer takes the job out.
+func (s *subscriptions) authorizeLocked(slot **authJob, j *authJob) {
+	granted, refused := j.granted, j.refused
+	j.granted = func(a Auth, u UserAuth) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if *slot == j {
+			*slot = nil
+			granted(a, u)
+		}
+	}
+	j.refused = func(err error, willRetry bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if *slot == j {
+			refused(err, willRetry)
+		}
+	}
+	*slot = j
+	s.auth.ask(j)
+}
+
+// afterLocked calls f after d, with mu held, if the connection is still there
+// and slot still has the timer by then.
+func (s *subscriptions) afterLocked(cn *conn, slot **timer, d time.Duration, f func()) {
+	var t *timer
+	t = cn.agenda.after(d, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if *slot == t && s.conn.Load() == cn {
+			f()
+		}
+	})
+	*slot = t
 }
 
 // disconnected takes everything back to where it is without a connection, and

@@ -127,30 +127,18 @@ func (u *User) connectedLocked(cn *conn) {
 		return
 	}
 	u.phaseLocked(userAuthorizing, nil)
-	j := &authJob{cn: cn, with: u.subs.cfg.UserAuthenticator}
-	j.granted = func(_ Auth, a UserAuth) {
-		u.subs.mu.Lock()
-		defer u.subs.mu.Unlock()
-		if u.job == j {
-			u.job = nil
-			u.requestLocked(cn, a)
-		}
-	}
-	j.refused = func(err error, willRetry bool) {
-		u.subs.mu.Lock()
-		defer u.subs.mu.Unlock()
-		if u.job != j {
-			return
-		}
-		u.subs.log.Error("authentication of the user failed", "err", err, "will_retry", willRetry)
-		if willRetry {
-			u.d.happened(&u.binder, SignInFailed{err, true}, signinError(err))
-			return
-		}
-		u.failedLocked(err)
-	}
-	u.job = j
-	u.subs.auth.ask(j)
+	u.subs.authorizeLocked(&u.job, &authJob{
+		cn: cn, with: u.subs.cfg.UserAuthenticator,
+		granted: func(_ Auth, a UserAuth) { u.requestLocked(cn, a) },
+		refused: func(err error, willRetry bool) {
+			u.subs.log.Error("authentication of the user failed", "err", err, "will_retry", willRetry)
+			if willRetry {
+				u.d.happened(&u.binder, SignInFailed{err, true}, signinError(err))
+			} else {
+				u.failedLocked(err)
+			}
+		},
+	})
 }
 
 // requestLocked asks the service to sign the user in.
@@ -161,15 +149,7 @@ func (u *User) requestLocked(cn *conn, a UserAuth) {
 		UserData string `json:"user_data"`
 	}{a.Auth, a.UserData}))
 	if d := u.subs.cfg.SubscribeTimeout; d > 0 {
-		var t *timer
-		t = cn.agenda.after(d, func() {
-			u.subs.mu.Lock()
-			defer u.subs.mu.Unlock()
-			if u.pending == t {
-				u.failedLocked(errors.New("client: no answer to the sign-in in time"))
-			}
-		})
-		u.pending = t
+		u.subs.afterLocked(cn, &u.pending, d, func() { u.failedLocked(errors.New("client: no answer to the sign-in in time")) })
 	}
 }
 
