@@ -86,8 +86,9 @@ acceptance-node: setup ## pusher-js's own integration suite, unmodified, over We
 	E2E_ACCEPTANCE=1 $(again) '-race -count=1 -timeout 10m -v' ./e2e/acceptance
 
 .PHONY: acceptance
-acceptance: setup web ## The whole of that suite: Node and Chromium, every transport (15 min)
+acceptance: setup web ## The whole of that suite: Node and Chromium, every transport; 10,000 silent connections (15 min)
 	E2E_ACCEPTANCE=all go test -count=1 -timeout 40m -v ./e2e/acceptance
+	E2E_ACCEPTANCE=all go test -count=1 -timeout 5m -v -run HonestClients ./e2e
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (60s)

@@ -64,7 +64,7 @@ daemon off;
 worker_processes 1;
 pid %[1]s/nginx.pid;
 error_log %[1]s/error.log;
-events {}
+%[5]s
 http {
 	access_log off;
 	client_body_temp_path %[1]s/body;
@@ -86,18 +86,19 @@ http {
 // returns its address. It skips the test where there is none.
 func startNginx(t testing.TB, s *service.Service) string {
 	t.Helper()
-	return startNginxWith(t, s, "location / { proxy_pass http://"+s.Addr+"; }")
+	return startNginxWith(t, s, "location / { proxy_pass http://"+s.Addr+"; }", "events {}")
 }
 
-// startNginxWith is startNginx with other directives for what it passes on.
-func startNginxWith(t testing.TB, s *service.Service, locations string) string {
+// startNginxWith is startNginx with other directives for what it passes on, and
+// for its connections.
+func startNginxWith(t testing.TB, s *service.Service, locations, events string) string {
 	t.Helper()
 	name, err := exec.LookPath("nginx")
 	require(t, err == nil, "nginx is not installed: apt-get install nginx-light")
 	dir := t.TempDir()
 	addr := fmt.Sprintf("127.0.0.1:%d", service.FreePorts(t, 1)[0])
 	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, nginxConfig, dir, addr, s.Addr, locations), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, nginxConfig, dir, addr, s.Addr, locations, events), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	// As root nginx serves as another user, who must get at its files.

@@ -30,7 +30,7 @@ func TestPathBehindNginx(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			addr := startNginxWith(t, s, fmt.Sprintf(location, s.Addr, upgrade))
+			addr := startNginxWith(t, s, fmt.Sprintf(location, s.Addr, upgrade), "events {}")
 			testWebSocketBehindProxy(t, addr)
 			if status, body := requestBehindProxy(t, http.MethodPost, addr, "/pusher/app/"+service.Key+"/1/"+strings.ReplaceAll(name, " ", "-")+"/xhr", "protocol=7"); status != 200 || !strings.HasPrefix(body, "o\na[") {
 				t.Errorf("polling = %d %q, want a session", status, body)

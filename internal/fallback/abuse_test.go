@@ -38,6 +38,23 @@ func TestAttemptsAreCountedOnce(t *testing.T) {
 	})
 }
 
+// TestLongHeadersAreNotKept: a request that waits for frames keeps its header in
+// memory, so that one is short.
+func TestLongHeadersAreNotKept(t *testing.T) {
+	run(t, setup{}, func(n *node) {
+		for _, path := range []string{appPath("1") + "/1/aaaaaaaa/xhr", appPath("1") + "/2/aaaaaaaa/xhr_streaming", "/000/aaaaaaaa/xhr"} {
+			cookie := strings.Repeat("a", 8<<10)
+			if resp, _ := n.do("POST", path+query, "", "Cookie", cookie, "X-Other", cookie); resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+				t.Errorf("%s with a header of 16 KiB = %d, want 431", path, resp.StatusCode)
+			}
+		}
+		n.polling(appPath("1")+"/3/aaaaaaaa", "news")
+		if c := n.connections(); c != 1 {
+			t.Errorf("%d connections, want 1", c)
+		}
+	})
+}
+
 // TestForgedSessions: whoever does not know both ids and the key reaches
 // nothing.
 func TestForgedSessions(t *testing.T) {

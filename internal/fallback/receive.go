@@ -20,8 +20,27 @@ const (
 	pieceSize    = 16 << 10
 )
 
+// maxHeader bounds the header of a request that lasts: it stays in memory for
+// as long, in many times its size.
+const maxHeader = 16 << 10
+
+// headerSize is about how many bytes a header has on the wire.
+func headerSize(h http.Header) int {
+	n := 0
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
+}
+
 // serveReceive answers a request that waits for frames.
 func (s *Server) serveReceive(w http.ResponseWriter, r *http.Request, rt route) {
+	if headerSize(r.Header) > maxHeader {
+		refuse(w, http.StatusRequestHeaderFieldsTooLarge, "the header is too long")
+		return
+	}
 	f := formats[rt.endpoint]
 	query := r.URL.Query()
 	callback := query.Get("c")
