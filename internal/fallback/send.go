@@ -40,10 +40,6 @@ func (s *Server) serveSend(w http.ResponseWriter, r *http.Request, rt route) {
 			return
 		}
 	}
-	// Clients are slowed down when the node has too much to do.
-	if s.cfg.Loops.Admit(r.Context()) != nil {
-		return
-	}
 	if !s.send(r, rt.id, messages) {
 		refuse(w, http.StatusNotFound, "there is no such session")
 		return
@@ -60,27 +56,43 @@ func (s *Server) serveSend(w http.ResponseWriter, r *http.Request, rt route) {
 }
 
 // send hands messages to the session of that id, and reports whether there is
-// one that takes them.
+// one that takes them. It waits while the node, or the app, has too much to do:
+// so clients are slowed down.
 func (s *Server) send(r *http.Request, id sessionID, messages [][]byte) bool {
 	session := s.table.find(id)
 	if session == nil {
 		return false
 	}
 	number := requestNumber(r.URL.Query().Get("n"))
-	accepted := make(chan bool, 1)
 	select {
 	case <-session.opened:
 	case <-r.Context().Done():
 		return false
 	}
-	weight := 1 + cost(messages)/loop.BytesPerWeight
-	session.loop.Post(func(int) { accepted <- session.accept(messages, number) }, weight)
-	select {
-	case ok := <-accepted:
-		return ok
-	case <-r.Context().Done():
-		return false
+	type answer struct {
+		ok   bool
+		wait string // for this owner
 	}
+	answers := make(chan answer, 1)
+	weight := 1 + cost(messages)/loop.BytesPerWeight
+	for owner := ""; s.cfg.Loops.AdmitOwner(r.Context(), owner) == nil; {
+		session.loop.Post(func(int) {
+			if owner := session.Owner(); s.cfg.Loops.Held(owner) {
+				answers <- answer{wait: owner}
+				return
+			}
+			answers <- answer{ok: session.accept(messages, number)}
+		}, weight)
+		select {
+		case a := <-answers:
+			if owner = a.wait; owner == "" {
+				return a.ok
+			}
+		case <-r.Context().Done():
+			return false
+		}
+	}
+	return false
 }
 
 // formField returns what a form sends as d. Other types of bodies are that

@@ -103,6 +103,14 @@ func (s *session) leave() {
 	}
 }
 
+// Owner implements loop.Owned: the app of the client.
+func (s *session) Owner() string {
+	if s.hub == nil {
+		return ""
+	}
+	return s.hub.AppID()
+}
+
 // Input implements loop.Handler, with one message of the client.
 func (s *session) Input(message []byte) {
 	switch {

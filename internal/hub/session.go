@@ -37,6 +37,9 @@ const complaintsPerSecond = 100
 // ID is the session's socket id.
 func (s *Session) ID() protocol.SocketID { return s.id }
 
+// AppID is the id of the session's app.
+func (s *Session) AppID() string { return s.app().ID }
+
 // ActivityTimeout is how long the client may be silent before it is pinged.
 func (s *Session) ActivityTimeout() time.Duration { return s.app().ActivityTimeout }
 

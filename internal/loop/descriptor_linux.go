@@ -20,6 +20,7 @@ type descriptor struct {
 	fd      int
 	slot    int32 // in the poller; -1 before it is there
 	blocked bool  // the peer takes no more; waiting to be told that it does
+	paused  bool  // nothing is read
 	offset  int   // bytes of the first frame that the peer has
 }
 
@@ -36,6 +37,9 @@ func (d *descriptor) read() {
 	if s.dropped || s.unread {
 		return
 	}
+	if s.hold(nil) {
+		return
+	}
 	n, errno := rawRead(d.fd, d.poller.buf)
 	switch errno {
 	case 0:
@@ -50,8 +54,42 @@ func (d *descriptor) read() {
 	}
 }
 
-// Resume does nothing: what was not read is announced again.
-func (d *descriptor) Resume() {}
+// pause leaves alone what the peer sends.
+func (d *descriptor) pause() {
+	if d.paused = true; d.slot >= 0 {
+		d.watch()
+	}
+}
+
+// Resume makes what was not read be announced again, if it was not all the
+// time.
+func (d *descriptor) Resume() {
+	if d.paused {
+		d.paused = false
+		d.watch()
+	}
+}
+
+// watch tells the poller what to announce from now on.
+func (d *descriptor) watch() {
+	if err := d.poller.control(unix.EPOLL_CTL_MOD, d, d.events()); err != nil {
+		d.socket.Lost(err)
+	}
+}
+
+// events are what the poller announces. Of a socket that is paused nothing is
+// to be read, so what can not be left out, that it has ended, is announced once
+// and not in every turn.
+func (d *descriptor) events() uint32 {
+	events := uint32(unix.EPOLLIN)
+	if d.paused {
+		events = unix.EPOLLET
+	}
+	if d.blocked {
+		events |= unix.EPOLLOUT
+	}
+	return events
+}
 
 // Flush writes all that the peer takes, many frames in one call.
 func (d *descriptor) Flush() {
@@ -109,9 +147,7 @@ func (d *descriptor) write(batch []*frame.Frame) (int, syscall.Errno) {
 func (d *descriptor) block() {
 	d.blocked = true
 	d.poller.loop.stuck.watch(d)
-	if err := d.poller.control(unix.EPOLL_CTL_MOD, d, unix.EPOLLIN|unix.EPOLLOUT); err != nil {
-		d.socket.Lost(err)
-	}
+	d.watch()
 }
 
 func (d *descriptor) unblock() {
@@ -120,9 +156,7 @@ func (d *descriptor) unblock() {
 	}
 	d.blocked = false
 	d.poller.loop.stuck.forget(d)
-	if err := d.poller.control(unix.EPOLL_CTL_MOD, d, unix.EPOLLIN); err != nil {
-		d.socket.Lost(err)
-	}
+	d.watch()
 	d.socket.Wake()
 }
 

@@ -53,6 +53,7 @@ const BytesPerWeight = 128
 type Group struct {
 	cfg   Config
 	gate  gate
+	holds holds
 	loops []*Loop
 	next  atomic.Uint64
 }

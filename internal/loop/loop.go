@@ -52,14 +52,15 @@ type Loop struct {
 	// Owned by the loop's goroutine.
 	now       time.Time // of this turn
 	wheel     wheel
-	sockets   []*Socket // all that are open; Socket.at is the place
-	jobs      []job     // taken from the mailbox and not run yet
-	answering bool      // a handler is working on input
-	unread    []*Socket // have input that their handlers go on with
-	urgent    queue     // sockets with an answer to flush
-	dirty     queue     // sockets with anything else to flush, or to end
-	stuck     stuck     // links that wait for their peers
-	running   int       // goroutines of streams that have not ended
+	sockets   []*Socket             // all that are open; Socket.at is the place
+	jobs      []job                 // taken from the mailbox and not run yet
+	answering bool                  // a handler is working on input
+	unread    []*Socket             // have input that their handlers go on with
+	held      map[string][]heldBack // wait for the release of their owners
+	urgent    queue                 // sockets with an answer to flush
+	dirty     queue                 // sockets with anything else to flush, or to end
+	stuck     stuck                 // links that wait for their peers
+	running   int                   // goroutines of streams that have not ended
 	stopping  bool
 
 	open atomic.Int64 // len(sockets), for whoever asks
@@ -158,7 +159,9 @@ func (l *Loop) resume() {
 	unread := l.unread
 	l.unread = nil // whoever does not finish now is asked again in the next turn
 	for _, s := range unread {
-		s.resume()
+		if !s.hold(nil) {
+			s.resume(nil)
+		}
 	}
 }
 

@@ -173,7 +173,7 @@ func (p *poller) add(d *descriptor) error {
 		p.slots = append(p.slots, nil)
 	}
 	p.slots[d.slot] = d
-	return p.control(unix.EPOLL_CTL_ADD, d, unix.EPOLLIN)
+	return p.control(unix.EPOLL_CTL_ADD, d, d.events())
 }
 
 func (p *poller) control(op int, d *descriptor, events uint32) error {

@@ -108,7 +108,7 @@ func (l *Loop) attach(link func(*Socket) Link, early []byte, open func(*Socket) 
 		s.Drop(ErrStopped)
 		return
 	}
-	if len(early) > 0 {
+	if len(early) > 0 && !s.hold(early) {
 		s.Receive(early)
 	}
 	s.link.Start()
@@ -267,10 +267,10 @@ func (s *Socket) Continue() {
 	}
 }
 
-// resume lets the handler go on with its input.
-func (s *Socket) resume() {
+// resume lets the handler go on with its input, or with what it did not get yet.
+func (s *Socket) resume(early []byte) {
 	s.unread = false
-	s.Receive(nil)
+	s.Receive(early)
 	if !s.unread && s.at >= 0 {
 		s.link.Resume()
 	}

@@ -67,8 +67,8 @@ func (st *stream) read() {
 
 func (st *stream) deliver(int) {
 	st.chunked = true
-	if st.socket.unread {
-		return // not done yet with what came before the link was started
+	if st.socket.unread || st.socket.hold(nil) {
+		return // not done yet with what came before the link was started, or held
 	}
 	st.socket.Receive(st.chunk)
 	st.given = true

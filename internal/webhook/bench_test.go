@@ -107,13 +107,16 @@ func BenchmarkObserve(b *testing.B) {
 
 // A benchGate makes the caller wait while the sender has too much to do, as
 // the loops do.
-type benchGate struct{ held atomic.Bool }
+type benchGate struct{ held, app atomic.Bool }
 
 func (g *benchGate) Hold()    { g.held.Store(true) }
 func (g *benchGate) Release() { g.held.Store(false) }
 
+func (g *benchGate) HoldOwner(string)    { g.app.Store(true) }
+func (g *benchGate) ReleaseOwner(string) { g.app.Store(false) }
+
 func (g *benchGate) wait() {
-	for g.held.Load() {
+	for g.held.Load() || g.app.Load() {
 		time.Sleep(100 * time.Microsecond)
 	}
 }

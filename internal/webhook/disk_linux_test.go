@@ -15,9 +15,9 @@ import (
 	"github.com/belfryhq/belfry/internal/engine"
 )
 
-// While the disk is full, events wait and the node is held back; then
+// While the disk is full, events wait and the app is held back; then
 // everything comes, in order.
-func TestFullDiskHoldsTheNodeBack(t *testing.T) {
+func TestFullDiskHoldsTheAppBack(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=33554432"); errors.Is(err, os.ErrPermission) {
 		t.Skip("a file system of its own can only be mounted by root")
@@ -48,8 +48,8 @@ func TestFullDiskHoldsTheNodeBack(t *testing.T) {
 	for i := range events {
 		s.Observe(app, clientEvent(fmt.Sprintf("private-%d", i%7), strconv.Itoa(i/7)))
 	}
-	if g.held.Load() != 1 {
-		t.Error("the node is not held back")
+	if len(g.heldApps()) != 1 {
+		t.Error("the app is not held back")
 	}
 	if pending := s.recorder.pending(); pending != events {
 		t.Errorf("%d events wait, want all", pending)
@@ -58,5 +58,5 @@ func TestFullDiskHoldsTheNodeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	y.await()
-	until(t, "the node is released", func() bool { return g.held.Load() == 0 })
+	until(t, "the app is released", func() bool { return len(g.heldApps()) == 0 })
 }

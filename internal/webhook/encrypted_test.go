@@ -28,8 +28,8 @@ const sealedKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 // goReceiver answers as a backend does that uses pusher-http-go, with a key for
 // encrypted channels or without: what the library refuses is a 400.
 func goReceiver(masterKey string) func(int, delivery) int {
-	client := pusher.Client{AppID: "1", Key: testKey, Secret: testSecret, EncryptionMasterKeyBase64: masterKey}
 	return func(_ int, d delivery) int {
+		client := pusher.Client{AppID: "1", Key: testKey, Secret: testSecret, EncryptionMasterKeyBase64: masterKey} // not for several goroutines
 		if _, err := client.Webhook(d.header, d.body); err != nil {
 			return http.StatusBadRequest
 		}

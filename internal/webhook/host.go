@@ -111,7 +111,7 @@ func (r *recorder) withdrawLocked(take func(*outbox, *event) bool) []event {
 			}
 			taken = append(taken, *e)
 			b.bytes -= e.size()
-			r.settledLocked(1, e.size())
+			r.settledLocked(b, 1, e.size())
 		}
 		b.events = kept
 	}

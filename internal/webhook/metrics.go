@@ -24,6 +24,7 @@ type metrics struct {
 	unwanted  prometheus.Counter
 	refused   prometheus.Counter
 	held      prometheus.Gauge
+	appsHeld  prometheus.Gauge
 	delivered prometheus.Counter
 	attempts  *prometheus.CounterVec
 	duration  prometheus.Histogram
@@ -58,6 +59,10 @@ func newMetrics() *metrics {
 		held: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "belfry_webhook_held",
 			Help: "1 while the node takes no new work because the engine does not take events.",
+		}),
+		appsHeld: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "belfry_webhook_apps_held",
+			Help: "Apps whose clients are not read because too many of their events wait for the engine.",
 		}),
 		delivered: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "belfry_webhook_delivered_total",
@@ -132,7 +137,7 @@ func (m *metrics) register(reg prometheus.Registerer, s *Sender) {
 	gauge := func(name, help string, value func(totals) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(s.totals()) })
 	}
-	reg.MustRegister(m.events, m.queued, m.takeovers, m.unwanted, m.refused, m.held, m.delivered, m.attempts, m.duration, m.inflight, m.burials, m.losses, m.replayed,
+	reg.MustRegister(m.events, m.queued, m.takeovers, m.unwanted, m.refused, m.held, m.appsHeld, m.delivered, m.attempts, m.duration, m.inflight, m.burials, m.losses, m.replayed,
 		gauge("belfry_webhook_unqueued_events", "Events that the engine has not taken yet; a crash would lose them.",
 			func(t totals) float64 { return float64(t.pending) }),
 		gauge("belfry_webhook_untold_decisions", "Decisions about channels and members that are this node's to tell and that the engine does not have.",

@@ -36,24 +36,26 @@ type recorder struct {
 	sender *Sender
 	origin string
 
-	mu       sync.Mutex
-	apps     map[string]*boxes
-	busy     map[*outbox]bool // with events, or a record under way
-	ready    []*outbox        // with events and nothing under way
-	going    []*outbox        // those of them that are published now
-	began    time.Time        // to be
-	term     *term
-	misses   misses
-	queued   decided       // what the queues have that were taken over
-	queuedAt time.Time     // when the last was
-	adopting int           // queues; nothing is published meanwhile
-	adopted  chan struct{} // closed when there are none any more
-	numbers  uint64        // of events
-	records  uint64
-	events   int // that the queue has not acknowledged
-	bytes    int
-	held     bool // the gate
-	stopping bool
+	mu           sync.Mutex
+	apps         map[string]*boxes
+	shares       map[string]*share // by app
+	busy         map[*outbox]bool  // with events, or a record under way
+	ready        []*outbox         // with events and nothing under way
+	going        []*outbox         // those of them that are published now
+	began        time.Time         // to be
+	term         *term
+	misses       misses
+	queued       decided       // what the queues have that were taken over
+	queuedAt     time.Time     // when the last was
+	adopting     int           // queues; nothing is published meanwhile
+	adopted      chan struct{} // closed when there are none any more
+	numbers      uint64        // of events
+	records      uint64
+	events       int // that the queue has not acknowledged
+	counted      int // of them, towards the bound of the node
+	countedBytes int
+	held         bool // the gate
+	stopping     bool
 
 	wake    chan struct{} // there is something ready, or nothing any more
 	missed  chan struct{} // the first miss is remembered
@@ -75,6 +77,7 @@ type boxes struct {
 // An outbox is what an endpoint will be told and the queue does not have.
 type outbox struct {
 	to     address
+	share  *share // of the app
 	events []event
 	bytes  int
 	record *record   // under way, or to be tried again
@@ -98,6 +101,7 @@ func newRecorder(s *Sender, t *term) *recorder {
 		sender:  s,
 		origin:  hex.EncodeToString(origin[:]),
 		apps:    make(map[string]*boxes),
+		shares:  make(map[string]*share),
 		busy:    make(map[*outbox]bool),
 		term:    t,
 		wake:    make(chan struct{}, 1),
@@ -121,7 +125,7 @@ func (r *recorder) boxesLocked(app *apps.App) []*outbox {
 	fresh := &boxes{app: app}
 	for i := range app.Webhooks {
 		to := address{app.ID, app.Webhooks[i].Name()}
-		box := &outbox{to: to}
+		box := &outbox{to: to, share: r.shareLocked(app.ID)}
 		if b != nil { // an endpoint that is still there keeps what it has
 			for _, old := range b.list {
 				if old.to == to {
@@ -142,6 +146,9 @@ func (r *recorder) forget(appID string) {
 	defer r.mu.Unlock()
 	if b := r.apps[appID]; b != nil && r.sender.cfg.Apps.ByID(appID) == nil {
 		delete(r.apps, appID)
+		if s := r.shares[appID]; s != nil && s.events == 0 {
+			delete(r.shares, appID)
+		}
 	}
 }
 
@@ -168,9 +175,9 @@ func (r *recorder) replayLocked(b *outbox, events []event) <-chan struct{} {
 
 // pendLocked puts what came into an outbox on the books. r.mu is held.
 func (r *recorder) pendLocked(b *outbox, events, bytes int) {
+	r.growLocked(b.share, events, bytes)
 	r.events += events
-	r.bytes += bytes
-	if !r.held && (r.events > r.sender.cfg.MaxPending || r.bytes > maxPendingBytes) {
+	if !r.held && r.fullLocked(1) {
 		r.held = true
 		if r.sender.cfg.Gate != nil {
 			r.sender.cfg.Gate.Hold()
@@ -185,12 +192,12 @@ func (r *recorder) pendLocked(b *outbox, events, bytes int) {
 	}
 }
 
-// settledLocked takes what the queue has acknowledged off the books. r.mu is
-// held.
-func (r *recorder) settledLocked(events, bytes int) {
+// settledLocked takes what the queue has acknowledged of an outbox off the
+// books. r.mu is held.
+func (r *recorder) settledLocked(b *outbox, events, bytes int) {
+	r.shrinkLocked(b.share, events, bytes)
 	r.events -= events
-	r.bytes -= bytes
-	if r.held && r.events <= r.sender.cfg.MaxPending/2 && r.bytes <= maxPendingBytes/2 {
+	if r.held && !r.fullLocked(2) {
 		r.releaseLocked()
 	}
 }
@@ -390,7 +397,7 @@ func (r *recorder) settle(f flight, err error) bool {
 		if b.record.landed != nil {
 			close(b.record.landed)
 		}
-		r.settledLocked(len(b.record.events), b.record.bytes)
+		r.settledLocked(b, len(b.record.events), b.record.bytes)
 		b.record = nil
 	}
 	switch {
@@ -444,9 +451,7 @@ func (r *recorder) stop(ctx context.Context) error {
 	r.giveAway()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.held {
-		r.releaseLocked()
-	}
+	r.releaseAllLocked()
 	if r.events > 0 {
 		r.sender.metrics.lost(lostAtStop, r.events)
 		r.sender.log.Error("events of webhooks were lost, because the engine did not take them before the end", "events", r.events)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,29 +18,54 @@ import (
 )
 
 // A gate counts.
-type gate struct{ held, holds atomic.Int32 }
+type gate struct {
+	held, holds atomic.Int32
+	apps        sync.Map
+}
 
 func (g *gate) Hold()    { g.held.Add(1); g.holds.Add(1) }
 func (g *gate) Release() { g.held.Add(-1) }
 
-// While the engine takes nothing, events gather; when there are too many, the
-// node is held back; and when the engine is back, everything comes, in order.
+func (g *gate) HoldOwner(app string)    { g.apps.Store(app, nil) }
+func (g *gate) ReleaseOwner(app string) { g.apps.Delete(app) }
+
+func (g *gate) heldApps() (list []string) {
+	g.apps.Range(func(app, _ any) bool { list = append(list, app.(string)); return true })
+	return list
+}
+
+// While the engine takes nothing, events gather; when there are too many of too
+// many apps, the node is held back; and when the engine is back, everything
+// comes, in order.
 func TestEngineThatRefusesHoldsTheNodeBack(t *testing.T) {
 	g := &gate{}
 	onBench(t, Config{Gate: g, MaxPending: 100}, apps.Webhook{}, func(b *bench) {
-		y := newTally(b.T, 500)
+		y := newTally(b.T, 600)
 		b.receiver("a", func(_ int, d delivery) int { y.take(d); return 200 })
+		all := []*apps.App{b.app}
+		for i := 2; i <= 6; i++ {
+			app := newApp(fmt.Sprint(i), b.app.Webhooks...)
+			b.put(app)
+			all = append(all, app)
+		}
+		observe := func(app, from, to int) {
+			for i := from; i < to; i++ {
+				b.Observe(all[app], clientEvent(fmt.Sprintf("private-%d-%d", app, i%10), fmt.Sprint(i/10)))
+			}
+		}
 		b.queue.fail(errDown)
-		for i := range 100 {
-			b.Observe(b.app, clientEvent(fmt.Sprintf("private-%d", i%10), fmt.Sprint(i/10)))
+		for app := range 3 {
+			observe(app, 0, 100) // of which 25 count
 		}
+		observe(3, 0, 20)
+		observe(4, 0, 4)
 		pass(time.Minute)
-		if g.held.Load() != 0 {
-			b.Error("the node is held back with 100 events, want it not to be")
+		if g.held.Load() != 0 || len(g.heldApps()) != 3 {
+			b.Errorf("with 99 events that count, the node is held %d times, and the apps %q", g.held.Load(), g.heldApps())
 		}
-		for i := 100; i < 500; i++ { // what was on its way
-			b.Observe(b.app, clientEvent(fmt.Sprintf("private-%d", i%10), fmt.Sprint(i/10)))
-		}
+		observe(4, 4, 100)
+		observe(3, 20, 100) // what was on its way
+		observe(5, 0, 100)
 		if g.held.Load() != 1 || g.holds.Load() != 1 {
 			b.Errorf("the gate is held %d times of %d, want once", g.held.Load(), g.holds.Load())
 		}
@@ -49,8 +75,8 @@ func TestEngineThatRefusesHoldsTheNodeBack(t *testing.T) {
 		if y.missing != 0 {
 			b.Errorf("%d events are missing", y.missing)
 		}
-		if g.held.Load() != 0 {
-			b.Error("the node is still held back")
+		if g.held.Load() != 0 || len(g.heldApps()) != 0 {
+			b.Errorf("the node is still held %d times, and the apps %q", g.held.Load(), g.heldApps())
 		}
 	})
 }

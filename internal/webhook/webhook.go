@@ -46,8 +46,8 @@ type Config struct {
 	// app: under the lock under which the observer hears news of it. It is
 	// asked when the app wants to know more than before; nil means nothing.
 	Holdings func(appID string, each func(roster.Subject))
-	// Gate makes the node wait while more news comes in than the engine
-	// takes. Nil means that it does not.
+	// Gate makes an app, or the node, wait while more news comes in than the
+	// engine takes. Nil means that it does not.
 	Gate Gate
 
 	BatchInterval time.Duration // from the first event of a request to its sending
@@ -67,7 +67,7 @@ type Config struct {
 	// Transport replaces the way to endpoints, for tests.
 	Transport http.RoundTripper
 
-	MaxPending  int   // events that may wait for the engine before the gate is held
+	MaxPending  int   // events that may wait for the engine before the gate is held; of one app a quarter
 	MaxBytes    int64 // of the queue, over all endpoints
 	MaxEndpoint int64 // bytes queued for one endpoint before its oldest are buried
 	MaxBuried   int64 // bytes of events that were given up
@@ -120,10 +120,13 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// A Gate holds back what comes into the node. It does not block.
+// A Gate holds back what comes into the node, or what the clients of one app
+// send. It does not block.
 type Gate interface {
 	Hold()
 	Release() // takes back one Hold
+	HoldOwner(app string)
+	ReleaseOwner(app string)
 }
 
 // A Sender hears what happens in channels and tells the endpoints of their

@@ -97,6 +97,14 @@ func closePayload(code protocol.CloseCode, reason string) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(code)), protocol.CloseReason(reason)...)
 }
 
+// Owner implements loop.Owned: the app of the client.
+func (c *conn) Owner() string {
+	if c.session == nil {
+		return ""
+	}
+	return c.session.AppID()
+}
+
 // Input implements loop.Handler.
 func (c *conn) Input(b []byte) {
 	c.hear()
