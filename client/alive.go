@@ -2,7 +2,8 @@ package client
 
 import "time"
 
-// A pulse is what a connection knows of whether its peer is alive.
+// A pulse is what a connection knows of whether its peer is alive. It is
+// guarded by conn.mu.
 type pulse struct {
 	pingAt  time.Time // of the last ping; zero: none, or it was answered
 	pinging bool      // whether a sign of life is awaited since then

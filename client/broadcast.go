@@ -30,14 +30,14 @@ func (b *broadcast) waitLocked() <-chan struct{} {
 // await blocks until over, which is called with mu held, says so after one of
 // the changes, or until ctx ends.
 func await(ctx context.Context, mu sync.Locker, changes *broadcast, over func() (bool, error)) error {
-	look := func() (bool, error, <-chan struct{}) {
+	look := func() (changed <-chan struct{}, ok bool, err error) {
 		mu.Lock()
 		defer mu.Unlock()
-		ok, err := over()
-		return ok, err, changes.waitLocked()
+		ok, err = over()
+		return changes.waitLocked(), ok, err
 	}
 	for {
-		ok, err, changed := look()
+		changed, ok, err := look()
 		if ok {
 			return err
 		}

@@ -16,7 +16,8 @@ const (
 	refreshPause = time.Second     // and after a refresh that did not help, no other one is made for that time
 )
 
-// encryption is what an encrypted channel knows of its key.
+// encryption is what an encrypted channel knows of its key. It is guarded like
+// the channel.
 type encryption struct {
 	key     *[32]byte
 	held    []heldEvent // wait for another key

@@ -51,7 +51,8 @@ func (m Members) Get(id string) (Member, bool) {
 // All returns the members in ascending order of their ids.
 func (m Members) All() iter.Seq[Member] { return slices.Values(m.list) }
 
-// presence is what a channel knows of its members.
+// presence is what a channel knows of its members. It is guarded like the
+// channel.
 type presence struct {
 	me      string
 	members map[string]Member
