@@ -60,7 +60,7 @@ func New(cfg Config) *Server {
 
 // path is {version}/{file}: what pusher-js's loader asks for, and what the
 // public service of the files offers.
-var path = regexp.MustCompile(`^/+(latest|[0-9]+(?:\.[0-9]+){0,2})/+([a-z0-9.-]*)$`)
+var path = regexp.MustCompile(`^/+(latest|[0-9]+(?:\.[0-9]+){0,2})/+([a-z0-9.-]+\.[a-z]+)?$`)
 
 // Handler returns what answers r, or nil if the path is none of the package's.
 func (s *Server) Handler(r *http.Request) http.Handler {

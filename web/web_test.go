@@ -43,7 +43,7 @@ func needFiles(t *testing.T) {
 }
 
 func TestOtherPathsAreNotOurs(t *testing.T) {
-	for _, path := range []string{"/", "/app/key", "/apps/1/events", "/pusher/info", "/v1/x.js", "/8.6.0", "/8.6.0/a/b.js", "/1.2.3.4/pusher.js", "/latest/../x", "/up"} {
+	for _, path := range []string{"/", "/app/key", "/apps/1/events", "/pusher/info", "/v1/x.js", "/8.6.0", "/8.6.0/a/b.js", "/1.2.3.4/pusher.js", "/latest/../x", "/1/channels", "/up"} {
 		if r := request(t, Config{}, "GET", path); r != nil {
 			t.Errorf("%s = %d, want it left to others", path, r.StatusCode)
 		}

@@ -38,7 +38,7 @@ func (s *session) named(message []byte) {
 		return
 	}
 	assumeVersion(values)
-	s.connect(hub.Request{Path: s.server.mount.Rest(path), Query: values, Origin: unknownOrigin, Secure: s.request.Secure, Full: s.request.Full})
+	s.connect(hub.Request{Path: s.server.mount.Rest(path, "/app/"), Query: values, Origin: unknownOrigin, Secure: s.request.Secure, Full: s.request.Full})
 	s.schedule()
 }
 

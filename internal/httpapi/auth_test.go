@@ -252,6 +252,18 @@ func TestPrefix(t *testing.T) {
 			t.Errorf("status = %d, want 404", w.Code)
 		}
 	})
+	t.Run("called like a path of the API", func(t *testing.T) {
+		for _, prefix := range []string{"/apps", "/apps/3", "/app", "/users"} {
+			const path = "/apps/3/channels"
+			for _, q := range []request{{path: path}, {path: prefix + path}, {path: path, signPath: prefix + path}, {path: prefix + path, signPath: path}} {
+				f := newFixture()
+				f.cfg.Path, q.method = prefix, http.MethodGet
+				if w := f.do(t, q.build()); w.Code != 200 {
+					t.Errorf("prefix %s: %s, signed over %q = %d %q, want 200", prefix, q.path, q.signPath, w.Code, w.Body)
+				}
+			}
+		}
+	})
 	t.Run("only alike", func(t *testing.T) {
 		f := newFixture()
 		f.cfg.Path = "/real"

@@ -35,7 +35,7 @@ func (a *api) verify(c *call, params []protocol.Param, signer *protocol.Signer, 
 // with the prefix, with one slash in front; and all of them, the one that
 // arrived too, in their other escaping.
 func (a *api) otherForms(c *call) []string {
-	rest := a.mount.Rest(c.path)
+	rest := a.rest(c.path)
 	plain := []string{c.path, rest, string(a.mount) + rest}
 	forms := make([]string, 0, 2*len(plain))
 	add := func(form string) {

@@ -32,7 +32,7 @@ var (
 // full of characters that routers have opinions about.
 func (a *api) find(c *call, path string) bool {
 	c.route, c.appID, c.target, c.behind = nil, "", "", ""
-	path = a.mount.Rest(path)
+	path = a.rest(path)
 	if rest, ok := strings.CutPrefix(path, "/apps/"); ok {
 		id, rest, _ := strings.Cut(rest, "/")
 		c.appID = unescape(id, false)
@@ -43,6 +43,9 @@ func (a *api) find(c *call, path string) bool {
 	}
 	return false
 }
+
+// rest is a path without the prefix in front.
+func (a *api) rest(path string) string { return a.mount.Rest(path, "/apps/", "/users/") }
 
 // findInApp finds what follows /apps/{id}/.
 func (c *call) findInApp(path string) bool {

@@ -10,7 +10,10 @@
 // The package takes no locks.
 package mount
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A Point is where the service is mounted: a path with a leading slash and
 // without one at its end, as in "/realtime". The zero Point is the root.
@@ -28,15 +31,33 @@ func At(path string) Point {
 // Rest returns an escaped path as the service knows it: without the prefix, if
 // that is there, and with one slash in front. What does not begin with a slash
 // is no path, and returned as it is.
-func (p Point) Rest(path string) string {
+//
+// A prefix may be called like a path of the service: with "/app", the path
+// "/app/KEY" is that of a client whose proxy has stripped the prefix. So callers
+// name what they know: "/up" is that path, and "/app/" all that it begins. What
+// is known with the prefix, and is not known without it, is returned with it.
+func (p Point) Rest(path string, known ...string) string {
 	path = fold(path)
 	if p == "" {
 		return path
 	}
-	if rest, ok := strings.CutPrefix(path, string(p)); ok && strings.HasPrefix(rest, "/") {
-		return fold(rest)
+	rest, ok := strings.CutPrefix(path, string(p))
+	if !ok || !strings.HasPrefix(rest, "/") {
+		return path
 	}
-	return path
+	if rest = fold(rest); among(known, path) && !among(known, rest) {
+		return path
+	}
+	return rest
+}
+
+// among reports whether a path is one of those known, or begins with one of
+// those that end in a slash.
+func among(known []string, path string) bool {
+	return slices.ContainsFunc(known, func(k string) bool {
+		behind, ok := strings.CutPrefix(path, k)
+		return ok && strings.HasSuffix(k, "/") == (behind != "")
+	})
 }
 
 // fold takes all leading slashes but one away.

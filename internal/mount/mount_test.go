@@ -29,3 +29,26 @@ func TestRest(t *testing.T) {
 		}
 	}
 }
+
+func TestPrefixThatIsCalledLikeAPathOfTheService(t *testing.T) {
+	for _, tt := range []struct{ at, path, want string }{
+		{"/app", "/app/k", "/app/k"},
+		{"/app", "//app//k", "/app//k"},
+		{"/app", "/app/app/k", "/app/k"},
+		{"/app", "/app/apps/1/events", "/apps/1/events"},
+		{"/app", "/apps/1/events", "/apps/1/events"},
+		{"/app", "/app/", "/"},
+		{"/app", "/app/up", "/up"},
+		{"/app", "/up", "/up"},
+		{"/apps", "/apps/1/events", "/apps/1/events"},
+		{"/apps", "//apps//apps/1/events", "/apps/1/events"},
+		{"/apps", "/apps/app/k", "/app/k"},
+		{"/apps/1", "/apps/1/events", "/apps/1/events"},
+		{"/apps/1", "/apps/1/apps/1/events", "/apps/1/events"},
+		{"/x", "/x/y", "/y"},
+	} {
+		if got := At(tt.at).Rest(tt.path, "/app/", "/apps/", "/up"); got != tt.want {
+			t.Errorf("At(%q).Rest(%q) = %q, want %q", tt.at, tt.path, got, tt.want)
+		}
+	}
+}

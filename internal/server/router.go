@@ -53,7 +53,7 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
-	switch path := r.mount.Rest(req.URL.Path); {
+	switch path := r.mount.Rest(req.URL.Path, "/app/", "/apps/", "/users/", "/up", "/ready"); {
 	case strings.HasPrefix(path, "/app/"):
 		if req.ProtoMajor == 1 { // HTTP/2 knows no headers of a connection (RFC 9113, 8.2.2)
 			w.Header().Set("Upgrade", "websocket")

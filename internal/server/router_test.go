@@ -55,6 +55,14 @@ func TestRouter(t *testing.T) {
 		{"/rt", "GET", "/up", nil, 200, "OK\n"},
 		{"/rt", "GET", "/", nil, 200, "Belfry\n"},
 		{"/rt", "GET", "/rtapps/1/channels", nil, 404, notFound},
+		{"/app", "GET", "/app/key", nil, 426, "this address speaks WebSocket\n"}, // a prefix like a path of our own
+		{"/app", "GET", "/app/app/key", nil, 426, "this address speaks WebSocket\n"},
+		{"/app", "GET", "/app/pusher/info", nil, 200, "{"},
+		{"/app", "GET", "/app/up", nil, 200, "OK\n"},
+		{"/app", "GET", "/app/", nil, 200, "Belfry\n"},
+		{"/apps", "GET", "/apps/1/channels", nil, 401, ""},
+		{"/apps", "GET", "/apps/apps/1/channels", nil, 401, ""},
+		{"/apps/1", "GET", "/apps/1/channels", nil, 401, ""},
 	} {
 		s, err := New(Config{Listen: "127.0.0.1:0", Path: tt.prefix, Root: tt.root, Apps: []*apps.App{testApp()}})
 		if err != nil {

@@ -96,7 +96,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req := hub.Request{
-		Path:   s.mount.Rest(r.URL.EscapedPath()),
+		Path:   s.mount.Rest(r.URL.EscapedPath(), "/app/"),
 		Query:  r.URL.Query(),
 		Secure: s.Secure(r),
 		Origin: r.Header.Get("Origin"),

@@ -243,6 +243,14 @@ func TestRefusalsComeAfterTheUpgrade(t *testing.T) {
 	}
 }
 
+func TestPrefixThatIsCalledApp(t *testing.T) {
+	_, h := serve(t, Config{Path: "/app"})
+	for _, path := range []string{"/app/key?protocol=7", "/app/app/key?protocol=7", "//app//app/key?protocol=7"} {
+		p, _ := dial(t, h, path, nil)
+		p.expectEstablished()
+	}
+}
+
 func TestBadHandshakes(t *testing.T) {
 	_, h := serve(t, Config{})
 	for name, tt := range map[string]struct {
