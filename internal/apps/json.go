@@ -61,7 +61,7 @@ type patch struct {
 // member takes one member of an object that stands under prefix.
 func (p *patch) member(prefix, key string, value []byte) {
 	name := prefix + key
-	i := slices.IndexFunc(Settings, func(s setting.Setting[App]) bool { return s.Name == name })
+	i := setting.Index(Settings, name)
 	switch {
 	case i >= 0 && !strings.Contains(key, "."):
 		if err := set(Settings[i], p.app, value); err != nil {

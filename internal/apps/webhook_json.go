@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/belfryhq/belfry/internal/rawjson"
 	"github.com/belfryhq/belfry/internal/setting"
@@ -44,7 +43,7 @@ func readWebhook(text []byte) (Webhook, Mistakes) {
 	var mistakes Mistakes
 	err := rawjson.Object(text, func(key, value []byte) {
 		name := string(key)
-		i := slices.IndexFunc(WebhookSettings, func(s setting.Setting[Webhook]) bool { return s.Name == name })
+		i := setting.Index(WebhookSettings, name)
 		if i < 0 {
 			mistakes = append(mistakes, Mistake{"." + name, setting.Unknown(name, setting.Names(WebhookSettings))})
 			return

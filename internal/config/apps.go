@@ -53,7 +53,7 @@ type uniqueness struct{ ids, keys map[string]string }
 // app reads everything of an app but its keys.
 func (d *document) app(node *yaml.Node, name string) (*apps.App, appGiven) {
 	app := apps.New()
-	found := d.read(node, block{known: setting.Names(apps.Settings), lists: []string{"keys", "webhooks"}, prefix: name + "."})
+	found := d.read(node, block{known: setting.Names(apps.Settings), former: setting.Former(apps.Settings), lists: []string{"keys", "webhooks"}, prefix: name + "."})
 	written := appGiven{place: d.at(node)}
 	for _, s := range apps.Settings {
 		v, ok := found.values[s.Name]
@@ -61,7 +61,7 @@ func (d *document) app(node *yaml.Node, name string) (*apps.App, appGiven) {
 			continue
 		}
 		if err := s.Set(app, v.Value); err != nil {
-			d.problems.add(v.Place, name+"."+s.Name, "%s", err)
+			d.problems.add(v.place, name+"."+s.Name, "%s", err)
 		}
 		written.given = append(written.given, given{s.Name, v})
 	}
@@ -109,7 +109,7 @@ func (d *document) keys(app *apps.App, node *yaml.Node, name string, unique uniq
 
 func (d *document) pair(node *yaml.Node, name string) apps.Key {
 	var pair apps.Key
-	found := d.read(node, block{known: setting.Names(apps.KeySettings), prefix: name + ".", secret: true})
+	found := d.read(node, block{known: setting.Names(apps.KeySettings), former: setting.Former(apps.KeySettings), prefix: name + ".", secret: true})
 	for _, s := range apps.KeySettings {
 		v, ok := found.values[s.Name]
 		if !ok && node.Kind == yaml.MappingNode {
@@ -120,7 +120,7 @@ func (d *document) pair(node *yaml.Node, name string) apps.Key {
 			continue
 		}
 		if err := s.Set(&pair, v.Value); err != nil {
-			d.problems.add(v.Place, name+"."+s.Name, "%s", err)
+			d.problems.add(v.place, name+"."+s.Name, "%s", err)
 		}
 	}
 	return pair

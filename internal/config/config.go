@@ -13,13 +13,10 @@ package config
 
 import (
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
 
-	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/posflag"
-	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
@@ -51,12 +48,14 @@ type Config struct {
 	apps  []appGiven
 }
 
-// A value is what was written for a setting, and where it stands. The fields
-// are exported for the library that merges layers.
+// A value is what was written for a setting, and where it stands.
 type value struct {
 	setting.Value
-	Place Place
+	place Place
 }
+
+// A layer is what one source gives, by the names of settings.
+type layer map[string]value
 
 // given is a setting as it won over all layers.
 type given struct {
@@ -77,15 +76,19 @@ type Source struct {
 
 // AddFlags defines a flag for every setting but the apps: secrets do not
 // belong on a command line, where every user of the machine can read them.
+// Flags under a former name work and are not shown.
 func AddFlags(flags *pflag.FlagSet) {
 	for _, s := range settings {
 		if !hasFlag(s) {
 			continue
 		}
-		f := flags.VarPF(&flagText{kind: s.FlagKind()}, s.Flag(), "", s.Summary()+" ("+variable(s.Name)+")")
-		f.DefValue = strings.Trim(s.Initial, `"[]`)
-		if s.Kind == setting.KindBool {
-			f.NoOptDefVal = "true"
+		for i, name := range s.Names() {
+			f := flags.VarPF(&flagText{kind: s.FlagKind()}, setting.Flag(name), "", s.Summary()+" ("+variable(s.Name)+")")
+			f.DefValue = strings.Trim(s.Initial, `"[]`)
+			f.Hidden = i > 0
+			if s.Kind == setting.KindBool {
+				f.NoOptDefVal = "true"
+			}
 		}
 	}
 }
@@ -101,82 +104,76 @@ func (f *flagText) Type() string       { return f.kind }
 // Load reads s. Its error is of type [Problems].
 func Load(s Source) (*Config, error) {
 	l := newLoader()
-	environment := &environment{variables: map[string]string{}, problems: &l.problems, warnings: &l.config.Warnings}
-	for _, s := range settings {
-		environment.variables[variable(s.Name)] = s.Name
-	}
-	fromEnvironment := koanf.New(".")
-	l.must(fromEnvironment.Load(env.Provider(".", env.Opt{
-		Prefix:        envPrefix,
-		EnvironFunc:   func() []string { return s.Environ },
-		TransformFunc: environment.take,
-	}), nil))
-
+	e := environment{loader: l, given: layer{}}
+	e.read(s.Environ)
 	if s.File == "" {
-		s.File = environment.file
+		s.File = e.file
 	}
 	l.file(s.File)
-	l.layer(fromEnvironment)
-	if s.Flags != nil {
-		fromFlags := koanf.New(".")
-		l.must(fromFlags.Load(posflag.ProviderWithFlag(s.Flags, ".", nil, takeFlag), nil))
-		l.layer(fromFlags)
-	}
-	l.appsText(environment.apps)
+	l.put(e.given)
+	l.put(l.flags(s.Flags))
+	l.appsText(e.apps)
 	return l.finish()
 }
 
-// takeFlag returns the name and value of the setting that a flag gives.
-func takeFlag(f *pflag.Flag) (string, any) {
-	if !f.Changed {
-		return "", nil
+// flags is the layer of the flags that were given.
+func (l *loader) flags(flags *pflag.FlagSet) layer {
+	given := layer{}
+	if flags == nil {
+		return given
 	}
 	for _, s := range settings {
-		if s.Flag() == f.Name {
-			place := Place{Source: "--" + f.Name, Layer: layerFlag}
-			return s.Name, value{setting.Value{Text: f.Value.String()}, place}
+		for _, name := range s.Names() {
+			if f := flags.Lookup(setting.Flag(name)); f != nil && f.Changed {
+				place := Place{Source: "--" + f.Name, Layer: layerFlag}
+				l.take(given, s.Name, value{setting.Value{Text: f.Value.String()}, place}, f.Name != s.Flag(), "--"+s.Flag())
+			}
 		}
 	}
-	return "", nil
+	return given
 }
 
 // A loader puts the layers on top of each other and gathers problems.
 type loader struct {
-	merged   *koanf.Koanf
+	merged   layer // of all layers so far
 	config   *Config
 	problems Problems
 }
 
 func newLoader() *loader {
-	l := &loader{merged: koanf.New("."), config: &Config{}}
-	defaults := map[string]any{}
+	l := &loader{merged: layer{}, config: &Config{}}
+	defaults := layer{}
 	for _, s := range settings {
 		defaults[s.Name] = value{Value: s.Default()}
 	}
-	first := koanf.New(".")
-	l.must(first.Load(confmap.Provider(defaults, "."), nil))
-	l.layer(first)
+	l.put(defaults)
 	return l
 }
 
-// must is for errors that only a mistake in the tables can cause.
-func (l *loader) must(err error) {
-	if err != nil {
-		panic("config: " + err.Error())
+// take adds a value to a layer that may have another one already: one of the
+// two is then written under a former name, of which now is the present one.
+func (l *loader) take(given layer, name string, v value, former bool, now string) {
+	if other, twice := given[name]; twice && other.place.Source != v.place.Source {
+		l.problems.add(v.place, "", "is given, and so is %s, which is the same; take one away", other.place)
+		return
 	}
+	if former {
+		l.config.Warnings.add(v.place, "", "is called %s now; the former name still works", now)
+	}
+	given[name] = v
 }
 
-// layer checks every value of one layer, also those that will be overridden,
+// put checks every value of one layer, also those that will be overridden,
 // and puts the layer on top.
-func (l *loader) layer(k *koanf.Koanf) {
+func (l *loader) put(given layer) {
 	for _, s := range settings {
-		if v, ok := k.Get(s.Name).(value); ok {
+		if v, ok := given[s.Name]; ok {
 			if err := s.Set(l.config, v.Value); err != nil {
-				l.problems.add(v.Place, s.Name, "%s", err)
+				l.problems.add(v.place, s.Name, "%s", err)
 			}
 		}
 	}
-	l.must(l.merged.Merge(k))
+	maps.Copy(l.merged, given)
 }
 
 // file reads the file with that name, if it is not empty.
@@ -185,7 +182,7 @@ func (l *loader) file(name string) {
 		return
 	}
 	l.config.File = name
-	if d, top := readFile(name, &l.problems); top != nil {
+	if d, top := readFile(name, &l.problems, &l.config.Warnings); top != nil {
 		l.document(d, top)
 		l.warnReadable(name)
 	}
@@ -193,16 +190,11 @@ func (l *loader) file(name string) {
 
 // document reads everything that stands in the file.
 func (l *loader) document(d *document, top *yaml.Node) {
-	found := d.read(top, block{known: setting.Names(settings), lists: []string{"apps"}})
+	found := d.read(top, block{known: setting.Names(settings), former: setting.Former(settings), lists: []string{"apps"}})
 	if node := found.nodes["apps"]; node != nil {
 		l.config.Server.Apps, l.config.apps = d.apps(node)
 	}
-	fromFile, values := koanf.New("."), map[string]any{}
-	for name, v := range found.values {
-		values[name] = v
-	}
-	l.must(fromFile.Load(confmap.Provider(values, "."), nil))
-	l.layer(fromFile)
+	l.put(found.values)
 }
 
 // warnReadable warns of a file with secrets that anybody may read.
@@ -218,7 +210,7 @@ func (l *loader) appsText(text string) {
 	if text == "" {
 		return
 	}
-	d := &document{source: envApps, layer: layerEnvironment, problems: &l.problems}
+	d := &document{source: envApps, layer: layerEnvironment, problems: &l.problems, warnings: &l.config.Warnings}
 	if top := d.parse([]byte(text)); top != nil {
 		l.config.Server.Apps, l.config.apps = d.apps(resolve(top))
 	}
@@ -227,8 +219,7 @@ func (l *loader) appsText(text string) {
 // finish checks what only the whole can show.
 func (l *loader) finish() (*Config, error) {
 	for _, s := range settings {
-		v, _ := l.merged.Get(s.Name).(value)
-		l.config.given = append(l.config.given, given{s.Name, v})
+		l.config.given = append(l.config.given, given{s.Name, l.merged[s.Name]})
 	}
 	l.config.Server.NoFallbacks = !l.config.Fallback
 	l.cluster()
@@ -245,7 +236,4 @@ func (l *loader) finish() (*Config, error) {
 }
 
 // place is where the winning value of a setting stands.
-func (l *loader) place(name string) Place {
-	v, _ := l.merged.Get(name).(value)
-	return v.Place
-}
+func (l *loader) place(name string) Place { return l.merged[name].place }

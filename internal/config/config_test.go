@@ -77,7 +77,7 @@ func TestFlagsOverEnvironmentOverFile(t *testing.T) {
 	}
 	places := map[string]string{}
 	for _, g := range c.given {
-		places[g.name] = g.value.Place.String()
+		places[g.name] = g.value.place.String()
 	}
 	for name, want := range map[string]string{
 		"listen": "belfry.yaml:1", "path": "BELFRY_PATH", "drain_timeout": "--drain-timeout",

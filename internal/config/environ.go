@@ -27,35 +27,56 @@ var ofImage = regexp.MustCompile(`^BELFRY_(?:IMAGE_|DOCKER_|CONTAINER_)?(?:VERSI
 
 // An environment is what of the environment concerns the configuration.
 type environment struct {
-	file string
-	apps string // YAML
-
-	variables map[string]string // to the names of settings
-	problems  *Problems
-	warnings  *Problems
+	*loader
+	given layer
+	file  string
+	apps  string // YAML
 }
 
-// take is called for every variable that begins with BELFRY_, and returns the
-// name and the value of the setting that it gives, or no name. A variable
-// that is empty counts as not given; one that means nothing is a problem, unless
-// containers commonly have it.
-func (e *environment) take(variable, text string) (string, any) {
-	place := Place{Source: variable, Layer: layerEnvironment}
-	name, ok := e.variables[variable]
-	switch {
-	case Foreign(variable, text):
-	case variable == envConfig:
-		e.file = text
-	case variable == envApps:
-		e.apps = text
-	case !ok && ofImage.MatchString(variable):
-		e.warnings.add(place, "", "is no setting, and has no effect")
-	case !ok:
-		e.problems.add(place, "", "%s", unknownVariable(variable))
-	case text != "":
-		return name, value{setting.Value{Text: text}, place}
+// read takes every variable that begins with BELFRY_.
+func (e *environment) read(environ []string) {
+	known := map[string]setting.Setting[Config]{}
+	for _, s := range settings {
+		for _, name := range s.Names() {
+			known[variable(name)] = s
+		}
 	}
-	return "", nil
+	for _, entry := range environ {
+		name, text, _ := strings.Cut(entry, "=")
+		if Foreign(name, text) {
+			continue
+		}
+		if s, ok := known[name]; ok {
+			e.setting(s, name, text)
+		} else {
+			e.other(name, text)
+		}
+	}
+}
+
+// setting takes a variable that gives a setting. One that is empty counts as
+// not given.
+func (e *environment) setting(s setting.Setting[Config], name, text string) {
+	if text != "" {
+		place := Place{Source: name, Layer: layerEnvironment}
+		e.take(e.given, s.Name, value{setting.Value{Text: text}, place}, name != variable(s.Name), variable(s.Name))
+	}
+}
+
+// other takes a variable that gives no setting. One that means nothing is a
+// problem, unless containers commonly have it.
+func (e *environment) other(name, text string) {
+	place := Place{Source: name, Layer: layerEnvironment}
+	switch {
+	case name == envConfig:
+		e.file = text
+	case name == envApps:
+		e.apps = text
+	case ofImage.MatchString(name):
+		e.config.Warnings.add(place, "", "is no setting, and has no effect")
+	default:
+		e.problems.add(place, "", "%s", unknownVariable(name))
+	}
 }
 
 // Foreign reports whether a variable of the environment is nothing that a

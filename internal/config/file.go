@@ -21,6 +21,7 @@ type document struct {
 	source   string
 	layer    Layer
 	problems *Problems
+	warnings *Problems
 }
 
 func (d *document) at(node *yaml.Node) Place {
@@ -29,8 +30,8 @@ func (d *document) at(node *yaml.Node) Place {
 
 // readFile returns the top of the file, or nil when there is nothing in it or
 // a problem was noted.
-func readFile(name string, problems *Problems) (*document, *yaml.Node) {
-	d := &document{source: name, layer: layerFile, problems: problems}
+func readFile(name string, problems, warnings *Problems) (*document, *yaml.Node) {
+	d := &document{source: name, layer: layerFile, problems: problems, warnings: warnings}
 	text, err := os.ReadFile(name)
 	if err != nil {
 		problems.add(d.at(&yaml.Node{}), "", "%s", pathReason(err))
@@ -87,21 +88,22 @@ func (d *document) syntax(err error) {
 
 // A block says what may stand in one mapping and the mappings inside it.
 type block struct {
-	known  []string // full names of its settings, with dots
-	lists  []string // settings whose node is handed on as it is
-	prefix string   // what stands in front of names in problems, such as "apps[0]."
-	secret bool     // what was written is never repeated
+	known  []string          // full names of its settings, with dots
+	former map[string]string // present names, by those that settings had before
+	lists  []string          // settings whose node is handed on as it is
+	prefix string            // what stands in front of names in problems, such as "apps[0]."
+	secret bool              // what was written is never repeated
 }
 
 // contents is what was found in a block.
 type contents struct {
-	values map[string]value
+	values layer
 	nodes  map[string]*yaml.Node
 }
 
 // read finds the settings of b in node and notes whatever else is there.
 func (d *document) read(node *yaml.Node, b block) contents {
-	found := contents{map[string]value{}, map[string]*yaml.Node{}}
+	found := contents{layer{}, map[string]*yaml.Node{}}
 	node = resolve(node)
 	switch {
 	case isNull(node):
@@ -123,6 +125,10 @@ func (d *document) walk(node *yaml.Node, prefix string, b block, found *contents
 			continue
 		}
 		name := prefix + key.Value
+		if now, ok := b.former[name]; ok {
+			d.warnings.add(d.at(key), b.prefix+name, "is called %s now; the former name still works", now)
+			name = now
+		}
 		if line, twice := seen[name]; twice {
 			d.problems.add(d.at(key), b.prefix+name, "stands twice; the first is in line %d", line)
 			continue
@@ -134,10 +140,10 @@ func (d *document) walk(node *yaml.Node, prefix string, b block, found *contents
 		case slices.Contains(b.known, name):
 			seen[name] = key.Line
 			if read, ok := d.value(v, b, name); ok {
-				read.Place = d.at(key)
+				read.place = d.at(key)
 				found.values[name] = read
 			}
-		case len(b.below(name+".")) > 0:
+		case b.inside(name):
 			d.walkInside(v, name, b, found, seen)
 		default:
 			d.unknown(key, prefix, b)
@@ -229,6 +235,16 @@ func (b block) below(prefix string) []string {
 		}
 	}
 	return list
+}
+
+// inside reports whether some setting stands in the block of that name.
+func (b block) inside(name string) bool {
+	for former := range b.former {
+		if strings.HasPrefix(former, name+".") {
+			return true
+		}
+	}
+	return len(b.below(name+".")) > 0
 }
 
 // elsewhere is the full name of a setting that has that name in some block.

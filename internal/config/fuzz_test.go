@@ -15,7 +15,7 @@ func FuzzFile(f *testing.F) {
 	f.Add([]byte(twoApps))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		l := newLoader()
-		d := &document{source: "belfry.yaml", layer: layerFile, problems: &l.problems}
+		d := &document{source: "belfry.yaml", layer: layerFile, problems: &l.problems, warnings: &l.config.Warnings}
 		if top := d.parse(text); top != nil {
 			l.document(d, top)
 		}

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -17,7 +16,7 @@ func (c *Config) WriteSummary(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SETTING\tVALUE\tFROM")
 	for _, g := range c.given {
-		from := g.value.Place.String()
+		from := g.value.place.String()
 		if from == "" {
 			from = "default"
 		}
@@ -27,7 +26,7 @@ func (c *Config) WriteSummary(w io.Writer) error {
 		fmt.Fprintf(table, "\nAPP %s\t%s\t%s\n", app.ID, keysOf(app), c.apps[i].place)
 		for _, g := range c.apps[i].given {
 			if g.name != "id" {
-				fmt.Fprintf(table, "  %s\t%s\t%s\n", g.name, g.value, g.value.Place)
+				fmt.Fprintf(table, "  %s\t%s\t%s\n", g.name, g.value, g.value.place)
 			}
 		}
 	}
@@ -36,7 +35,7 @@ func (c *Config) WriteSummary(w io.Writer) error {
 
 // shown is the value of a setting as it may be seen.
 func (g given) shown() string {
-	i := slices.IndexFunc(settings, func(s setting.Setting[Config]) bool { return s.Name == g.name })
+	i := setting.Index(settings, g.name)
 	if settings[i].Secret && g.value.Text != "" {
 		return "(hidden)"
 	}

@@ -37,14 +37,14 @@ func (d *document) webhook(node *yaml.Node, name string) apps.Webhook {
 		d.problems.add(d.at(node), name, "is empty")
 		return w
 	}
-	found := d.read(node, block{known: setting.Names(apps.WebhookSettings), prefix: name + ".", secret: true})
+	found := d.read(node, block{known: setting.Names(apps.WebhookSettings), former: setting.Former(apps.WebhookSettings), prefix: name + ".", secret: true})
 	for _, s := range apps.WebhookSettings {
 		v, ok := found.values[s.Name]
 		if !ok {
 			continue
 		}
 		if err := s.Set(&w, v.Value); err != nil {
-			d.problems.add(v.Place, name+"."+s.Name, "%s", err)
+			d.problems.add(v.place, name+"."+s.Name, "%s", err)
 		}
 	}
 	if _, ok := found.values["url"]; !ok && node.Kind == yaml.MappingNode {

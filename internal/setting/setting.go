@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,6 +22,8 @@ type Setting[T any] struct {
 	Doc     string // one or more sentences
 	Secret  bool   // what was written is never shown, and there is no flag for it
 	Access[T]
+
+	former []string // names that it had before
 }
 
 // Row returns one row of a table; the arguments are the fields in their order,
@@ -32,6 +35,13 @@ func Row[T any](name, initial, kind, doc string, access Access[T]) Setting[T] {
 // Secret is a row whose values are not to be seen.
 func Secret[T any](s Setting[T]) Setting[T] {
 	s.Secret = true
+	return s
+}
+
+// Renamed is a row that had other names before. It is read under them as well,
+// with a warning where there is somebody to warn.
+func Renamed[T any](s Setting[T], former ...string) Setting[T] {
+	s.former = former
 	return s
 }
 
@@ -55,9 +65,13 @@ const (
 )
 
 // Flag is the name of the setting's flag, without dashes in front.
-func (s Setting[T]) Flag() string {
-	return strings.NewReplacer(".", "-", "_", "-").Replace(s.Name)
-}
+func (s Setting[T]) Flag() string { return Flag(s.Name) }
+
+// Flag is the name of the flag for a setting with that name.
+func Flag(name string) string { return strings.NewReplacer(".", "-", "_", "-").Replace(name) }
+
+// Names are its name and then those that it had before.
+func (s Setting[T]) Names() []string { return append([]string{s.Name}, s.former...) }
 
 // FlagKind is one word for what the setting's flag takes.
 func (s Setting[T]) FlagKind() string {
@@ -119,6 +133,23 @@ func Names[T any](table []Setting[T]) []string {
 		list = append(list, s.Name)
 	}
 	return list
+}
+
+// Index is where the setting stands in a table that has that name, or had it
+// before; -1 if there is none.
+func Index[T any](table []Setting[T], name string) int {
+	return slices.IndexFunc(table, func(s Setting[T]) bool { return slices.Contains(s.Names(), name) })
+}
+
+// Former returns the present names of a table, by those of before.
+func Former[T any](table []Setting[T]) map[string]string {
+	now := make(map[string]string)
+	for _, s := range table {
+		for _, name := range s.former {
+			now[name] = s.Name
+		}
+	}
+	return now
 }
 
 // A Value is what was written for a setting, before it is read as what the
