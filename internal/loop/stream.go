@@ -67,6 +67,10 @@ func (st *stream) read() {
 
 func (st *stream) deliver(int) {
 	st.chunked = true
+	if st.socket.at < 0 {
+		st.release() // the connection is closed, and the reader finds out
+		return
+	}
 	if st.socket.unread || st.socket.hold(nil) {
 		return // not done yet with what came before the link was started, or held
 	}

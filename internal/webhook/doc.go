@@ -32,7 +32,7 @@
 // endpoint.mu, and that before endpoints.mu and remover.mu. The registry of apps
 // tells of changes with its own lock held, which comes before all of them; to
 // find an app takes none. Nothing is called while they are held but the gate of
-// the loops and, with ledger.mu, the roster to say what is told and to ask
+// the loops, which takes the locks of mailboxes, and, with ledger.mu, the roster to say what is told and to ask
 // whether the node is cut off; neither blocks. A goroutine per endpoint that has
 // work owns the rest of the endpoint's state.
 package webhook
