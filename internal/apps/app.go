@@ -103,9 +103,11 @@ const (
 	DefaultCacheTTL             = 30 * time.Minute
 )
 
-// DefaultLimits are those of the hosted service.
+// DefaultLimits are those of the hosted service, and one that it does not have:
+// on channels per connection, which no honest client meets.
 func DefaultLimits() Limits {
 	return Limits{
+		ChannelsPerConnection: 10_000,
 		ClientEventsPerSecond: 10,
 		ChannelNameLength:     200,
 		EventNameLength:       200,

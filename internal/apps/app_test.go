@@ -79,6 +79,7 @@ func TestSecretIsThatOfTheKey(t *testing.T) {
 // meant.
 func TestDefaultLimits(t *testing.T) {
 	want := Limits{
+		ChannelsPerConnection: 10_000,
 		ClientEventsPerSecond: 10, ChannelNameLength: 200, EventNameLength: 200, EventData: 10240,
 		ChannelsPerEvent: 100, EventsPerBatch: 10, PresenceMembers: 100, PresenceUserID: 128,
 		PresenceUserInfo: 1024, Watchlist: 100, CacheTTL: 1800e9,

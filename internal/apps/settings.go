@@ -48,7 +48,7 @@ var Settings = []setting.Setting[App]{
 		setting.List(func(a *App) *[]string { return &a.AllowedOrigins }, hostname.Pattern)),
 	limit("connections", "0", "Connections at once; more are refused (4004).",
 		func(l *Limits) *int { return &l.Connections }),
-	limit("channels_per_connection", "0", "Channels that one connection may subscribe to.",
+	limit("channels_per_connection", "10000", "Channels that one connection may subscribe to; more are refused. This default is ours: the hosted service has none that is known.",
 		func(l *Limits) *int { return &l.ChannelsPerConnection }),
 	limit("client_events_per_second", "10", "Client events of one connection; more are dropped and answered with 4301.",
 		func(l *Limits) *int { return &l.ClientEventsPerSecond }),

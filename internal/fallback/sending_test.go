@@ -247,3 +247,20 @@ func TestLongBatchIsSpreadOverTurns(t *testing.T) {
 		}
 	})
 }
+
+// TestChannelsPerConnectionOnFallbacks: the limit is that of the connection,
+// whatever carries it.
+func TestChannelsPerConnectionOnFallbacks(t *testing.T) {
+	run(t, setup{app: func(a *apps.App) { a.Limits.ChannelsPerConnection = 2 }}, func(n *node) {
+		session := appPath("1") + "/1/aaaaaaaa"
+		s := n.stream(session)
+		s.next() // o
+		s.next() // connection_established
+		n.send(session, subscribeMessage("a"), subscribeMessage("b"), subscribeMessage("c"))
+		for _, want := range []string{"subscription_succeeded", "subscription_succeeded", protocol.ErrTooManyChannels.Message, "LimitReached"} {
+			if got := s.next(); !strings.Contains(got, want) {
+				t.Errorf("the client got %q, want %q", got, want)
+			}
+		}
+	})
+}

@@ -139,6 +139,7 @@ func (d *delivery) run(loop int) {
 
 // A dismissal is a delivery that closes.
 type dismissal struct {
+	hub    *Hub
 	of     *audience
 	number uint64
 	why    *protocol.Error
@@ -151,7 +152,7 @@ func (h *Hub) dismiss(a *audience, why *protocol.Error) {
 	if a.loops == 0 {
 		return
 	}
-	d := &dismissal{of: a, number: a.last, why: why}
+	d := &dismissal{hub: h, of: a, number: a.last, why: why}
 	h.post(a, d.run, 0)
 }
 
@@ -167,7 +168,19 @@ func (d *dismissal) run(loop int) {
 			doomed = append(doomed, st.session)
 		}
 	}
-	for _, s := range doomed {
-		s.close(d.why)
+	d.hub.closeSome(loop, doomed, d.why)
+}
+
+// closeSlice is how many sessions are closed in one turn of their loop.
+const closeSlice = 256
+
+// closeSome closes sessions of one loop, a slice of them in each turn.
+func (h *Hub) closeSome(loop int, doomed []*Session, why *protocol.Error) {
+	now := doomed[:min(len(doomed), closeSlice)]
+	for _, s := range now {
+		s.close(why)
+	}
+	if rest := doomed[len(now):]; len(rest) > 0 {
+		h.cfg.Loops.Post(loop, func(int) { h.closeSome(loop, rest, why) }, closeSlice)
 	}
 }

@@ -107,6 +107,7 @@ type Hub struct {
 	capacity    atomic.Int64 // Config.MaxConnections, as it is now
 	connections atomic.Int64
 	draining    atomic.Bool
+	departures  []departures // by loop
 	peers       peers
 	patience    time.Duration // of the receiver's goroutine
 	cancel      context.CancelFunc
@@ -119,6 +120,8 @@ func New(cfg Config) *Hub {
 		cfg:     cfg,
 		metrics: newMetrics(cfg.Registerer),
 		seed:    maphash.MakeSeed(),
+
+		departures: make([]departures, cfg.Loops.Len()),
 	}
 	h.service.hub = h
 	h.peers.init(h)

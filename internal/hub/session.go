@@ -13,14 +13,14 @@ import (
 type Session struct {
 	// Immutable after Connect.
 	tenant *tenant
-	socket Socket
 	loop   int
 	id     protocol.SocketID
 
 	library protocol.ClientLibrary
 
 	// Owned by the loop.
-	place        seat // among all sessions of the app
+	socket       Socket // nowhere when the session has ended
+	place        seat   // among all sessions of the app
 	subs         subscriptions
 	identity     *identity // nil until the client signs in
 	clientEvents bucket
@@ -140,18 +140,20 @@ func (s *Session) unauthorize(due time.Time) {
 	s.authorizeBy = due
 }
 
-// End takes the session out of everything it is in. It is called once the
-// client is gone or sent away; calling it again does nothing.
+// End takes the session out of everything it is in; if that is many channels,
+// soon. It is called once the client is gone or sent away; calling it again does
+// nothing.
 func (s *Session) End() {
 	if s.ended {
 		return
 	}
 	s.ended = true
-	for sub := range s.subs.all() {
-		s.tenant.leave(sub)
+	s.socket, s.held = nowhere{}, nil
+	if s.subs.len() <= fewSubscriptions {
+		s.leaveSome(fewSubscriptions)
+	} else {
+		s.tenant.hub.depart(s)
 	}
-	s.tenant.hub.metrics.subscriptions.Sub(float64(s.subs.len()))
-	s.subs = subscriptions{}
 	s.signOut()
 	if s.authorizeBy.IsZero() {
 		s.tenant.connections.Add(-1)

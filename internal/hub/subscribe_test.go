@@ -294,6 +294,7 @@ func TestManySubscriptions(t *testing.T) {
 		t.Errorf("%v subscriptions are counted, want %v", got, want)
 	}
 	c.session.End()
+	n.loops.run()
 	if got := total(n.hub.metrics.subscriptions); got != 0 {
 		t.Errorf("%v subscriptions are counted at the end, want 0", got)
 	}

@@ -59,14 +59,18 @@ func (ss *subscriptions) remove(sub *subscription) {
 	ss.few = slices.Delete(ss.few, i, i+1)
 }
 
-func (ss *subscriptions) all() iter.Seq[*subscription] {
+// drain yields the subscriptions, and has each no more.
+func (ss *subscriptions) drain() iter.Seq[*subscription] {
 	return func(yield func(*subscription) bool) {
-		for _, sub := range ss.few {
+		for len(ss.few) > 0 {
+			sub := ss.few[0]
+			ss.few = ss.few[1:]
 			if !yield(sub) {
 				return
 			}
 		}
-		for _, sub := range ss.many {
+		for name, sub := range ss.many {
+			delete(ss.many, name)
 			if !yield(sub) {
 				return
 			}
