@@ -78,6 +78,9 @@ func TestChannelAuthHandler(t *testing.T) {
 		"a form as JSON":                  {"application/json", "socket_id=1.2&channel_name=presence-x", 200, `{"user_id":"ann"}`},
 		"FormData":                        {"multipart/form-data; boundary=xyz", multipartBody, 200, `{"user_id":"ann;&"}`},
 		"FormData without its boundary":   {"multipart/form-data", multipartBody, 200, `{"user_id":"ann;&"}`},
+		"FormData with bare line feeds":   {"multipart/form-data; boundary=xyz", strings.ReplaceAll(multipartBody, "\r\n", "\n"), 200, `{"user_id":"ann;&"}`},
+		"FormData with something behind":  {"multipart/form-data; boundary=xyz", multipartBody + "\r\nthe end", 200, `{"user_id":"ann;&"}`},
+		"FormData with spaces":            {"multipart/form-data; boundary=xyz", strings.ReplaceAll(multipartBody, "--xyz\r\n", "--xyz \r\n"), 200, `{"user_id":"ann;&"}`},
 		"FormData that is cut off":        {"multipart/form-data; boundary=xyz", multipartBody[:len(multipartBody)-20], 400, ""},
 		"FormData of a lie":               {"multipart/form-data; boundary=xyz", "--xyz\r\nsocket_id=1.2", 400, ""},
 		"channel not a text":              {"application/json", `{"socket_id":"1.2","channel_name":7}`, 400, ""},
@@ -114,6 +117,15 @@ func TestChannelAuthHandler(t *testing.T) {
 	} {
 		if w := ask(h, "POST", "/", formType, body); w.Code != 400 || w.Body.String() != want {
 			t.Errorf("%s: %d %q, want 400 %q", body, w.Code, w.Body, want)
+		}
+	}
+	read := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.FormValue("csrf_token") // which reads the body
+		h.ServeHTTP(w, r)
+	})
+	for kind, body := range map[string]string{formType: "socket_id=1.2&channel_name=presence-x&suffix=7", "multipart/form-data; boundary=xyz": multipartBody} {
+		if w := ask(read, "POST", "/auth?lang=en", kind, body); w.Code != 200 {
+			t.Errorf("%s that was read before: status %d %s", kind, w.Code, w.Body)
 		}
 	}
 	if w := ask(h, "POST", "/", formType, "socket_id=1.2&channel_name=private-x", "X-Banned", "1"); w.Code != 403 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -83,7 +84,9 @@ func parseAuthForm(method string, form url.Values) (*AuthRequest, error) {
 // and what pusher-js calls its callbacks.
 var callbackName = regexp.MustCompile(`\A(?:[A-Za-z_$][A-Za-z0-9_$.\[\]]{0,127}|Pusher\.auth_callbacks\['[0-9]{1,19}'\])\z`)
 
-// authForm returns the parameters that stand in the body of a request.
+// authForm returns the parameters that stand in the body of a request. Something
+// in front of the handler, such as a check against forged requests, may have
+// read the body already; r.PostForm then has what stood in it.
 func authForm(r *http.Request) (url.Values, error) {
 	if r.Method == http.MethodGet {
 		return url.Values{}, nil
@@ -94,6 +97,8 @@ func authForm(r *http.Request) (url.Values, error) {
 		return nil, fmt.Errorf("backend: body of an authorization request: %w", err)
 	case len(body) > maxAuthBody:
 		return nil, invalid(ErrInvalidParameter, "body", "", "too long")
+	case len(body) == 0 && r.PostForm != nil:
+		return maps.Clone(r.PostForm), nil
 	}
 	return ParseAuthBody(body)
 }
@@ -125,11 +130,12 @@ func parseForm(text string) (url.Values, error) {
 // the body begins with; in the Content-Type it is missing where somebody has
 // set that header by hand.
 func multipartForm(body []byte) (url.Values, error) {
-	first, _, _ := bytes.Cut(body, []byte("\r\n"))
-	if !bytes.HasSuffix(body, append(bytes.Clone(first), "--"...)) {
+	first, _, _ := bytes.Cut(body, []byte("\n"))
+	boundary := strings.TrimRight(string(first[len("--"):]), "\r\t ")
+	if !bytes.Contains(body, []byte("\n--"+boundary+"--")) {
 		return nil, invalid(ErrInvalidParameter, "body", "", "a multipart form that is cut off")
 	}
-	parts := multipart.NewReader(bytes.NewReader(body), string(first[len("--"):]))
+	parts := multipart.NewReader(bytes.NewReader(body), boundary)
 	form := url.Values{}
 	for {
 		part, err := parts.NextPart()
