@@ -56,7 +56,7 @@ func New(c Config) http.Handler {
 	s := &site{Config: c, key: c.App.Keys[0]}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.page)
-	mux.HandleFunc("GET /dev/", s.asset)
+	mux.HandleFunc("GET /dev/{file}", s.asset)
 	mux.Handle("POST /dev/trigger", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.trigger)))
 	for _, prefix := range []string{"/pusher", "/broadcasting"} { // what Pusher's documentation has, and Laravel's
 		mux.Handle(prefix+"/auth", s.endpoint(s.authorize))

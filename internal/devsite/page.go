@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"strings"
 )
 
 //go:embed page
@@ -57,7 +56,7 @@ func (s *site) page(w http.ResponseWriter, r *http.Request) {
 // asset answers with a file that the page loads.
 func (s *site) asset(w http.ResponseWriter, r *http.Request) {
 	kinds := map[string]string{"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"}
-	name := strings.TrimPrefix(r.URL.Path, "/dev/")
+	name := r.PathValue("file")
 	kind, ok := kinds[name]
 	text, err := files.ReadFile("page/" + name)
 	if !ok || err != nil {

@@ -129,9 +129,9 @@ func TestForeignNamesAreRefused(t *testing.T) {
 }
 
 func TestUnknownPaths(t *testing.T) {
-	for _, path := range []string{"/x", "/dev/", "/dev/page.html", "/dev/../page.go", "/pusher/authx"} {
-		if r := ask(t, "GET", path, ""); r.StatusCode == 200 {
-			t.Errorf("GET %s = 200", path)
+	for _, path := range []string{"/x", "/dev", "/dev/", "/dev/page.html", "/dev/page.js/", "/pusher/authx"} {
+		if r := ask(t, "GET", path, ""); r.StatusCode != 404 {
+			t.Errorf("GET %s = %d, want 404", path, r.StatusCode)
 		}
 	}
 }
