@@ -128,6 +128,25 @@ func TestHeldOwnerDoesNotGoOnWithInput(t *testing.T) {
 	})
 }
 
+// A socket that ends while it is held leaves no goroutine behind, whatever its
+// peer has sent.
+func TestHeldSocketEnds(t *testing.T) {
+	links(t, func(t *testing.T, g *Group, peer, conn net.Conn) {
+		g.HoldOwner("one")
+		h := attachOwned(g, conn, []byte("early"), "one")
+		go io.WriteString(peer, "never read")
+		h.do(func(s *Socket) { s.Drop(nil) })
+		if err := <-h.closed; err != nil {
+			t.Errorf("Closed(%v), want nil", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := g.Stop(ctx); err != nil {
+			t.Errorf("the group does not end: %v", err)
+		}
+	})
+}
+
 // A group ends while sockets are held whose peers have gone.
 func TestGroupEndsWhileSocketsAreHeld(t *testing.T) {
 	links(t, func(t *testing.T, g *Group, peer, conn net.Conn) {
