@@ -47,8 +47,10 @@ type Link interface {
 	// Name is what operators call the node; it outlives incarnations.
 	Name() string
 	// Send puts m on its way behind all that was sent before. It never blocks
-	// and does not keep m. What finds no room, or is for a peer that is gone,
-	// is not sent; the peer will hear that something was lost.
+	// and does not keep m. The peer receives it, once, unless it is given up
+	// before: a network that is cut for a while delays it. What finds no room,
+	// or is for a peer that is gone, is not sent; the peer will hear that
+	// something was lost, in its place.
 	Send(m *Message)
 	// Sync calls done, once and from any goroutine, when the peer has received
 	// all that was sent to it before. It does not wait for what may never come:

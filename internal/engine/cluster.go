@@ -30,6 +30,10 @@ type Cluster struct {
 	// harm, and neither does a name that stands for several nodes. Without any
 	// the node waits until others join it.
 	Join []string
+	// Lease is how long a node may be silent until the others suspect it. A
+	// connection to one that does not answer ends before. Zero means
+	// DefaultLease.
+	Lease time.Duration
 	// Secret is what all nodes of the cluster know, and nobody else.
 	Secret string
 	// CertFile, KeyFile and CAFile make the nodes encrypt what they say to
@@ -55,13 +59,6 @@ const (
 	clusterUser = "belfry" // goes with Cluster.Secret
 	systemUser  = "system" // of connections in the process to the system account
 
-	// routePing finds out that a node does not answer: two of them lost end
-	// the connection, before its lease is over.
-	routePing = 2 * time.Second
-	// routeWrite bounds how long a node that does not read holds up what is
-	// for the others: the first write to it that does not fit into its window
-	// may be made by the goroutine that reads from this process.
-	routeWrite = 2 * time.Second
 	// routeAuth is how long a connection may take to say who it is.
 	routeAuth = 5 * time.Second
 	// reportEvery is how many attempts to connect, one in a second, make one
@@ -102,9 +99,9 @@ func (c Cluster) join(options *natsserver.Options) error {
 		Password:      c.Secret,
 		AuthTimeout:   routeAuth.Seconds(),
 		NoAdvertise:   true, // of the listener for clients
-		PingInterval:  routePing,
-		MaxPingsOut:   2,
-		WriteDeadline: routeWrite,
+		PingInterval:  c.routePing(),
+		MaxPingsOut:   routePings,
+		WriteDeadline: c.routeWrite(),
 		// Two connections between two nodes: one for messages, which all
 		// belong to one account, and the one that the system account always
 		// has for itself, which carries replication.
@@ -122,6 +119,26 @@ func (c Cluster) join(options *natsserver.Options) error {
 	}
 	return nil
 }
+
+// DefaultLease is that of Cluster.Lease.
+const DefaultLease = 5 * time.Second
+
+// A connection between nodes ends when so many pings are unanswered: after two
+// thirds of the lease. Shorter cuts are mended by TCP, which sends again what
+// was lost. It tries less and less often, so that after longer ones another
+// connection is there sooner: the server makes it after a second, in time
+// before the lease is over. What was under way is sent again by package mesh.
+const (
+	routePings      = 9
+	pingsOfOneLease = 14
+)
+
+func (c Cluster) routePing() time.Duration { return cmp.Or(c.Lease, DefaultLease) / pingsOfOneLease }
+
+// routeWrite bounds how long a node that does not read holds up what is for
+// the others: the first write to it that does not fit into its window may be
+// made by the goroutine that reads from this process.
+func (c Cluster) routeWrite() time.Duration { return 2 * cmp.Or(c.Lease, DefaultLease) / 5 }
 
 // tls is for both sides of connections between nodes.
 func (c Cluster) tls() (*tls.Config, error) {

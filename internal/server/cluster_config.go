@@ -65,6 +65,7 @@ func (c *ClusterConfig) engine(name string) engine.Cluster {
 		Listen:    c.Listen,
 		Advertise: c.Advertise,
 		Join:      c.Join,
+		Lease:     c.Lease,
 		Secret:    c.Secret,
 		CertFile:  c.TLSCertFile,
 		KeyFile:   c.TLSKeyFile,

@@ -37,7 +37,7 @@ func Run(t *testing.T, around func(*testing.T, func(*testing.T, Network))) {
 		"Death":                    testDeath,
 		"Leave":                    testLeave,
 		"PartitionIsHealed":        testPartition,
-		"ShortPartitionIsALoss":    testShortPartition,
+		"ShortPartitionIsNoLoss":   testShortPartition,
 		"FullOutboxIsALoss":        testFullOutbox,
 		"SizesOfMessages":          testSizes,
 		"Room":                     testRoom,

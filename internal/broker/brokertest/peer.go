@@ -123,15 +123,6 @@ func (p *peer) awaitLink(name string) broker.Link {
 	return l
 }
 
-// gone reports whether nothing waits to be sent to a node, as far as its
-// confirmations tell: they are called when something has come, or never will.
-func (p *peer) gone(to string) bool {
-	done := make(chan struct{})
-	p.awaitLink(to).Sync(func() { close(done) })
-	<-done
-	return true
-}
-
 // number sends messages with these numbers.
 func (p *peer) number(to string, from, n int) {
 	p.Helper()

@@ -65,7 +65,7 @@ func (m *Mesh) handle(packet []byte, message *broker.Message) {
 			return // it will say who it is, and then we hear what we missed
 		}
 		var h header
-		if rest, ok = h.parse(rest); !ok {
+		if rest, ok = h.parse(rest, t); !ok {
 			m.refuse("malformed header", from)
 			return
 		}
@@ -123,6 +123,7 @@ func (m *Mesh) join(b *beat) {
 	now := time.Now()
 	l := &link{mesh: m, id: b.id, name: b.name, epoch: m.epoch, since: now}
 	l.in.info, l.in.heard = b.info, now
+	m.givenUp.resume(l)
 	l.out.pulse = true
 	m.links[l.id] = l
 	m.publishList()
@@ -145,71 +146,102 @@ func (m *Mesh) hearPacket(l *link, t packetType, h *header, rest []byte, message
 		m.refuse("malformed pulse", l.id)
 		return
 	}
-	fresh, lost := l.note(h)
-	if !fresh {
-		return // it was counted as lost when a later one came
-	}
+	news, lost := l.note(t, h)
 	l.acknowledged(h)
 	if lost {
 		m.counts.gaps.Inc()
 		m.complain(&m.complaints.lost, "messages of a peer were lost", "node", l.name, "id", string(l.id))
 		m.receiver.Lost(l)
 	}
-	offset := h.offset
+	if !news {
+		return
+	}
 	if t == typePulse {
 		l.notePulse(&p)
 	} else {
-		offset += uint64(len(rest))
 		m.receive(l, rest, message)
 	}
-	if l.consumed(offset, h.ask) {
+	if l.consumed(t, h, len(rest)) {
 		m.ring()
 	}
 }
 
-// note compares a packet with what was to come: fresh is whether it is no
-// older, and lost whether others are missing before it.
-func (l *link) note(h *header) (fresh, lost bool) {
+// note compares a packet with what was to come: news is whether it is the next
+// one, or a pulse, and lost whether what would be before it was lost for good.
+// What the peer can send again is asked for.
+func (l *link) note(t packetType, h *header) (news, lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.hear()
 	in := &l.in
-	if h.epoch < in.epoch || h.epoch == in.epoch && h.number <= in.number {
+	if h.epoch < in.epoch {
 		return false, false
 	}
-	missing := h.number - 1
-	if h.epoch == in.epoch {
-		missing -= in.number
-	} else if in.epoch != 0 {
-		lost = true // the peer had given us up and said nothing meanwhile
+	if h.epoch > in.epoch {
+		lost = in.epoch != 0 // the peer had given us up and said nothing meanwhile
+		in.epoch, in.number, in.missed, in.given = h.epoch, 0, 0, false
 	}
-	if missing > 0 || lost {
-		lost = true
-		in.gaps++
-		in.lost += missing
+	if in.given {
+		lost, in.given = true, false // or we had given up the peer
 	}
-	if h.epoch != in.epoch {
-		in.acked = 0
+	if h.base-1 > in.number {
+		in.lost += h.base - 1 - in.number
+		in.number, lost = h.base-1, true
 	}
-	in.epoch, in.number = h.epoch, h.number
+	defer func() {
+		if lost {
+			in.gaps++
+		}
+	}()
+	switch {
+	case t == typePulse:
+		if h.number > in.number {
+			l.miss()
+		}
+		in.packets++
+		return true, lost
+	case h.number <= in.number: // the peer does not know that it was here
+		l.out.pulse = true
+		return false, lost
+	case h.number-in.number > 1:
+		l.miss()
+		return false, lost
+	}
+	in.number = h.number
 	in.packets++
-	return true, lost
+	return true, lost || h.lost
 }
 
-// acknowledged notes what the peer says that it has dispatched.
+// miss asks for the batch that should have come, once between two ticks: what
+// follows it is on its way already. l.mu is held.
+func (l *link) miss() {
+	if next := l.in.number + 1; l.in.missed != next {
+		l.in.missed = next
+		l.out.pulse, l.out.again = true, true
+		l.mesh.ring()
+	}
+}
+
+// acknowledged notes what the peer says that it has dispatched, and sends again
+// what it misses.
 func (l *link) acknowledged(h *header) {
 	l.mu.Lock()
 	o := &l.out
-	if h.ackEpoch != l.epoch || h.ack > o.sent || h.ack <= o.acked {
+	if h.ackEpoch != l.epoch || h.ack > o.sent || h.ack < o.acked {
 		l.mu.Unlock()
 		return
 	}
-	closed := o.first != nil && o.unacked() >= l.mesh.window
-	o.acked = h.ack
+	closed := o.due != nil && o.underway() >= l.mesh.window
+	o.confirm(h.ack, l.mesh.release)
+	if h.again {
+		n := o.rewind()
+		l.mesh.counts.resent.Add(float64(n))
+		closed = closed || n > 0
+	}
 	l.makeRoom()
 	confirmed := o.confirmed()
 	l.mu.Unlock()
-	if closed {
+	if closed || l.mesh.leaving.Load() {
 		l.mesh.ring()
 	}
 	call(confirmed)
@@ -230,14 +262,15 @@ func (l *link) notePulse(p *pulse) {
 	}
 }
 
-// consumed notes how far the peer's messages were dispatched, and reports
-// whether the peer should be told now, because it asks or because it has sent
-// much since.
-func (l *link) consumed(offset uint64, asks bool) (tell bool) {
+// consumed notes that a packet was dispatched, and reports whether the peer
+// should be told now, because it asks or because it has sent much since.
+func (l *link) consumed(t packetType, h *header, size int) (tell bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.in.offset = offset
-	if !asks && offset-l.in.acked < l.mesh.window/4 {
+	if t == typeBatch {
+		l.in.untold += packetCost(headerLen + size)
+	}
+	if !h.ask && l.in.untold < uint64(l.mesh.window)/4 {
 		return false
 	}
 	l.out.pulse = true
@@ -267,6 +300,7 @@ func (m *Mesh) age() {
 	for _, l := range *m.list.Load() {
 		if l.age() {
 			delete(m.links, l.id)
+			m.givenUp.add(l)
 			m.publishList()
 			l.die()
 			m.receiver.Left(l)
@@ -289,6 +323,7 @@ func (l *link) age() (over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.in.silent++
+	l.in.missed = 0
 	if l.in.leaving {
 		l.in.left++
 	}

@@ -13,22 +13,31 @@ import (
 
 func TestNumbersTellWhatIsLost(t *testing.T) {
 	there := node.NewID()
+	// One that can be sent again, and one before which nothing can.
 	packet := func(epoch, number uint64) []byte { return batchOf(there, epoch, number, epoch*100+number) }
+	last := func(epoch, number uint64) []byte { return batchFrom(there, number, epoch, number, epoch*100+number) }
 	tests := map[string]struct {
 		packets    [][]byte
 		got        []uint64
 		gaps, lost int // how often, and how many packets
+		missed     uint64
 	}{
-		"none":                   {[][]byte{packet(1, 1), packet(1, 2)}, []uint64{101, 102}, 0, 0},
-		"the first":              {[][]byte{packet(1, 2), packet(1, 3)}, []uint64{102, 103}, 1, 1},
-		"two in between":         {[][]byte{packet(1, 1), packet(1, 4)}, []uint64{101, 104}, 1, 2},
-		"twice":                  {[][]byte{packet(1, 1), packet(1, 3), packet(1, 5)}, []uint64{101, 103, 105}, 2, 2},
-		"a packet came twice":    {[][]byte{packet(1, 1), packet(1, 1), packet(1, 2)}, []uint64{101, 102}, 0, 0},
-		"a late one":             {[][]byte{packet(1, 1), packet(1, 3), packet(1, 2), packet(1, 4)}, []uint64{101, 103, 104}, 1, 1},
-		"we were given up":       {[][]byte{packet(1, 1), packet(2, 1), packet(2, 2)}, []uint64{101, 201, 202}, 1, 0},
-		"one of before that":     {[][]byte{packet(1, 1), packet(2, 1), packet(1, 2), packet(2, 2)}, []uint64{101, 201, 202}, 1, 0},
-		"we gave the peer up":    {[][]byte{packet(3, 70), packet(3, 71)}, []uint64{370, 371}, 1, 69},
-		"both, and what it said": {[][]byte{packet(1, 1), packet(2, 3)}, []uint64{101, 203}, 1, 2},
+		"none":                       {[][]byte{packet(1, 1), packet(1, 2)}, []uint64{101, 102}, 0, 0, 0},
+		"the first":                  {[][]byte{last(1, 2), packet(1, 3)}, []uint64{102, 103}, 1, 1, 0},
+		"the first comes again":      {[][]byte{packet(1, 2), packet(1, 1), packet(1, 2)}, []uint64{101, 102}, 0, 0, 1},
+		"two in between":             {[][]byte{packet(1, 1), last(1, 4)}, []uint64{101, 104}, 1, 2, 0},
+		"two in between come again":  {[][]byte{packet(1, 1), packet(1, 4), packet(1, 2), packet(1, 3), packet(1, 4)}, []uint64{101, 102, 103, 104}, 0, 0, 2},
+		"twice":                      {[][]byte{packet(1, 1), last(1, 3), last(1, 5)}, []uint64{101, 103, 105}, 2, 2, 0},
+		"a packet came twice":        {[][]byte{packet(1, 1), packet(1, 1), packet(1, 2)}, []uint64{101, 102}, 0, 0, 0},
+		"a late one":                 {[][]byte{packet(1, 1), last(1, 3), packet(1, 2), packet(1, 4)}, []uint64{101, 103, 104}, 1, 1, 0},
+		"we were given up":           {[][]byte{packet(1, 1), packet(2, 1), packet(2, 2)}, []uint64{101, 201, 202}, 1, 0, 0},
+		"one of before that":         {[][]byte{packet(1, 1), packet(2, 1), packet(1, 2), packet(2, 2)}, []uint64{101, 201, 202}, 1, 0, 0},
+		"we gave the peer up":        {[][]byte{last(3, 70), packet(3, 71)}, []uint64{370, 371}, 1, 69, 0},
+		"both, and what it said":     {[][]byte{packet(1, 1), last(2, 3)}, []uint64{101, 203}, 1, 2, 0},
+		"one that is sent never":     {[][]byte{packet(1, 1), packet(1, 3)}, []uint64{101}, 0, 0, 2},
+		"one of which nothing comes": {[][]byte{pulseOf(there, 1, 1, 1)}, nil, 0, 0, 1},
+		"a pulse that says it all":   {[][]byte{packet(1, 1), pulseOf(there, 2, 1, 1)}, []uint64{101}, 0, 0, 0},
+		"a pulse of what is gone":    {[][]byte{packet(1, 1), pulseOf(there, 4, 1, 3)}, []uint64{101}, 1, 2, 0},
 	}
 	for name, test := range tests {
 		m, w := newUnstarted(t, Config{})
@@ -38,17 +47,54 @@ func TestNumbersTellWhatIsLost(t *testing.T) {
 		if !slices.Equal(w.got, test.got) || w.lost != test.gaps || int(p.Gaps) != test.gaps || int(p.LostPackets) != test.lost {
 			t.Errorf("%s: got %v, %d calls of Lost, status %d gaps and %d packets; want %v, %d and %d", name, w.got, w.lost, p.Gaps, p.LostPackets, test.got, test.gaps, test.lost)
 		}
+		if got := m.links[there].in.missed; got != test.missed {
+			t.Errorf("%s: asked for %d again, want %d", name, got, test.missed)
+		}
 	}
 }
 
+// pulseOf is a pulse after a batch of a peer that sends nothing again that is
+// below base.
+func pulseOf(from node.ID, base, epoch, number uint64) []byte {
+	b := make([]byte, headerLen, pulseLen)
+	(&header{epoch: epoch, number: number, base: base}).put(b, typePulse, from)
+	return (&pulse{1, 0, 0}).append(b)
+}
+
 // TestUnknownPeersSayWhoTheyAreFirst: what comes before a beat is not
-// understood, and counts as lost afterwards.
+// understood, and asked for afterwards.
 func TestUnknownPeersSayWhoTheyAreFirst(t *testing.T) {
 	m, w := newUnstarted(t, Config{})
 	there := node.NewID()
-	m.handleAll(batchOf(there, 1, 1, 1), beatOf(there), batchOf(there, 1, 2, 2))
-	if len(w.joined) != 1 || w.lost != 1 || !slices.Equal(w.got, []uint64{2}) {
-		t.Errorf("joined %d, lost %d, got %v; want 1, 1, [2]", len(w.joined), w.lost, w.got)
+	first, second := batchOf(there, 1, 1, 1), batchOf(there, 1, 2, 2)
+	m.handleAll(first, beatOf(there), second)
+	if len(w.joined) != 1 || w.lost != 0 || len(w.got) != 0 {
+		t.Errorf("joined %d, lost %d, got %v; want 1, 0 and nothing yet", len(w.joined), w.lost, w.got)
+	}
+	if got := m.links[there].in.missed; got != 1 {
+		t.Errorf("asked for %d again, want 1", got)
+	}
+	m.handleAll(first, second)
+	if w.lost != 0 || !slices.Equal(w.got, []uint64{1, 2}) {
+		t.Errorf("lost %d, got %v; want none, and 1, 2", w.lost, w.got)
+	}
+}
+
+// TestWhatWasGivenUpDoesNotComeTwice: a peer that has not noticed that it was
+// given up sends again what was dispatched before.
+func TestWhatWasGivenUpDoesNotComeTwice(t *testing.T) {
+	m, w := newUnstarted(t, Config{})
+	there := node.NewID()
+	m.handleAll(beatOf(there), batchOf(there, 1, 1, 1), batchOf(there, 1, 2, 2))
+	for range m.leaseTicks + m.graceTicks {
+		m.age()
+	}
+	if len(w.left) != 1 {
+		t.Fatal("the peer is not given up")
+	}
+	m.handleAll(beatOf(there), batchOf(there, 1, 1, 1), batchOf(there, 1, 2, 2), batchOf(there, 1, 3, 3))
+	if w.lost != 1 || !slices.Equal(w.got, []uint64{1, 2, 3}) {
+		t.Errorf("lost %d, got %v; want one loss, because all that it held was forgotten, and 1, 2, 3", w.lost, w.got)
 	}
 }
 
@@ -62,9 +108,9 @@ func TestLeaversDoNotJoin(t *testing.T) {
 	}
 }
 
-// TestPacketsWithoutRoomAreALoss: a receiver that does not keep up loses
-// packets, not memory, and hears of it.
-func TestPacketsWithoutRoomAreALoss(t *testing.T) {
+// TestPacketsWithoutRoomComeAgain: a receiver that does not keep up drops
+// packets, and does not take memory; what it has dropped it asks for.
+func TestPacketsWithoutRoomComeAgain(t *testing.T) {
 	m, w := newUnstarted(t, Config{})
 	there := node.NewID()
 	m.Deliver(beatOf(there))
@@ -93,8 +139,8 @@ func TestPacketsWithoutRoomAreALoss(t *testing.T) {
 	m.Deliver(batchOf(there, 1, number, number))
 	packets, _ = m.inbox.take()
 	m.handleAll(packets...)
-	if w.lost != 1 || !slices.Equal(w.got, []uint64{1, number}) {
-		t.Errorf("got %v and %d losses, want 1, %d and one loss", w.got, w.lost, number)
+	if got := m.links[there].in.missed; w.lost != 0 || !slices.Equal(w.got, []uint64{1}) || got != 2 {
+		t.Errorf("got %v, %d losses, and asked for %d; want 1, none, and 2", w.got, w.lost, got)
 	}
 }
 
@@ -140,8 +186,9 @@ func TestMetrics(t *testing.T) {
 			got[f.GetName()] = g.GetValue()
 		}
 	}
-	if got["belfry_cluster_peers"] != 2 || got["belfry_cluster_pending_bytes"] != 2*(lengthLen+2) {
-		t.Errorf("gauges are %v, want 2 peers and %d bytes", got, 2*(lengthLen+2))
+	want := 2 * float64(smallBatch+batchOverhead)
+	if got["belfry_cluster_peers"] != 2 || got["belfry_cluster_pending_bytes"] != want {
+		t.Errorf("gauges are %v, want 2 peers and %v bytes", got, want)
 	}
 	if _, err := New(Config{ID: node.NewID(), Name: "a", Registerer: reg}, new(nowhere)); err == nil {
 		t.Error("a registry takes the metrics of two nodes")

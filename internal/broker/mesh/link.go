@@ -14,15 +14,6 @@ import (
 // errGone says that a peer is not there any more.
 var errGone = errors.New("mesh: the peer is gone")
 
-// A batch is a packet of messages that is being filled, or waits to be sent.
-type batch struct {
-	buf      []byte // begins with room for the header
-	messages int
-	gap      bool // something was lost before it
-	ask      bool // the peer is to confirm it at once
-	next     *batch
-}
-
 // A link is the way to and from one incarnation of a peer. It is a
 // [broker.Link].
 type link struct {
@@ -37,28 +28,12 @@ type link struct {
 	in  inbound  // guarded by mu
 }
 
-// outbound is what a link knows of its way out.
-type outbound struct {
-	first, last *batch        // not sent yet
-	pending     int           // bytes in them
-	gap         bool          // something was lost behind the last of them
-	number      uint64        // of the last packet
-	sent, acked uint64        // bytes of messages
-	pulse       bool          // a packet is to go out even without messages
-	ask         bool          // it is to be confirmed at once
-	waiters     []waiter      // for confirmations, in order
-	overdue     uint64        // what should have been confirmed long ago
-	packets     uint64        // sent
-	lost        uint64        // messages that found no room
-	dead        bool          // the peer has left
-	room        chan struct{} // closed when there is; nil if nobody waits
-}
-
 // inbound is what a link knows of its way in.
 type inbound struct {
-	epoch, number uint64 // of the last packet; zero before the first
-	offset        uint64 // bytes dispatched or lost
-	acked         uint64 // how many of them the peer was told of
+	epoch, number uint64 // of the last batch that was dispatched; zero before the first
+	untold        uint64 // what those cost that were dispatched since the peer was told
+	missed        uint64 // the number that the peer was asked for since the last tick; zero: none
+	given         bool   // the link goes on where an earlier one was given up
 	silent        int    // ticks since the peer was heard
 	heard         time.Time
 	leaving       bool
@@ -68,7 +43,7 @@ type inbound struct {
 	stamped       time.Time // when that came
 	roundTrip     time.Duration
 	packets       uint64
-	gaps, lost    uint64 // how often packets were lost, and how many
+	gaps, lost    uint64 // how often messages were lost, and how many packets
 }
 
 func (l *link) ID() node.ID  { return l.id }
@@ -77,7 +52,7 @@ func (l *link) Name() string { return l.name }
 // Send implements [broker.Link].
 func (l *link) Send(m *broker.Message) {
 	l.mu.Lock()
-	idle := l.out.first == nil
+	idle := l.out.due == nil
 	drop := l.put(m)
 	l.mu.Unlock()
 	switch {
@@ -99,100 +74,112 @@ func (l *link) put(m *broker.Message) dropReason {
 		o.lost++
 		return dropGone
 	}
-	b := o.last
-	if b == nil || o.gap {
+	b := o.open()
+	fresh := b == nil
+	if fresh {
 		b = l.mesh.batch()
 	}
-	at := len(b.buf)
-	b.buf = m.Append(append(b.buf, 0, 0, 0, 0))
-	n := len(b.buf) - at
-	binary.BigEndian.PutUint32(b.buf[at:], uint32(n-lengthLen))
+	before := b.buf
+	b.buf = appendMessage(b.buf, m)
+	size, limit := len(b.buf)-len(before), int(l.mesh.maxBytes.Load())
+	if len(before) > headerLen && len(b.buf) > min(limit, maxBatch) {
+		text := b.buf[len(before):]
+		b.buf = before
+		b, fresh = l.mesh.batch(), true
+		before = b.buf
+		b.buf = append(b.buf, text...)
+	}
+	cost := b.cost()
+	if !fresh {
+		cost -= cap(before) + batchOverhead
+	}
 	var drop dropReason
-	switch limit := int(l.mesh.maxBytes.Load()); {
-	case headerLen+n > limit:
+	switch {
+	case headerLen+size > limit:
 		drop = dropTooLarge
-	case o.pending+n > int(l.mesh.cfg.MaxPending):
+	case o.held+cost > int(l.mesh.cfg.MaxPending):
 		drop = dropFull
-	case at > headerLen && len(b.buf) > min(limit, maxBatch):
-		full := b
-		b = l.mesh.batch()
-		b.buf = append(b.buf, full.buf[at:]...)
-		full.buf = full.buf[:at]
 	}
 	if drop != "" {
-		if b.buf = b.buf[:at]; b != o.last {
+		if b.buf = before; fresh {
 			l.mesh.release(b)
 		}
-		o.gap = true
+		o.lostBehind = true
 		o.lost++
 		return drop
 	}
 	b.messages++
-	o.pending += n
-	if b != o.last {
-		b.gap, o.gap = o.gap, false
+	if fresh {
 		o.push(b)
+	} else {
+		o.grow(cost)
 	}
 	return ""
 }
 
-func (o *outbound) push(b *batch) {
-	if o.last == nil {
-		o.first = b
-	} else {
-		o.last.next = b
-	}
-	o.last = b
+// appendMessage appends a message after its length.
+func appendMessage(buf []byte, m *broker.Message) []byte {
+	at := len(buf)
+	buf = m.Append(append(buf, 0, 0, 0, 0))
+	binary.BigEndian.PutUint32(buf[at:], uint32(len(buf)-at-lengthLen))
+	return buf
 }
 
-func (o *outbound) pop() *batch {
-	b := o.first
-	if o.first = b.next; o.first == nil {
-		o.last = nil
-	}
-	b.next = nil
-	o.pending -= len(b.buf) - headerLen
-	return b
-}
-
-// unacked is how much is on its way.
-func (o *outbound) unacked() uint64 { return o.sent - o.acked }
-
-// next takes the packet that is to be sent now, or nil. Whoever sends it
-// releases it.
+// next takes the packet that is to be sent now, or nil. Whoever sends it hands
+// it to done.
 func (l *link) next() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	o := &l.out
+	if o.pulse && o.lostBehind {
+		// There may be no message that could tell of it.
+		if b := o.last; b != nil && !b.sent && b.messages == 0 {
+			o.lostBehind = false // this one does already
+		} else {
+			o.push(l.mesh.batch())
+		}
+	}
 	var b *batch
-	h := header{epoch: l.epoch, offset: o.sent, ackEpoch: l.in.epoch, ack: l.in.offset}
+	h := header{epoch: l.epoch, base: o.base(), ackEpoch: l.in.epoch, ack: l.in.number}
 	t := typeBatch
 	switch {
 	case o.pulse:
 		b, t = l.mesh.batch(), typePulse
-		b.gap = o.first == nil && o.gap
-		if b.gap {
-			o.gap = false
-		}
-		b.ask = o.ask
 		b.buf = l.pulse().append(b.buf)
-		o.pulse, o.ask = false, false
-	case o.first != nil && o.unacked() < l.mesh.window:
-		b = o.pop()
-		o.sent += uint64(len(b.buf) - headerLen)
+		h.number, h.ask, h.again = o.sent, o.ask, o.again
+		o.pulse, o.ask, o.again = false, false, false
+	case o.due != nil && (o.underway() < l.mesh.window || o.due == o.first):
+		if !o.due.sent {
+			l.mesh.counts.sent.Add(float64(o.due.messages))
+		}
+		b = o.take()
+		h.number, h.ask, h.lost = b.number, b.ask, b.lost
 	default:
 		return nil
 	}
-	if b.gap {
-		o.number++ // the receiver will miss it
-	}
-	o.number++
 	o.packets++
-	h.number, h.ask = o.number, b.ask
 	h.put(b.buf, t, l.mesh.cfg.ID)
-	l.in.acked = l.in.offset
+	l.in.untold = 0
 	l.makeRoom()
 	return b
+}
+
+// done says that a packet was sent, or that the wire did not take it. Unless
+// it is a pulse it is kept until the peer has it.
+func (l *link) done(b *batch, err error) {
+	if b.number == 0 {
+		l.mesh.release(b)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b.sending = false
+	if err != nil && len(b.buf) > int(l.mesh.maxBytes.Load()) {
+		// It never will take it.
+		l.mesh.counts.drop(dropTooLarge, b.messages)
+		l.out.lost += uint64(b.messages)
+		b.buf, b.messages, b.lost = b.buf[:headerLen], 0, true
+	}
 }
 
 // pulse returns the times that the next pulse tells. l.mu is held.
@@ -204,6 +191,15 @@ func (l *link) pulse() *pulse {
 	return p
 }
 
+// hurry asks the peer to confirm what it was sent, if it has not.
+func (l *link) hurry() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.out.first != nil {
+		l.out.askLast()
+	}
+}
+
 // wantPulse makes a packet go out even if there are no messages.
 func (l *link) wantPulse() {
 	l.mu.Lock()
@@ -212,9 +208,7 @@ func (l *link) wantPulse() {
 }
 
 // hasRoom reports whether little is on its way. l.mu is held.
-func (l *link) hasRoom() bool {
-	return l.out.pending+int(l.out.unacked()) <= l.mesh.room
-}
+func (l *link) hasRoom() bool { return l.out.held <= l.mesh.room }
 
 // makeRoom tells those who wait for room, if there is some. l.mu is held.
 func (l *link) makeRoom() {
@@ -256,18 +250,19 @@ func (l *link) waitRoom() (<-chan struct{}, error) {
 	return l.out.room, nil
 }
 
-// die ends the link: nothing is sent on it any more, and nobody waits.
+// die ends the link: nothing is sent on it any more, and nobody waits. What
+// the peer has not confirmed may be lost.
 func (l *link) die() {
 	l.mu.Lock()
-	l.out.dead = true
-	for l.out.first != nil {
-		b := l.out.pop()
-		l.out.lost += uint64(b.messages)
-		l.mesh.counts.drop(dropGone, b.messages)
-		l.mesh.release(b)
+	o := &l.out
+	o.dead = true
+	for o.first != nil {
+		o.lost += uint64(o.first.messages)
+		l.mesh.counts.drop(dropGone, o.first.messages)
+		o.drop(l.mesh.release)
 	}
 	l.makeRoom()
-	waiters := l.out.release(len(l.out.waiters))
+	waiters := o.release(len(o.waiters))
 	l.mu.Unlock()
 	call(waiters)
 }

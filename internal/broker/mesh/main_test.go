@@ -61,8 +61,14 @@ func (m *Mesh) handleAll(packets ...[]byte) {
 	}
 }
 
-// batchOf is a packet with messages that have these numbers.
+// batchOf is a packet with messages that have these numbers, of a peer that can
+// send again everything that it has sent.
 func batchOf(from node.ID, epoch, number uint64, counts ...uint64) []byte {
+	return batchFrom(from, 1, epoch, number, counts...)
+}
+
+// batchFrom is one of a peer that sends nothing again that is below base.
+func batchFrom(from node.ID, base, epoch, number uint64, counts ...uint64) []byte {
 	b := make([]byte, headerLen)
 	for _, n := range counts {
 		at := len(b)
@@ -70,7 +76,7 @@ func batchOf(from node.ID, epoch, number uint64, counts ...uint64) []byte {
 		b = m.Append(append(b, 0, 0, 0, 0))
 		b[at+3] = byte(len(b) - at - lengthLen)
 	}
-	h := header{epoch: epoch, number: number}
+	h := header{epoch: epoch, number: number, base: base}
 	h.put(b, typeBatch, from)
 	return b
 }

@@ -1,14 +1,15 @@
 // Package mesh is how brokers speak to each other over anything that carries
-// packets at most once: it finds peers, keeps messages in order, notices what
-// was lost, and tells who is gone. It knows no network; see [Wire].
+// packets at most once: it finds peers, keeps messages in order, sends again
+// what was lost on the way, and tells who is gone. It knows no network; see
+// [Wire].
 //
 // Messages for a peer gather in its link's outbox, and one goroutine sends for
 // all links: what waits for a peer leaves as one packet, so packets grow with
 // the load by themselves, and an idle node sends at once. Packets of a link
-// have numbers; a number that is missing is a loss, which the receiver hears
-// of. A receiver says how far it has come, and no more than a window is on its
-// way to it, so that a slow node fills the outboxes of the others and not the
-// network. DESIGN.md has the reasons.
+// have numbers, and are kept until the receiver has confirmed them; it asks for
+// one that is missing. What finds no room is lost, and the receiver hears of
+// it. No more than a window is on its way to it, so that a slow node fills the
+// outboxes of the others and not the network. DESIGN.md has the reasons.
 //
 // # Goroutines
 //
@@ -48,7 +49,7 @@ type Wire interface {
 	// Send puts a packet on its way to one node, or to all, this one
 	// included or not, if the id is the zero ID. It is called by one
 	// goroutine, may block while the way is full, and does not keep packet.
-	// After an error the packet counts as lost.
+	// After an error it is sent again when the other node misses it.
 	Send(to node.ID, packet []byte) error
 	// Up reports whether packets go anywhere at present. While they do not,
 	// they are kept; when they do again, the wire calls Resume.
@@ -84,8 +85,8 @@ type Config struct {
 	// Grace how long it then has to be heard again. Zero means the defaults.
 	// All nodes have the same.
 	Lease, Grace time.Duration
-	// MaxPending bounds the bytes that wait for one peer. Zero means
-	// DefaultMaxPending.
+	// MaxPending bounds the memory of what one peer has not confirmed. Zero
+	// means DefaultMaxPending.
 	MaxPending int64
 
 	// Suspended is told for how long this process did not run, if that was
@@ -107,7 +108,7 @@ type Mesh struct {
 	interval   time.Duration // between beats
 	leaseTicks int
 	graceTicks int
-	window     uint64
+	window     int
 	room       int
 	counts     *counts
 	complaints complaints
@@ -117,6 +118,7 @@ type Mesh struct {
 	inbox    inbox
 	epoch    uint64                  // of the last link; the dispatcher's
 	links    map[node.ID]*link       // the dispatcher's
+	givenUp  givenUp                 // the dispatcher's
 	list     atomic.Pointer[[]*link] // the same for everybody; immutable
 	batches  sync.Pool               // of *batch
 	started  time.Time               // what stamps count from
@@ -151,7 +153,7 @@ func New(cfg Config, wire Wire) (*Mesh, error) {
 		wire:     wire,
 		log:      cfg.Log,
 		interval: max(cfg.Lease/5, minInterval),
-		window:   uint64(min(cfg.MaxPending, maxWindow)),
+		window:   int(min(cfg.MaxPending, maxWindow)),
 		room:     int(min(cfg.MaxPending/2, maxRoom)),
 		counts:   newCounts(),
 		beat:     appendBeat(nil, &beat{id: cfg.ID, name: cfg.Name, info: cfg.Info}),
@@ -167,7 +169,7 @@ func New(cfg Config, wire Wire) (*Mesh, error) {
 	}
 	m.leaseTicks = int((cfg.Lease + m.interval - 1) / m.interval)
 	m.graceTicks = int((cfg.Grace + m.interval - 1) / m.interval)
-	m.batches.New = func() any { return &batch{buf: make([]byte, headerLen, 1024)} }
+	m.batches.New = func() any { return &batch{buf: make([]byte, headerLen, smallBatch)} }
 	m.list.Store(new([]*link))
 	m.inbox.init()
 	m.maxBytes.Store(int64(wire.MaxPacket()))
@@ -216,10 +218,13 @@ func (m *Mesh) Start(r broker.Receiver) error {
 	return nil
 }
 
-// Leave implements [broker.Broker]. It waits until what was sent before has
-// left, and ctx has not ended.
+// Leave implements [broker.Broker]. It waits until those peers that are heard
+// have what was sent before, and ctx has not ended.
 func (m *Mesh) Leave(ctx context.Context) {
 	m.leaving.Store(true)
+	for _, l := range *m.list.Load() {
+		l.hurry()
+	}
 	m.ring()
 	select {
 	case <-m.left:

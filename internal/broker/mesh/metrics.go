@@ -17,12 +17,12 @@ const (
 	dropFull     dropReason = "full"      // too much waits for the peer
 	dropTooLarge dropReason = "too_large" // for a packet
 	dropGone     dropReason = "gone"      // the peer, or this node, has left
-	dropWire     dropReason = "wire"      // the wire did not take it
 )
 
 // counts are the metrics that only grow.
 type counts struct {
 	sent, packetsSent, bytesSent prometheus.Counter
+	resent                       prometheus.Counter
 	received, packetsReceived    prometheus.Counter
 	dropped                      *prometheus.CounterVec
 	gaps, refused                prometheus.Counter
@@ -37,18 +37,19 @@ func newCounts() *counts {
 		sent:            counter("messages_sent_total", "Messages sent to other nodes; one for each node."),
 		packetsSent:     counter("packets_sent_total", "Packets in which messages were sent to other nodes."),
 		bytesSent:       counter("sent_bytes_total", "Bytes of packets sent to other nodes."),
+		resent:          counter("packets_resent_total", "Packets that were sent to another node again, because it had not got them."),
 		received:        counter("messages_received_total", "Messages of other nodes."),
 		packetsReceived: counter("packets_received_total", "Packets in which messages of other nodes came."),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "belfry_cluster_messages_dropped_total",
-			Help: "Messages that could not be sent to another node, by reason.",
+			Help: "Messages to another node that were lost, by reason.",
 		}, []string{"reason"}),
 		gaps:        counter("gaps_total", "How often messages of another node were found to be lost, and what it holds was asked for again."),
 		refused:     counter("refused_packets_total", "Packets that no node of this version sends."),
 		overflows:   counter("overflows_total", "Packets of other nodes that were dropped because this one did not keep up."),
 		suspensions: counter("suspensions_total", "How often this process did not run for longer than the lease."),
 	}
-	for _, r := range []dropReason{dropFull, dropTooLarge, dropGone, dropWire} {
+	for _, r := range []dropReason{dropFull, dropTooLarge, dropGone} {
 		c.dropped.WithLabelValues(string(r))
 	}
 	return c
@@ -65,7 +66,7 @@ func (m *Mesh) register(reg prometheus.Registerer) error {
 	}
 	c := m.counts
 	for _, metric := range []prometheus.Collector{
-		c.sent, c.packetsSent, c.bytesSent, c.received, c.packetsReceived, c.dropped,
+		c.sent, c.packetsSent, c.bytesSent, c.resent, c.received, c.packetsReceived, c.dropped,
 		c.gaps, c.refused, c.overflows, c.suspensions, &gauges{m},
 	} {
 		if err := reg.Register(metric); err != nil {
@@ -151,7 +152,7 @@ func (l *link) status() PeerStatus {
 		LastHeard:       time.Since(l.in.heard),
 		Suspect:         l.in.silent >= l.mesh.leaseTicks,
 		Leaving:         l.in.leaving,
-		PendingBytes:    int64(l.out.pending) + int64(l.out.unacked()),
+		PendingBytes:    int64(l.out.held),
 		SentPackets:     l.out.packets,
 		ReceivedPackets: l.in.packets,
 		Gaps:            l.in.gaps,

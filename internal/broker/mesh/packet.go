@@ -19,7 +19,7 @@ import (
 // which are varints.
 const (
 	magic   = 0xBE
-	version = 1
+	version = 2
 
 	prefixLen = 3 + idLen
 	idLen     = 16
@@ -45,7 +45,12 @@ const (
 
 const (
 	flagLeaving = 1 // of a beat
-	flagAsk     = 1 // of other packets
+
+	// Of other packets.
+	flagAsk   = 1
+	flagLost  = 2
+	flagAgain = 4
+	flags     = flagAsk | flagLost | flagAgain
 )
 
 // HasMessages reports whether a packet carries messages, and not only what
@@ -58,14 +63,19 @@ func HasMessages(packet []byte) bool {
 
 // A header is what batches and pulses begin with.
 type header struct {
-	// Epoch is that of the sender's link, Number the packet's on it, from 1,
-	// and Offset how many bytes of messages were sent on it before.
-	epoch, number, offset uint64
-	// Ack is how many bytes of the receiver's link of epoch ackEpoch the
-	// sender has dispatched, losses included.
+	// Epoch is that of the sender's link, and number that of the batch on it,
+	// from 1. A pulse has that of the last batch that was sent before it. What
+	// is below base is not sent again.
+	epoch, number, base uint64
+	// Ack is the last batch of the receiver's link of epoch ackEpoch that the
+	// sender has dispatched.
 	ackEpoch, ack uint64
 	// Ask is for a pulse at once, when the packet has been dispatched.
 	ask bool
+	// Lost is that messages were lost before those of the batch.
+	lost bool
+	// Again is for everything after ack to be sent again.
+	again bool
 }
 
 func putPrefix(b []byte, t packetType, from node.ID) {
@@ -86,23 +96,34 @@ func (h *header) put(b []byte, t packetType, from node.ID) {
 	putPrefix(b, t, from)
 	b[prefixLen] = 0
 	if h.ask {
-		b[prefixLen] = flagAsk
+		b[prefixLen] |= flagAsk
 	}
-	for i, n := range [...]uint64{h.epoch, h.number, h.offset, h.ackEpoch, h.ack} {
+	if h.lost {
+		b[prefixLen] |= flagLost
+	}
+	if h.again {
+		b[prefixLen] |= flagAgain
+	}
+	for i, n := range [...]uint64{h.epoch, h.number, h.base, h.ackEpoch, h.ack} {
 		binary.BigEndian.PutUint64(b[prefixLen+1+8*i:], n)
 	}
 }
 
-// parse reads a header without its prefix and returns the rest.
-func (h *header) parse(b []byte) (rest []byte, ok bool) {
-	if len(b) < headerLen-prefixLen || b[0]&^flagAsk != 0 {
+// parse reads a header of a packet of a type, without its prefix, and returns
+// the rest.
+func (h *header) parse(b []byte, t packetType) (rest []byte, ok bool) {
+	if len(b) < headerLen-prefixLen || b[0]&^flags != 0 {
 		return nil, false
 	}
-	h.ask = b[0]&flagAsk != 0
-	for i, n := range [...]*uint64{&h.epoch, &h.number, &h.offset, &h.ackEpoch, &h.ack} {
+	h.ask, h.lost, h.again = b[0]&flagAsk != 0, b[0]&flagLost != 0, b[0]&flagAgain != 0
+	for i, n := range [...]*uint64{&h.epoch, &h.number, &h.base, &h.ackEpoch, &h.ack} {
 		*n = binary.BigEndian.Uint64(b[1+8*i:])
 	}
-	return b[headerLen-prefixLen:], h.epoch != 0 && h.number != 0
+	ok = h.epoch != 0 && h.base != 0 && h.base-1 <= h.number
+	if t == typeBatch {
+		ok = ok && h.base <= h.number
+	}
+	return b[headerLen-prefixLen:], ok
 }
 
 // nextMessage takes a message from the front of a batch's messages.

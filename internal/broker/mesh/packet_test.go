@@ -35,12 +35,14 @@ func TestBeatSurvivesTheRoundTrip(t *testing.T) {
 func TestHeaderSurvivesTheRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Uint64Min(1)
-		want := header{n.Draw(t, "epoch"), n.Draw(t, "number"), n.Draw(t, "offset"), n.Draw(t, "ackEpoch"), n.Draw(t, "ack"), rapid.Bool().Draw(t, "ask")}
+		want := header{epoch: n.Draw(t, "epoch"), number: n.Draw(t, "number"), ackEpoch: n.Draw(t, "ackEpoch"), ack: n.Draw(t, "ack"),
+			ask: rapid.Bool().Draw(t, "ask"), lost: rapid.Bool().Draw(t, "lost"), again: rapid.Bool().Draw(t, "again")}
+		want.base = rapid.Uint64Range(1, want.number).Draw(t, "base")
 		id, b := node.NewID(), make([]byte, headerLen+3)
 		want.put(b, typeBatch, id)
 		typ, from, rest, ok := parsePrefix(b)
 		var got header
-		if rest, ok2 := got.parse(rest); !ok || !ok2 || typ != typeBatch || from != id || got != want || len(rest) != 3 {
+		if rest, ok2 := got.parse(rest, typ); !ok || !ok2 || typ != typeBatch || from != id || got != want || len(rest) != 3 {
 			t.Fatalf("got %+v of %s, want %+v of %s", got, from, want, id)
 		}
 	})
@@ -97,7 +99,9 @@ func TestWhateverComesIsRefused(t *testing.T) {
 		"missing pairs":        change(good, len(good)-1, 1),
 		"a tail":               append(slices.Clone(good), 0),
 		"half a header":        next[:headerLen-1],
-		"unknown batch flags":  change(next, prefixLen, 2),
+		"unknown batch flags":  change(next, prefixLen, 8),
+		"a base beyond it":     batchFrom(there, 3, 1, 2, 2),
+		"base zero":            batchFrom(there, 0, 1, 2, 2),
 		"number zero":          batchOf(there, 1, 0, 2),
 		"epoch zero":           batchOf(there, 0, 2, 2),
 		"a short pulse":        change(next, 2, byte(typePulse))[:headerLen+20],
@@ -161,13 +165,13 @@ func FuzzHandle(f *testing.F) {
 		f.Add(p)
 	}
 	p := make([]byte, headerLen, pulseLen)
-	(&header{epoch: 1, number: 1, ask: true}).put(p, typePulse, there)
+	(&header{epoch: 1, number: 1, base: 1, ask: true, again: true}).put(p, typePulse, there)
 	f.Add((&pulse{1, 2, 3}).append(p))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, w := newUnstarted(t, Config{})
 		m.handleAll(beatOf(there), b, slices.Clone(b))
 		for range 2 {
-			m.handleAll(batchOf(there, ^uint64(0), ^uint64(0)-1, 7), batchOf(there, ^uint64(0), ^uint64(0), 8))
+			m.handleAll(batchFrom(there, ^uint64(0)-1, ^uint64(0), ^uint64(0)-1, 7), batchFrom(there, ^uint64(0)-1, ^uint64(0), ^uint64(0), 8))
 		}
 		if n := len(w.got); n < 2 && !bytes.Contains(b, []byte(there)) {
 			t.Fatalf("got %v after it, want 7 and 8", w.got)

@@ -8,7 +8,7 @@ import (
 
 // A waiter wants to know when the peer has come as far as upTo.
 type waiter struct {
-	upTo     uint64 // bytes of messages
+	upTo     uint64 // number of a batch
 	deadline time.Time
 	done     func()
 }
@@ -37,21 +37,25 @@ func (l *link) await(done func()) (wait, first, ring bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	o := &l.out
-	upTo := o.sent + uint64(o.pending)
+	upTo := o.number
 	if o.dead || upTo <= o.acked || o.acked < o.overdue || l.in.silent >= l.mesh.leaseTicks {
 		return false, false, false
 	}
-	// The packet that has the last of the messages asks for a confirmation. If
-	// that has been sent, another one does.
-	if o.last != nil {
-		o.last.ask = true
-	} else {
-		o.pulse, o.ask = true, true
-		ring = true
-	}
+	ring = o.askLast()
 	first = len(o.waiters) == 0
 	o.waiters = append(o.waiters, waiter{upTo, time.Now().Add(broker.SyncTimeout), done})
 	return true, first, ring
+}
+
+// askLast has the packet that has the last of the messages ask for a
+// confirmation. If that was sent, another one does, and the writer has to know.
+func (o *outbound) askLast() (ring bool) {
+	if o.last != nil && !o.last.sent {
+		o.last.ask = true
+		return false
+	}
+	o.pulse, o.ask = true, true
+	return true
 }
 
 // confirmed takes those out whose messages the peer has dispatched. l.mu is

@@ -11,16 +11,6 @@ func (m *Mesh) ring() {
 // Resume says that the wire is up again.
 func (m *Mesh) Resume() { m.ring() }
 
-func (m *Mesh) batch() *batch { return m.batches.Get().(*batch) }
-
-func (m *Mesh) release(b *batch) {
-	if cap(b.buf) > 2*maxBatch {
-		return
-	}
-	*b = batch{buf: b.buf[:headerLen]}
-	m.batches.Put(b)
-}
-
 // write is the writer's goroutine.
 func (m *Mesh) write() {
 	said := false // that the node leaves
@@ -67,15 +57,14 @@ func (m *Mesh) pass(leaving bool) (more bool) {
 }
 
 func (m *Mesh) send(l *link, b *batch) {
-	if err := m.wire.Send(l.id, b.buf); err != nil {
-		m.counts.drop(dropWire, b.messages)
+	err := m.wire.Send(l.id, b.buf)
+	if err != nil {
 		m.complain(&m.complaints.wire, "a packet for a peer could not be sent", "node", l.name, "err", err)
 	} else {
-		m.counts.sent.Add(float64(b.messages))
 		m.counts.packetsSent.Inc()
 		m.counts.bytesSent.Add(float64(len(b.buf)))
 	}
-	m.release(b)
+	l.done(b, err)
 }
 
 func (m *Mesh) sendBeat(leaving bool) {
@@ -85,11 +74,11 @@ func (m *Mesh) sendBeat(leaving bool) {
 	}
 }
 
-// drained reports whether nothing waits for peers that are heard.
+// drained reports whether those peers that are heard, and stay, have everything.
 func (m *Mesh) drained() bool {
 	for _, l := range *m.list.Load() {
 		l.mu.Lock()
-		waits := l.out.first != nil && l.in.silent < m.leaseTicks
+		waits := l.out.first != nil && l.in.silent < m.leaseTicks && !l.in.leaving
 		l.mu.Unlock()
 		if waits {
 			return false

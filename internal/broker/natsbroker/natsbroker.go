@@ -1,5 +1,5 @@
 // Package natsbroker carries messages between nodes over plain subjects of
-// NATS: at most once, and without waiting for any agreement of servers.
+// NATS, without waiting for any agreement of servers.
 //
 // Each incarnation hears what is for it on belfry.<cluster>.bus.<id>, and what
 // is for all on belfry.<cluster>.beat. What the nodes say there is the
