@@ -123,7 +123,7 @@ func TestFullNodeRefusesClientsAndAnswersOperators(t *testing.T) {
 	}
 	comesIn(t, s)
 	s.Stop()
-	for _, want := range []string{"open files", "too many open files"} {
+	for _, want := range []string{"open_files=", "too many open files"} {
 		if log := s.Log(); !strings.Contains(log, want) {
 			t.Errorf("the log does not say %q:\n%s", want, log)
 		}

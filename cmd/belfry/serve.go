@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/internal/accept"
 	"github.com/belfryhq/belfry/internal/config"
 )
 
@@ -69,7 +70,7 @@ func serve(ctx context.Context, s streams, source config.Source) error {
 	level.Set(cfg.LogLevel)
 	log := newLog(s.err, level, cfg.LogFormat)
 	logWarnings(cfg, log)
-	log.Info("starting", "version", versionLine(), "config", cfg.File)
+	log.Info("starting", append([]any{"version", versionLine(), "config", cfg.File}, openFiles()...)...)
 	cfg.Server.Log, cfg.Server.DataDir, cfg.Server.Version = log, cfg.DataDir, versionNumber()
 	if len(cfg.Server.Apps) == 0 {
 		adviseOfFile(cfg, log)
@@ -104,4 +105,14 @@ func adviseOfFile(cfg *config.Config, log *slog.Logger) {
 	if _, err := os.Stat("belfry.yaml"); err == nil && cfg.File == "" {
 		log.Warn("a belfry.yaml is here, but it is not used; pass --config belfry.yaml")
 	}
+}
+
+// openFiles is, for the log, how many files and connections the process may
+// have open, and how many of them clients get.
+func openFiles() []any {
+	d, ok := accept.Limit()
+	if !ok {
+		return nil
+	}
+	return []any{"open_files", d.Max, "for_clients", d.Clients()}
 }

@@ -42,7 +42,7 @@ type endpoint struct {
 // listen opens all listeners, before anything is made that a failure would
 // leave behind. They say that the node is starting until open is called.
 func (s *Server) listen() (err error) {
-	s.sayDescriptors()
+	s.warnOfDescriptors()
 	metrics := accept.NewMetrics(s.metrics)
 	operators := accept.New(accept.Config{
 		Name:          "admin",
@@ -74,14 +74,17 @@ func (s *Server) listen() (err error) {
 	return err
 }
 
-// sayDescriptors says how many clients there can be at most: they take one
+// warnOfDescriptors says when there can not be many clients: they take one
 // descriptor each.
-func (s *Server) sayDescriptors() {
+func (s *Server) warnOfDescriptors() {
+	const few = 1024
 	d, ok := accept.Limit()
 	if !ok {
 		return
 	}
-	s.log.Info("open files", "limit", d.Max, "for_clients", d.Clients())
+	if d.Max < few {
+		s.log.Warn("the limit on open files is low, and each client is one; raise it (ulimit -n, LimitNOFILE)", "limit", d.Max, "for_clients", d.Clients())
+	}
 	if s.cfg.MaxConnections > d.Clients() {
 		s.log.Warn("there can not be as many clients as max_connections says; raise the limit on open files (ulimit -n, LimitNOFILE)",
 			"max_connections", s.cfg.MaxConnections, "for_clients", d.Clients())
