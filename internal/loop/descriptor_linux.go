@@ -94,9 +94,6 @@ func (d *descriptor) events() uint32 {
 // Flush writes all that the peer takes, many frames in one call.
 func (d *descriptor) Flush() {
 	s := d.socket
-	if !d.blocked {
-		s.gather()
-	}
 	for len(s.outbox) > 0 && !d.blocked && !s.dropped {
 		batch := s.outbox[:min(len(s.outbox), maxIovecs)]
 		n, errno := d.write(batch)

@@ -70,7 +70,7 @@ type Socket struct {
 	at       int // place in loop.sockets; -1 when the socket has ended
 
 	outbox  []*frame.Frame // shared frames that the link does not have yet
-	answer  *frame.Frame   // goes behind them when the link can send again; may be nil
+	answer  int            // place in outbox of the last answer, from 1; 0: it is not there
 	pending int            // cost of the frames that the connection has not taken yet
 
 	queued    queued
@@ -95,6 +95,9 @@ const (
 	keepFrames = 16
 	// earlyFlush is how much waits for the end of the turn, by its cost.
 	earlyFlush = 64 << 10
+	// fewAnswers is how much may wait before a peer that takes nothing is not
+	// answered every time.
+	fewAnswers = 4 << 10
 )
 
 // attach makes a socket with that link.
@@ -138,24 +141,20 @@ func (s *Socket) Send(f *frame.Frame) {
 	s.mark()
 }
 
-// Answer sends f like Send, but of the answers to a peer that asks, and asks,
-// and takes none, only the last is kept.
+// Answer sends f like Send, or instead of the last answer, if a peer asks, and
+// asks, and takes none.
 func (s *Socket) Answer(f *frame.Frame) {
-	if s.dropped || !s.link.Busy() {
+	if s.dropped {
+		return
+	}
+	at := s.answer - 1
+	if at < 0 || at == 0 && s.link.Partial() || s.pending < fewAnswers || !s.link.Busy() {
+		s.answer = len(s.outbox) + 1
 		s.Send(f)
 		return
 	}
-	s.answer = f
-}
-
-// gather puts an answer that was kept behind what waits. Links call it when
-// they can send.
-func (s *Socket) gather() {
-	if f := s.answer; f != nil {
-		s.answer = nil
-		s.outbox = append(s.outbox, f)
-		s.pending += f.Cost()
-	}
+	s.pending += f.Cost() - s.outbox[at].Cost()
+	s.outbox[at] = f
 }
 
 // Discard forgets all frames that the connection has not begun to take, so
@@ -167,7 +166,7 @@ func (s *Socket) Discard() {
 	}
 	s.took(s.outbox[keep:])
 	s.shorten(keep)
-	s.answer, s.overflown = nil, false
+	s.overflown = false
 }
 
 // Finish ends the socket when all that was sent is written.
@@ -241,7 +240,7 @@ func (s *Socket) end() {
 	s.loop.wheel.clear(&s.deadline)
 	s.loop.remove(s)
 	s.at = -1
-	s.outbox, s.answer = nil, nil
+	s.outbox = nil
 	s.link.Close()
 	s.handler.Closed(s.cause)
 }
@@ -290,18 +289,14 @@ func (s *Socket) Lost(err error) {
 
 // Outbox returns the frames that the link does not have yet, the oldest first.
 // The slice is valid until the next call of Took or Send. It is for links.
-func (s *Socket) Outbox() []*frame.Frame {
-	if !s.link.Busy() {
-		s.gather()
-	}
-	return s.outbox
-}
+func (s *Socket) Outbox() []*frame.Frame { return s.outbox }
 
 // Took tells that the first frames of the outbox wait no longer, as many as
 // said. It is for links.
 func (s *Socket) Took(frames int) {
 	if frames > 0 {
 		s.took(s.outbox[:frames])
+		s.answer = max(s.answer-frames, 0)
 		s.shorten(copy(s.outbox, s.outbox[frames:]))
 	}
 }
@@ -315,6 +310,9 @@ func (s *Socket) took(frames []*frame.Frame) {
 
 // shorten keeps the first n frames of the outbox.
 func (s *Socket) shorten(n int) {
+	if s.answer > n {
+		s.answer = 0
+	}
 	if n == 0 && cap(s.outbox) > keepFrames {
 		s.outbox = nil
 		return

@@ -103,17 +103,14 @@ func (st *stream) release() {
 // is one: then it gets its turn when that has ended.
 func (st *stream) Flush() {
 	s := st.socket
-	if st.writing {
-		return
-	}
-	if s.gather(); len(s.outbox) == 0 {
+	if st.writing || len(s.outbox) == 0 {
 		return
 	}
 	st.writing = true
 	s.loop.running++
 	s.loop.stuck.watch(st)
 	batch := s.outbox
-	s.outbox = nil // the goroutine has it now
+	s.outbox, s.answer = nil, 0 // the goroutine has it now
 	go st.write(batch)
 }
 
