@@ -6,16 +6,17 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
 // An appsCommand is one of the commands below belfry apps.
 type appsCommand struct {
-	streams
-	admin    adminFlags
+	adminCommand
 	settings settingFlags
 	key      string // of a pair that is brought along
 	revision uint64
@@ -23,40 +24,29 @@ type appsCommand struct {
 
 // newApps returns belfry apps and what is below it.
 func newApps(s streams) *cobra.Command {
-	parent := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "apps",
 		Short: "Make, change and remove apps while the service runs",
 		Long: `Makes, changes and removes apps of a service that is running, through its
 administration port. A change is in effect at once, and closes no connection but
 those of an app that is disabled (4003) or deleted (4001).
 
-Apps that stand in belfry.yaml are listed, but can only be changed there.
-
-` + adminHelp,
+Apps that stand in belfry.yaml are listed, but can only be changed there.`,
 		Example: `  belfry apps create --name shop
   belfry apps list
   belfry apps update 1234567 --client-events --limits-connections 1000
   belfry apps rotate 1234567                   other credentials; the old ones stay valid
   belfry apps revoke 1234567 d5c40dfa30a2f9dc  until they are revoked
   belfry apps usage 1234567`,
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no belfry apps %s", args[0])
-			}
-			return c.Help()
-		},
-	}
-	parent.AddCommand(
+	},
 		newAppsCreate(s), newAppsList(s), newAppsShow(s), newAppsUpdate(s), newAppsRotate(s), newAppsRevoke(s),
 		newAppsSwitch(s, "disable", true), newAppsSwitch(s, "enable", false), newAppsDelete(s), newAppsUsage(s),
 	)
-	return parent
 }
 
 // command completes a command with the flags that all have and what it does.
-func (a *appsCommand) command(c *cobra.Command, run func(context.Context, adminClient, []string) error) *cobra.Command {
+func (a *appsCommand) command(c *cobra.Command, run func(context.Context, adminclient.Client, []string) error) *cobra.Command {
 	names := strings.Fields(c.Use)[1:] // of the arguments
-	c.Long += "\n\n" + adminHelp
 	c.Args = func(_ *cobra.Command, args []string) error {
 		least := len(names)
 		if least > 0 && strings.HasPrefix(names[least-1], "[") {
@@ -70,22 +60,11 @@ func (a *appsCommand) command(c *cobra.Command, run func(context.Context, adminC
 		}
 		return nil
 	}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		client, err := a.admin.resolve(os.Getenv)
-		if err != nil {
-			return err
-		}
-		return run(c.Context(), client, args)
-	}
-	c.Flags().SortFlags = false
-	a.admin.add(c.Flags())
-	return c
+	return a.adminCommand.command(c, run)
 }
 
-func appPath(id string) string { return "/api/v1/apps/" + url.PathEscape(id) }
-
 func newAppsCreate(s streams) *cobra.Command {
-	a := &appsCommand{streams: s}
+	a := &appsCommand{adminCommand: adminCommand{streams: s}}
 	c := &cobra.Command{
 		Use:   "create",
 		Short: "Make an app",
@@ -101,7 +80,7 @@ the secret is then read from standard input.`,
 	return a.command(c, a.create)
 }
 
-func (a *appsCommand) create(ctx context.Context, client adminClient, _ []string) error {
+func (a *appsCommand) create(ctx context.Context, client adminclient.Client, _ []string) error {
 	settings, err := a.settings.given()
 	if err != nil {
 		return err
@@ -110,31 +89,23 @@ func (a *appsCommand) create(ctx context.Context, client adminClient, _ []string
 		secret, _ := bufio.NewReader(a.in).ReadString('\n') // an empty one is refused by the service
 		settings["keys"] = []map[string]string{{"key": a.key, "secret": strings.TrimSpace(secret)}}
 	}
-	reply, err := client.call(ctx, http.MethodPost, "/api/v1/apps", nil, settings, 0)
-	if err != nil {
-		return err
-	}
-	return a.print(reply, printMade)
+	return a.ask(ctx, client, adminclient.Request{Method: http.MethodPost, Path: adminclient.AppsPath, Body: settings}, tables.Made)
 }
 
 func newAppsShow(s streams) *cobra.Command {
-	a := &appsCommand{streams: s}
+	a := &appsCommand{adminCommand: adminCommand{streams: s}}
 	return a.command(&cobra.Command{
 		Use:     "show APP",
 		Short:   "Show one app, without its secrets",
 		Long:    "Shows the settings and the keys of an app. Secrets are not shown: the service tells them when they are made, and never again.",
 		Example: "  belfry apps show 1234567\n  belfry apps show 1234567 --json",
-	}, func(ctx context.Context, client adminClient, args []string) error {
-		reply, err := client.call(ctx, http.MethodGet, appPath(args[0]), nil, nil, 0)
-		if err != nil {
-			return err
-		}
-		return a.print(reply, printApp)
+	}, func(ctx context.Context, client adminclient.Client, args []string) error {
+		return a.ask(ctx, client, adminclient.Request{Path: adminclient.AppPath(args[0])}, tables.App)
 	})
 }
 
 func newAppsUpdate(s streams) *cobra.Command {
-	a := &appsCommand{streams: s}
+	a := &appsCommand{adminCommand: adminCommand{streams: s}}
 	c := &cobra.Command{
 		Use:   "update APP",
 		Short: "Change settings of an app",
@@ -154,7 +125,7 @@ func (a *appsCommand) addRevision(c *cobra.Command) {
 	c.Flags().Uint64Var(&a.revision, "revision", 0, "change this `revision` and no other")
 }
 
-func (a *appsCommand) change(ctx context.Context, client adminClient, args []string) error {
+func (a *appsCommand) change(ctx context.Context, client adminclient.Client, args []string) error {
 	settings, err := a.settings.given()
 	if err != nil {
 		return err
@@ -162,16 +133,12 @@ func (a *appsCommand) change(ctx context.Context, client adminClient, args []str
 	if len(settings) == 0 {
 		return usagef("what is to change? Give a setting such as --client-events")
 	}
-	reply, err := client.call(ctx, http.MethodPatch, appPath(args[0]), nil, settings, a.revision)
-	if err != nil {
-		return err
-	}
-	return a.print(reply, printApp)
+	return a.ask(ctx, client, adminclient.Request{Method: http.MethodPatch, Path: adminclient.AppPath(args[0]), Body: settings, Revision: a.revision}, tables.App)
 }
 
 // newAppsSwitch returns belfry apps disable and enable.
 func newAppsSwitch(s streams, name string, disabled bool) *cobra.Command {
-	a := &appsCommand{streams: s}
+	a := &appsCommand{adminCommand: adminCommand{streams: s}}
 	c := &cobra.Command{
 		Use:     name + " APP",
 		Short:   "Refuse the clients and backends of an app",
@@ -181,21 +148,14 @@ func newAppsSwitch(s streams, name string, disabled bool) *cobra.Command {
 	if !disabled {
 		c.Short, c.Long = "Let clients and backends of an app in again", "Lets the clients and backends of an app in again after it was disabled."
 	}
-	return a.command(c, func(ctx context.Context, client adminClient, args []string) error {
-		reply, err := client.call(ctx, http.MethodPatch, appPath(args[0]), nil, map[string]any{"disabled": disabled}, 0)
-		if err != nil {
-			return err
-		}
-		if !a.admin.json {
-			fmt.Fprintf(a.err, "%sd app %s\n", name, args[0])
-			return nil
-		}
-		return a.print(reply, nil)
+	return a.command(c, func(ctx context.Context, client adminclient.Client, args []string) error {
+		q := adminclient.Request{Method: http.MethodPatch, Path: adminclient.AppPath(args[0]), Body: map[string]any{"disabled": disabled}}
+		return a.ask(ctx, client, q, a.say("%sd app %s\n", name, args[0]))
 	})
 }
 
 func newAppsDelete(s streams) *cobra.Command {
-	a := &appsCommand{streams: s}
+	a := &appsCommand{adminCommand: adminCommand{streams: s}}
 	c := &cobra.Command{
 		Use:     "delete APP",
 		Short:   "Remove an app",
@@ -203,8 +163,8 @@ func newAppsDelete(s streams) *cobra.Command {
 		Example: "  belfry apps delete 1234567",
 	}
 	a.addRevision(c)
-	return a.command(c, func(ctx context.Context, client adminClient, args []string) error {
-		if _, err := client.call(ctx, http.MethodDelete, appPath(args[0]), nil, nil, a.revision); err != nil {
+	return a.command(c, func(ctx context.Context, client adminclient.Client, args []string) error {
+		if _, err := client.Call(ctx, adminclient.Request{Method: http.MethodDelete, Path: adminclient.AppPath(args[0]), Revision: a.revision}); err != nil {
 			return err
 		}
 		fmt.Fprintf(a.err, "deleted app %s\n", args[0])
@@ -213,7 +173,7 @@ func newAppsDelete(s streams) *cobra.Command {
 }
 
 func newAppsRotate(s streams) *cobra.Command {
-	a := &appsCommand{streams: s}
+	a := &appsCommand{adminCommand: adminCommand{streams: s}}
 	c := &cobra.Command{
 		Use:   "rotate APP",
 		Short: "Give an app another pair of credentials",
@@ -222,25 +182,21 @@ has stay valid, so that backends and clients can be changed one after the other.
 Revoke the old pair when nobody uses it any more.`,
 		Example: "  belfry apps rotate 1234567\n  belfry apps revoke 1234567 278d425bdf160c739803",
 	}
-	return a.command(c, func(ctx context.Context, client adminClient, args []string) error {
-		reply, err := client.call(ctx, http.MethodPost, appPath(args[0])+"/keys", nil, nil, 0)
-		if err != nil {
-			return err
-		}
-		return a.print(reply, printPair(args[0]))
+	return a.command(c, func(ctx context.Context, client adminclient.Client, args []string) error {
+		return a.ask(ctx, client, adminclient.Request{Method: http.MethodPost, Path: adminclient.AppPath(args[0]) + "/keys"}, tables.Pair(args[0]))
 	})
 }
 
 func newAppsRevoke(s streams) *cobra.Command {
-	a := &appsCommand{streams: s}
+	a := &appsCommand{adminCommand: adminCommand{streams: s}}
 	c := &cobra.Command{
 		Use:     "revoke APP KEY",
 		Short:   "Make a pair of credentials of an app invalid",
 		Long:    "Makes a pair of credentials invalid at once. Clients that are connected with it stay, and can not come back. The last pair of an app can not be revoked.",
 		Example: "  belfry apps revoke 1234567 278d425bdf160c739803",
 	}
-	return a.command(c, func(ctx context.Context, client adminClient, args []string) error {
-		if _, err := client.call(ctx, http.MethodDelete, appPath(args[0])+"/keys/"+url.PathEscape(args[1]), nil, nil, 0); err != nil {
+	return a.command(c, func(ctx context.Context, client adminclient.Client, args []string) error {
+		if _, err := client.Call(ctx, adminclient.Request{Method: http.MethodDelete, Path: adminclient.AppPath(args[0]) + "/keys/" + url.PathEscape(args[1])}); err != nil {
 			return err
 		}
 		fmt.Fprintf(a.err, "revoked key %s of app %s\n", args[1], args[0])

@@ -35,7 +35,7 @@ func (f *settingFlags) add(flags *pflag.FlagSet) {
 		case s.Name == "id":
 			doc = "Names the app in the paths of the HTTP API. Random digits by default."
 		}
-		flag := flags.VarPF(&textFlag{kind: s.FlagKind()}, flagOf(s), "", doc)
+		flag := flags.VarPF(s.TextFlag(), flagOf(s), "", doc)
 		if !f.update {
 			flag.DefValue = strings.Trim(s.Initial, `"[]`)
 		}
@@ -47,13 +47,6 @@ func (f *settingFlags) add(flags *pflag.FlagSet) {
 		flags.StringSliceVar(&f.reset, "reset", nil, "give these `settings` their defaults, such as name,limits.connections")
 	}
 }
-
-// textFlag is a flag whose text is read later.
-type textFlag struct{ text, kind string }
-
-func (f *textFlag) String() string     { return f.text }
-func (f *textFlag) Set(s string) error { f.text = s; return nil }
-func (f *textFlag) Type() string       { return f.kind }
 
 // given returns the settings that were given, as the admin API takes them.
 func (f *settingFlags) given() (map[string]any, error) {

@@ -5,17 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/belfryhq/belfry/backend"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/reach"
 )
-
-const requestTimeout = 15 * time.Second
 
 // An event is what a backend triggers.
 type event struct {
@@ -34,7 +29,7 @@ func (t target) trigger(ctx context.Context, e event) ([]byte, error) {
 		AppID: t.appID, Key: t.pair.Key, Secret: t.pair.Secret,
 		Host: t.base.Host, Insecure: t.base.Scheme == "http",
 		BasePath: t.base.Path, SignBasePath: true,
-		Timeout:     requestTimeout,
+		Timeout:     reach.Timeout,
 		LibraryName: "belfry-cli " + version,
 	})
 	if err != nil {
@@ -46,34 +41,12 @@ func (t target) trigger(ctx context.Context, e event) ([]byte, error) {
 		return nil, t.explainStatus(e)
 	}
 	if e, ok := errors.AsType[*backend.TransportError](err); ok {
-		return nil, t.explainUnreachable(e.Err)
+		return nil, reach.Explain(t.base, e.Err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return bytes.TrimSpace(response.Body), nil
-}
-
-// explainUnreachable says what to do when there was no answer.
-func (t target) explainUnreachable(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // e itself prints the URL with its signature
-	}
-	where := t.base.Scheme + "://" + t.base.Host
-	_, noSuchHost := errors.AsType[*net.DNSError](err)
-	switch {
-	case errors.Is(err, context.Canceled):
-		return err
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nothing listens on %s; is belfry running there, on that port? (belfry dev starts one for trying out)", where)
-	case noSuchHost:
-		return fmt.Errorf("there is no host named %s", t.base.Hostname())
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s did not answer within %s; is a firewall between here and there?", where, requestTimeout)
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return fmt.Errorf("%s does not speak TLS; write http:// instead of https://", where)
-	}
-	return fmt.Errorf("%s can not be reached: %w", where, err)
 }
 
 // explainStatus says what the service objects to, and what to do about it.

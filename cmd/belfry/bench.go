@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/bench"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/reach"
 )
 
 // A benchmark is what belfry bench was asked for.
@@ -269,7 +270,7 @@ func (nopCloser) Close() error { return nil }
 // what to do where nobody listens.
 func (b *benchmark) explain(err error) error {
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return target{base: b.cfg.Target.URL}.explainUnreachable(err)
+		return reach.Explain(b.cfg.Target.URL, err)
 	}
 	if _, ok := errors.AsType[*bench.SettingError](err); !ok {
 		return err

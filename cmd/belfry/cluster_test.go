@@ -55,7 +55,7 @@ func statusOf(t *testing.T, c map[string]any, args ...string) (status int, out, 
 		if r.Method != http.MethodGet || r.URL.Path != "/api/v1/cluster" || r.Header.Get("Authorization") != "Bearer t" {
 			t.Errorf("asked %s %s", r.Method, r.URL)
 		}
-		w.Write(jsonBytes(c))
+		_ = json.NewEncoder(w).Encode(c)
 	}))
 	defer node.Close()
 	return runCommand(t, withAdmin(node.URL), append([]string{"cluster", "status"}, args...)...)

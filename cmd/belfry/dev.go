@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -142,7 +143,11 @@ func tellBackend(app *apps.App, url string) error {
 	if url == "" {
 		return nil
 	}
-	if err := app.SetWebhooks(jsonBytes([]map[string]string{{"url": url}})); err != nil {
+	endpoints, err := json.Marshal([]map[string]string{{"url": url}})
+	if err == nil {
+		err = app.SetWebhooks(endpoints)
+	}
+	if err != nil {
 		return usagef("--webhook %s", strings.TrimPrefix(err.Error(), "webhooks[0].url: "))
 	}
 	app.Webhooks[0].Events = apps.EveryEvent

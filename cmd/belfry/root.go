@@ -120,6 +120,23 @@ func flagError(command *cobra.Command, err error) error {
 	return usagef("unknown flag --%s", name)
 }
 
+// renamed makes flags work under names that they had before, with a warning.
+// The names of today stand under those of before.
+func renamed(flags *pflag.FlagSet, warnings io.Writer, today map[string]string) {
+	warned := map[string]bool{}
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		now, ok := today[name]
+		if !ok {
+			return pflag.NormalizedName(name)
+		}
+		if !warned[name] {
+			warned[name] = true
+			fmt.Fprintf(warnings, "warning: --%s is called --%s now; the former name still works\n", name, now)
+		}
+		return pflag.NormalizedName(now)
+	})
+}
+
 // noArgs is for commands that have flags only.
 func noArgs(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 
 	"github.com/spf13/cobra"
@@ -122,16 +121,4 @@ func (f frame) isNews() bool {
 		return false
 	}
 	return f.Channel != ""
-}
-
-// jsonBytes encodes what can always be encoded. It leaves < > & as they are,
-// because subscribers get strings in the form in which they were sent.
-func jsonBytes(v any) []byte {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		panic(err)
-	}
-	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }

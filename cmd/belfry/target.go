@@ -14,6 +14,7 @@ import (
 
 	"github.com/belfryhq/belfry/client"
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/hostname"
 )
 
 // The credentials of belfry dev. They are known to everybody, which is why
@@ -71,7 +72,7 @@ func (f *targetFlags) resolve(environ func(string) string) (target, error) {
 		return target{}, usagef("%s %v", source, err)
 	}
 	t.appID, t.pair.Key, t.pair.Secret = cmp.Or(f.appID, t.appID), cmp.Or(f.key, t.pair.Key), cmp.Or(f.secret, t.pair.Secret)
-	if t.appID+t.pair.Key+t.pair.Secret == "" && loopback(t.base.Hostname()) {
+	if t.appID+t.pair.Key+t.pair.Secret == "" && hostname.Loopback(t.base.Hostname()) {
 		t.appID, t.pair = devAppID, apps.Key{Key: devKey, Secret: devSecret}
 	}
 	return t, nil
@@ -112,18 +113,12 @@ func parseTarget(text string) (target, error) {
 	return t, nil
 }
 
-// loopback reports whether a host is this machine.
-func loopback(host string) bool {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.IsLoopback()
-	}
-	return strings.EqualFold(host, "localhost")
-}
-
-// loopbackAddress reports whether listening there is for this machine only.
+// loopbackAddress reports whether listening there is for this machine only. Of
+// names it trusts one alone: others below localhost may be looked up elsewhere.
 func loopbackAddress(address string) bool {
 	host, _, err := net.SplitHostPort(address)
-	return err == nil && loopback(host)
+	addr, notIP := netip.ParseAddr(host)
+	return err == nil && (notIP == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost"))
 }
 
 // endpoint is where clients of the app connect.

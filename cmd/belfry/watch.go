@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/client"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/reach"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -87,7 +88,7 @@ func (w *watcher) config() client.Config {
 	return client.Config{
 		Endpoint:             w.target.endpoint(),
 		Header:               http.Header{"User-Agent": {"belfry-cli"}},
-		HandshakeTimeout:     requestTimeout,
+		HandshakeTimeout:     reach.Timeout,
 		Reconnect:            client.ReconnectPolicy{Decide: w.decide},
 		ChannelAuthorizer:    w.signer,
 		UserAuthenticator:    w.signer,
@@ -281,7 +282,7 @@ func (w *watcher) explain(err error) error {
 	}
 	switch e, ok := errors.AsType[*client.DialError](err); {
 	case errors.Is(err, client.ErrHandshakeTimeout):
-		return w.target.explainUnreachable(context.DeadlineExceeded)
+		return reach.Explain(w.target.base, context.DeadlineExceeded)
 	case errors.Is(err, client.ErrPongTimeout):
 		return errors.New("the service does not answer any more")
 	case ok && e.StatusCode == http.StatusMisdirectedRequest:
@@ -289,7 +290,7 @@ func (w *watcher) explain(err error) error {
 	case ok && e.StatusCode != 0:
 		return fmt.Errorf("%s://%s answered %d instead of speaking WebSocket; is the address right?", w.target.base.Scheme, w.target.base.Host, e.StatusCode)
 	case ok:
-		return w.target.explainUnreachable(e.Err)
+		return reach.Explain(w.target.base, e.Err)
 	}
 	return errors.New(plain(err))
 }

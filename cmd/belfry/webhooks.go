@@ -2,31 +2,28 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
-)
 
-const webhooksPath = "/api/v1/webhooks"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
+)
 
 // A webhooksCommand is one of the commands below belfry webhooks.
 type webhooksCommand struct {
-	streams
-	admin         adminFlags
+	adminCommand
 	app, endpoint string
 	givenUp, all  bool
 }
 
 // newWebhooks returns belfry webhooks and what is below it.
 func newWebhooks(s streams) *cobra.Command {
-	parent := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "webhooks",
 		Short: "Set endpoints, see how webhooks are delivered, and replay what was not",
 		Long: `Shows how the endpoints of apps are that are told what happens in channels, lists
@@ -34,38 +31,13 @@ events that were given up because an endpoint did not take them in time, puts
 those into the queue again, and tries endpoints with a signed request.
 
 Endpoints are settings of apps: webhooks in belfry.yaml. Those of apps that were
-made at run time are added, changed and removed here, or in the admin API.
-
-` + adminHelp,
+made at run time are added, changed and removed here, or in the admin API.`,
 		Example: `  belfry webhooks add 1234567 https://example.com/hooks --events presence
   belfry webhooks list
   belfry webhooks test 1234567
   belfry webhooks list --given-up --app 1234567
   belfry webhooks replay --app 1234567`,
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no belfry webhooks %s", args[0])
-			}
-			return c.Help()
-		},
-	}
-	parent.AddCommand(newWebhooksAdd(s), newWebhooksUpdate(s), newWebhooksRemove(s), newWebhooksList(s), newWebhooksReplay(s), newWebhooksTest(s))
-	return parent
-}
-
-// command completes a command with the flags that all have and what it does.
-func (w *webhooksCommand) command(c *cobra.Command, run func(context.Context, adminClient, []string) error) *cobra.Command {
-	c.Long += "\n\n" + adminHelp
-	c.RunE = func(c *cobra.Command, args []string) error {
-		client, err := w.admin.resolve(os.Getenv)
-		if err != nil {
-			return err
-		}
-		return run(c.Context(), client, args)
-	}
-	c.Flags().SortFlags = false
-	w.admin.add(c.Flags())
-	return c
+	}, newWebhooksAdd(s), newWebhooksUpdate(s), newWebhooksRemove(s), newWebhooksList(s), newWebhooksReplay(s), newWebhooksTest(s))
 }
 
 // of is the part of a query that chooses endpoints.
@@ -80,7 +52,7 @@ func (w *webhooksCommand) of() url.Values {
 }
 
 func newWebhooksList(s streams) *cobra.Command {
-	w := &webhooksCommand{streams: s}
+	w := &webhooksCommand{adminCommand: adminCommand{streams: s}}
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List endpoints, or what was given up",
@@ -96,58 +68,21 @@ With --json, one on each line.`,
 	c.Flags().StringVar(&w.app, "app", "", "only those of the app with this `id`")
 	c.Flags().StringVar(&w.endpoint, "endpoint", "", "only what was given up for the endpoint with this `id`")
 	c.Flags().BoolVar(&w.givenUp, "given-up", false, "list what was given up instead of endpoints")
-	return w.command(c, w.list)
+	return w.command(c, w.show)
 }
 
-func (w *webhooksCommand) list(ctx context.Context, client adminClient, _ []string) error {
-	path, member, forPeople := webhooksPath, "endpoints", printEndpoints
-	if w.givenUp {
-		path, member, forPeople = path+"/given-up", "given_up", printGivenUp
-	} else if w.endpoint != "" {
+func (w *webhooksCommand) show(ctx context.Context, client adminclient.Client, _ []string) error {
+	switch {
+	case w.givenUp:
+		return w.list(ctx, client, adminclient.WebhooksPath+"/given-up", "given_up", w.of(), tables.GivenUp)
+	case w.endpoint != "":
 		return usagef("--endpoint is for --given-up")
 	}
-	var all []json.RawMessage
-	err := webhookPages(ctx, client, path, member, w.of(), func(raw json.RawMessage) error {
-		if w.admin.json {
-			_, err := fmt.Fprintf(w.out, "%s\n", raw)
-			return err
-		}
-		all = append(all, raw)
-		return nil
-	})
-	if err != nil || w.admin.json {
-		return err
-	}
-	return forPeople(w.out, all)
-}
-
-// webhookPages calls each for every element of a list.
-func webhookPages(ctx context.Context, client adminClient, path, member string, query url.Values, each func(json.RawMessage) error) error {
-	for {
-		reply, err := client.call(ctx, http.MethodGet, path, query, nil, 0)
-		if err != nil {
-			return err
-		}
-		var page map[string]json.RawMessage
-		var list []json.RawMessage
-		var next string
-		if err := json.Unmarshal(reply, &page); err != nil || json.Unmarshal(page[member], &list) != nil {
-			return fmt.Errorf("the answer of the service can not be read: %s", reply)
-		}
-		for _, raw := range list {
-			if err := each(raw); err != nil {
-				return err
-			}
-		}
-		if page["next"] == nil || json.Unmarshal(page["next"], &next) != nil {
-			return nil
-		}
-		query.Set("after", next)
-	}
+	return w.list(ctx, client, adminclient.WebhooksPath, "endpoints", w.of(), tables.Endpoints)
 }
 
 func newWebhooksReplay(s streams) *cobra.Command {
-	w := &webhooksCommand{streams: s}
+	w := &webhooksCommand{adminCommand: adminCommand{streams: s}}
 	c := &cobra.Command{
 		Use:   "replay [ID]...",
 		Short: "Deliver again what was given up",
@@ -166,14 +101,7 @@ an endpoint that is gone is left where it is.`,
 	return w.command(c, w.replay)
 }
 
-// A replayed answer is what the service says to a replay.
-type replayed struct {
-	Replayed, Events int
-	Skipped, Missing []uint64
-	Next             string
-}
-
-func (w *webhooksCommand) replay(ctx context.Context, client adminClient, args []string) error {
+func (w *webhooksCommand) replay(ctx context.Context, client adminclient.Client, args []string) error {
 	body := map[string]any{}
 	switch {
 	case len(args) > 0 && (w.all || w.app != "" || w.endpoint != ""):
@@ -197,18 +125,18 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminClient, args [
 	if ids != nil {
 		body["ids"] = ids
 	}
-	var sum replayed
+	var sum tables.Replayed
 	for more := true; more; more = body["after"] != "" {
-		reply, err := client.call(ctx, http.MethodPost, webhooksPath+"/replay", nil, body, 0)
+		reply, err := client.Call(ctx, adminclient.Request{Method: http.MethodPost, Path: adminclient.WebhooksPath + "/replay", Body: body})
 		if err != nil {
 			return err
 		}
-		if w.admin.json {
+		if w.json {
 			fmt.Fprintf(w.out, "%s\n", reply)
 		}
-		var answer replayed
-		if err := json.Unmarshal(reply, &answer); err != nil {
-			return fmt.Errorf("the answer of the service can not be read: %w", err)
+		var answer tables.Replayed
+		if err := adminclient.Read(reply, &answer); err != nil {
+			return err
 		}
 		sum.Replayed += answer.Replayed
 		sum.Events += answer.Events
@@ -216,8 +144,8 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminClient, args [
 		sum.Missing = append(sum.Missing, answer.Missing...)
 		body["after"] = answer.Next
 	}
-	if !w.admin.json {
-		printReplayed(w.out, sum)
+	if !w.json {
+		sum.Write(w.out)
 	}
 	switch {
 	case len(sum.Missing) > 0:
@@ -228,15 +156,8 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminClient, args [
 	return nil
 }
 
-func printReplayed(out io.Writer, sum replayed) {
-	fmt.Fprintf(out, "queued again: %d events\n", sum.Events)
-	if n := len(sum.Skipped); n > 0 {
-		fmt.Fprintf(out, "left where they are, because their endpoint is gone: %d\n", n)
-	}
-}
-
 func newWebhooksTest(s streams) *cobra.Command {
-	w := &webhooksCommand{streams: s}
+	w := &webhooksCommand{adminCommand: adminCommand{streams: s}}
 	return w.command(&cobra.Command{
 		Use:   "test APP [ENDPOINT]",
 		Short: "Send a signed request to an endpoint",
@@ -253,12 +174,12 @@ be left out if the app has one endpoint.`,
 	}, w.test)
 }
 
-func (w *webhooksCommand) test(ctx context.Context, client adminClient, args []string) error {
+func (w *webhooksCommand) test(ctx context.Context, client adminclient.Client, args []string) error {
 	body := map[string]string{"app": args[0]}
 	if len(args) > 1 {
 		body["endpoint"] = args[1]
 	}
-	reply, err := client.call(ctx, http.MethodPost, webhooksPath+"/test", nil, body, 0)
+	reply, err := client.Call(ctx, adminclient.Request{Method: http.MethodPost, Path: adminclient.WebhooksPath + "/test", Body: body})
 	if err != nil {
 		return err
 	}
@@ -268,10 +189,10 @@ func (w *webhooksCommand) test(ctx context.Context, client adminClient, args []s
 		Status                       int
 		Took                         int64 `json:"took_ms"`
 	}
-	if err := json.Unmarshal(reply, &answer); err != nil {
-		return fmt.Errorf("the answer of the service can not be read: %w", err)
+	if err := adminclient.Read(reply, &answer); err != nil {
+		return err
 	}
-	if w.admin.json {
+	if w.json {
 		fmt.Fprintf(w.out, "%s\n", reply)
 	} else if answer.Delivered {
 		fmt.Fprintf(w.out, "%s (%s) took it with status %d in %d ms\n", answer.Endpoint, answer.URL, answer.Status, answer.Took)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/setting"
 )
@@ -21,13 +22,13 @@ import (
 // An endpointCommand adds, changes or removes an endpoint of an app that was
 // made at run time.
 type endpointCommand struct {
-	webhooksCommand
+	adminCommand
 	flags   *pflag.FlagSet
 	headers string // name of a file that has them
 }
 
 func newWebhooksAdd(s streams) *cobra.Command {
-	e := &endpointCommand{webhooksCommand: webhooksCommand{streams: s}}
+	e := &endpointCommand{adminCommand: adminCommand{streams: s}}
 	c := &cobra.Command{
 		Use:   "add APP URL",
 		Short: "Tell an endpoint of an app's backend what happens in channels",
@@ -47,7 +48,7 @@ are read from the file of --headers-from, one on each line; - is standard input.
 }
 
 func newWebhooksUpdate(s streams) *cobra.Command {
-	e := &endpointCommand{webhooksCommand: webhooksCommand{streams: s}}
+	e := &endpointCommand{adminCommand: adminCommand{streams: s}}
 	c := &cobra.Command{
 		Use:   "update APP ENDPOINT",
 		Short: "Change settings of an endpoint",
@@ -65,7 +66,7 @@ them again.`,
 }
 
 func newWebhooksRemove(s streams) *cobra.Command {
-	e := &endpointCommand{webhooksCommand: webhooksCommand{streams: s}}
+	e := &endpointCommand{adminCommand: adminCommand{streams: s}}
 	c := &cobra.Command{
 		Use:   "remove APP ENDPOINT",
 		Short: "Tell an endpoint nothing any more",
@@ -96,7 +97,7 @@ func (e *endpointCommand) addFlags(flags *pflag.FlagSet) {
 		if s.Name == "url" || s.Name == "headers" {
 			continue
 		}
-		flag := flags.VarPF(&textFlag{kind: s.FlagKind()}, s.Flag(), "", s.Summary())
+		flag := flags.VarPF(s.TextFlag(), s.Flag(), "", s.Summary())
 		if s.Kind == setting.KindBool {
 			flag.NoOptDefVal = "true"
 		}
@@ -152,7 +153,7 @@ func (e *endpointCommand) readHeaders() ([]string, error) {
 	return lines, nil
 }
 
-func (e *endpointCommand) add(ctx context.Context, client adminClient, args []string) error {
+func (e *endpointCommand) add(ctx context.Context, client adminclient.Client, args []string) error {
 	o := endpointObject{"url": args[1]}
 	if err := e.apply(o); err != nil {
 		return err
@@ -165,7 +166,7 @@ func (e *endpointCommand) add(ctx context.Context, client adminClient, args []st
 	}, "added an endpoint to app %s; try it with belfry webhooks test %[1]s\n", args[0])
 }
 
-func (e *endpointCommand) update(ctx context.Context, client adminClient, args []string) error {
+func (e *endpointCommand) update(ctx context.Context, client adminclient.Client, args []string) error {
 	given := endpointObject{}
 	if err := e.apply(given); err != nil {
 		return err
@@ -189,7 +190,7 @@ func (e *endpointCommand) update(ctx context.Context, client adminClient, args [
 	}, "changed endpoint %s of app %s\n", args[1], args[0])
 }
 
-func (e *endpointCommand) remove(ctx context.Context, client adminClient, args []string) error {
+func (e *endpointCommand) remove(ctx context.Context, client adminclient.Client, args []string) error {
 	at, err := e.find(ctx, client, args[0], args[1])
 	if err != nil {
 		return err
@@ -218,12 +219,12 @@ func (p position) in(list []endpointObject) (endpointObject, error) {
 
 // find returns where an endpoint stands. An endpoint without an id is called by
 // a name that only the service knows, because it is made of the whole URL.
-func (e *endpointCommand) find(ctx context.Context, client adminClient, app, name string) (position, error) {
+func (e *endpointCommand) find(ctx context.Context, client adminclient.Client, app, name string) (position, error) {
 	at, index := position{index: -1}, 0
-	err := webhookPages(ctx, client, webhooksPath, "endpoints", url.Values{"app": {app}}, func(raw json.RawMessage) error {
+	err := client.Pages(ctx, adminclient.WebhooksPath, "endpoints", url.Values{"app": {app}}, func(raw json.RawMessage) error {
 		var told struct{ Endpoint, URL string }
-		if err := json.Unmarshal(raw, &told); err != nil {
-			return fmt.Errorf("the answer of the service can not be read: %w", err)
+		if err := adminclient.Read(raw, &told); err != nil {
+			return err
 		}
 		if told.Endpoint == name {
 			at = position{index, told.URL}
@@ -239,8 +240,8 @@ func (e *endpointCommand) find(ctx context.Context, client adminClient, app, nam
 
 // change edits the endpoints of an app, if nobody else does meanwhile, and says
 // what was done.
-func (e *endpointCommand) change(ctx context.Context, client adminClient, app string, edit func([]endpointObject) ([]endpointObject, error), done string, args ...any) error {
-	reply, err := client.call(ctx, http.MethodGet, appPath(app), nil, nil, 0)
+func (e *endpointCommand) change(ctx context.Context, client adminclient.Client, app string, edit func([]endpointObject) ([]endpointObject, error), done string, args ...any) error {
+	reply, err := client.Call(ctx, adminclient.Request{Path: adminclient.AppPath(app)})
 	if err != nil {
 		return err
 	}
@@ -248,21 +249,13 @@ func (e *endpointCommand) change(ctx context.Context, client adminClient, app st
 		Revision uint64
 		Webhooks []endpointObject
 	}
-	if err := json.Unmarshal(reply, &told); err != nil {
-		return fmt.Errorf("the answer of the service can not be read: %w", err)
+	if err := adminclient.Read(reply, &told); err != nil {
+		return err
 	}
 	list, err := edit(told.Webhooks)
 	if err != nil {
 		return err
 	}
-	reply, err = client.call(ctx, http.MethodPatch, appPath(app), nil, map[string]any{"webhooks": list}, told.Revision)
-	if err != nil {
-		return err
-	}
-	if e.admin.json {
-		_, err = fmt.Fprintf(e.out, "%s\n", reply)
-		return err
-	}
-	fmt.Fprintf(e.err, done, args...)
-	return nil
+	q := adminclient.Request{Method: http.MethodPatch, Path: adminclient.AppPath(app), Body: map[string]any{"webhooks": list}, Revision: told.Revision}
+	return e.ask(ctx, client, q, e.say(done, args...))
 }

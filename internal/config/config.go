@@ -83,7 +83,7 @@ func AddFlags(flags *pflag.FlagSet) {
 			continue
 		}
 		for i, name := range s.Names() {
-			f := flags.VarPF(&flagText{kind: s.FlagKind()}, setting.Flag(name), "", s.Summary()+" ("+variable(s.Name)+")")
+			f := flags.VarPF(s.TextFlag(), setting.Flag(name), "", s.Summary()+" ("+variable(s.Name)+")")
 			f.DefValue = strings.Trim(s.Initial, `"[]`)
 			f.Hidden = i > 0
 			if s.Kind == setting.KindBool {
@@ -92,14 +92,6 @@ func AddFlags(flags *pflag.FlagSet) {
 		}
 	}
 }
-
-// flagText is a flag whose text is checked by Load together with everything
-// else.
-type flagText struct{ text, kind string }
-
-func (f *flagText) String() string     { return f.text }
-func (f *flagText) Set(s string) error { f.text = s; return nil }
-func (f *flagText) Type() string       { return f.kind }
 
 // Load reads s. Its error is of type [Problems].
 func Load(s Source) (*Config, error) {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -86,4 +87,14 @@ func Match(pattern, host string) bool {
 		}
 		host, rest = host[i+len(part):], tail
 	}
+}
+
+// Loopback reports whether a host is this machine wherever it is asked: an
+// address, or a name that no server can point elsewhere.
+func Loopback(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Unmap().IsLoopback()
+	}
+	host = strings.ToLower(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }

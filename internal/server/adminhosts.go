@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/belfryhq/belfry/internal/hostname"
 )
@@ -25,7 +24,7 @@ func (c *Config) adminHosts() func(host string) bool {
 	}
 	// Nobody comes to a listener on loopback by another address, unless
 	// something is between that was told to.
-	addresses := !loopback(hostname.Of(listen))
+	addresses := !hostname.Loopback(hostname.Of(listen))
 	patterns := slices.Clone(c.AdminHosts)
 	return func(hostport string) bool {
 		host := hostname.Of(hostport)
@@ -35,15 +34,6 @@ func (c *Config) adminHosts() func(host string) bool {
 		if _, err := netip.ParseAddr(host); err == nil && addresses {
 			return true
 		}
-		return loopback(host) || host != "" && slices.Contains(own, host)
+		return hostname.Loopback(host) || host != "" && slices.Contains(own, host)
 	}
-}
-
-// loopback reports whether a host is this machine wherever it is asked: an
-// address, or a name that no server can point elsewhere.
-func loopback(host string) bool {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.Unmap().IsLoopback()
-	}
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }

@@ -73,8 +73,21 @@ func Flag(name string) string { return strings.NewReplacer(".", "-", "_", "-").R
 // Names are its name and then those that it had before.
 func (s Setting[T]) Names() []string { return append([]string{s.Name}, s.former...) }
 
-// FlagKind is one word for what the setting's flag takes.
-func (s Setting[T]) FlagKind() string {
+// TextFlag is the value of a flag whose text is read later, together with all
+// else.
+func (s Setting[T]) TextFlag() *TextFlag { return &TextFlag{kind: s.flagKind()} }
+
+// A TextFlag keeps the text of a flag. It is a value for package pflag.
+type TextFlag struct{ text, kind string }
+
+func (f *TextFlag) String() string     { return f.text }
+func (f *TextFlag) Set(s string) error { f.text = s; return nil }
+
+// Type is one word for what the flag takes.
+func (f *TextFlag) Type() string { return f.kind }
+
+// flagKind is one word for what the setting's flag takes.
+func (s Setting[T]) flagKind() string {
 	switch s.Kind {
 	case KindAddress, KindText, KindFile, KindFolder, KindNumber, KindSize, KindDuration, KindPath:
 		return s.Kind

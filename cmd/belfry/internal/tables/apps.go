@@ -1,4 +1,4 @@
-package main
+package tables
 
 import (
 	"encoding/json"
@@ -9,12 +9,13 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/setting"
 )
 
-// A shownApp is what the commands read of an app.
-type shownApp struct {
+// An app is what is shown of an app.
+type app struct {
 	ID       string
 	Name     string
 	Disabled bool
@@ -22,42 +23,36 @@ type shownApp struct {
 	Revision uint64
 	Created  time.Time
 	Updated  time.Time
-	Keys     []shownKey
+	Keys     []key
 	Webhooks []struct{ URL string }
 }
 
-type shownKey struct {
+type key struct {
 	Key, Secret string
 	Created     time.Time
 }
 
-// print writes an answer for a person, or as it is.
-func (a *appsCommand) print(reply []byte, forPeople func(io.Writer, []byte) error) error {
-	if a.admin.json || forPeople == nil {
-		_, err := fmt.Fprintf(a.out, "%s\n", reply)
-		return err
-	}
-	return forPeople(a.out, reply)
-}
-
 const onceOnly = "The secret will not be shown again."
 
-// printMade writes the credentials of an app that was made.
-func printMade(w io.Writer, reply []byte) error {
-	var app shownApp
-	if err := json.Unmarshal(reply, &app); err != nil || len(app.Keys) == 0 {
-		return fmt.Errorf("the answer of the service can not be read: %s", reply)
+// Made writes the credentials of an app that was made.
+func Made(w io.Writer, reply []byte) error {
+	var a app
+	if err := adminclient.Read(reply, &a); err != nil {
+		return err
 	}
-	_, err := fmt.Fprintf(w, "  app id   %s\n  key      %s\n  secret   %s\n\n%s\n", app.ID, app.Keys[0].Key, app.Keys[0].Secret, onceOnly)
+	if len(a.Keys) == 0 {
+		return fmt.Errorf("the answer of the service has no credentials: %s", reply)
+	}
+	_, err := fmt.Fprintf(w, "  app id   %s\n  key      %s\n  secret   %s\n\n%s\n", a.ID, a.Keys[0].Key, a.Keys[0].Secret, onceOnly)
 	return err
 }
 
-// printPair writes a pair of credentials of an app.
-func printPair(id string) func(io.Writer, []byte) error {
+// Pair writes a pair of credentials of an app.
+func Pair(id string) func(io.Writer, []byte) error {
 	return func(w io.Writer, reply []byte) error {
-		var pair shownKey
-		if err := json.Unmarshal(reply, &pair); err != nil {
-			return fmt.Errorf("the answer of the service can not be read: %w", err)
+		var pair key
+		if err := adminclient.Read(reply, &pair); err != nil {
+			return err
 		}
 		_, err := fmt.Fprintf(w, "  app id   %s\n  key      %s\n  secret   %s\n\n%s The other pairs of the app stay valid; see belfry apps revoke.\n",
 			id, pair.Key, pair.Secret, onceOnly)
@@ -65,20 +60,20 @@ func printPair(id string) func(io.Writer, []byte) error {
 	}
 }
 
-// printApp writes everything about an app. Settings that are not as they are by
+// App writes everything about an app. Settings that are not as they are by
 // default are marked.
-func printApp(w io.Writer, reply []byte) error {
-	var about shownApp
-	if err := json.Unmarshal(reply, &about); err != nil {
-		return fmt.Errorf("the answer of the service can not be read: %w", err)
+func App(w io.Writer, reply []byte) error {
+	var about app
+	if err := adminclient.Read(reply, &about); err != nil {
+		return err
 	}
-	app, initial := apps.New(), apps.New()
-	if err := app.Set(reply, func(string, []byte) bool { return true }); err != nil {
+	now, initial := apps.New(), apps.New()
+	if err := now.Set(reply, func(string, []byte) bool { return true }); err != nil {
 		return fmt.Errorf("the answer of the service can not be read: %w", err)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range apps.Settings {
-		value := text(s, app)
+		value := text(s, now)
 		if value != text(s, initial) && s.Name != "id" {
 			value += "\t(default: " + text(s, initial) + ")"
 		}
@@ -108,8 +103,8 @@ func since(t time.Time) string {
 }
 
 // text is a setting as a person writes it.
-func text(s setting.Setting[apps.App], app *apps.App) string {
-	switch v := setting.ToJSON(s.Get(app)).(type) {
+func text(s setting.Setting[apps.App], a *apps.App) string {
+	switch v := setting.ToJSON(s.Get(a)).(type) {
 	case []string:
 		return strings.Join(v, ",")
 	case string:
@@ -122,20 +117,24 @@ func text(s setting.Setting[apps.App], app *apps.App) string {
 	}
 }
 
-// printList writes a line for each app.
-func printList(w io.Writer, list []shownApp) error {
+// Apps writes a line for each app.
+func Apps(w io.Writer, list []json.RawMessage) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "APP\tNAME\tSTATE\tSOURCE\tKEYS")
-	for _, app := range list {
+	for _, element := range list {
+		var a app
+		if err := adminclient.Read(element, &a); err != nil {
+			return err
+		}
 		state := "enabled"
-		if app.Disabled {
+		if a.Disabled {
 			state = "disabled"
 		}
 		var keys []string
-		for _, k := range app.Keys {
+		for _, k := range a.Keys {
 			keys = append(keys, k.Key)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", app.ID, oneLine(app.Name), state, app.Source, strings.Join(keys, ","))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", a.ID, oneLine(a.Name), state, a.Source, strings.Join(keys, ","))
 	}
 	return table.Flush()
 }

@@ -1,16 +1,19 @@
-package main
+package tables
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
 )
 
-// A shownCluster is what the commands read of a cluster.
-type shownCluster struct {
+// A cluster is what is shown of a cluster.
+type cluster struct {
 	Node struct {
 		Name, Version, State string
 		Since                time.Time
@@ -18,9 +21,9 @@ type shownCluster struct {
 	Quorum bool
 	Engine struct {
 		Embedded bool
-		Peers    []shownPeer
+		Peers    []peer
 	}
-	Nodes []shownNode
+	Nodes []node
 	Log   *struct {
 		Stream, Leader string
 		Position, Lag  uint64
@@ -32,13 +35,13 @@ type shownCluster struct {
 	Problems, Notes []struct{ Text, Advice string }
 }
 
-type shownPeer struct {
+type peer struct {
 	Name                     string
 	Leader, Current, Offline bool
 	Lag                      uint64
 }
 
-type shownNode struct {
+type node struct {
 	Name, Version, State string
 	Self, Witness        bool
 	LastHeard            int64 `json:"last_heard_ms"`
@@ -54,14 +57,39 @@ type shownNode struct {
 	}
 }
 
-// print writes everything for a person but what is wrong.
-func (c *shownCluster) print(out io.Writer) error {
+// Cluster writes everything about a cluster but what is wrong with it, which
+// is the error that it returns.
+func Cluster(out io.Writer, reply []byte) error {
+	var c cluster
+	if err := adminclient.Read(reply, &c); err != nil {
+		return err
+	}
+	if err := c.write(out); err != nil || len(c.Problems) == 0 {
+		return err
+	}
+	return c.wrong()
+}
+
+// wrong is what is wrong, and what to do.
+func (c *cluster) wrong() error {
+	lines := []string{"something is wrong with the cluster"}
+	for _, p := range c.Problems {
+		lines = append(lines, "  "+p.Text)
+		if p.Advice != "" {
+			lines = append(lines, "    "+p.Advice)
+		}
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// write writes everything for a person but what is wrong.
+func (c *cluster) write(out io.Writer) error {
 	up := time.Since(c.Node.Since).Round(time.Second)
 	fmt.Fprintf(out, "%s (%s), %s, for %s\n\n", c.Node.Name, c.Node.Version, words(c.Node.State), up)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NODE\tSTATE\tSOCKETS\tHEARD\tTRIP\tLEASE\tHOLDS\tPENDING\tLOST\tENGINE")
 	for _, n := range c.Nodes {
-		c.printNode(table, n)
+		c.writeNode(table, n)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -83,7 +111,7 @@ func (c *shownCluster) print(out io.Writer) error {
 	return err
 }
 
-func (c *shownCluster) printNode(table io.Writer, n shownNode) {
+func (c *cluster) writeNode(table io.Writer, n node) {
 	name, state, sockets, lease, holds := n.Name, words(n.State), strconv.Itoa(n.Sockets), "-", "-"
 	if n.Self {
 		name += " *"
@@ -105,39 +133,39 @@ func (c *shownCluster) printNode(table io.Writer, n shownNode) {
 		trip = fmt.Sprintf("%.1fms", n.RoundTrip)
 	}
 	fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n",
-		name, state, sockets, heard, trip, lease, holds, bytesText(n.Pending), n.Lost+n.Dropped, c.part(n))
+		name, state, sockets, heard, trip, lease, holds, bytesText(n.Pending), n.Lost+n.Dropped, c.engineRole(n))
 }
 
-// part is what a node is to the engine.
-func (c *shownCluster) part(n shownNode) string {
-	var parts []string
+// engineRole is what a node is to the engine.
+func (c *cluster) engineRole(n node) string {
+	var roles []string
 	for _, p := range c.Engine.Peers {
 		switch {
 		case p.Name != n.Name:
 			continue
 		case p.Offline:
-			parts = append(parts, "away")
+			roles = append(roles, "away")
 		case p.Current:
-			parts = append(parts, "current")
+			roles = append(roles, "current")
 		default:
-			parts = append(parts, fmt.Sprintf("%d behind", p.Lag))
+			roles = append(roles, fmt.Sprintf("%d behind", p.Lag))
 		}
 		if p.Leader {
-			parts = append(parts, "leads")
+			roles = append(roles, "leads")
 		}
 	}
 	if n.Leader {
-		parts = append(parts, "leads the log")
+		roles = append(roles, "leads the log")
 	}
-	if len(parts) == 0 {
+	if len(roles) == 0 {
 		return "-"
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(roles, ", ")
 }
 
 // spare is how many members are there, how many are needed, and how many there
 // are.
-func (c *shownCluster) spare() (here, needed, all int) {
+func (c *cluster) spare() (here, needed, all int) {
 	all = len(c.Engine.Peers)
 	for _, p := range c.Engine.Peers {
 		if !p.Offline {
@@ -147,7 +175,7 @@ func (c *shownCluster) spare() (here, needed, all int) {
 	return here, all/2 + 1, all
 }
 
-func (c *shownCluster) quorum() string {
+func (c *cluster) quorum() string {
 	text := "no"
 	if c.Quorum {
 		text = "yes"
@@ -160,7 +188,7 @@ func (c *shownCluster) quorum() string {
 }
 
 // summary is a sentence about a cluster with which nothing is wrong.
-func (c *shownCluster) summary() string {
+func (c *cluster) summary() string {
 	connections, serving, witnesses := 0, 0, 0
 	for _, n := range c.Nodes {
 		connections += n.Sockets

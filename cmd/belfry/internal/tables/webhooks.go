@@ -1,4 +1,4 @@
-package main
+package tables
 
 import (
 	"cmp"
@@ -8,13 +8,12 @@ import (
 	"strconv"
 	"text/tabwriter"
 	"time"
+
+	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
 )
 
-// unread is an answer that is not as it should be.
-func unread(err error) error { return fmt.Errorf("the answer of the service can not be read: %w", err) }
-
-// printEndpoints writes a table of endpoints.
-func printEndpoints(out io.Writer, list []json.RawMessage) error {
+// Endpoints writes a table of endpoints.
+func Endpoints(out io.Writer, list []json.RawMessage) error {
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(out, "no app has webhooks")
 		return err
@@ -29,8 +28,8 @@ func printEndpoints(out io.Writer, list []json.RawMessage) error {
 			LastError                 string  `json:"last_error"`
 			LastStatus                int     `json:"last_status"`
 		}
-		if err := json.Unmarshal(raw, &e); err != nil {
-			return unread(err)
+		if err := adminclient.Read(raw, &e); err != nil {
+			return err
 		}
 		last, oldest := e.LastError, ""
 		if last == "" && e.LastStatus != 0 {
@@ -57,8 +56,8 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%d MiB", n>>20)
 }
 
-// printGivenUp writes a table of what was given up.
-func printGivenUp(out io.Writer, list []json.RawMessage) error {
+// GivenUp writes a table of what was given up.
+func GivenUp(out io.Writer, list []json.RawMessage) error {
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(out, "nothing was given up")
 		return err
@@ -73,10 +72,25 @@ func printGivenUp(out io.Writer, list []json.RawMessage) error {
 			Attempts, Status          int
 			Events                    []json.RawMessage
 		}
-		if err := json.Unmarshal(raw, &b); err != nil {
-			return unread(err)
+		if err := adminclient.Read(raw, &b); err != nil {
+			return err
 		}
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", b.ID, b.At, b.App, b.Endpoint, b.Reason, len(b.Events), b.Attempts, cmp.Or(b.Error, "-"))
 	}
 	return table.Flush()
+}
+
+// A Replayed answer is what the service says to a replay.
+type Replayed struct {
+	Replayed, Events int
+	Skipped, Missing []uint64
+	Next             string
+}
+
+// Write says what was queued again.
+func (r Replayed) Write(out io.Writer) {
+	fmt.Fprintf(out, "queued again: %d events\n", r.Events)
+	if n := len(r.Skipped); n > 0 {
+		fmt.Fprintf(out, "left where they are, because their endpoint is gone: %d\n", n)
+	}
 }

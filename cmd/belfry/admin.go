@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+)
+
+// An adminCommand is a command that speaks to the admin API.
+type adminCommand struct {
+	streams
+	where adminclient.Where
+	json  bool // print answers as they came
+}
+
+// adminHelp is the same in the help of every command that speaks to the admin
+// API.
+const adminHelp = `Which service: --admin or BELFRY_ADMIN_URL, by default http://` + adminclient.DefaultListen + `. Its token
+is BELFRY_ADMIN_TOKEN, or stands in the file --token-file names, or in the data
+directory of the service (--data-dir or BELFRY_DATA_DIR, by default belfry-data).
+Without any of it, a service of this machine is taken for belfry dev.`
+
+// group completes a command that only has others below it.
+func group(c *cobra.Command, below ...*cobra.Command) *cobra.Command {
+	c.Long += "\n\n" + adminHelp
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usagef("there is no %s %s", c.CommandPath(), args[0])
+		}
+		return c.Help()
+	}
+	c.AddCommand(below...)
+	return c
+}
+
+// command completes a command with the flags that all have and what it does.
+func (a *adminCommand) command(c *cobra.Command, run func(context.Context, adminclient.Client, []string) error) *cobra.Command {
+	c.Long += "\n\n" + adminHelp
+	c.RunE = func(c *cobra.Command, args []string) error {
+		a.where.DevToken = devToken
+		client, err := a.where.Find(os.Getenv)
+		if e, ok := errors.AsType[*adminclient.UsageError](err); ok {
+			return usagef("%v", e)
+		}
+		if err != nil {
+			return err
+		}
+		return run(c.Context(), client, args)
+	}
+	flags := c.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&a.where.URL, "admin", "", "the administration port of the service, as `http://host:port` (BELFRY_ADMIN_URL)")
+	flags.StringVar(&a.where.TokenFile, "token-file", "", "a `file` that has the token")
+	flags.StringVar(&a.where.DataDir, "data-dir", "", "the data `directory` of the service, which has the token (BELFRY_DATA_DIR)")
+	flags.BoolVar(&a.json, "json", false, "print the answer of the service as it is")
+	return c
+}
+
+// ask prints the answer of the service, for a person or as it came.
+func (a *adminCommand) ask(ctx context.Context, client adminclient.Client, q adminclient.Request, forPeople func(io.Writer, []byte) error) error {
+	reply, err := client.Call(ctx, q)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		_, err = fmt.Fprintf(a.out, "%s\n", reply)
+		return err
+	}
+	return forPeople(a.out, reply)
+}
+
+// list prints a list of the service, for a person or with each element on a
+// line as it came.
+func (a *adminCommand) list(ctx context.Context, client adminclient.Client, path, member string, query url.Values, forPeople func(io.Writer, []json.RawMessage) error) error {
+	var all []json.RawMessage
+	err := client.Pages(ctx, path, member, query, func(element json.RawMessage) error {
+		if a.json {
+			_, err := fmt.Fprintf(a.out, "%s\n", element)
+			return err
+		}
+		all = append(all, element)
+		return nil
+	})
+	if err != nil || a.json {
+		return err
+	}
+	return forPeople(a.out, all)
+}
+
+// say tells a person what was done, unless the answer is printed as it came.
+func (a *adminCommand) say(format string, args ...any) func(io.Writer, []byte) error {
+	return func(io.Writer, []byte) error {
+		_, err := fmt.Fprintf(a.err, format, args...)
+		return err
+	}
+}
