@@ -56,7 +56,7 @@ func decodeEvents(text []byte) ([]event, error) {
 	var errs error
 	now := time.Now()
 	err := rawjson.Array(text, func(value []byte) {
-		var e event
+		e := event{at: now}
 		ok := true
 		bad := rawjson.Object(value, func(key, value []byte) {
 			fine := true

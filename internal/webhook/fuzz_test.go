@@ -9,6 +9,7 @@ import (
 func FuzzRecord(f *testing.F) {
 	f.Add([]byte(`{"events":[{"id":"0a1b-7","at":1700000000000,"channel":"news","event":{"name":"channel_occupied","channel":"news"}}]}`))
 	f.Add([]byte(`{"events":[{"id":"-0","at":-1,"channel":"\ud800","event":{}},{"id":"a-b-1","at":1,"channel":"","event":{"a":[]}}]}`))
+	f.Add([]byte(`{"events":[{"event":{}},{"at":9223372036854775807,"event":{}},{"at":-9223372036854775808,"event":{}}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := decodeRecord(text)
 		if err != nil {
