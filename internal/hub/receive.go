@@ -122,7 +122,7 @@ func (p *peers) end(st *standing) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	st.slot, st.next, st.synced = next, 0, true
-	p.hub.metrics.restatements.Inc()
+	p.hub.metrics.restated.Add(1)
 }
 
 // receive applies a message of a peer that holds things under these bits.
@@ -168,7 +168,7 @@ func (h *Hub) admitFromPeer() bool {
 	defer cancel()
 	if h.cfg.Loops.Admit(ctx) != nil {
 		h.patience = 0
-		h.metrics.peerEventsDropped.Inc()
+		h.metrics.dropped.Add(1)
 		return false
 	}
 	return true

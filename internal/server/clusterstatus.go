@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/admin"
@@ -57,7 +56,7 @@ func (s *Server) clusterStatus(ctx context.Context) (admin.ClusterStatus, error)
 	if s.cluster.broker != nil {
 		status.PendingLimit = mesh.DefaultMaxPending
 	}
-	return status, s.addCounts(&status.Counters)
+	return status, nil
 }
 
 // held says in words what is in a stream of the engine.
@@ -97,30 +96,6 @@ func (s *Server) markWitnesses(ctx context.Context, status *admin.ClusterStatus)
 	}
 }
 
-// addCounts adds what the node's metrics have counted.
-func (s *Server) addCounts(counts *admin.ClusterCounts) error {
-	families, err := s.metrics.Gather()
-	if err != nil {
-		return fmt.Errorf("server: metrics: %w", err)
-	}
-	for name, count := range map[string]*uint64{
-		"belfry_roster_decisions_total":       &counts.Decisions,
-		"belfry_cluster_restatements_total":   &counts.Repairs,
-		"belfry_cluster_events_dropped_total": &counts.Drops,
-		"belfry_cluster_slow_consumer_total":  &counts.SlowConsumers,
-	} {
-		for _, f := range families {
-			if f.GetName() != name {
-				continue
-			}
-			for _, m := range f.GetMetric() {
-				*count += uint64(m.GetCounter().GetValue())
-			}
-		}
-	}
-	return nil
-}
-
 // addLog adds what the log of decisions says.
 func (s *Server) addLog(ctx context.Context, status *admin.ClusterStatus) {
 	log := s.cluster.log
@@ -128,6 +103,7 @@ func (s *Server) addLog(ctx context.Context, status *admin.ClusterStatus) {
 		return
 	}
 	now := log.Status()
+	status.Counters.Decisions = now.Decisions
 	status.Log = &admin.LogStatus{
 		Stream: log.Stream(), Leader: s.state.engine.Leader(ctx, log.Stream()),
 		Position: now.Position, Lag: now.Lag, Current: now.Current,
@@ -152,6 +128,9 @@ func (s *Server) addPeers(status *admin.ClusterStatus) {
 	if s.cluster.broker == nil {
 		return
 	}
+	counts := s.hub.PeerCounts()
+	status.Counters.Repairs, status.Counters.Drops = counts.Restatements, counts.EventsDropped
+	status.Counters.SlowConsumers = s.cluster.broker.Slow()
 	for _, p := range s.cluster.broker.Peers() {
 		n := admin.NodeStatus{
 			Name: p.Name, ID: p.ID, Version: p.Info[infoVersion], State: admin.StateReady,

@@ -119,12 +119,15 @@ func (b *Broker) register(reg prometheus.Registerer) error {
 	err := reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "belfry_cluster_slow_consumer_total",
 		Help: "Packets of other nodes that the NATS client dropped because nobody took them.",
-	}, func() float64 { return float64(b.slow.Load()) }))
+	}, func() float64 { return float64(b.Slow()) }))
 	if err != nil {
 		return fmt.Errorf("natsbroker: %w", err)
 	}
 	return nil
 }
+
+// Slow returns how many packets the client library dropped up to now.
+func (b *Broker) Slow() uint64 { return b.slow.Load() }
 
 func notInToken(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_')

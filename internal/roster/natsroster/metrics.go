@@ -1,6 +1,8 @@
 package natsroster
 
 import (
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/roster"
@@ -12,6 +14,8 @@ type metrics struct {
 	refused   prometheus.Counter
 	rereads   prometheus.Counter
 	images    prometheus.Counter
+
+	all atomic.Uint64 // decisions of every kind
 }
 
 func newMetrics(reg prometheus.Registerer, r *Roster) *metrics {
@@ -69,5 +73,6 @@ func (r *Roster) register(reg prometheus.Registerer) {
 }
 
 func (m *metrics) decided(d roster.Decision) {
+	m.all.Add(1)
 	m.decisions.WithLabelValues(roster.Kind(d.Member, d.Gone)).Inc()
 }

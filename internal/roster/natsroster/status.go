@@ -18,8 +18,9 @@ type Status struct {
 	// Unwritten is how many subjects of this node have a change that the log
 	// does not have yet.
 	Unwritten    int           `json:"unwritten"`
-	Subjects     int           `json:"subjects"` // that are present in the cluster
-	Pending      int           `json:"pending"`  // of them, gone for less than the grace
+	Decisions    uint64        `json:"decisions"` // that this node was to tell, since its start
+	Subjects     int           `json:"subjects"`  // that are present in the cluster
+	Pending      int           `json:"pending"`   // of them, gone for less than the grace
 	Incarnations []Incarnation `json:"incarnations"`
 }
 
@@ -46,7 +47,7 @@ func (r *Roster) Status() Status {
 	p := r.part
 	s := Status{
 		ID: p.id, Current: p.current(now), Log: p.ledger.log, Position: p.ledger.seq, Lag: r.more,
-		Unwritten: len(p.own.queued), Subjects: len(p.ledger.subjects), Pending: len(p.ledger.pending),
+		Unwritten: len(p.own.queued), Decisions: r.metrics.all.Load(), Subjects: len(p.ledger.subjects), Pending: len(p.ledger.pending),
 	}
 	pending := make(map[slot]int)
 	for _, by := range p.ledger.pending {
