@@ -20,8 +20,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfryhq/belfry/internal/expiry"
 	"github.com/belfryhq/belfry/internal/node"
 	"github.com/belfryhq/belfry/internal/roster"
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 var _ roster.Roster = (*Roster)(nil)
@@ -47,26 +49,25 @@ type Roster struct {
 	log     string // of all its decisions
 	metrics *metrics
 
-	wake chan struct{} // the first of something waits
+	wake wakeup.Signal // the first of something waits
 	quit chan struct{} // closed to end the goroutine
 	done chan struct{} // closed when it has ended; nil before Start
 
 	mu       sync.Mutex
-	host     roster.Host // nil before Start and after Close
-	waits    waits
-	number   uint64 // of the last decision
+	host     roster.Host                  // nil before Start and after Close
+	waits    expiry.Queue[roster.Subject] // gone; they may come back before that is decided
+	number   uint64                       // of the last decision
 	draining bool
 }
 
 // New returns a roster that has not started.
 func New(cfg Config) *Roster {
 	r := &Roster{
-		cfg:   cfg,
-		id:    cmp.Or(cfg.ID, node.NewID()),
-		log:   rand.Text(),
-		wake:  make(chan struct{}, 1),
-		quit:  make(chan struct{}),
-		waits: waits{delay: max(cfg.Grace, 0)},
+		cfg:  cfg,
+		id:   cmp.Or(cfg.ID, node.NewID()),
+		log:  rand.Text(),
+		wake: wakeup.New(),
+		quit: make(chan struct{}),
 	}
 	r.metrics = newMetrics(cfg.Registerer, r.waiting)
 	return r
@@ -94,18 +95,15 @@ func (r *Roster) Set(s roster.Subject, present, quiet bool) {
 		return
 	}
 	switch {
-	case present && r.waits.cancel(s):
+	case present && r.waits.Cancel(s):
 		r.metrics.damped.Inc()
 	case quiet:
-		r.waits.cancel(s)
+		r.waits.Cancel(s)
 	case present:
 		r.decideLocked(s, false)
-	case r.waits.delay > 0 || r.draining:
-		if r.waits.begin(s, now) {
-			select {
-			case r.wake <- struct{}{}:
-			default: // it will look anyway
-			}
+	case r.cfg.Grace > 0 || r.draining:
+		if !r.waits.Has(s) && r.waits.Begin(s, now.Add(max(r.cfg.Grace, 0))) {
+			r.wake.Set()
 		}
 	default:
 		r.decideLocked(s, true)
@@ -142,7 +140,7 @@ func (r *Roster) Drain() {
 func (r *Roster) Close(context.Context) error {
 	r.mu.Lock()
 	if r.host != nil && r.cfg.TellOnClose {
-		for s, ok := r.waits.take(); ok; s, ok = r.waits.take() {
+		for s, ok := r.waits.Take(); ok; s, ok = r.waits.Take() {
 			r.decideLocked(s, true)
 		}
 	}
@@ -162,32 +160,13 @@ func (r *Roster) Close(context.Context) error {
 func (r *Roster) waiting() float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return float64(len(r.waits.of))
+	return float64(r.waits.Len())
 }
 
-// lookEvery bounds how often waits are looked at.
-const lookEvery = 10 * time.Millisecond
-
-// run is the goroutine that ends waits. It looks often enough for a subject to
-// be decided soon after its time, and costs nothing while none waits.
+// run is the goroutine that ends waits.
 func (r *Roster) run() {
 	defer close(r.done)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-r.quit:
-			return
-		case <-r.wake:
-		case <-timer.C:
-		}
-		next := r.settle(time.Now())
-		if next.IsZero() {
-			timer.Stop()
-			continue
-		}
-		timer.Reset(max(time.Until(next), lookEvery))
-	}
+	expiry.Watch(r.quit, r.wake, r.settle)
 }
 
 // settle decides the subjects whose grace is over, in the order in which they
@@ -198,8 +177,8 @@ func (r *Roster) settle(now time.Time) time.Time {
 	if r.draining || r.host == nil {
 		return time.Time{}
 	}
-	for s, ok := r.waits.due(now); ok; s, ok = r.waits.due(now) {
+	for s, ok := r.waits.Due(now); ok; s, ok = r.waits.Due(now) {
 		r.decideLocked(s, true)
 	}
-	return r.waits.next()
+	return r.waits.Next()
 }

@@ -3,6 +3,7 @@ package natsroster
 import (
 	"time"
 
+	"github.com/belfryhq/belfry/internal/expiry"
 	"github.com/belfryhq/belfry/internal/node"
 	"github.com/belfryhq/belfry/internal/roster"
 )
@@ -18,9 +19,9 @@ type part struct {
 	ledger *ledger
 	own    own
 
-	waits   waits
-	settles []key  // that have waited long enough
-	calls   []call // to the host, in order
+	waits   expiry.Queue[key] // nobody holds them, and this node is to settle them
+	settles []key             // that have waited long enough
+	calls   []call            // to the host, in order
 
 	// The way into the log.
 	caughtUp bool      // the log has been read to where it ended
@@ -129,12 +130,12 @@ func (p *part) catchUp(me *incarnation, now time.Time) {
 	}
 	var mine []key
 	for k, by := range p.ledger.pending {
-		if by == me.slot && p.waits.of[k] == nil {
+		if by == me.slot && !p.waits.Has(k) {
 			mine = append(mine, k)
 		}
 	}
 	for _, k := range order(mine) {
-		p.waits.begin(k, now.Add(p.settle))
+		p.waits.Begin(k, now.Add(p.settle))
 	}
 }
 
@@ -154,7 +155,7 @@ func (p *part) read(seq uint64, author node.ID, b *batch, now time.Time) *effect
 	}
 	for _, a := range did.pended {
 		if a.by == p.id {
-			p.waits.begin(a.key, now.Add(p.settle))
+			p.waits.Begin(a.key, now.Add(p.settle))
 		}
 	}
 	if !did.void {
@@ -289,7 +290,7 @@ func (p *part) restart(now time.Time) {
 	p.release()
 	p.joined = false
 	p.provenAt = time.Time{}
-	p.waits, p.settles = waits{}, nil
+	p.waits, p.settles = expiry.Queue[key]{}, nil
 	clear(p.silence)
 	clear(p.adopted)
 }
@@ -302,11 +303,11 @@ func (p *part) current(now time.Time) bool {
 
 // end moves on what has waited long enough.
 func (p *part) end(now time.Time) {
-	for k, ok := p.waits.due(now); ok; k, ok = p.waits.due(now) {
+	for k, ok := p.waits.Due(now); ok; k, ok = p.waits.Due(now) {
 		switch {
 		case !p.mine(k):
 		case p.own.of[k]&held != 0: // the log will hear of it, or of its end
-			p.waits.begin(k, now.Add(max(p.settle, p.beat)))
+			p.waits.Begin(k, now.Add(max(p.settle, p.beat)))
 		default:
 			p.settles = append(p.settles, k)
 		}
@@ -374,7 +375,7 @@ func (p *part) fill(b *batch, now time.Time) {
 		switch {
 		case !p.mine(k):
 		case p.own.of[k]&held != 0:
-			p.waits.begin(k, now.Add(max(p.settle, p.beat)))
+			p.waits.Begin(k, now.Add(max(p.settle, p.beat)))
 		default:
 			e := entry{kind: entrySettle, key: k}
 			room -= e.size()
@@ -427,7 +428,7 @@ func (p *part) next(now time.Time) time.Time {
 		return now
 	}
 	at := p.beatAt
-	if w := p.waits.next(); !w.IsZero() && w.Before(at) {
+	if w := p.waits.Next(); !w.IsZero() && w.Before(at) {
 		at = w
 	}
 	return at

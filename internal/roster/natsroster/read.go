@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/belfryhq/belfry/internal/backoff"
 )
 
 // read is the goroutine that reads the log as long as the roster lives.
 func (r *Roster) read(ctx context.Context) {
 	var trouble trouble
-	wait := retryFirst
+	failures := 0 // since something was read
 	for ctx.Err() == nil {
 		reading, cancel := context.WithCancel(ctx)
 		r.mu.Lock()
@@ -28,7 +30,7 @@ func (r *Roster) read(ctx context.Context) {
 		progress := r.part.ledger.seq > before
 		r.mu.Unlock()
 		if progress || asked {
-			wait = retryFirst
+			failures = 0
 			trouble.over()
 		}
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -38,10 +40,8 @@ func (r *Roster) read(ctx context.Context) {
 			r.log.Warn("the log of the cluster can not be read; trying again", "err", err)
 		}
 		r.metrics.rereads.Inc()
-		if !pause(ctx, wait) {
-			return
-		}
-		wait = min(2*wait, retryMost)
+		failures++
+		backoff.Sleep(ctx, retry.Wait(failures))
 	}
 }
 
@@ -76,7 +76,7 @@ func (r *Roster) readOn(ctx context.Context) error {
 	r.part.caughtUp = r.part.caughtUp || from > last
 	r.mu.Unlock()
 	r.tell()
-	signal(r.wake)
+	r.wake.Set()
 	return r.journal.follow(ctx, from, r.readRecord)
 }
 
@@ -136,9 +136,9 @@ func (r *Roster) readRecord(rec record) error {
 	r.mu.Unlock()
 	r.report(did)
 	r.tell()
-	signal(r.wake)
+	r.wake.Set()
 	if long {
-		signal(r.tidy)
+		r.tidy.Set()
 	}
 	return nil
 }
@@ -180,10 +180,10 @@ func (r *Roster) keep(ctx context.Context) {
 		}
 		if err := r.archive(ctx); err != nil && ctx.Err() == nil {
 			r.log.Warn("the log of the cluster can not be shortened; trying again", "err", err)
-			if !pause(ctx, r.cfg.Lease) {
+			if !backoff.Sleep(ctx, r.cfg.Lease) {
 				return
 			}
-			signal(r.tidy)
+			r.tidy.Set()
 		}
 	}
 }

@@ -12,8 +12,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfryhq/belfry/internal/backoff"
 	"github.com/belfryhq/belfry/internal/node"
 	"github.com/belfryhq/belfry/internal/roster"
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 var _ roster.Roster = (*Roster)(nil)
@@ -60,12 +62,13 @@ const (
 	archiveBytes   = 8 << 20
 	recordOverhead = 100 // of a batch in a stream, about
 	publishTimeout = 2 * time.Second
-	retryFirst     = 50 * time.Millisecond
-	retryMost      = time.Second
 	// overdue is after how long a batch that was stored should have been read
 	// back. Past it the log is read by another consumer.
 	overdue = 3 * time.Second
 )
+
+// retry is how the log is read and written again, as long as that fails.
+var retry = backoff.Policy{First: 50 * time.Millisecond, Most: time.Second}
 
 // A Roster is a node's part in deciding by the log.
 type Roster struct {
@@ -77,8 +80,8 @@ type Roster struct {
 	host    roster.Host
 	calling sync.Mutex // one call to the host at a time; before mu
 
-	wake    chan struct{} // there may be something to write
-	tidy    chan struct{} // the log may be long enough for an image
+	wake    wakeup.Signal // there may be something to write
+	tidy    wakeup.Signal // the log may be long enough for an image
 	ready   chan struct{} // closed when the first hello was read back
 	left    chan struct{} // closed when there is nothing more to do
 	started bool
@@ -114,8 +117,8 @@ func New(cfg Config) *Roster {
 		cfg:     cfg,
 		log:     cfg.Log,
 		journal: cfg.journal,
-		wake:    make(chan struct{}, 1),
-		tidy:    make(chan struct{}, 1),
+		wake:    wakeup.New(),
+		tidy:    wakeup.New(),
 		ready:   make(chan struct{}),
 		left:    make(chan struct{}),
 		cancel:  func() {},
@@ -167,7 +170,7 @@ func (r *Roster) Set(s roster.Subject, present, quiet bool) {
 	r.mu.Lock()
 	r.part.own.set(k, present, quiet, r.part.draining)
 	r.mu.Unlock()
-	signal(r.wake)
+	r.wake.Set()
 }
 
 // Told says that decisions are safe. The others hear of it with the next
@@ -214,7 +217,7 @@ func (r *Roster) Close(ctx context.Context) error {
 	}
 	r.leftLocked()
 	r.mu.Unlock()
-	signal(r.wake)
+	r.wake.Set()
 	var err error
 	select {
 	case <-r.left:
@@ -272,23 +275,4 @@ func (r *Roster) tell() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changedLocked()
-}
-
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default: // somebody will look anyway
-	}
-}
-
-// pause waits, and reports whether ctx has not ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 	"time"
+
+	"github.com/belfryhq/belfry/internal/backoff"
 )
 
 // write is the goroutine that writes to the log: one batch at a time, the next
@@ -45,32 +47,31 @@ func (r *Roster) send(ctx context.Context, f *flight, t *trouble) {
 	})
 	data := f.batch.append(nil)
 	id := string(f.author) + "." + strconv.FormatUint(f.batch.number, 10)
-	wait := retryFirst
-	for {
+	err := retry.Retry(ctx, func() (again bool, err error) {
 		attempt, done := context.WithTimeout(ctx, publishTimeout)
+		defer done()
 		seq, err := r.journal.append(attempt, f.author, id, data)
-		done()
-		if err == nil {
+		switch {
+		case err == nil:
 			r.metrics.append.Observe(time.Since(f.sentAt).Seconds())
 			r.stored(f, seq)
-			break
-		}
-		if ctx.Err() != nil {
-			return
+			return false, nil
+		case ctx.Err() != nil:
+			return false, err
 		}
 		r.metrics.refused.Inc()
 		if t.began(time.Now()) {
 			r.log.Error("the log of the cluster takes nothing; trying again", "err", err)
 		}
-		if !pause(ctx, wait) {
-			return
-		}
-		wait = min(2*wait, retryMost)
+		return true, err
+	})
+	if err != nil {
+		return // ctx has ended
 	}
 	if t.over() {
 		r.log.Info("the log of the cluster takes what is written again")
 	}
-	for pause(ctx, overdue) {
+	for backoff.Sleep(ctx, overdue) {
 		r.mu.Lock()
 		r.reread()
 		r.mu.Unlock()
@@ -87,5 +88,5 @@ func (r *Roster) stored(f *flight, seq uint64) {
 	}
 	r.mu.Unlock()
 	r.tell()
-	signal(r.wake)
+	r.wake.Set()
 }
