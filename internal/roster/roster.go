@@ -17,6 +17,7 @@ package roster
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/belfryhq/belfry/internal/node"
 )
@@ -67,20 +68,20 @@ func Kind(member, gone bool) string {
 
 // A Host is the part of a node that acts on decisions. Its methods are called
 // one at a time, in the order of the log. They do not block for long, and of
-// the roster they call only Told, Current and ID.
+// the roster they call only Acknowledge, Current, CurrentSince, Suspended and ID.
 type Host interface {
 	// Decide makes this node the one that tells of a decision. The host says
-	// with [Roster.Told] when that can not get lost any more. While the same
+	// with [Roster.Acknowledge] when that can not get lost any more. While the same
 	// nodes are there, one of them is told all decisions about a channel and
 	// its members; it need not be one on which they hold.
 	Decide(d Decision)
-	// Adopt makes the jobs that another incarnation has left in the engine's
+	// TakeOver makes the jobs that another incarnation has left in the engine's
 	// queues this node's. Decisions of that incarnation follow.
-	Adopt(dead node.ID)
-	// Depose says that others have given this node up, adopted its jobs and
+	TakeOver(dead node.ID)
+	// Evicted says that others have given this node up, taken over its jobs and
 	// its decisions: what it has not done of them it must not do any more.
 	// From here on it goes by another id.
-	Depose(next node.ID)
+	Evicted(next node.ID)
 }
 
 // A Roster is a node's part in deciding. Its methods are safe for concurrent
@@ -95,18 +96,25 @@ type Roster interface {
 	// Calls about one subject come one at a time; the host may be called
 	// before Set returns.
 	Set(s Subject, present, quiet bool)
-	// Told says that all decisions that this node was to tell are safe, up to
+	// Acknowledge says that all decisions that this node was to tell are safe, up to
 	// the one of this [Decision.Order].
-	Told(through uint64)
+	Acknowledge(through uint64)
 	// Current reports whether the node is surely not given up by the others
 	// at this moment. While it is not, it tells nothing and delivers nothing.
 	Current() bool
+	// CurrentSince returns since when that is so without a break, also with
+	// one that nobody has asked about; zero if it is not so.
+	CurrentSince() time.Time
+	// Suspended returns nil while the node is current, or else a channel that
+	// is closed when it is again. What the host was to hear before that, such
+	// as Evicted, it has heard. After Close the channel stays open.
+	Suspended() <-chan struct{}
 	// ID is the incarnation by which the others know the node now.
 	ID() node.ID
 	// Drain says that the node sends its clients elsewhere: what ends from
 	// here on stays set until the grace after the node's end is over.
 	Drain()
-	// Close leaves: the others adopt what is left. It waits until that is
+	// Close leaves: the others take over what is left. It waits until that is
 	// known to the log, or ctx ends.
 	Close(ctx context.Context) error
 }

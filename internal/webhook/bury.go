@@ -43,7 +43,7 @@ func (e *endpoint) giveUp(r *request, now time.Time) {
 // them.
 func (e *endpoint) bury(b *burial, items []item) bool {
 	s := e.all.sender
-	if e.now.ctx.Err() != nil || s.fence.shut() != nil {
+	if e.now.ctx.Err() != nil || s.cfg.Roster.Suspended() != nil {
 		return false // others may do so
 	}
 	for _, it := range items {

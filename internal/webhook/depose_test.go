@@ -39,7 +39,7 @@ func TestNodeThatWasGivenUp(t *testing.T) {
 
 		n := len(down.all())
 		r.id = nodeC
-		b.Depose(nodeC)
+		b.Evicted(nodeC)
 		b.queue.fail(nil)
 		b.hosts.serve("a", newReceiver(b.T, nil))
 		up := b.receiver("a", nil)
@@ -74,7 +74,7 @@ func TestRecordUnderWayWhileGivenUp(t *testing.T) {
 		b.Observe(b.app, clientEvent("private-a", "x"))
 		b.Decide(decision(1, "news", nodeA))
 		synctest.Wait() // it is there, and nobody here knows
-		b.Depose(nodeB)
+		b.Evicted(nodeB)
 		pass(time.Minute)
 		b.want(up, "client_event private-a client-e x")
 		if r.through() != 0 {
@@ -92,7 +92,7 @@ func TestAnswerToANodeThatWasGivenUp(t *testing.T) {
 		b.Observe(b.app, clientEvent("private-a", "x"))
 		synctest.Wait()
 		b.Decide(decision(1, "news", nodeA))
-		b.Depose(nodeB)
+		b.Evicted(nodeB)
 		b.queue.mu.Lock()
 		b.queue.hold = nil
 		b.queue.mu.Unlock()
@@ -116,7 +116,7 @@ func TestNodeThatMayHaveBeenGivenUp(t *testing.T) {
 		in := b.receiver("a", failFirst(1))
 		b.Decide(decision(1, "first", nodeA))
 		synctest.Wait()
-		r.absent.Store(true)
+		r.suspend(true)
 		b.Decide(decision(3, "news", nodeA))
 		b.Observe(b.app, clientEvent("private-a", "x"))
 		pass(time.Minute)
@@ -126,7 +126,7 @@ func TestNodeThatMayHaveBeenGivenUp(t *testing.T) {
 		if records, _ := b.queue.left(); records != 1 {
 			b.Errorf("%d records are queued, want the one from before", records)
 		}
-		r.absent.Store(false)
+		r.suspend(false)
 		pass(time.Second)
 		got := in.events()[1:]
 		slices.Sort(got)
@@ -145,12 +145,12 @@ func TestNothingIsGivenUpMeanwhile(t *testing.T) {
 		b.receiver("a", always(500))
 		b.Decide(decision(1, "news", nodeA))
 		pass(time.Minute)
-		r.absent.Store(true)
+		r.suspend(true)
 		pass(time.Hour)
 		if _, burials := b.queue.left(); burials != 0 {
 			b.Errorf("%d burials, want none", burials)
 		}
-		r.absent.Store(false)
+		r.suspend(false)
 		pass(time.Minute)
 		if _, burials := b.queue.left(); burials != 1 {
 			b.Errorf("%d burials, want one", burials)
@@ -263,7 +263,7 @@ func (s *stakes) decide(number uint64, channel string) {
 
 // depose gives the node up. All it has decided is somebody else's.
 func (s *stakes) depose(next node.ID) {
-	s.Depose(next)
+	s.Evicted(next)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open = nil
@@ -319,13 +319,13 @@ func playStakes(t *testing.T, steps []int) []error {
 		case 9:
 			pass(publishAgain)
 		case 10:
-			s.roster.absent.Store(!s.roster.absent.Load())
+			s.roster.suspend(s.roster.Current())
 		case 11:
 			s.depose(node.NewID())
 		}
 	}
 	b.queue.fail(nil)
-	s.roster.absent.Store(false)
+	s.roster.suspend(false)
 	number += 2
 	s.decide(number, "both-one-two")
 	pass(time.Minute)

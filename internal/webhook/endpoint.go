@@ -82,7 +82,7 @@ func (e *endpoint) run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		wait, open := forever, e.all.sender.fence.shut()
+		wait, open := forever, e.all.sender.cfg.Roster.Suspended()
 		if open == nil {
 			e.refill()
 			e.admit()
@@ -199,7 +199,7 @@ func (e *endpoint) start(now time.Time) time.Duration {
 	if overflow {
 		e.spill(now)
 	}
-	for e.inflight < e.limit() && e.all.sender.fence.shut() == nil {
+	for e.inflight < e.limit() && e.all.sender.cfg.Roster.Suspended() == nil {
 		r := e.next(now, hook)
 		if r == nil {
 			break

@@ -120,7 +120,7 @@ func (h *heritage) inherit(ctx context.Context, t *term, dead owner) bool {
 
 // pass waits until the node may act, and returns false when ctx ends before.
 func (h *heritage) pass(ctx context.Context) bool {
-	for open := h.sender.fence.shut(); open != nil; open = h.sender.fence.shut() {
+	for open := h.sender.cfg.Roster.Suspended(); open != nil; open = h.sender.cfg.Roster.Suspended() {
 		select {
 		case <-open:
 		case <-ctx.Done():

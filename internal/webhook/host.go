@@ -36,14 +36,14 @@ func newsOf(d roster.Decision) hub.News {
 	return n
 }
 
-// Adopt begins to take over the queue of an incarnation that is gone. Nothing
+// TakeOver begins to take over the queue of an incarnation that is gone. Nothing
 // is published until it is known what is in there.
-func (s *Sender) Adopt(dead node.ID) { s.adopt(owner(dead)) }
+func (s *Sender) TakeOver(dead node.ID) { s.adopt(owner(dead)) }
 
-// Depose throws away what was decided and is in no queue, and what is left to
+// Evicted throws away what was decided and is in no queue, and what is left to
 // deliver: all of that is somebody else's. What was observed here and is in no
 // queue goes into that of the next incarnation.
-func (s *Sender) Depose(next node.ID) {
+func (s *Sender) Evicted(next node.ID) {
 	t := newTerm(s.endpoints.ctx, owner(next))
 	s.limbo.void()
 	s.recorder.depose(t)

@@ -11,7 +11,7 @@ import (
 // comes meanwhile waits, and is not among those that were said to be safe. Its
 // lock is taken before the recorder's.
 type ledger struct {
-	told func(through uint64) // roster.Roster.Told
+	told func(through uint64) // roster.Roster.Acknowledge
 
 	mu   sync.Mutex
 	open []entry // by order

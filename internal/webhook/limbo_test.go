@@ -175,7 +175,7 @@ func TestLimboOfANodeThatWasGivenUp(t *testing.T) {
 	onMember(t, Config{}, func(b *bench, r *scripted) {
 		in := b.receiver("b", nil)
 		b.Decide(late(1, "news"))
-		b.Depose(nodeB)
+		b.Evicted(nodeB)
 		b.put(newApp("2", hookTo("http://b/")))
 		pass(time.Minute)
 		b.want(in)
@@ -226,13 +226,13 @@ func TestLimboOfANodeThatIsCutOff(t *testing.T) {
 	onMember(t, Config{}, func(b *bench, r *scripted) {
 		in := b.receiver("b", nil)
 		b.Decide(late(1, "news"))
-		r.absent.Store(true)
+		r.suspend(true)
 		pass(time.Minute)
-		r.absent.Store(false)
+		r.suspend(false)
 		pass(limboTime - limboTick - time.Millisecond)
 		b.wantThrough(r, 0)
 		b.put(newApp("2", hookTo("http://b/")))
-		pass(fencePoll)
+		pass(limboTick)
 		b.want(in, "channel_occupied news")
 		b.wantThrough(r, 1)
 	})
@@ -335,7 +335,7 @@ func playLimbo(t *testing.T, steps []int) (errs []error) {
 		case 7, 8:
 			pass(700 * time.Millisecond)
 		case 9: // the others have them now
-			b.Depose(nodeB)
+			b.Evicted(nodeB)
 			synctest.Wait()
 			all = nil
 		}

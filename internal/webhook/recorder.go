@@ -283,7 +283,7 @@ func (r *recorder) publish(ctx context.Context) {
 // work it does. Its own events wait too, since they would have no order.
 func (r *recorder) awaitLeave(ctx context.Context) {
 	for {
-		wait := r.sender.fence.shut()
+		wait := r.sender.cfg.Roster.Suspended()
 		if wait == nil {
 			r.mu.Lock()
 			wait = r.adopted

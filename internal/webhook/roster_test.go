@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,18 +23,18 @@ const (
 // A scripted roster decides nothing: tests call the sender in its place.
 type scripted struct {
 	id     node.ID
-	absent atomic.Bool // not current
 	onTold func(uint64)
 
-	mu   sync.Mutex
-	told uint64 // the most
-	sets []string
+	mu    sync.Mutex
+	away  chan struct{} // not nil: the node is not current
+	since time.Time
+	told  uint64 // the most
+	sets  []string
 }
 
 func (r *scripted) Start(context.Context, roster.Host) error { return nil }
 func (r *scripted) Close(context.Context) error              { return nil }
 func (r *scripted) Drain()                                   {}
-func (r *scripted) Current() bool                            { return !r.absent.Load() }
 func (r *scripted) ID() node.ID                              { return r.id }
 
 func (r *scripted) Set(s roster.Subject, present, quiet bool) {
@@ -44,7 +43,37 @@ func (r *scripted) Set(s roster.Subject, present, quiet bool) {
 	r.sets = append(r.sets, fmt.Sprintf("%s %s%s present=%v quiet=%v", s.App, s.Channel, s.User, present, quiet))
 }
 
-func (r *scripted) Told(through uint64) {
+func (r *scripted) Current() bool { return r.Suspended() == nil }
+
+func (r *scripted) Suspended() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.away
+}
+
+func (r *scripted) CurrentSince() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.away != nil {
+		return time.Time{}
+	}
+	return r.since
+}
+
+// suspend makes the node not current, or current again.
+func (r *scripted) suspend(away bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case away && r.away == nil:
+		r.away = make(chan struct{})
+	case !away && r.away != nil:
+		close(r.away)
+		r.away, r.since = nil, time.Now()
+	}
+}
+
+func (r *scripted) Acknowledge(through uint64) {
 	if r.onTold != nil {
 		r.onTold(through)
 	}

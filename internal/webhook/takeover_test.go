@@ -57,7 +57,7 @@ func testQueueOfADeadNode(t *testing.T) {
 	if got := len(inB.events()); got != 1 {
 		t.Errorf("%d events came before the queue was taken over, want one", got)
 	}
-	b.Adopt(nodeA)
+	b.TakeOver(nodeA)
 	for i := range uint64(7) {
 		b.Decide(decision(i+1, "news", nodeA))
 	}
@@ -83,7 +83,7 @@ func TestHeirOfAnHeir(t *testing.T) {
 	for i, id := range []node.ID{nodeA, nodeB} {
 		s, r, in := member(t, e, id, always(500))
 		if id == nodeB {
-			s.Adopt(nodeA)
+			s.TakeOver(nodeA)
 		}
 		s.Decide(decision(uint64(i+1), "news", id))
 		until(t, "it is queued", func() bool { return r.through() == uint64(i+1) })
@@ -91,7 +91,7 @@ func TestHeirOfAnHeir(t *testing.T) {
 		stop(t, s)
 	}
 	c, r, in := member(t, e, nodeC, nil)
-	c.Adopt(nodeB)
+	c.TakeOver(nodeB)
 	for i := range uint64(3) {
 		c.Decide(decision(i+1, "news", nodeB))
 	}
@@ -179,7 +179,7 @@ func TestOrderAcrossQueues(t *testing.T) {
 		decide(4, nodeA)
 		decide(5, nodeA) // waits for that
 		synctest.Wait()
-		b.Adopt(nodeB)
+		b.TakeOver(nodeB)
 		decide(2, nodeB) // is there
 		decide(3, nodeB)
 		synctest.Wait()
@@ -218,7 +218,7 @@ func TestOrderAcrossLongQueues(t *testing.T) {
 				b.Fatal(err)
 			}
 		}
-		b.Adopt(nodeB)
+		b.TakeOver(nodeB)
 		pass(time.Minute)
 		if y.missing != 0 || y.repeats != 0 {
 			b.Errorf("%d events are missing and %d came twice", y.missing, y.repeats)
@@ -231,7 +231,7 @@ func TestLateRecordsOfADeadNode(t *testing.T) {
 	onMember(t, Config{}, func(b *bench, _ *scripted) {
 		r := b.receiver("a", nil)
 		b.leave(nodeB, decision(1, "news", nodeB))
-		b.Adopt(nodeB)
+		b.TakeOver(nodeB)
 		synctest.Wait()
 		b.leave(nodeB, decision(3, "late", nodeB))
 		b.want(r, "channel_occupied news")
@@ -274,13 +274,13 @@ func TestStopDuringAdoption(t *testing.T) {
 		in := b.receiver("a", nil)
 		b.leave(nodeB, decision(1, "news", nodeB))
 		b.queue.broke(errDown)
-		b.Adopt(nodeB)
+		b.TakeOver(nodeB)
 		b.Decide(decision(1, "news", nodeB))
 		b.Observe(b.app, clientEvent("private-a", "x"))
 		pass(time.Minute)
 		b.want(in)
 		stop(b.T, b.Sender)
-		b.Adopt(nodeC)
+		b.TakeOver(nodeC)
 		b.Decide(decision(3, "other", nodeB))
 		if r.through() != 0 {
 			b.Errorf("decisions are told through %d, want none", r.through())
@@ -302,7 +302,7 @@ func TestStopWithoutAnEngine(t *testing.T) {
 		b.queue.fail(errDown)
 		b.Decide(decision(3, "other", nodeA))
 		pass(time.Second)
-		r.absent.Store(true)
+		r.suspend(true)
 		b.Decide(decision(5, "other", nodeA))
 		begin := time.Now()
 		stop(b.T, b.Sender)

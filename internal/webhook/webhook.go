@@ -37,7 +37,7 @@ type Config struct {
 	// in a cluster is taken over soon after the start.
 	Clustered bool
 	// Known reports whether the roster has that incarnation among the living,
-	// or among the dead whose adoption it will still tell to some node. The
+	// or among the dead whose takeover it will still tell to some node. The
 	// queue of one that is not known for a minute, and that nobody known has
 	// taken over, is taken over by the node that notices first. Nil: only when
 	// the roster says so.
@@ -136,7 +136,6 @@ type Sender struct {
 	log       *slog.Logger
 	metrics   *metrics
 	queue     queue
-	fence     *fence
 	ledger    *ledger
 	limbo     *limbo
 	recorder  *recorder
@@ -159,8 +158,8 @@ func New(ctx context.Context, cfg Config) (*Sender, error) {
 		}
 		by = owner(id)
 	}
-	s := &Sender{cfg: cfg, log: cfg.Log, metrics: newMetrics(), queue: cfg.queue, fence: newFence(cfg.Roster.Current),
-		ledger: &ledger{told: cfg.Roster.Told}}
+	s := &Sender{cfg: cfg, log: cfg.Log, metrics: newMetrics(), queue: cfg.queue,
+		ledger: &ledger{told: cfg.Roster.Acknowledge}}
 	if s.queue == nil {
 		q, err := openQueue(ctx, cfg)
 		if err != nil {
@@ -192,7 +191,5 @@ func New(ctx context.Context, cfg Config) (*Sender, error) {
 func (s *Sender) Stop(ctx context.Context) error {
 	s.limbo.stop()
 	s.heritage.stop()
-	err := errors.Join(s.recorder.stop(ctx), s.endpoints.stop(ctx))
-	s.fence.stop()
-	return err
+	return errors.Join(s.recorder.stop(ctx), s.endpoints.stop(ctx))
 }

@@ -47,6 +47,7 @@ type Roster struct {
 	cfg     Config
 	id      node.ID
 	log     string // of all its decisions
+	since   time.Time
 	metrics *metrics
 
 	wake wakeup.Signal // the first of something waits
@@ -63,11 +64,12 @@ type Roster struct {
 // New returns a roster that has not started.
 func New(cfg Config) *Roster {
 	r := &Roster{
-		cfg:  cfg,
-		id:   cmp.Or(cfg.ID, node.NewID()),
-		log:  rand.Text(),
-		wake: wakeup.New(),
-		quit: make(chan struct{}),
+		cfg:   cfg,
+		id:    cmp.Or(cfg.ID, node.NewID()),
+		log:   rand.Text(),
+		since: time.Now(),
+		wake:  wakeup.New(),
+		quit:  make(chan struct{}),
 	}
 	r.metrics = newMetrics(cfg.Registerer, r.waiting)
 	return r
@@ -118,11 +120,17 @@ func (r *Roster) decideLocked(s roster.Subject, gone bool) {
 	r.host.Decide(roster.Decision{Subject: s, Gone: gone, ID: id, Order: r.number, Of: r.id})
 }
 
-// Told does nothing: nobody could adopt what is not safe.
-func (r *Roster) Told(uint64) {}
+// Acknowledge does nothing: nobody could take over what is not safe.
+func (r *Roster) Acknowledge(uint64) {}
 
 // Current is always true: nobody is there to give the node up.
 func (r *Roster) Current() bool { return true }
+
+// CurrentSince is when the roster was made.
+func (r *Roster) CurrentSince() time.Time { return r.since }
+
+// Suspended is always nil.
+func (r *Roster) Suspended() <-chan struct{} { return nil }
 
 // ID is the incarnation of the node.
 func (r *Roster) ID() node.ID { return r.id }

@@ -38,12 +38,12 @@ func (h *host) Decide(d roster.Decision) {
 		h.t.Errorf("decision is of %q, want %q", d.Of, h.r.ID())
 	}
 	h.last = d.ID
-	h.r.Told(d.Order)
+	h.r.Acknowledge(d.Order)
 	h.list = append(h.list, strings.TrimSpace(fmt.Sprintln(roster.Kind(d.Member, d.Gone), d.Channel, d.User)))
 }
 
-func (h *host) Adopt(dead node.ID)  { h.t.Errorf("adopted %q", dead) }
-func (h *host) Depose(next node.ID) { h.t.Errorf("deposed") }
+func (h *host) TakeOver(dead node.ID) { h.t.Errorf("took over %q", dead) }
+func (h *host) Evicted(next node.ID)  { h.t.Errorf("evicted") }
 
 func (h *host) want(list ...string) {
 	h.t.Helper()

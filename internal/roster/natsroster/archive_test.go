@@ -60,12 +60,12 @@ func TestNodeMissesWhatWasCutOff(t *testing.T) {
 		b.nodes[2].Slow = true
 		b.Channel(2, "left", true)
 		b.Want("left", "occupied")
-		heir, dead := b.nodes[0], b.nodes[2].ID()
-		for b.nodes[1].ID() < heir.ID() { // the lowest one succeeds
+		successor, dead := b.nodes[0], b.nodes[2].ID()
+		for b.nodes[1].ID() < successor.ID() { // the lowest one succeeds
 			b.nodes[1].stop()
 			b.nodes[1] = b.add("node1", slow)
 		}
-		heir.set(func() { heir.journal.cut = true })
+		successor.set(func() { successor.journal.cut = true })
 		if err := b.nodes[2].Close(b.t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -73,12 +73,12 @@ func TestNodeMissesWhatWasCutOff(t *testing.T) {
 			b.nodes[1].Set(subject("", fmt.Sprint(i)), true, false)
 			b.pass(100 * time.Millisecond)
 		}
-		heir.set(func() { heir.journal.cut = false })
+		successor.set(func() { successor.journal.cut = false })
 		b.pass(10 * time.Second)
 		b.same(0, 1)
-		adopted := append(heir.Adopted(), b.nodes[1].Adopted()...)
-		if n := count(adopted, dead); n != 1 {
-			t.Errorf("%d nodes have adopted the one that has left, want one: %q", n, adopted)
+		takenOver := append(successor.Predecessors(), b.nodes[1].Predecessors()...)
+		if n := count(takenOver, dead); n != 1 {
+			t.Errorf("%d nodes have taken over the one that has left, want one: %q", n, takenOver)
 		}
 		b.Check()
 	})
@@ -107,8 +107,8 @@ func TestLogIsLost(t *testing.T) {
 		b.pass(20 * time.Second)
 		b.same(0, 1, 2)
 		for i, n := range b.nodes {
-			if !n.Current() || n.ID() != ids[i] || len(n.Deposed()) > 0 {
-				t.Errorf("node %d: current %v, deposed %q", i, n.Current(), n.Deposed())
+			if !n.Current() || n.ID() != ids[i] || len(n.Evictions()) > 0 {
+				t.Errorf("node %d: current %v, evicted as %q", i, n.Current(), n.Evictions())
 			}
 			b.Want(fmt.Sprint(i), "occupied")
 			b.Channel(i, fmt.Sprint(i), false)

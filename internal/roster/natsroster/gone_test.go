@@ -22,8 +22,8 @@ func TestNodeThatIsGoneElsewhere(t *testing.T) {
 		b.pass(lease + grace - time.Second)
 		b.nodes[1].set(func() { b.nodes[1].journal.cut = false })
 		gone.Store(true)
-		if n := len(b.nodes[1].Adopted()); n != 0 {
-			t.Errorf("%d nodes were adopted while nothing could be written", n)
+		if n := len(b.nodes[1].Predecessors()); n != 0 {
+			t.Errorf("%d nodes were taken over while nothing could be written", n)
 		}
 		b.pass(lease + 4*time.Second)
 		b.Want("ends", "occupied", "vacated")
@@ -37,8 +37,8 @@ func TestNodeThatIsNotHeardElsewhere(t *testing.T) {
 		b.Channel(0, "stays", true)
 		b.pass(time.Minute)
 		b.Want("stays", "occupied")
-		if n := len(b.nodes[1].Adopted()); n != 0 {
-			t.Errorf("%d nodes were adopted that write", n)
+		if n := len(b.nodes[1].Predecessors()); n != 0 {
+			t.Errorf("%d nodes were taken over that write", n)
 		}
 	})
 }

@@ -61,8 +61,8 @@ func (x *incarnation) append(b []byte) []byte {
 		b = append(b, 0)
 	}
 	b = appendString(b, string(x.successor))
-	b = binary.AppendUvarint(b, uint64(len(x.adopted)))
-	for _, id := range x.adopted {
+	b = binary.AppendUvarint(b, uint64(len(x.predecessors)))
+	for _, id := range x.predecessors {
 		b = appendString(b, string(id))
 	}
 	b = binary.AppendUvarint(b, uint64(len(x.untold)))
@@ -158,7 +158,7 @@ func (d *decoder) incarnation() *incarnation {
 	x.lapsed = d.byte() == 1
 	x.successor = node.ID(d.string(maxName))
 	for range d.count() {
-		x.adopted = append(x.adopted, d.id())
+		x.predecessors = append(x.predecessors, d.id())
 	}
 	for range d.count() {
 		m := matter{order: d.uvarint(), number: d.uvarint(), key: d.key()}

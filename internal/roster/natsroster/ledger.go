@@ -11,7 +11,7 @@ import (
 // the same.
 const (
 	maxIncarnations = 128 // at once, with those that are dead and not dropped
-	maxAdopted      = 256 // incarnations whose jobs one has, the latest ones
+	maxPredecessors = 256 // incarnations whose jobs one has, the latest ones
 	defaultUntold   = 200_000
 	orderBits       = 24 // of the order of a decision, below the position in the log
 )
@@ -57,10 +57,10 @@ type incarnation struct {
 	holds  int                 // subjects
 	// lapsed means that it has left, or was replaced: its matters are its
 	// successor's, but what it held is not gone yet.
-	lapsed    bool
-	successor node.ID // empty while there is nobody
-	adopted   []node.ID
-	untold    []matter // by order
+	lapsed       bool
+	successor    node.ID // empty while there is nobody
+	predecessors []node.ID
+	untold       []matter // by order
 }
 
 // A matter is a decision that somebody is to tell.
@@ -74,18 +74,18 @@ type matter struct {
 
 // effects are what the reader of a batch has to do, or wants to know.
 type effects struct {
-	adoptions []adoption
+	takeovers []takeover
 	matters   []assignment
 	pended    []assignment // without a decision: by has to settle the key
 	lapsed    []node.ID
 	dropped   []node.ID
 	began     bool // the log has begun, maybe again
 	damped    int
-	forgotten int // matters that nobody would adopt any more
+	forgotten int // matters that nobody would take over any more
 	void      bool
 }
 
-type adoption struct{ by, dead node.ID }
+type takeover struct{ by, dead node.ID }
 
 type assignment struct {
 	by node.ID
@@ -343,17 +343,17 @@ func (l *ledger) lapse(x, y *incarnation) {
 
 // succeed hands jobs and decisions of x to y.
 func (l *ledger) succeed(x, y *incarnation) {
-	for _, dead := range append(x.adopted, x.id) {
-		l.did.adoptions = append(l.did.adoptions, adoption{y.id, dead})
-		y.adopted = append(y.adopted, dead)
+	for _, dead := range append(x.predecessors, x.id) {
+		l.did.takeovers = append(l.did.takeovers, takeover{y.id, dead})
+		y.predecessors = append(y.predecessors, dead)
 	}
-	if more := len(y.adopted) - maxAdopted; more > 0 {
-		y.adopted = slices.Clone(y.adopted[more:])
+	if more := len(y.predecessors) - maxPredecessors; more > 0 {
+		y.predecessors = slices.Clone(y.predecessors[more:])
 	}
 	for _, m := range x.untold {
 		l.assign(y, m)
 	}
-	x.adopted, x.untold, x.successor = nil, nil, y.id
+	x.predecessors, x.untold, x.successor = nil, nil, y.id
 	for _, z := range l.slots {
 		if z != nil && z.successor == x.id {
 			z.successor = y.id
@@ -363,7 +363,7 @@ func (l *ledger) succeed(x, y *incarnation) {
 
 // drop takes what x held away, once and for all. That y has written so decides
 // at once what is gone by that, because those who wanted to come back have had
-// their time. What x has not told is told by who adopts its jobs, and can find
+// their time. What x has not told is told by who takes over its jobs, and can find
 // it there; what is decided now, by others than x.
 func (l *ledger) drop(x, y *incarnation) {
 	if !x.lapsed || x.successor == "" {

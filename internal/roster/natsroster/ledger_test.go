@@ -102,8 +102,8 @@ func TestDropIsVoidIfTheOtherHasWritten(t *testing.T) {
 	}
 	did := b.say(entry{kind: entryDrop, id: a.id, seen: l.seq})
 	want(t, did, "B+o C-o C-p") // what is decided now, the dead one does not tell
-	if !slices.Equal(did.dropped, []node.ID{a.id}) || !slices.Equal(did.adoptions, []adoption{{b.id, a.id}}) {
-		t.Errorf("dropped %q, adoptions %q", did.dropped, did.adoptions)
+	if !slices.Equal(did.dropped, []node.ID{a.id}) || !slices.Equal(did.takeovers, []takeover{{b.id, a.id}}) {
+		t.Errorf("dropped %q, takeovers %q", did.dropped, did.takeovers)
 	}
 	want(t, c.say(entry{kind: entryDrop, id: a.id, seen: l.seq}), "")
 	if did := a.say(add(news)); !did.void {
@@ -119,23 +119,23 @@ func TestSuccessorsSucceedEachOther(t *testing.T) {
 	want(t, did, "B+o")
 	did = b.say(leave)
 	want(t, did, "C+o")
-	if !slices.Equal(did.adoptions, []adoption{{c.id, a.id}, {c.id, b.id}}) {
-		t.Errorf("adoptions = %q", did.adoptions)
+	if !slices.Equal(did.takeovers, []takeover{{c.id, a.id}, {c.id, b.id}}) {
+		t.Errorf("takeovers = %q", did.takeovers)
 	}
 	want(t, c.say(leave), "") // to nobody
 	d := &writer{l: l, id: "DDDDDDDDDDDDDDDD"}
 	did = d.hello("node3")
 	want(t, did, "D+o")
-	if len(did.adoptions) != 3 {
-		t.Errorf("adoptions = %q, want three", did.adoptions)
+	if len(did.takeovers) != 3 {
+		t.Errorf("takeovers = %q, want three", did.takeovers)
 	}
 	for _, x := range []*writer{a, b, c} {
 		did = d.say(entry{kind: entryDrop, id: x.id, seen: l.seq})
 		if x == a {
 			want(t, did, "D-o")
 		}
-		if len(did.adoptions) > 0 {
-			t.Errorf("adopted again: %q", did.adoptions)
+		if len(did.takeovers) > 0 {
+			t.Errorf("taken over again: %q", did.takeovers)
 		}
 	}
 	if len(l.byID) != 1 {
@@ -280,7 +280,7 @@ func TestNameIsUsedTwice(t *testing.T) {
 		b.add("same", nil)
 		b.add("same", nil)
 		b.pass(time.Minute)
-		total := len(b.nodes[0].Deposed()) + len(b.nodes[1].Deposed())
+		total := len(b.nodes[0].Evictions()) + len(b.nodes[1].Evictions())
 		if total < 2 || total > 2*int(time.Minute/lease)+2 {
 			t.Errorf("they gave each other up %d times in a minute", total)
 		}
@@ -322,7 +322,7 @@ func TestStatusAndMetrics(t *testing.T) {
 	})
 	for name, want := range map[string]float64{
 		"belfry_roster_decisions_total": 3, "belfry_roster_damped_total": 1, "belfry_roster_drops_total": 1,
-		"belfry_roster_deposed_total": 0, "belfry_roster_pending": 0, "belfry_roster_subjects": 1,
+		"belfry_roster_evictions_total": 0, "belfry_roster_pending": 0, "belfry_roster_subjects": 1,
 	} {
 		if got := value(t, reg, name); got != want {
 			t.Errorf("%s = %v, want %v", name, got, want)

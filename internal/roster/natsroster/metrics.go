@@ -60,7 +60,7 @@ func (r *Roster) register(reg prometheus.Registerer) {
 	}
 	counter("damped_total", "Channels and members that were gone everywhere for so short that it was no news.", func(p *part) int { return p.counts.damped })
 	counter("drops_total", "Nodes that have ended, and what they held was taken away.", func(p *part) int { return p.counts.drops })
-	counter("deposed_total", "How often the others have given this node up.", func(p *part) int { return p.counts.deposed })
+	counter("evictions_total", "How often the others have given this node up.", func(p *part) int { return p.counts.evicted })
 	counter("restates_total", "How often the log was lost and this node has written again what holds on it.", func(p *part) int { return p.counts.restated })
 	counter("forgotten_total", "Decisions that were not told and would have been lost with their node, because there were too many.", func(p *part) int { return p.counts.forgotten })
 	counter("void_total", "Batches in the log that say nothing, because their node was given up, or that can not be read.", func(p *part) int { return p.counts.voided })

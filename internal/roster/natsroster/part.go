@@ -34,10 +34,12 @@ type part struct {
 	number   uint64 // of the last batch
 	beatAt   time.Time
 	provenAt time.Time // when the last batch that was read back was sent
-	silence  map[node.ID]int
-	gone     func(name string) bool // Config.Gone
-	heard    map[node.ID]time.Time
-	adopted  map[node.ID]bool // what the host was told to adopt
+	// currentSince is since when the node is current, if it is; see roster.Roster.
+	currentSince time.Time
+	silence      map[node.ID]int
+	gone         func(name string) bool // Config.Gone
+	heard        map[node.ID]time.Time
+	takenOver    map[node.ID]bool // what the host was told to take over
 
 	// Orders are positions in a log. What the host sees goes on growing when
 	// the log begins again.
@@ -69,7 +71,7 @@ type flight struct {
 
 // counts are what metrics are made of.
 type counts struct {
-	damped, drops, deposed, restated, forgotten, voided int
+	damped, drops, evicted, restated, forgotten, voided int
 }
 
 // A call is one to the host.
@@ -83,14 +85,14 @@ type callKind uint8
 
 const (
 	callDecide callKind = iota
-	callAdopt
-	callDepose
+	callTakeOver
+	callEvicted
 )
 
 func newPart(id node.ID, name string, t timing) *part {
 	return &part{
 		timing: t, id: id, name: name, newID: node.NewID, ledger: newLedger(), own: newOwn(),
-		silence: make(map[node.ID]int), heard: make(map[node.ID]time.Time), adopted: make(map[node.ID]bool),
+		silence: make(map[node.ID]int), heard: make(map[node.ID]time.Time), takenOver: make(map[node.ID]bool),
 	}
 }
 
@@ -118,9 +120,9 @@ func (p *part) load(l *ledger, seq uint64, now time.Time) {
 
 // catchUp does what this node has not read, but finds in an image.
 func (p *part) catchUp(me *incarnation, now time.Time) {
-	for _, dead := range me.adopted {
-		if !p.adopted[dead] {
-			p.adopt(dead)
+	for _, dead := range me.predecessors {
+		if !p.takenOver[dead] {
+			p.takeOver(dead)
 		}
 	}
 	for _, m := range me.untold {
@@ -143,9 +145,9 @@ func (p *part) catchUp(me *incarnation, now time.Time) {
 func (p *part) read(seq uint64, author node.ID, b *batch, now time.Time) *effects {
 	did := p.ledger.apply(seq, author, b)
 	p.count(did)
-	for _, a := range did.adoptions {
+	for _, a := range did.takeovers {
 		if a.by == p.id {
-			p.adopt(a.dead)
+			p.takeOver(a.dead)
 		}
 	}
 	for _, a := range did.matters {
@@ -197,12 +199,12 @@ func (p *part) listen(author node.ID, b *batch, did *effects, now time.Time) {
 	}
 }
 
-func (p *part) adopt(dead node.ID) {
-	if len(p.adopted) > 2*maxAdopted {
-		clear(p.adopted) // the host can bear to hear it twice
+func (p *part) takeOver(dead node.ID) {
+	if len(p.takenOver) > 2*maxPredecessors {
+		clear(p.takenOver) // the host can bear to hear it twice
 	}
-	p.adopted[dead] = true
-	p.calls = append(p.calls, call{kind: callAdopt, id: dead})
+	p.takenOver[dead] = true
+	p.calls = append(p.calls, call{kind: callTakeOver, id: dead})
 }
 
 func (p *part) decide(m matter) {
@@ -243,6 +245,9 @@ func (p *part) check(now time.Time) {
 
 // land takes note that the batch under way was read back.
 func (p *part) land(f *flight, now time.Time) {
+	if !p.current(now) {
+		p.currentSince = now
+	}
 	p.provenAt = f.sentAt
 	if f.batch.beat {
 		p.beatAt = now.Add(p.beat)
@@ -270,9 +275,9 @@ func (p *part) renew(now time.Time) {
 		p.release()
 		return
 	}
-	p.counts.deposed++
+	p.counts.evicted++
 	p.id, p.number = p.newID(), 0
-	p.calls = append(p.calls, call{kind: callDepose, id: p.id})
+	p.calls = append(p.calls, call{kind: callEvicted, id: p.id})
 	p.own.restate(false)
 	p.restart(now)
 }
@@ -292,7 +297,7 @@ func (p *part) restart(now time.Time) {
 	p.provenAt = time.Time{}
 	p.waits, p.settles = expiry.Queue[key]{}, nil
 	clear(p.silence)
-	clear(p.adopted)
+	clear(p.takenOver)
 }
 
 // current reports whether the others can not have given this node up: they do

@@ -152,6 +152,10 @@ func (r *Roster) changedLocked() {
 			close(r.ready)
 		}
 	}
+	if r.resumed != nil && r.part.current(time.Now()) {
+		close(r.resumed)
+		r.resumed = nil
+	}
 	r.leftLocked()
 }
 

@@ -88,16 +88,18 @@ type Roster struct {
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 
-	mu     sync.Mutex
-	part   *part
-	target uint64             // what reading has to reach to be caught up
-	mark   uint64             // fingerprint of the last batch that was read
-	more   uint64             // batches that are known to follow it
-	reread context.CancelFunc // begins to read again
-	loaded bool
-	fresh  int    // bytes of the log since there was an image
-	since  uint64 // the position from which they were counted
-	image  int    // bytes of the last image
+	mu   sync.Mutex
+	part *part
+	// resumed is closed when the node is current again; nil while nobody waits.
+	resumed chan struct{}
+	target  uint64             // what reading has to reach to be caught up
+	mark    uint64             // fingerprint of the last batch that was read
+	more    uint64             // batches that are known to follow it
+	reread  context.CancelFunc // begins to read again
+	loaded  bool
+	fresh   int    // bytes of the log since there was an image
+	since   uint64 // the position from which they were counted
+	image   int    // bytes of the last image
 }
 
 // New returns a roster that has not started.
@@ -173,9 +175,9 @@ func (r *Roster) Set(s roster.Subject, present, quiet bool) {
 	r.wake.Set()
 }
 
-// Told says that decisions are safe. The others hear of it with the next
-// batch: whoever adopts in between may tell them again, with the same ids.
-func (r *Roster) Told(through uint64) {
+// Acknowledge says that decisions are safe. The others hear of it with the next
+// batch: whoever takes over in between may tell them again, with the same ids.
+func (r *Roster) Acknowledge(through uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.part.told = max(r.part.told, min(through, r.part.lastOrder))
@@ -187,6 +189,31 @@ func (r *Roster) Current() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.part.current(time.Now())
+}
+
+// CurrentSince returns since when the log has had this node's word without a
+// break.
+func (r *Roster) CurrentSince() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.part.current(time.Now()) {
+		return time.Time{}
+	}
+	return r.part.currentSince
+}
+
+// Suspended returns nil, or a channel that is closed when the node is current
+// again. That happens when something was read of the log.
+func (r *Roster) Suspended() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.part.current(time.Now()) {
+		return nil
+	}
+	if r.resumed == nil {
+		r.resumed = make(chan struct{})
+	}
+	return r.resumed
 }
 
 // ID is the incarnation by which the others know the node now.
@@ -264,12 +291,12 @@ func (r *Roster) tell() {
 		case callDecide:
 			r.metrics.decided(c.decision)
 			r.host.Decide(c.decision)
-		case callAdopt:
+		case callTakeOver:
 			r.log.Info("the matters of a node that has ended are this node's now", "node", string(c.id))
-			r.host.Adopt(c.id)
-		case callDepose:
+			r.host.TakeOver(c.id)
+		case callEvicted:
 			r.log.Error("the other nodes have given this one up; it begins again", "node", string(c.id))
-			r.host.Depose(c.id)
+			r.host.Evicted(c.id)
 		}
 	}
 	r.mu.Lock()

@@ -174,8 +174,8 @@ func TestKilledNode(t *testing.T) {
 		b.Channel(2, moves, true)
 		b.Member(2, moves, "1", true)
 		for i := range 2 {
-			if n := len(b.nodes[i+1].Adopted()); n != 0 {
-				t.Errorf("node %d has adopted %d others before lease and grace are over", i+1, n)
+			if n := len(b.nodes[i+1].Predecessors()); n != 0 {
+				t.Errorf("node %d has taken over %d others before lease and grace are over", i+1, n)
 			}
 		}
 		b.pass(5 * time.Second)
@@ -183,10 +183,10 @@ func TestKilledNode(t *testing.T) {
 		rest.Want(waits, "occupied", "vacated")
 		rest.Want(moves, "occupied", "added 1")
 		rest.Want(shared, "occupied", "added 1", "removed 1")
-		adopters := 0
+		successors := 0
 		for _, h := range rest.Hosts {
-			if slices.Equal(h.Adopted(), []node.ID{dead}) {
-				adopters++
+			if slices.Equal(h.Predecessors(), []node.ID{dead}) {
+				successors++
 			}
 			for _, d := range h.Decisions() {
 				if !d.Gone && d.Of != dead {
@@ -194,8 +194,8 @@ func TestKilledNode(t *testing.T) {
 				}
 			}
 		}
-		if adopters != 1 {
-			t.Errorf("%d nodes have adopted the dead one, want one", adopters)
+		if successors != 1 {
+			t.Errorf("%d nodes have taken over the dead one, want one", successors)
 		}
 		b.Check()
 		b.same(1, 2)
@@ -214,8 +214,8 @@ func TestRestart(t *testing.T) {
 		dead := b.nodes[0].ID()
 		b.nodes[0].kill()
 		again := b.add("node0", nil)
-		if got := again.Adopted(); !slices.Equal(got, []node.ID{dead}) {
-			t.Errorf("adopted = %q, want %q", got, dead)
+		if got := again.Predecessors(); !slices.Equal(got, []node.ID{dead}) {
+			t.Errorf("taken over = %q, want %q", got, dead)
 		}
 		b.on(2).Want(back, "occupied") // it may not have been told
 		b.Channel(2, back, true)
@@ -238,9 +238,9 @@ func TestLastNodeEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.pass(time.Hour)
-		heir := b.add("another", nil)
-		if got := heir.Adopted(); !slices.Equal(got, []node.ID{dead}) {
-			t.Errorf("adopted = %q, want %q", got, dead)
+		successor := b.add("another", nil)
+		if got := successor.Predecessors(); !slices.Equal(got, []node.ID{dead}) {
+			t.Errorf("taken over = %q, want %q", got, dead)
 		}
 		b.on(1).Want("news", "occupied")
 		b.pass(grace - 2*time.Second)
@@ -271,18 +271,36 @@ func TestCutOffNode(t *testing.T) {
 		if n.Current() {
 			t.Error("the node is current though its lease is over")
 		}
+		evicted := make(chan int, 1)
+		suspended := n.Suspended()
+		go func() {
+			<-suspended
+			evicted <- len(n.Evictions())
+		}()
 		b.Channel(0, "new", true)
 		b.Channel(0, "blip", true)
 		b.Channel(0, "blip", false)
 		b.pass(time.Minute)
 		b.Want("alone", "occupied", "vacated")
 		b.Want("new")
-		if n.Current() || len(n.Deposed()) != 0 {
+		if n.Current() || len(n.Evictions()) != 0 {
 			t.Error("the node knows what it can not have read")
 		}
+		back := time.Now()
 		n.set(func() { n.journal.cut = false })
 		b.pass(5 * time.Second)
-		if got := n.Deposed(); len(got) != 1 || got[0] == first || n.ID() != got[0] || !n.Current() {
+		select {
+		case n := <-evicted:
+			if n != 1 {
+				t.Errorf("the node went on after %d evictions that it knew of, want 1", n)
+			}
+		default:
+			t.Error("the node is not told that it is current again")
+		}
+		if n.Suspended() != nil || n.CurrentSince().Before(back) {
+			t.Errorf("the node is current since %v, want after %v", n.CurrentSince(), back)
+		}
+		if got := n.Evictions(); len(got) != 1 || got[0] == first || n.ID() != got[0] || !n.Current() {
 			t.Errorf("ids = %q after %q, current %v", got, first, n.Current())
 		}
 		b.Want("alone", "occupied", "vacated", "occupied")
@@ -309,14 +327,17 @@ func TestLogTakesNothing(t *testing.T) {
 		if b.nodes[0].Current() {
 			t.Error("a node is current that has written nothing for a minute")
 		}
-		written := b.log.last()
+		written, back := b.log.last(), time.Now()
 		b.log.change(func() { b.log.full = false })
 		b.pass(3 * time.Second)
 		b.Want("comes", "occupied")
 		b.Want("stays", "occupied")
 		for i, n := range b.nodes {
-			if !n.Current() || len(n.Deposed()) > 0 {
-				t.Errorf("node %d: current %v, deposed %q", i, n.Current(), n.Deposed())
+			if !n.Current() || len(n.Evictions()) > 0 {
+				t.Errorf("node %d: current %v, evicted as %q", i, n.Current(), n.Evictions())
+			}
+			if n.CurrentSince().Before(back) { // although nobody has asked meanwhile
+				t.Errorf("node %d: current since %v, want after %v", i, n.CurrentSince(), back)
 			}
 		}
 		if n := b.log.last() - written; n > 20 {
@@ -337,8 +358,8 @@ func TestLostAnswers(t *testing.T) {
 			b.Want(name, "occupied")
 			b.pass(time.Second)
 		}
-		if ids := b.nodes[0].Deposed(); len(ids) > 0 {
-			t.Errorf("deposed: %q", ids)
+		if ids := b.nodes[0].Evictions(); len(ids) > 0 {
+			t.Errorf("evicted as %q", ids)
 		}
 		b.same(0, 1)
 	})

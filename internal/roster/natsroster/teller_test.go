@@ -138,8 +138,8 @@ func TestKilledNodeHoldsNothingUp(t *testing.T) {
 			t.Errorf("news = %q, want that of the member", got)
 		}
 		for i := range 2 {
-			if n := len(b.nodes[i+1].Adopted()); n != 0 {
-				t.Errorf("node %d has adopted %d others", i+1, n)
+			if n := len(b.nodes[i+1].Predecessors()); n != 0 {
+				t.Errorf("node %d has taken over %d others", i+1, n)
 			}
 		}
 		b.Check()

@@ -16,12 +16,12 @@ type Host struct {
 	Roster roster.Roster
 	Slow   bool // nothing is ever safe
 
-	mu        sync.Mutex
-	busy      bool
-	decisions []roster.Decision
-	adopted   []node.ID
-	deposed   []node.ID
-	ids       map[node.ID]bool // when something was decided
+	mu           sync.Mutex
+	busy         bool
+	decisions    []roster.Decision
+	predecessors []node.ID
+	evictions    []node.ID
+	ids          map[node.ID]bool // when something was decided
 }
 
 var _ roster.Host = (*Host)(nil)
@@ -56,7 +56,7 @@ func (h *Host) Decide(d roster.Decision) {
 	h.decisions = append(h.decisions, d)
 	h.mu.Unlock()
 	if !h.Slow {
-		h.Roster.Told(d.Order)
+		h.Roster.Acknowledge(d.Order)
 	}
 }
 
@@ -67,23 +67,23 @@ func (h *Host) was(id node.ID) bool {
 	return h.ids[id]
 }
 
-// Adopt keeps an adoption.
-func (h *Host) Adopt(dead node.ID) {
+// TakeOver keeps a takeover.
+func (h *Host) TakeOver(dead node.ID) {
 	defer h.enter()()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.adopted = append(h.adopted, dead)
+	h.predecessors = append(h.predecessors, dead)
 }
 
-// Depose keeps a new id.
-func (h *Host) Depose(next node.ID) {
+// Evicted keeps a new id.
+func (h *Host) Evicted(next node.ID) {
 	defer h.enter()()
 	if got := h.Roster.ID(); got != next {
-		h.TB.Errorf("ID() = %q during Depose(%q)", got, next)
+		h.TB.Errorf("ID() = %q during Evicted(%q)", got, next)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.deposed = append(h.deposed, next)
+	h.evictions = append(h.evictions, next)
 }
 
 // Decisions returns what was decided so far.
@@ -93,16 +93,16 @@ func (h *Host) Decisions() []roster.Decision {
 	return slices.Clone(h.decisions)
 }
 
-// Adopted returns whose jobs are the node's.
-func (h *Host) Adopted() []node.ID {
+// Predecessors returns whose jobs are the node's.
+func (h *Host) Predecessors() []node.ID {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.adopted)
+	return slices.Clone(h.predecessors)
 }
 
-// Deposed returns the ids that the node has gone by since it began.
-func (h *Host) Deposed() []node.ID {
+// Evictions returns the ids that the node has gone by since it began.
+func (h *Host) Evictions() []node.ID {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.deposed)
+	return slices.Clone(h.evictions)
 }

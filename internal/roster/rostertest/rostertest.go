@@ -175,7 +175,7 @@ func (c *Cluster) Check() {
 			}
 			first[d.ID] = d
 			if !h.was(d.Of) {
-				continue // adopted
+				continue // taken over
 			}
 			if other, again := teller[d.ID]; again {
 				c.TB.Errorf("decision %v is told by nodes %d and %d", d.ID, other, i)

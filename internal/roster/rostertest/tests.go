@@ -18,7 +18,7 @@ func testFirstAndLast(c *Cluster) {
 		c.Want("news", append(before, "occupied", "vacated")...)
 	}
 	h := c.Hosts[0]
-	if !h.Roster.Current() {
+	if !h.Roster.Current() || h.Roster.CurrentSince().IsZero() || h.Roster.Suspended() != nil {
 		c.TB.Error("a node that decides is not current")
 	}
 	for _, d := range h.Decisions() {
@@ -138,8 +138,16 @@ func testEnd(c *Cluster) {
 	if err := h.Roster.Close(c.TB.Context()); err != nil {
 		c.TB.Fatalf("Close() = %v", err)
 	}
-	if h.Roster.Current() {
+	if h.Roster.Current() || !h.Roster.CurrentSince().IsZero() {
 		c.TB.Error("a node that has ended is current")
+	}
+	select {
+	case <-h.Roster.Suspended(): // nil, or open
+		c.TB.Error("a node that has ended goes on")
+	default:
+	}
+	if h.Roster.Suspended() == nil {
+		c.TB.Error("a node that has ended is not suspended")
 	}
 	c.Channel(1, "moves", true)
 	c.Member(1, "moves", "1", true)
@@ -147,11 +155,11 @@ func testEnd(c *Cluster) {
 	rest := &Cluster{TB: c.TB, Hosts: c.Hosts[1:]}
 	rest.Settled()
 	c.Want("moves", "occupied", "added 1")
-	var adopted []node.ID
+	var takenOver []node.ID
 	for _, other := range rest.Hosts {
-		adopted = append(adopted, other.Adopted()...)
+		takenOver = append(takenOver, other.Predecessors()...)
 	}
-	if !slices.Equal(adopted, []node.ID{id}) {
-		c.TB.Errorf("adopted = %q, want %q", adopted, id)
+	if !slices.Equal(takenOver, []node.ID{id}) {
+		c.TB.Errorf("taken over = %q, want %q", takenOver, id)
 	}
 }
