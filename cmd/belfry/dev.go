@@ -96,7 +96,7 @@ func (d devService) run(ctx context.Context, s streams) error {
 		Log:     log,
 		Trigger: func(ctx context.Context, e devsite.Event) error { return triggerHere(ctx, app, e) },
 	})
-	node, err := openNode(server.Config{
+	node, err := server.New(server.Config{
 		Listen:                 d.listen,
 		AdminListen:            d.adminListen,
 		AdminToken:             devToken,
@@ -108,7 +108,7 @@ func (d devService) run(ctx context.Context, s streams) error {
 		Log:                    log,
 	})
 	if err != nil {
-		return err
+		return explainListen(err)
 	}
 	printDev(s.out, node.Addr().String(), app)
 	return runNode(ctx, node, log)

@@ -22,24 +22,10 @@ func newLog(w io.Writer, level slog.Leveler, format string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// openNode makes a node and opens its listeners.
-func openNode(cfg server.Config) (*server.Server, error) {
-	node, err := server.New(cfg)
-	if err != nil {
-		return nil, explainListen(err)
-	}
-	return node, nil
-}
-
 // runNode serves until ctx ends, and then says goodbye to the clients.
-func runNode(ctx context.Context, node *server.Server, log *slog.Logger) error {
-	for _, listener := range []struct {
-		name string
-		addr net.Addr
-	}{{"plain", node.Addr()}, {"tls", node.TLSAddr()}, {"admin", node.AdminAddr()}} {
-		if listener.addr != nil {
-			log.Info("listening", "listener", listener.name, "address", listener.addr.String())
-		}
+func runNode(ctx context.Context, node server.Node, log *slog.Logger) error {
+	for _, l := range node.Listeners() {
+		log.Info("listening", "listener", l.Name, "address", l.Addr.String())
 	}
 	forget := context.AfterFunc(ctx, func() { log.Info("stopping; a second signal stops at once") })
 	defer forget()

@@ -19,7 +19,7 @@ import (
 type reloader struct {
 	source config.Source
 	start  *config.Config // what the service was started with
-	node   *server.Server
+	node   server.Node
 	level  *slog.LevelVar
 	log    *slog.Logger
 	hangup <-chan os.Signal

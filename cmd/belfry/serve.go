@@ -9,6 +9,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/accept"
 	"github.com/belfryhq/belfry/internal/config"
+	"github.com/belfryhq/belfry/internal/server"
 )
 
 func newServe(s streams) *cobra.Command {
@@ -76,9 +77,9 @@ func serve(ctx context.Context, s streams, source config.Source) error {
 		adviseOfFile(cfg, log)
 		cfg.Server.FirstApp = firstApp{err: s.err, dir: cfg.DataDir, httpPath: cfg.Server.HTTPPath, log: log}.tell
 	}
-	node, err := openNode(cfg.Server)
+	node, err := server.Open(cfg.Server)
 	if err != nil {
-		return err
+		return explainListen(err)
 	}
 	r := &reloader{source: source, start: cfg, node: node, level: level, log: log, hangup: hangup, reload: cfg.Reload}
 	r.measure(node.Registerer())

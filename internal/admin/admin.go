@@ -22,9 +22,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/belfryhq/belfry/internal/appstore"
-	"github.com/belfryhq/belfry/internal/usage"
 )
 
 // Config is what the handler reports about.
@@ -45,10 +42,8 @@ type Config struct {
 	Token string
 	// TrustedProxies name the clients whose wrong tokens are counted.
 	TrustedProxies []netip.Prefix
-	// Apps and Usage are required with Token, but for a witness, which knows of
-	// neither.
-	Apps  *appstore.Store
-	Usage *usage.Recorder
+	// API are the calls about apps: those of AppRoutes or WitnessRoutes.
+	API Routes
 	// Cluster returns what the node knows of its cluster. What it can not find
 	// out in a second or two it leaves out. Nil means that the node is alone.
 	Cluster func(ctx context.Context) (ClusterStatus, error)
@@ -63,7 +58,7 @@ type Config struct {
 	// has. It may be nil.
 	Draining func() (draining bool, connections int)
 	// Parts serve more of the API, behind the token: by the path that theirs
-	// begin with, such as /api/v1/webhooks. A witness has none.
+	// begin with, such as /api/v1/webhooks.
 	Parts map[string]http.Handler
 
 	Registerer prometheus.Registerer // nil: no metrics of the API

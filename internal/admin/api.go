@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -20,51 +19,59 @@ type handler func(http.ResponseWriter, *http.Request) error
 // methods are what a path can be asked.
 type methods map[string]handler
 
-// api is the handler of everything below /api/.
-func (c Config) api() http.Handler {
-	a := &api{apps: c.Apps, usage: c.Usage, clusterStatus: c.Cluster, remove: c.RemoveNode}
-	d := &drain{begin: c.Drain, progress: c.Draining, since: time.Now().UTC()}
-	mux := http.NewServeMux()
-	for path, m := range map[string]methods{
+// Routes are calls of the API, by their paths.
+type Routes map[string]methods
+
+// AppRoutes are the calls about apps and their use.
+func AppRoutes(store *appstore.Store, recorder *usage.Recorder) Routes {
+	a := &appsAPI{apps: store, usage: recorder}
+	return Routes{
 		"/api/v1/apps":                 {http.MethodGet: a.listApps, http.MethodPost: a.createApp},
 		"/api/v1/apps/{id}":            {http.MethodGet: a.showApp, http.MethodPatch: a.updateApp, http.MethodDelete: a.deleteApp},
 		"/api/v1/apps/{id}/keys":       {http.MethodPost: a.addKey},
 		"/api/v1/apps/{id}/keys/{key}": {http.MethodDelete: a.revokeKey},
 		"/api/v1/apps/{id}/usage":      {http.MethodGet: a.appUsage},
 		"/api/v1/usage":                {http.MethodGet: a.allUsage},
-		"/api/v1/cluster":              {http.MethodGet: a.showCluster},
-		"/api/v1/cluster/remove":       {http.MethodPost: a.removeNode},
-		"/api/v1/drain":                {http.MethodGet: d.show, http.MethodPost: d.start},
-		"/api/":                        nil,
-	} {
-		if c.Apps == nil && (strings.HasPrefix(path, "/api/v1/apps") || path == "/api/v1/usage") {
-			m = m.ofWitness()
-		}
-		mux.Handle(path, rest.Handler(c.Log, m.serve))
 	}
-	if c.Apps == nil {
-		mux.Handle("/api/v1/webhooks", rest.Handler(c.Log, ofWitness))
-		mux.Handle("/api/v1/webhooks/", rest.Handler(c.Log, ofWitness))
+}
+
+// WitnessRoutes are the same and those about webhooks, on a node that knows of no
+// apps and says so.
+func WitnessRoutes() Routes {
+	none := func(http.ResponseWriter, *http.Request) error {
+		return rest.Refuse(http.StatusNotFound, "This node is a witness, which knows of no apps; ask another one.")
+	}
+	routes := AppRoutes(nil, nil)
+	for _, m := range routes {
+		for method := range m {
+			m[method] = none
+		}
+	}
+	webhooks := methods{http.MethodGet: none, http.MethodPost: none}
+	routes["/api/v1/webhooks"], routes["/api/v1/webhooks/"] = webhooks, webhooks
+	return routes
+}
+
+// api is the handler of everything below /api/.
+func (c Config) api() http.Handler {
+	k := &clusterAPI{status: c.Cluster, remove: c.RemoveNode}
+	d := &drain{begin: c.Drain, progress: c.Draining, since: time.Now().UTC()}
+	mux := http.NewServeMux()
+	for _, routes := range []Routes{c.API, {
+		"/api/v1/cluster":        {http.MethodGet: k.show},
+		"/api/v1/cluster/remove": {http.MethodPost: k.removeNode},
+		"/api/v1/drain":          {http.MethodGet: d.show, http.MethodPost: d.start},
+		"/api/":                  nil,
+	}} {
+		for path, m := range routes {
+			mux.Handle(path, rest.Handler(c.Log, m.serve))
+		}
 	}
 	for path, part := range c.Parts {
 		mux.Handle(path, part)
 		mux.Handle(strings.TrimSuffix(path, "/")+"/", part)
 	}
 	return mux
-}
-
-// ofWitness are the same methods on a node that knows of no apps.
-func (m methods) ofWitness() methods {
-	none := make(methods, len(m))
-	for method := range m {
-		none[method] = ofWitness
-	}
-	return none
-}
-
-// ofWitness is what a witness says when it is asked of apps.
-func ofWitness(http.ResponseWriter, *http.Request) error {
-	return rest.Refuse(http.StatusNotFound, "This node is a witness, which knows of no apps; ask another one.")
 }
 
 // serve calls the handler of the request's method.
@@ -88,12 +95,10 @@ func (m methods) serve(w http.ResponseWriter, r *http.Request) error {
 	return rest.Refuse(http.StatusMethodNotAllowed, "This path can be asked %s.", strings.Join(allow, ", "))
 }
 
-// api has what the calls work on.
-type api struct {
-	apps          *appstore.Store
-	usage         *usage.Recorder
-	clusterStatus func(context.Context) (ClusterStatus, error)
-	remove        func(context.Context, string) error
+// appsAPI has what the calls about apps work on.
+type appsAPI struct {
+	apps  *appstore.Store
+	usage *usage.Recorder
 }
 
 // refusal turns an error of the parts below into what the caller is told.

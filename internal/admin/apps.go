@@ -15,7 +15,7 @@ import (
 	"github.com/belfryhq/belfry/internal/rest"
 )
 
-func (a *api) listApps(w http.ResponseWriter, r *http.Request) error {
+func (a *appsAPI) listApps(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.Query(r, "after", "limit"); err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (a *api) listApps(w http.ResponseWriter, r *http.Request) error {
 	return rest.Write(w, http.StatusOK, answer)
 }
 
-func (a *api) showApp(w http.ResponseWriter, r *http.Request) error {
+func (a *appsAPI) showApp(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.Query(r); err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (a *api) showApp(w http.ResponseWriter, r *http.Request) error {
 	return write(w, http.StatusOK, e, hideSecrets)
 }
 
-func (a *api) createApp(w http.ResponseWriter, r *http.Request) error {
+func (a *appsAPI) createApp(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.Query(r); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func setNew(app *apps.App, body []byte) error {
 	return err
 }
 
-func (a *api) updateApp(w http.ResponseWriter, r *http.Request) error {
+func (a *appsAPI) updateApp(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.Query(r); err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func complete(app *apps.App, before []apps.Webhook) error {
 	return nil
 }
 
-func (a *api) deleteApp(w http.ResponseWriter, r *http.Request) error {
+func (a *appsAPI) deleteApp(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.Query(r); err != nil {
 		return err
 	}

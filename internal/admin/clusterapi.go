@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,12 +13,18 @@ import (
 var errNotClustered = rest.Refuse(http.StatusNotFound,
 	"This node is alone: it was started neither with cluster.listen nor with an external NATS for several nodes.")
 
+// clusterAPI has what the calls about the cluster work on.
+type clusterAPI struct {
+	status func(context.Context) (ClusterStatus, error)
+	remove func(context.Context, string) error
+}
+
 // cluster returns what is known of the cluster.
-func (a *api) cluster(r *http.Request) (ClusterStatus, error) {
-	if a.clusterStatus == nil {
+func (k *clusterAPI) cluster(r *http.Request) (ClusterStatus, error) {
+	if k.status == nil {
 		return ClusterStatus{}, errNotClustered
 	}
-	s, err := a.clusterStatus(r.Context())
+	s, err := k.status(r.Context())
 	if err != nil {
 		return s, clusterUnavailable("The state of the cluster can not be told now; try again.", err)
 	}
@@ -29,11 +36,11 @@ func clusterUnavailable(detail string, err error) error {
 	return &rest.Problem{Title: http.StatusText(http.StatusServiceUnavailable), Status: http.StatusServiceUnavailable, Detail: detail, Err: err}
 }
 
-func (a *api) showCluster(w http.ResponseWriter, r *http.Request) error {
+func (k *clusterAPI) show(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.Query(r); err != nil {
 		return err
 	}
-	s, err := a.cluster(r)
+	s, err := k.cluster(r)
 	if err != nil {
 		return err
 	}
@@ -41,7 +48,7 @@ func (a *api) showCluster(w http.ResponseWriter, r *http.Request) error {
 }
 
 // removeNode makes the cluster forget a node that is gone for good.
-func (a *api) removeNode(w http.ResponseWriter, r *http.Request) error {
+func (k *clusterAPI) removeNode(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.Query(r); err != nil {
 		return err
 	}
@@ -51,7 +58,7 @@ func (a *api) removeNode(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.Read(r, &given); err != nil {
 		return err
 	}
-	s, err := a.cluster(r)
+	s, err := k.cluster(r)
 	if err != nil {
 		return err
 	}
@@ -63,13 +70,13 @@ func (a *api) removeNode(w http.ResponseWriter, r *http.Request) error {
 			Mistakes: []rest.Mistake{{Name: "name", Text: "is missing"}},
 		}
 	}
-	if a.remove == nil || !s.Engine.Embedded {
+	if k.remove == nil || !s.Engine.Embedded {
 		return rest.Refuse(http.StatusConflict, "The engine is an external NATS: a node that is gone is forgotten by itself.")
 	}
 	if err := s.removable(given.Name); err != nil {
 		return err
 	}
-	switch err := a.remove(r.Context(), given.Name); {
+	switch err := k.remove(r.Context(), given.Name); {
 	case errors.Is(err, engine.ErrUnknownPeer):
 		return unknownNode(given.Name)
 	case err != nil:

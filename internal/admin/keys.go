@@ -14,7 +14,7 @@ const maxKeys = 10
 
 // addKey gives an app another pair of credentials. The ones that it has stay
 // valid until they are revoked.
-func (a *api) addKey(w http.ResponseWriter, r *http.Request) error {
+func (a *appsAPI) addKey(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.Query(r); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (a *api) addKey(w http.ResponseWriter, r *http.Request) error {
 }
 
 // revokeKey makes a pair of credentials invalid at once.
-func (a *api) revokeKey(w http.ResponseWriter, r *http.Request) error {
+func (a *appsAPI) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.Query(r); err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func period(r *http.Request) (from, to time.Time, err error) {
 	return from, to, nil
 }
 
-func (a *api) appUsage(w http.ResponseWriter, r *http.Request) error {
+func (a *appsAPI) appUsage(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.Query(r, "from", "to"); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (a *api) appUsage(w http.ResponseWriter, r *http.Request) error {
 	}{from, to, hours, usedOf(usage.Total(hours))})
 }
 
-func (a *api) allUsage(w http.ResponseWriter, r *http.Request) error {
+func (a *appsAPI) allUsage(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.Query(r, "from", "to", "after", "limit"); err != nil {
 		return err
 	}

@@ -13,14 +13,14 @@ const (
 )
 
 // startClock begins to watch the clock until the node ends.
-func (s *Server) startClock() {
+func (p *process) startClock() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		s.watchClock(ctx)
+		p.watchClock(ctx)
 	}()
-	s.onStop("clock", func(context.Context) error {
+	p.onStop("clock", func(context.Context) error {
 		cancel()
 		<-ended
 		return nil
@@ -30,7 +30,7 @@ func (s *Server) startClock() {
 // watchClock says in the log when the machine's clock is set. Nothing that
 // nodes decide depends on it: they measure with clocks that no one sets. But
 // times that others are told do, and so do signatures that have them.
-func (s *Server) watchClock(ctx context.Context) {
+func (p *process) watchClock(ctx context.Context) {
 	tick := time.NewTicker(clockInterval)
 	defer tick.Stop()
 	last := time.Now()
@@ -39,7 +39,7 @@ func (s *Server) watchClock(ctx context.Context) {
 		case <-tick.C:
 			now := time.Now()
 			if jump := jumped(last, now); jump != 0 {
-				s.log.Warn("the clock of this machine was set; requests of backends are refused whose time is far from it", "by", jump)
+				p.log.Warn("the clock of this machine was set; requests of backends are refused whose time is far from it", "by", jump)
 			}
 			last = now
 		case <-ctx.Done():

@@ -22,8 +22,6 @@ import (
 // cluster is what joins a node to others. Of a node that is alone there is
 // only the roster.
 type cluster struct {
-	id     node.ID
-	since  time.Time
 	broker *natsbroker.Broker
 	relay  *relay.Relay
 	roster roster.Roster
@@ -51,23 +49,18 @@ func (c *cluster) elsewhere() fallback.Elsewhere {
 // whom it tells.
 func (s *Server) openRoster() error {
 	c := &s.cluster
-	c.id, c.since = node.NewID(), time.Now()
 	damping := cmp.Or(s.cfg.Webhooks.Grace, defaultGrace)
 	if !s.cfg.Clustered() {
 		c.roster = local.New(local.Config{
-			Grace: damping, TellOnClose: s.cfg.Webhooks.VacateOnStop, ID: c.id, Registerer: s.metrics,
+			Grace: damping, TellOnClose: s.cfg.Webhooks.VacateOnStop, ID: s.id, Registerer: s.metrics,
 		})
 		return nil
 	}
-	name, err := s.nodeName()
-	if err != nil {
-		return err
-	}
 	c.log = natsroster.New(natsroster.Config{
-		JetStream:    s.state.engine.JetStream(),
-		Stream:       s.state.engine.Stream,
-		ID:           c.id,
-		Name:         name,
+		JetStream:    s.engine.JetStream(),
+		Stream:       s.engine.Stream,
+		ID:           s.id,
+		Name:         s.name,
 		Lease:        s.lease(),
 		Grace:        s.grace(),
 		WebhookGrace: damping,
@@ -81,19 +74,15 @@ func (s *Server) openRoster() error {
 
 // openBus makes the ways to peers, if there are any. They are closed after the
 // sockets, whose end is for peers to hear of.
-func (s *Server) openBus() error {
+func (s *Server) openBus() (err error) {
 	if !s.cfg.Clustered() {
 		return nil
 	}
-	name, err := s.nodeName()
-	if err != nil {
-		return err
-	}
 	c := &s.cluster
 	c.broker, err = natsbroker.New(natsbroker.Config{
-		Conn:       s.state.engine.Conn(),
-		ID:         c.id,
-		Name:       name,
+		Conn:       s.engine.Conn(),
+		ID:         s.id,
+		Name:       s.name,
 		Info:       map[string]string{infoVersion: s.cfg.Version},
 		Lease:      s.lease(),
 		Grace:      s.grace(),
@@ -105,7 +94,7 @@ func (s *Server) openBus() error {
 		return err
 	}
 	c.relay, err = relay.New(relay.Config{
-		Conn: s.state.engine.Conn(), ID: c.id, Peers: c.livePeers, Log: s.log, Registerer: s.metrics,
+		Conn: s.engine.Conn(), ID: s.id, Peers: c.livePeers, Log: s.log, Registerer: s.metrics,
 	})
 	return err
 }
@@ -113,11 +102,11 @@ func (s *Server) openBus() error {
 // infoVersion is under what peers are told the version of the node.
 const infoVersion = "version"
 
-func (s *Server) lease() time.Duration { return cmp.Or(s.cfg.Cluster.Lease, DefaultLease) }
+func (p *process) lease() time.Duration { return cmp.Or(p.cfg.Cluster.Lease, DefaultLease) }
 
 // grace is never zero, which is a default to those who get it.
-func (s *Server) grace() time.Duration {
-	return max(cmp.Or(s.cfg.Cluster.Grace, DefaultGrace), time.Millisecond)
+func (p *process) grace() time.Duration {
+	return max(cmp.Or(p.cfg.Cluster.Grace, DefaultGrace), time.Millisecond)
 }
 
 // livePeers are those that can be expected to answer.
@@ -214,7 +203,7 @@ func (s *Server) settle(ctx context.Context) {
 			return
 		}
 	}
-	s.log.Info("joined the cluster", "peers", s.hub.Peers(), "id", s.cluster.id)
+	s.log.Info("joined the cluster", "peers", s.hub.Peers(), "id", s.id)
 }
 
 // renew makes all clients connect anew, because the process did not run for so

@@ -75,8 +75,8 @@ func (c *ClusterConfig) engine(name string) engine.Cluster {
 
 // starting bounds the start of the engine. Peers are waited for until the
 // process is told to stop.
-func (s *Server) starting() (context.Context, context.CancelFunc) {
-	if s.cfg.Cluster.Listen == "" {
+func (p *process) starting() (context.Context, context.CancelFunc) {
+	if p.cfg.Cluster.Listen == "" {
 		return context.WithTimeout(context.Background(), stateTimeout)
 	}
 	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -87,17 +87,17 @@ const nodeFile = "node"
 
 // nodeName tells this node from others on the same engine. It is the same
 // after another start on the same data directory.
-func (s *Server) nodeName() (_ string, err error) {
+func (c *Config) nodeName() (string, error) {
 	switch {
-	case s.state.name != "" || !s.cfg.Clustered():
-	case s.cfg.Cluster.Name != "":
-		s.state.name = s.cfg.Cluster.Name
-	case s.cfg.DataDir == "":
-		s.state.name = madeName()
-	default:
-		s.state.name, _, err = keep.Text(s.cfg.DataDir, nodeFile, madeName)
+	case !c.Clustered():
+		return "", nil
+	case c.Cluster.Name != "":
+		return c.Cluster.Name, nil
+	case c.DataDir == "":
+		return madeName(), nil
 	}
-	return s.state.name, err
+	name, _, err := keep.Text(c.DataDir, nodeFile, madeName)
+	return name, err
 }
 
 // madeName is the name of the host, as far as it can stand in a subject, and

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/admin"
@@ -15,48 +16,45 @@ import (
 
 // clusterStatus is what an operator sees of the cluster from this node.
 func (s *Server) clusterStatus(ctx context.Context) (admin.ClusterStatus, error) {
-	err := cmp.Or(s.state.engine.Err(), s.state.engine.Writable())
+	status := s.status(ctx, admin.NodeStatus{State: s.nodeState(), Sockets: s.hub.Connections()})
+	status.Settled = s.hub.Settled()
+	status.PendingLimit = mesh.DefaultMaxPending
+	s.addPeers(&status)
+	s.markWitnesses(ctx, &status)
+	s.addLog(ctx, &status)
+	return status, nil
+}
+
+// status is what every node knows: how it is itself, and what the engine says.
+func (p *process) status(ctx context.Context, self admin.NodeStatus) admin.ClusterStatus {
+	self.Name, self.ID, self.Version, self.Self = p.name, p.id, p.cfg.Version, true
+	err := cmp.Or(p.engine.Err(), p.engine.Writable())
 	status := admin.ClusterStatus{
-		Node: admin.ThisNode{
-			ID: s.cluster.id, Name: s.state.name, Version: s.cfg.Version, Since: s.cluster.since, State: s.nodeState(),
-		},
+		Node:    admin.ThisNode{ID: p.id, Name: p.name, Version: p.cfg.Version, Since: p.since, State: self.State},
 		Quorum:  err == nil || errors.Is(err, engine.ErrDiskFull),
-		Settled: s.hub == nil || s.hub.Settled(),
-		LeaseMS: s.lease().Milliseconds(),
-		GraceMS: s.grace().Milliseconds(),
-		Engine:  admin.EngineStatus{Embedded: s.cfg.EngineURL == "", Err: err},
+		LeaseMS: p.lease().Milliseconds(),
+		GraceMS: p.grace().Milliseconds(),
+		Engine:  admin.EngineStatus{Embedded: p.cfg.EngineURL == "", Err: err},
+		Nodes:   []admin.NodeStatus{self},
 	}
-	if s.state.engine.Clustered() {
-		peers, err := s.state.engine.Peers(ctx)
+	if p.engine.Clustered() {
+		peers, err := p.engine.Peers(ctx)
 		if err != nil {
-			s.log.Debug("the members of the engine are not known", "err", err)
+			p.log.Debug("the members of the engine are not known", "err", err)
 			status.Quorum = false
 		}
-		for _, p := range peers {
+		for _, peer := range peers {
 			status.Engine.Peers = append(status.Engine.Peers, admin.EnginePeer{
-				Name: p.Name, Leader: p.Leader, Current: p.Current, Offline: p.Offline, Lag: p.Lag, LastHeardMS: p.Seen.Milliseconds(),
+				Name: peer.Name, Leader: peer.Leader, Current: peer.Current, Offline: peer.Offline, Lag: peer.Lag, LastHeardMS: peer.Seen.Milliseconds(),
 			})
 		}
 	}
-	for _, lost := range s.state.engine.Losses() {
+	for _, lost := range p.engine.Losses() {
 		status.Engine.Lost = append(status.Engine.Lost, admin.LostStore{
 			Stream: lost.Stream, Held: held(lost.Stream), At: lost.At, Missing: lost.Missing,
 		})
 	}
-	self := admin.NodeStatus{
-		Name: s.state.name, ID: s.cluster.id, Version: s.cfg.Version, Self: true, Witness: s.cfg.Cluster.Witness, State: s.nodeState(),
-	}
-	if s.hub != nil {
-		self.Sockets = s.hub.Connections()
-	}
-	status.Nodes = append(status.Nodes, self)
-	s.addPeers(&status)
-	s.markWitnesses(ctx, &status)
-	s.addLog(ctx, &status)
-	if s.cluster.broker != nil {
-		status.PendingLimit = mesh.DefaultMaxPending
-	}
-	return status, nil
+	return status
 }
 
 // held says in words what is in a stream of the engine.
@@ -78,34 +76,31 @@ func held(stream string) string {
 
 // markWitnesses asks those members of the engine that are not on the bus
 // whether they are witnesses.
-func (s *Server) markWitnesses(ctx context.Context, status *admin.ClusterStatus) {
-	heard := make(map[string]bool)
+func (p *process) markWitnesses(ctx context.Context, status *admin.ClusterStatus) {
+	witness := make(map[string]bool) // of the nodes that are heard
 	for _, n := range status.Nodes {
-		heard[n.Name] = true
+		witness[n.Name] = n.Witness
 	}
 	var silent []string
-	for _, p := range status.Engine.Peers {
-		if !heard[p.Name] && !p.Offline {
-			silent = append(silent, p.Name)
+	for _, peer := range status.Engine.Peers {
+		if _, heard := witness[peer.Name]; !heard && !peer.Offline {
+			silent = append(silent, peer.Name)
 		}
 	}
-	witnesses := s.witnesses(ctx, silent)
+	maps.Copy(witness, p.witnesses(ctx, silent))
 	for i := range status.Engine.Peers {
-		p := &status.Engine.Peers[i]
-		p.Witness = witnesses[p.Name] || s.cfg.Cluster.Witness && p.Name == s.state.name
+		peer := &status.Engine.Peers[i]
+		peer.Witness = witness[peer.Name]
 	}
 }
 
 // addLog adds what the log of decisions says.
 func (s *Server) addLog(ctx context.Context, status *admin.ClusterStatus) {
 	log := s.cluster.log
-	if log == nil {
-		return
-	}
 	now := log.Status()
 	status.Counters.Decisions = now.Decisions
 	status.Log = &admin.LogStatus{
-		Stream: log.Stream(), Leader: s.state.engine.Leader(ctx, log.Stream()),
+		Stream: log.Stream(), Leader: s.engine.Leader(ctx, log.Stream()),
 		Position: now.Position, Lag: now.Lag, Current: now.Current,
 	}
 	for i := range status.Nodes {
@@ -125,9 +120,6 @@ func (s *Server) addLog(ctx context.Context, status *admin.ClusterStatus) {
 
 // addPeers adds the nodes that this one hears.
 func (s *Server) addPeers(status *admin.ClusterStatus) {
-	if s.cluster.broker == nil {
-		return
-	}
 	counts := s.hub.PeerCounts()
 	status.Counters.Repairs, status.Counters.Drops = counts.Restatements, counts.EventsDropped
 	status.Counters.SlowConsumers = s.cluster.broker.Slow()
@@ -153,7 +145,7 @@ func (s *Server) nodeState() admin.NodeState {
 	switch {
 	case s.leaving.Load():
 		return admin.StateDraining
-	case s.cluster.roster != nil && !s.cluster.roster.Current():
+	case !s.cluster.roster.Current():
 		return admin.StateCutOff
 	}
 	return admin.StateReady

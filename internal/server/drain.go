@@ -17,26 +17,16 @@ const (
 	drainPoll  = 20 * time.Millisecond
 )
 
-// Drain makes Run end as if its context had. It returns at once.
-func (s *Server) Drain() { s.askOnce.Do(func() { close(s.drainAsked) }) }
-
 // stateOfDrain is whether the node is about to end, and how many connections it
 // still has.
 func (s *Server) stateOfDrain() (draining bool, connections int) {
-	if s.hub != nil {
-		connections = s.hub.Connections()
-	}
-	return s.leaving.Load(), connections
+	return s.leaving.Load(), s.hub.Connections()
 }
 
 // drain sends all clients elsewhere, when load balancers have had the time to
 // notice. Backends are served meanwhile: what they trigger reaches the clients
 // that are still here.
 func (s *Server) drain() {
-	s.leaving.Store(true)
-	if s.hub == nil {
-		return // a witness has no clients
-	}
 	if delay := s.cfg.Cluster.DrainDelay; delay > 0 {
 		s.log.Info("not ready any more; clients stay a moment longer", "for", delay)
 		time.Sleep(delay)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/accept"
+	"github.com/belfryhq/belfry/internal/admin"
 )
 
 // Bounds on what one HTTP connection may cost. The header has room for an
@@ -39,29 +40,32 @@ type endpoint struct {
 	door     *door
 }
 
-// listen opens all listeners, before anything is made that a failure would
-// leave behind. They say that the node is starting until open is called.
-func (s *Server) listen() (err error) {
-	s.warnOfDescriptors()
-	metrics := accept.NewMetrics(s.metrics)
-	operators := accept.New(accept.Config{
+// listenForOperators opens the admin listener, which says that the node is
+// starting until openAdmin is called.
+func (p *process) listenForOperators() (err error) {
+	p.admin, err = p.endpoint("admin", p.cfg.AdminListen, nil, accept.New(accept.Config{
 		Name:          "admin",
 		Max:           adminPending,
 		MaxPerAddress: adminPendingPerAddress,
 		Reserved:      true,
-		Log:           s.log,
-		Metrics:       metrics,
-	})
-	if s.admin, err = s.endpoint("admin", s.cfg.AdminListen, nil, operators); err != nil || s.cfg.Cluster.Witness {
-		return err
-	}
+		Log:           p.log,
+		Metrics:       p.accepts,
+	}))
+	return err
+}
+
+// listen opens the listeners for clients and backends, before anything is made
+// that a failure would leave behind. They say that the node is starting until
+// open is called.
+func (s *Server) listen() (err error) {
+	s.warnOfDescriptors()
 	clients := accept.New(accept.Config{
 		Name:           "clients",
 		Max:            s.cfg.MaxPending,
 		MaxPerAddress:  s.cfg.MaxPendingPerAddress,
 		TrustedProxies: s.cfg.TrustedProxies,
 		Log:            s.log,
-		Metrics:        metrics,
+		Metrics:        s.accepts,
 	})
 	if s.plain, err = s.endpoint("plain", s.cfg.Listen, nil, clients); err != nil || s.cfg.TLSListen == "" {
 		return err
@@ -104,36 +108,37 @@ func (s *Server) open(h http.Handler) {
 
 // openAdmin lets operators in. The end of their listener is registered first
 // of all, so that it comes last.
-func (s *Server) openAdmin(h http.Handler) {
-	if s.admin != nil {
-		s.admin.door.open(hosted(s.cfg.Hosts, h))
+func (p *process) openAdmin(answers admin.Config) {
+	if p.admin != nil {
+		p.admin.door.open(hosted(p.cfg.Hosts, admin.New(answers)))
 	}
 }
 
-// endpoints are those that were asked for.
-func (s *Server) endpoints() (list []*endpoint) {
-	for _, e := range []*endpoint{s.plain, s.tls, s.admin} {
+// addresses are those of endpoints that were asked for.
+func addresses(endpoints ...*endpoint) (list []Listener) {
+	for _, e := range endpoints {
 		if e != nil {
-			list = append(list, e)
+			list = append(list, Listener{e.name, e.listener.Addr()})
 		}
 	}
 	return list
 }
 
-// abandon undoes what New has built when it fails.
-func (s *Server) abandon() error {
+// abandon undoes what was built when the rest fails: endpoints whose end is
+// not registered, and all parts.
+func (p *process) abandon(endpoints ...*endpoint) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	var errs []error
-	for _, e := range s.endpoints() {
+	for _, e := range append(endpoints, p.admin) {
 		errs = append(errs, e.stop(ctx))
 	}
-	return errors.Join(append(errs, s.stop())...)
+	return errors.Join(append(errs, p.stop())...)
 }
 
 // endpoint opens an endpoint, or returns nil when no address is given. Its
 // connections are among pending at first.
-func (s *Server) endpoint(name, address string, config *tls.Config, pending *accept.Pending) (*endpoint, error) {
+func (p *process) endpoint(name, address string, config *tls.Config, pending *accept.Pending) (*endpoint, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -155,11 +160,11 @@ func (s *Server) endpoint(name, address string, config *tls.Config, pending *acc
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,
 			HTTP2:             &http.HTTP2Config{MaxReadFrameSize: maxFrameBytes},
-			ErrorLog:          s.errorLog(name),
+			ErrorLog:          p.errorLog(name),
 		},
 	}
 	e.server.Handler = accept.Wrap(e.door)
-	e.serve(s.failed)
+	e.serve(p.failed)
 	return e, nil
 }
 

@@ -20,15 +20,15 @@ type httpLog struct {
 }
 
 // errorLog returns the log of an HTTP server.
-func (s *Server) errorLog(listener string) *log.Logger {
+func (p *process) errorLog(listener string) *log.Logger {
 	handshakes := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "belfry_tls_handshake_failures_total", Help: "Connections to a listener that ended before TLS was agreed on.",
 		ConstLabels: prometheus.Labels{"listener": listener},
 	})
 	if listener == "tls" {
-		s.metrics.MustRegister(handshakes)
+		p.metrics.MustRegister(handshakes)
 	}
-	return log.New(&httpLog{log: s.log.With("listener", listener), handshakes: handshakes}, "", 0)
+	return log.New(&httpLog{log: p.log.With("listener", listener), handshakes: handshakes}, "", 0)
 }
 
 // Kinds of lines.

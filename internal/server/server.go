@@ -1,6 +1,10 @@
 // Package server assembles one node: it makes the parts, connects them, opens
 // the listeners, and stops everything in the opposite order.
 //
+// A [Server] has clients, and a [Witness] is only counted. Both stand on a
+// process: the log and the metrics, the listener of operators, the engine, and
+// the list of how all of it ends.
+//
 // It knows the life of the process and nothing of what the parts do.
 package server
 
@@ -13,20 +17,16 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/belfryhq/belfry/internal/admin"
 	"github.com/belfryhq/belfry/internal/admission"
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/fallback"
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
-	"github.com/belfryhq/belfry/internal/keep"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/internal/usage"
@@ -106,70 +106,49 @@ type Config struct {
 // DefaultDrainTimeout is the default of Config.DrainTimeout.
 const DefaultDrainTimeout = 10 * time.Second
 
-// A Server is one node.
+// A Server is a node that has clients.
 type Server struct {
-	cfg       Config
-	log       *slog.Logger
+	process
+
 	hub       *hub.Hub
 	loops     *loop.Group
-	metrics   *prometheus.Registry
-	state     state
+	apps      *appstore.Store
 	webhooks  *webhook.Sender
 	fallbacks *fallback.Server
 	cluster   cluster
 	limits    httpapi.Limits
 	attempts  *admission.Limiter
 
-	drainOver  atomic.Int64  // Config.DrainTimeout, as it is now
-	drainAsked chan struct{} // closed by Drain
-	askOnce    sync.Once
-	leaving    atomic.Bool // the node is about to end, or does
+	drainOver atomic.Int64 // Config.DrainTimeout, as it is now
 
-	plain, tls, admin *endpoint // nil: not asked for
-	failed            chan error
-	stops             []stop
+	plain, tls *endpoint // nil: not asked for
 }
 
 // New opens the listeners of a node and makes it. They answer 503 until the
 // node is complete, which it is when New returns. Whoever calls New must call
 // [Server.Run]. If New fails, nothing is left.
 func New(cfg Config) (_ *Server, err error) {
-	s := &Server{cfg: cfg, log: cfg.Log, metrics: prometheus.NewRegistry(), failed: make(chan error, 3), drainAsked: make(chan struct{})}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
+	s := new(Server)
 	s.drainOver.Store(int64(cmp.Or(cfg.DrainTimeout, DefaultDrainTimeout)))
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.abandon())
+			err = errors.Join(err, s.abandon(s.plain, s.tls))
 		}
 	}()
-	// Operators can look until all else has ended.
-	s.onStop("admin listener", func(ctx context.Context) error { return s.admin.stop(ctx) })
-	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s.startClock()
+	if err := s.begin(cfg); err != nil {
+		return nil, err
+	}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
-	if cfg.DataDir != "" && cfg.EngineURL == "" {
-		if err := keep.Directory(cfg.DataDir); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.adminToken(); err != nil {
+	if err := s.openEngine(); err != nil {
 		return nil, err
-	}
-	if cfg.Cluster.Witness {
-		if err := s.openWitness(); err != nil {
-			return nil, err
-		}
-		return s, nil
 	}
 	registry, err := apps.NewRegistry(nil)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.openState(registry); err != nil {
+	if err := s.openApps(registry); err != nil {
 		return nil, err
 	}
 	if err := s.openHub(registry); err != nil {
@@ -188,7 +167,7 @@ func New(cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.open(handler)
-	s.openAdmin(s.administration(used))
+	s.openAdmin(s.clientAdministration(used))
 	return s, nil
 }
 
@@ -235,47 +214,27 @@ func (s *Server) openHub(registry *apps.Registry) (err error) {
 	return nil
 }
 
-// administration is what the admin listener answers. A witness has no apps,
-// and nothing is used there.
-func (s *Server) administration(used *usage.Recorder) http.Handler {
-	cfg := admin.Config{
-		Ready:          s.ready,
-		Gatherer:       s.metrics,
-		Hosts:          s.cfg.adminHosts(),
-		Token:          s.cfg.AdminToken,
-		TrustedProxies: s.cfg.TrustedProxies,
-		Apps:           s.state.apps,
-		Usage:          used,
-		Drain:          s.Drain,
-		Draining:       s.stateOfDrain,
-		Registerer:     s.metrics,
-		Log:            s.log,
-	}
+// clientAdministration is what operators are answered of a node that has apps.
+func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
+	cfg := s.administration()
+	cfg.Ready, cfg.Draining = s.ready, s.stateOfDrain
+	cfg.API = admin.AppRoutes(s.apps, used)
 	if s.cfg.Clustered() {
 		cfg.Cluster = s.clusterStatus
 	}
 	if s.cfg.Cluster.Listen != "" {
-		cfg.RemoveNode = s.state.engine.Remove
+		cfg.RemoveNode = s.engine.Remove
 	}
-	if s.webhooks != nil {
-		cfg.Parts = map[string]http.Handler{webhook.APIPath: s.webhooks.Handler()}
-	}
-	return admin.New(cfg)
+	cfg.Parts = map[string]http.Handler{webhook.APIPath: s.webhooks.Handler()}
+	return cfg
 }
-
-// Registerer is where metrics of the process can be registered that are none of
-// the node's.
-func (s *Server) Registerer() prometheus.Registerer { return s.metrics }
 
 // Reconfigure makes true what can change while the node runs: the apps of the
 // configuration, the limits on connections and on attempts, and DrainTimeout.
 // All else of cfg is ignored. If the apps can not stand beside each other,
-// nothing changes. A witness has nothing of that, and ignores all of it.
+// nothing changes.
 func (s *Server) Reconfigure(cfg Config) error {
-	if s.cfg.Cluster.Witness {
-		return nil
-	}
-	if err := s.state.apps.SetConfigured(cfg.Apps); err != nil {
+	if err := s.apps.SetConfigured(cfg.Apps); err != nil {
 		return err
 	}
 	s.hub.SetMaxConnections(cfg.MaxConnections)
@@ -344,10 +303,10 @@ func (s *Server) fallback(registry *apps.Registry, secure func(*http.Request) bo
 
 // ready returns why the node should get no traffic, or nil.
 func (s *Server) ready() error {
-	if s.leaving.Load() || s.hub != nil && s.hub.Draining() {
-		return errors.New("draining")
+	if s.hub.Draining() {
+		return errDraining
 	}
-	return nil
+	return s.process.ready()
 }
 
 // Addr is the address of the plain listener, or nil.
@@ -356,19 +315,9 @@ func (s *Server) Addr() net.Addr { return s.plain.addr() }
 // TLSAddr is the address of the TLS listener, or nil.
 func (s *Server) TLSAddr() net.Addr { return s.tls.addr() }
 
-// AdminAddr is the address of the admin listener, or nil.
-func (s *Server) AdminAddr() net.Addr { return s.admin.addr() }
+// Listeners implements [Node].
+func (s *Server) Listeners() []Listener { return addresses(s.plain, s.tls, s.admin) }
 
 // Run waits until ctx ends, then sends the clients elsewhere and stops all
 // parts. It returns nil if all of them ended in time.
-func (s *Server) Run(ctx context.Context) error {
-	var failure error
-	select {
-	case <-ctx.Done():
-		s.drain()
-	case <-s.drainAsked:
-		s.drain()
-	case failure = <-s.failed:
-	}
-	return errors.Join(failure, s.stop())
-}
+func (s *Server) Run(ctx context.Context) error { return s.run(ctx, s.drain) }

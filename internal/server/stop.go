@@ -18,8 +18,8 @@ type stop struct {
 }
 
 // onStop registers how a part ends. The last that was registered ends first.
-func (s *Server) onStop(name string, do func(context.Context) error) {
-	s.stops = append(s.stops, stop{name, do})
+func (p *process) onStop(name string, do func(context.Context) error) {
+	p.stops = append(p.stops, stop{name, do})
 }
 
 const (
@@ -33,34 +33,34 @@ const (
 )
 
 // stop ends all parts, the last first. It goes on past failures.
-func (s *Server) stop() error {
+func (p *process) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	var errs []error
-	for i := len(s.stops) - 1; i >= 0; i-- {
-		if err := s.stopPart(ctx, s.stops[i]); err != nil {
-			errs = append(errs, fmt.Errorf("server: stop %s: %w", s.stops[i].name, err))
+	for i := len(p.stops) - 1; i >= 0; i-- {
+		if err := p.stopPart(ctx, p.stops[i]); err != nil {
+			errs = append(errs, fmt.Errorf("server: stop %s: %w", p.stops[i].name, err))
 		}
 	}
-	s.stops = nil
+	p.stops = nil
 	return errors.Join(errs...)
 }
 
-func (s *Server) stopPart(ctx context.Context, part stop) error {
-	if !s.cfg.Clustered() {
+func (p *process) stopPart(ctx context.Context, part stop) error {
+	if !p.cfg.Clustered() {
 		return part.do(ctx)
 	}
 	timeout := partTimeout
-	if s.withoutQuorum() {
+	if p.writable() != nil {
 		timeout = hopelessTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := part.do(ctx)
-	if err != nil && (ctx.Err() != nil || unanswered(err) || s.withoutQuorum()) {
+	if err != nil && (ctx.Err() != nil || unanswered(err) || p.writable() != nil) {
 		// The last nodes of a cluster have nobody who takes what they leave.
 		// It is in the log and in the queues, and is found there again.
-		s.log.Warn("too few nodes are left to end in order", "part", part.name, "err", err)
+		p.log.Warn("too few nodes are left to end in order", "part", part.name, "err", err)
 		return nil
 	}
 	return err
@@ -77,16 +77,4 @@ func unanswered(err error) bool {
 	}
 	var refusal *jetstream.APIError
 	return errors.As(err, &refusal) && refusal.Code == http.StatusServiceUnavailable
-}
-
-// withoutQuorum reports whether too few nodes are there to write anything.
-func (s *Server) withoutQuorum() bool {
-	return s.state.engine != nil && s.state.engine.Writable() != nil
-}
-
-// stopEngine ends what all others have written to.
-func (s *Server) stopEngine(context.Context) error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
-	return s.state.engine.Close(ctx)
 }

@@ -29,19 +29,15 @@ type Webhooks struct {
 const defaultGrace = 3 * time.Second
 
 // openWebhooks begins to deliver what is queued, and to hear what happens.
-func (s *Server) openWebhooks(registry *apps.Registry) error {
+func (s *Server) openWebhooks(registry *apps.Registry) (err error) {
 	ctx, cancel := s.starting()
 	defer cancel()
 	c := s.cfg.Webhooks
-	name, err := s.nodeName()
-	if err != nil {
-		return err
-	}
 	s.webhooks, err = webhook.New(ctx, webhook.Config{
 		Apps:            registry,
-		Engine:          s.state.engine,
+		Engine:          s.engine,
 		Roster:          s.cluster.roster,
-		Node:            name,
+		Node:            s.name,
 		Clustered:       s.cfg.Clustered(),
 		Known:           s.cluster.known(),
 		Holdings:        s.holdings,

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/admin"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/engine"
@@ -19,55 +17,27 @@ import (
 // stateTimeout bounds how long the durable state takes to be there.
 const stateTimeout = 30 * time.Second
 
-// state is what outlives the process.
-type state struct {
-	name   string // of the node; empty if it is alone, or not asked for yet
-	engine *engine.Engine
-	apps   *appstore.Store
-}
-
-// openEngine starts the engine. In a cluster it waits for others.
-func (s *Server) openEngine() error {
-	name, err := s.nodeName()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := s.starting()
-	defer cancel()
-	s.state.engine, err = engine.Open(ctx, engine.Config{
-		DataDir: s.cfg.DataDir, URL: s.cfg.EngineURL, Cluster: s.cfg.Cluster.engine(name), Registerer: s.metrics, Log: s.log,
-	})
-	if err != nil {
-		return err
-	}
-	s.onStop("engine", s.stopEngine)
-	return nil
-}
-
-// openState starts the engine, and fills the registry.
-func (s *Server) openState(registry *apps.Registry) error {
-	if err := s.openEngine(); err != nil {
-		return err
-	}
+// openApps fills the registry.
+func (s *Server) openApps(registry *apps.Registry) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
 	defer cancel()
-	bucket, err := s.state.engine.KeyValue(ctx, appstore.Bucket)
+	bucket, err := s.engine.KeyValue(ctx, appstore.Bucket)
 	if err != nil {
 		return err
 	}
-	s.state.apps, err = appstore.Open(ctx, appstore.Config{
+	s.apps, err = appstore.Open(ctx, appstore.Config{
 		Bucket:     bucket,
 		Registry:   registry,
 		Configured: s.cfg.Apps,
-		Writable:   s.state.engine.Writable,
+		Writable:   s.engine.Writable,
 		Registerer: s.metrics,
 		Log:        s.log,
 	})
 	if err != nil {
 		return err
 	}
-	s.state.engine.OnLoss(engine.BucketStream(appstore.Bucket), s.state.apps.Reload)
-	s.onStop("apps", func(context.Context) error { s.state.apps.Close(); return nil })
+	s.engine.OnLoss(engine.BucketStream(appstore.Bucket), s.apps.Reload)
+	s.onStop("apps", func(context.Context) error { s.apps.Close(); return nil })
 	return nil
 }
 
@@ -78,13 +48,9 @@ func (s *Server) firstApp() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
 	defer cancel()
-	name, err := s.nodeName()
-	if err != nil {
-		return err
-	}
-	err = s.state.apps.First(ctx, appstore.First{
+	err := s.apps.First(ctx, appstore.First{
 		Name: "first app",
-		Node: name,
+		Node: s.name,
 		Tell: func(app *apps.App) error { return s.cfg.FirstApp(app, s.base()) },
 	})
 	if err != nil {
@@ -109,33 +75,15 @@ func (s *Server) base() *url.URL {
 	return u
 }
 
-// adminToken finds or makes what the admin API asks for, if there is one.
-func (s *Server) adminToken() error {
-	if s.cfg.AdminListen == "" || s.cfg.AdminToken != "" || s.cfg.DataDir == "" {
-		return nil
-	}
-	token, made, err := admin.Token(s.cfg.DataDir)
-	if err != nil {
-		return err
-	}
-	s.log.Info("the admin API asks for the token in this file", "file", filepath.Join(s.cfg.DataDir, admin.TokenFile), "made", made)
-	s.cfg.AdminToken = token
-	return nil
-}
-
 // openUsage begins to keep what apps use.
 func (s *Server) openUsage() (*usage.Recorder, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
 	defer cancel()
-	name, err := s.nodeName()
-	if err != nil {
-		return nil, err
-	}
 	r, err := usage.Open(ctx, usage.Config{
-		Node:       name,
-		JetStream:  s.state.engine.JetStream(),
-		Storage:    s.state.engine.Storage(),
-		MakeBucket: s.state.engine.Bucket,
+		Node:       s.name,
+		JetStream:  s.engine.JetStream(),
+		Storage:    s.engine.Storage(),
+		MakeBucket: s.engine.Bucket,
 		Take:       func(each func(string, usage.Sample)) { s.hub.TakeUsage(sampled(each)) },
 		Registerer: s.metrics,
 		Log:        s.log,
@@ -143,7 +91,7 @@ func (s *Server) openUsage() (*usage.Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.state.engine.OnLoss(engine.BucketStream(usage.Bucket), r.Rewrite)
+	s.engine.OnLoss(engine.BucketStream(usage.Bucket), r.Rewrite)
 	s.onStop("usage", r.Close)
 	return r, nil
 }

@@ -1,0 +1,194 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/belfryhq/belfry/internal/accept"
+	"github.com/belfryhq/belfry/internal/admin"
+	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/keep"
+	"github.com/belfryhq/belfry/internal/node"
+)
+
+// A Node is a process of the service: a [Server], or a [Witness].
+type Node interface {
+	// Listeners are those that were asked for, whose addresses are known.
+	Listeners() []Listener
+	// Registerer is where metrics of the process can be registered that are none
+	// of the node's.
+	Registerer() prometheus.Registerer
+	// Reconfigure makes true what can change while the node runs.
+	Reconfigure(Config) error
+	// Run waits until ctx ends or an operator wants the node to, and then ends
+	// it in good order. It returns nil if all parts ended in time.
+	Run(ctx context.Context) error
+}
+
+// A Listener is where a node is reached.
+type Listener struct {
+	Name string // "plain", "tls" or "admin"
+	Addr net.Addr
+}
+
+// Open makes the node that cfg describes, as New or NewWitness does.
+func Open(cfg Config) (Node, error) {
+	if cfg.Cluster.Witness {
+		w, err := NewWitness(cfg)
+		if err != nil {
+			return nil, err
+		}
+		return w, nil
+	}
+	s, err := New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// A process is what every node stands on, with clients or without: its log, its
+// metrics, the listener of operators, the engine, and the list of how all of it
+// ends.
+type process struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *prometheus.Registry
+	accepts *accept.Metrics
+
+	id    node.ID // of this life of the node
+	name  string  // what peers call it; empty if it is alone
+	since time.Time
+
+	engine   *engine.Engine
+	writable func() error // of the engine
+
+	drainAsked chan struct{} // closed by Drain
+	askOnce    sync.Once
+	leaving    atomic.Bool // the node is about to end, or does
+
+	admin  *endpoint // nil: not asked for
+	failed chan error
+	stops  []stop
+}
+
+// begin opens the listener of operators, which can look until all else has
+// ended, and prepares what the engine needs.
+func (p *process) begin(cfg Config) (err error) {
+	p.cfg, p.log, p.metrics = cfg, cfg.Log, prometheus.NewRegistry()
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	p.accepts = accept.NewMetrics(p.metrics)
+	p.id, p.since = node.NewID(), time.Now()
+	p.writable = func() error { return nil }
+	p.failed, p.drainAsked = make(chan error, 3), make(chan struct{})
+
+	p.onStop("admin listener", func(ctx context.Context) error { return p.admin.stop(ctx) })
+	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p.startClock()
+	if err := p.listenForOperators(); err != nil {
+		return err
+	}
+	if cfg.DataDir != "" && cfg.EngineURL == "" {
+		if err := keep.Directory(cfg.DataDir); err != nil {
+			return err
+		}
+	}
+	if p.name, err = cfg.nodeName(); err != nil {
+		return err
+	}
+	return p.adminToken()
+}
+
+// openEngine starts the engine. In a cluster it waits for others.
+func (p *process) openEngine() (err error) {
+	ctx, cancel := p.starting()
+	defer cancel()
+	p.engine, err = engine.Open(ctx, engine.Config{
+		DataDir: p.cfg.DataDir, URL: p.cfg.EngineURL, Cluster: p.cfg.Cluster.engine(p.name), Registerer: p.metrics, Log: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	p.writable = p.engine.Writable
+	p.onStop("engine", func(context.Context) error { // what all others have written to has its own time
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		return p.engine.Close(ctx)
+	})
+	return nil
+}
+
+// adminToken finds or makes what the admin API asks for, if there is one.
+func (p *process) adminToken() error {
+	if p.cfg.AdminListen == "" || p.cfg.AdminToken != "" || p.cfg.DataDir == "" {
+		return nil
+	}
+	token, made, err := admin.Token(p.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	p.log.Info("the admin API asks for the token in this file", "file", filepath.Join(p.cfg.DataDir, admin.TokenFile), "made", made)
+	p.cfg.AdminToken = token
+	return nil
+}
+
+// administration is what operators of every node are answered.
+func (p *process) administration() admin.Config {
+	return admin.Config{
+		Ready:          p.ready,
+		Gatherer:       p.metrics,
+		Hosts:          p.cfg.adminHosts(),
+		Token:          p.cfg.AdminToken,
+		TrustedProxies: p.cfg.TrustedProxies,
+		Drain:          p.Drain,
+		Draining:       func() (bool, int) { return p.leaving.Load(), 0 },
+		Registerer:     p.metrics,
+		Log:            p.log,
+	}
+}
+
+var errDraining = errors.New("draining")
+
+// ready returns why the node should get no traffic, or nil.
+func (p *process) ready() error {
+	if p.leaving.Load() {
+		return errDraining
+	}
+	return nil
+}
+
+// Registerer is where metrics of the process can be registered that are none of
+// the node's.
+func (p *process) Registerer() prometheus.Registerer { return p.metrics }
+
+// AdminAddr is the address of the admin listener, or nil.
+func (p *process) AdminAddr() net.Addr { return p.admin.addr() }
+
+// Drain makes Run end as if its context had. It returns at once.
+func (p *process) Drain() { p.askOnce.Do(func() { close(p.drainAsked) }) }
+
+// run waits until ctx ends, then has the node drain and stops all parts.
+func (p *process) run(ctx context.Context, drain func()) error {
+	var failure error
+	select {
+	case <-ctx.Done():
+		p.leaving.Store(true)
+		drain()
+	case <-p.drainAsked:
+		p.leaving.Store(true)
+		drain()
+	case failure = <-p.failed:
+	}
+	return errors.Join(failure, p.stop())
+}
