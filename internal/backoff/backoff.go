@@ -5,6 +5,7 @@
 package backoff
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -47,7 +48,7 @@ func Every(d time.Duration) Policy { return Policy{First: d} }
 func (p Policy) Wait(failures int) time.Duration {
 	const shifts = 20 // a million times First
 	d := p.First << min(max(failures-1, 0), shifts)
-	if most := max(p.First, p.Most); d > most || d < p.First {
+	if most := cmp.Or(p.Most, p.First); d > most || d < p.First { // or it was too many bits
 		d = most
 	}
 	if half := d / 2; p.Jitter && half > 0 {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 // endpointWindow is how many bytes of its records one endpoint keeps in memory.
@@ -19,7 +20,7 @@ type endpoint struct {
 	// Immutable.
 	all  *endpoints
 	to   address
-	wake chan struct{}
+	wake wakeup.Signal
 	done chan outcome // of attempts; has room for all
 
 	mu       sync.Mutex
@@ -65,7 +66,7 @@ func newEndpoint(es *endpoints, to address) *endpoint {
 	return &endpoint{
 		all:  es,
 		to:   to,
-		wake: make(chan struct{}, 1),
+		wake: wakeup.New(),
 		done: make(chan outcome, es.sender.cfg.Concurrency),
 		term: es.term.Load(),
 	}

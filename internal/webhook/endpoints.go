@@ -117,7 +117,7 @@ func (es *endpoints) depose(t *term) {
 		e.mu.Lock()
 		e.resetLocked(t)
 		e.mu.Unlock()
-		signal(e.wake)
+		e.wake.Set()
 	}
 }
 
@@ -174,7 +174,7 @@ func (es *endpoints) accepted(to address, r *record, at number) bool {
 // is new. e.mu is held.
 func (es *endpoints) runLocked(e *endpoint) {
 	if e.running {
-		signal(e.wake)
+		e.wake.Set()
 		return
 	}
 	es.mu.Lock()
@@ -193,7 +193,7 @@ func (es *endpoints) appChanged(appID string) {
 			e.mu.Lock()
 			e.changed = true
 			e.mu.Unlock()
-			signal(e.wake)
+			e.wake.Set()
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/backoff"
 	"github.com/belfryhq/belfry/internal/node"
 )
 
@@ -114,7 +115,7 @@ func (h *heritage) inherit(ctx context.Context, t *term, dead owner) bool {
 			return true
 		}
 		h.sender.log.Warn("the queue of webhooks of a node that is gone can not be taken over; trying again", "of", string(dead), "err", err)
-		pause(ctx, engineAgain)
+		backoff.Sleep(ctx, engineAgain)
 	}
 }
 

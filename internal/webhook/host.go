@@ -115,6 +115,6 @@ func (r *recorder) withdrawLocked(take func(*outbox, *event) bool) []event {
 		}
 		b.events = kept
 	}
-	signal(r.wake)
+	r.wake.Set()
 	return taken
 }

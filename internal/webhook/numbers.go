@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/belfryhq/belfry/internal/backoff"
 )
 
 // A number is where a record is in the queue. A stream that was lost and made
@@ -96,7 +98,7 @@ func (id *identity) look(ctx context.Context) (uint32, error) {
 	reconnects := id.conn.Stats().Reconnects
 	info, err := id.stream.Info(ctx)
 	if err == nil && id.onlyMadeAtAnotherTime(info) {
-		pause(ctx, confirmAfter)
+		backoff.Sleep(ctx, confirmAfter)
 		info, err = id.stream.Info(ctx)
 	}
 	if err != nil {

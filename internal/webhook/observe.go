@@ -113,16 +113,33 @@ func (r *recorder) cache(app *apps.App, n hub.News) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n.Kind == hub.CacheFilled {
-		r.misses.cancel(p)
+		r.missed.Cancel(p)
 		return
 	}
-	news, first := r.misses.begin(p, now)
-	if first {
-		signal(r.missed)
+	if r.missed.Has(p) {
+		return
 	}
-	if news {
-		r.emitLocked(app, n.Kind, newEvent(n, now))
+	if r.missed.Begin(p, now.Add(missEvery)) {
+		r.miss.Set()
 	}
+	r.emitLocked(app, n.Kind, newEvent(n, now))
+}
+
+// missEvery is how long a channel's second cache miss is no news, unless there
+// was a cached event in between.
+const missEvery = 5 * time.Second
+
+// A place is a channel of an app.
+type place struct{ app, channel string }
+
+// expireMisses gives back what is remembered of misses, and returns when there
+// will be more of it, or zero.
+func (r *recorder) expireMisses(now time.Time) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, ok := r.missed.Due(now); ok; _, ok = r.missed.Due(now) {
+	}
+	return r.missed.Next()
 }
 
 // emit puts what was observed here into the outboxes.

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/backoff"
+	"github.com/belfryhq/belfry/internal/expiry"
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 const (
@@ -44,12 +47,12 @@ type recorder struct {
 	going        []*outbox         // those of them that are published now
 	began        time.Time         // to be
 	term         *term
-	misses       misses
-	queued       decided       // what the queues have that were taken over
-	queuedAt     time.Time     // when the last was
-	adopting     int           // queues; nothing is published meanwhile
-	adopted      chan struct{} // closed when there are none any more
-	numbers      uint64        // of events
+	missed       expiry.Queue[place] // whose cache miss was news a short time ago
+	queued       decided             // what the queues have that were taken over
+	queuedAt     time.Time           // when the last was
+	adopting     int                 // queues; nothing is published meanwhile
+	adopted      chan struct{}       // closed when there are none any more
+	numbers      uint64              // of events
 	records      uint64
 	events       int // that the queue has not acknowledged
 	counted      int // of them, towards the bound of the node
@@ -57,8 +60,8 @@ type recorder struct {
 	held         bool // the gate
 	stopping     bool
 
-	wake    chan struct{} // there is something ready, or nothing any more
-	missed  chan struct{} // the first miss is remembered
+	wake    wakeup.Signal // there is something ready, or nothing any more
+	miss    wakeup.Signal // the first miss is remembered
 	flights chan flight
 	flying  atomic.Int32 // records in flights
 	trouble atomic.Bool  // the last one was refused
@@ -104,13 +107,13 @@ func newRecorder(s *Sender, t *term) *recorder {
 		shares:  make(map[string]*share),
 		busy:    make(map[*outbox]bool),
 		term:    t,
-		wake:    make(chan struct{}, 1),
-		missed:  make(chan struct{}, 1),
+		wake:    wakeup.New(),
+		miss:    wakeup.New(),
 		flights: make(chan flight, maxFlights),
 		quit:    make(chan struct{}),
 		cancel:  cancel,
 	}
-	r.done.Go(r.expireMisses)
+	r.done.Go(func() { expiry.Watch(r.quit, r.miss, r.expireMisses) })
 	r.done.Go(func() { r.publish(ctx) })
 	r.done.Go(func() { r.collect(ctx) })
 	return r
@@ -188,7 +191,7 @@ func (r *recorder) pendLocked(b *outbox, events, bytes int) {
 	if !r.busy[b] {
 		r.busy[b] = true
 		r.ready = append(r.ready, b)
-		signal(r.wake)
+		r.wake.Set()
 	}
 }
 
@@ -209,13 +212,6 @@ func (r *recorder) releaseLocked() {
 	}
 	r.sender.metrics.held.Set(0)
 	r.sender.log.Info("the engine has taken the events of webhooks; the node takes work again")
-}
-
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default: // somebody will look anyway
-	}
 }
 
 // cutLocked returns the next record of an outbox: the one that was not taken,
@@ -259,10 +255,10 @@ func (r *recorder) publish(ctx context.Context) {
 			return
 		}
 		for r.trouble.Load() && r.flying.Load() > 0 && ctx.Err() == nil {
-			pause(ctx, time.Millisecond)
+			backoff.Sleep(ctx, time.Millisecond)
 		}
 		if r.trouble.Load() {
-			pause(ctx, publishAgain)
+			backoff.Sleep(ctx, publishAgain)
 		}
 		r.awaitLeave(ctx)
 		r.mu.Lock()
@@ -366,15 +362,6 @@ func (r *recorder) collect(ctx context.Context) {
 // publishAgain is the wait after the queue has refused.
 const publishAgain = 200 * time.Millisecond
 
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // landed makes what became of a record known, and lets the next one of its
 // endpoint follow.
 func (r *recorder) landed(f flight, at number, err error) {
@@ -408,7 +395,7 @@ func (r *recorder) settle(f flight, err error) bool {
 	default:
 		r.ready = append(r.ready, b)
 	}
-	signal(r.wake)
+	r.wake.Set()
 	return taken
 }
 
@@ -433,7 +420,7 @@ func (r *recorder) stop(ctx context.Context) error {
 	r.stopping = true
 	r.mu.Unlock()
 	close(r.quit)
-	signal(r.wake)
+	r.wake.Set()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/belfryhq/belfry/internal/backoff"
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 // removeEvery is how often records are removed. Each time costs the engine a
@@ -19,7 +22,7 @@ type remover struct {
 	all    *endpoints
 	ctx    context.Context // of removals
 	cancel context.CancelFunc
-	wake   chan struct{}
+	wake   wakeup.Signal
 	quit   chan struct{} // closed when the process ends
 	done   chan struct{}
 
@@ -29,7 +32,7 @@ type remover struct {
 }
 
 func newRemover(es *endpoints) *remover {
-	r := &remover{all: es, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
+	r := &remover{all: es, wake: wakeup.New(), quit: make(chan struct{}), done: make(chan struct{})}
 	r.ctx, r.cancel = context.WithCancel(es.ctx)
 	go r.run()
 	return r
@@ -44,7 +47,7 @@ func (r *remover) addLocked(e *endpoint) {
 	r.mu.Lock()
 	r.dirty = append(r.dirty, e)
 	r.mu.Unlock()
-	signal(r.wake)
+	r.wake.Set()
 }
 
 // stop removes what is left to remove, and ends. While the engine does not
@@ -58,7 +61,7 @@ func (r *remover) stop() {
 	r.stopping = true
 	r.mu.Unlock()
 	close(r.quit)
-	signal(r.wake)
+	r.wake.Set()
 	<-r.done
 }
 
@@ -157,6 +160,6 @@ func (r *remover) persist(ctx context.Context, remove func() error) {
 			r.cancel() // of the rest: they will be delivered again
 			return
 		}
-		pause(ctx, engineAgain)
+		backoff.Sleep(ctx, engineAgain)
 	}
 }

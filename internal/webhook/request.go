@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/backoff"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -76,7 +77,7 @@ func (r *request) ids() string {
 // up to most, give or take a fifth, and as long as the endpoint asks for. It
 // reports false if the request is to be given up.
 func (r *request) nextWait(first, most, asked time.Duration, now time.Time) (time.Duration, bool) {
-	doubled := min(first<<min(r.attempts-1, 20), most)
+	doubled := backoff.Policy{First: first, Most: most}.Wait(r.attempts)
 	wait := time.Duration(float64(doubled) * (0.8 + 0.4*rand.Float64()))
 	left := r.until.Sub(now)
 	if asked > wait && asked < left {
