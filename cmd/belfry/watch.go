@@ -15,6 +15,7 @@ import (
 
 	"github.com/belfryhq/belfry/client"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/reach"
+	"github.com/belfryhq/belfry/internal/backoff"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -185,8 +186,8 @@ func (w *watcher) decide(d client.Disconnected, _ time.Duration) (time.Duration,
 	case d.Class == client.ClassImmediate && d.Code != 0 && d.WasConnected:
 		return 0, true
 	}
-	pause := min(minBackOff<<min(w.attempts, 10), maxBackOff)
 	w.attempts++
+	pause := backoff.Policy{First: minBackOff, Most: maxBackOff}.Wait(w.attempts)
 	return pause + rand.N(pause/4), true
 }
 

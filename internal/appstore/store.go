@@ -29,6 +29,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 // Bucket is the name of the bucket of apps.
@@ -88,7 +89,7 @@ type Store struct {
 	metrics *metrics
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the watch has ended
-	reload  chan struct{} // the watch is to begin anew
+	reload  wakeup.Signal // the watch is to begin anew
 
 	mu         sync.Mutex
 	configured map[string]*apps.App
@@ -104,7 +105,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		cfg:     cfg,
 		log:     cfg.Log,
 		done:    make(chan struct{}),
-		reload:  make(chan struct{}, 1),
+		reload:  wakeup.New(),
 		stored:  map[string]*record{},
 		deleted: map[string]uint64{},
 	}

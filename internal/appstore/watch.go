@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/belfryhq/belfry/internal/backoff"
 )
 
 // errEarly says that the copy of the bucket that answered lacks something still.
@@ -175,12 +177,7 @@ func (s *Store) writeAgain(ctx context.Context) error {
 }
 
 // Reload has the store read anew, because the bucket was lost and made again.
-func (s *Store) Reload() {
-	select {
-	case s.reload <- struct{}{}:
-	default: // it will be anyway
-	}
-}
+func (s *Store) Reload() { s.reload.Set() }
 
 // read returns the app of an entry, or none if it was removed. One that can
 // not be read stays what it was. What is no app has no id.
@@ -240,10 +237,7 @@ func (s *Store) loadAgain(ctx context.Context) jetstream.KeyWatcher {
 	if ctx.Err() == nil && !errors.Is(err, errEarly) {
 		s.log.Warn("changes of apps are not seen at the moment", "err", err)
 	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(againAfter):
-	}
+	backoff.Sleep(ctx, againAfter)
 	return nil
 }
 

@@ -4,26 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/backoff"
 )
 
 const (
 	// writeTimeout is how long the engine has for one change.
 	writeTimeout = 5 * time.Second
 	// attempts is how often a change that somebody else got ahead of is tried.
-	// Between them it waits up to firstWait, then twice that, and so on up to
-	// longestWait: the copy of the bucket that is asked may be a moment behind.
 	attempts    = 12
 	fewAttempts = 6 // at a revision that the caller has named
-	firstWait   = 10 * time.Millisecond
-	longestWait = 500 * time.Millisecond
 )
+
+// contention is how it is tried: the copy of the bucket that is asked may be a
+// moment behind.
+var contention = backoff.Policy{First: 10 * time.Millisecond, Most: 500 * time.Millisecond, Jitter: true, Attempts: attempts}
 
 // errAhead says that somebody else was faster.
 var errAhead = errors.New("appstore: somebody else has changed the app")
@@ -31,22 +31,20 @@ var errAhead = errors.New("appstore: somebody else has changed the app")
 // insist tries to change an app until nobody is ahead, or the app can not be
 // found at the revision that the caller has named; zero is none.
 func insist(ctx context.Context, revision uint64, try func() error) error {
-	wait, n := firstWait, attempts
+	p := contention
 	if revision != 0 {
-		n = fewAttempts
+		p.Attempts = fewAttempts
 	}
-	for range n {
-		if err := try(); !errors.Is(err, errAhead) {
-			return err
-		}
-		select {
-		case <-time.After(wait/2 + rand.N(wait/2)):
-		case <-ctx.Done():
-			return unavailable(context.Cause(ctx))
-		}
-		wait = min(2*wait, longestWait)
-	}
-	if revision != 0 {
+	err := p.Retry(ctx, func() (again bool, err error) {
+		err = try()
+		return errors.Is(err, errAhead), err
+	})
+	switch {
+	case !errors.Is(err, errAhead):
+		return err
+	case ctx.Err() != nil:
+		return unavailable(context.Cause(ctx))
+	case revision != 0:
 		return ErrRevision
 	}
 	return ErrBusy

@@ -17,6 +17,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 // Errors that callers can test for.
@@ -85,7 +87,7 @@ type Engine struct {
 	lock      *lock  // of the data directory; nil without
 	temporary string // directory of a clustered server without a data directory
 
-	streamsDue chan struct{} // streams are to be looked at now
+	streamsDue wakeup.Signal // streams are to be looked at now
 
 	mu     sync.Mutex
 	server *natsserver.Server // nil when external, or while it is started again
@@ -112,7 +114,7 @@ func Open(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	cfg.MaxStore = cmp.Or(cfg.MaxStore, DefaultMaxStore)
 	cfg.MaxMemory = cmp.Or(cfg.MaxMemory, DefaultMaxMemory)
 	cfg.MinFree = cmp.Or(cfg.MinFree, DefaultMinFree)
-	e := &Engine{cfg: cfg, log: cfg.Log, kept: make(map[string]*kept), streamsDue: make(chan struct{}, 1)}
+	e := &Engine{cfg: cfg, log: cfg.Log, kept: make(map[string]*kept), streamsDue: wakeup.New()}
 	e.life, e.end = context.WithCancel(context.Background())
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)

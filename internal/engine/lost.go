@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/belfryhq/belfry/internal/backoff"
 )
 
 // A Loss is a stream that was gone with everything in it, as when an external
@@ -77,12 +79,7 @@ func (e *Engine) Losses() []Loss {
 }
 
 // lookSoon has the streams looked at without waiting for the time for it.
-func (e *Engine) lookSoon() {
-	select {
-	case e.streamsDue <- struct{}{}:
-	default: // they will be anyway
-	}
-}
+func (e *Engine) lookSoon() { e.streamsDue.Set() }
 
 // watchStreams looks after the streams that were made, until the engine is
 // closed.
@@ -93,23 +90,13 @@ func (e *Engine) watchStreams() {
 		select {
 		case <-tick.C:
 		case <-e.streamsDue:
-			if !e.soon() {
+			if !backoff.Sleep(e.life, pollInterval) {
 				return
 			}
 		case <-e.life.Done():
 			return
 		}
 		e.lookForStreams()
-	}
-}
-
-// soon waits a moment, and reports whether the engine is still open.
-func (e *Engine) soon() bool {
-	select {
-	case <-time.After(pollInterval):
-		return true
-	case <-e.life.Done():
-		return false
 	}
 }
 

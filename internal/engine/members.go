@@ -128,21 +128,20 @@ func (e *Engine) Remove(ctx context.Context, name string) error {
 	if !e.Clustered() {
 		return ErrUnknownPeer
 	}
-	for asked := false; ; {
-		again, err := e.remove(ctx, name)
+	asked, again := false, false
+	err := retry.Retry(ctx, func() (bool, error) {
+		var err error
+		again, err = e.remove(ctx, name)
 		if asked && errors.Is(err, ErrUnknownPeer) {
-			return nil // the answer got lost
-		}
-		if !again {
-			return err
+			return false, nil // the answer got lost
 		}
 		asked = true
-		select {
-		case <-time.After(retryWait):
-		case <-ctx.Done():
-			return fmt.Errorf("engine: remove %s: %w", name, errors.Join(context.Cause(ctx), err))
-		}
+		return again, err
+	})
+	if err != nil && again { // ctx has ended
+		return fmt.Errorf("engine: remove %s: %w", name, err)
 	}
+	return err
 }
 
 // remove tries once, and reports whether it is worth trying again.

@@ -12,6 +12,8 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/belfryhq/belfry/internal/backoff"
 )
 
 const (
@@ -22,10 +24,13 @@ const (
 	// first one.
 	attemptTimeout = 5 * time.Second
 	firstTimeout   = time.Second
-	retryWait      = 200 * time.Millisecond
 	// leaderFirst is how long others leave it to the leader to make a stream.
 	leaderFirst = 2 * time.Second
+	retryWait   = 200 * time.Millisecond
 )
+
+// retry is how it is asked again what got lost: until there is an answer.
+var retry = backoff.Every(retryWait)
 
 // Replicas is how many copies a stream should have now: one alone, and as many
 // as there are nodes in a cluster, but no less than two and no more than three. Nodes that are away
@@ -111,19 +116,12 @@ func (e *Engine) Bucket(ctx context.Context, cfg jetstream.KeyValueConfig) (jets
 // insist asks until there is an answer or ctx ends: while leaders change,
 // requests get lost.
 func (e *Engine) insist(ctx context.Context, ask func(context.Context) error) error {
-	for {
+	return retry.Retry(ctx, func() (again bool, err error) {
 		once, cancel := context.WithTimeout(ctx, firstTimeout)
-		err := ask(once)
-		cancel()
-		if err == nil || !worthRetrying(err) {
-			return err
-		}
-		select {
-		case <-time.After(retryWait):
-		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), err)
-		}
-	}
+		defer cancel()
+		err = ask(once)
+		return err != nil && worthRetrying(err), err
+	})
 }
 
 // bucketStream begins the names of streams that are buckets.
@@ -167,9 +165,7 @@ func (e *Engine) grant(ctx context.Context, w wish) (jetstream.Stream, error) {
 			e.log.Debug("stream is not there yet", "stream", w.name, "err", err)
 			timeout, wait = min(2*timeout, attemptTimeout), retryWait
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if !backoff.Sleep(ctx, wait) {
 			return nil, errors.Join(context.Cause(ctx), err)
 		}
 	}

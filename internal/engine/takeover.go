@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -154,18 +153,12 @@ func (t *takeover) batch(ctx context.Context, source jetstream.Stream, next, las
 			batch = append(batch, out)
 		}
 	}
-	for {
-		err := t.send(batch)
-		if err == nil {
-			return next, nil
+	return next, retry.Retry(ctx, func() (again bool, err error) {
+		if err = t.send(batch); err != nil {
+			t.engine.log.Warn("the cluster does not take what the node kept while it was alone; trying again", "err", err)
 		}
-		t.engine.log.Warn("the cluster does not take what the node kept while it was alone; trying again", "err", err)
-		select {
-		case <-time.After(retryWait):
-		case <-ctx.Done():
-			return next, errors.Join(context.Cause(ctx), err)
-		}
-	}
+		return err != nil, err
+	})
 }
 
 // send returns when the cluster has all messages of a batch, or an error.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/broker"
 	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 // A node says what its own sessions hold, and hears the same of its peers.
@@ -42,7 +43,7 @@ type peers struct {
 	mu       sync.Mutex
 	standing map[broker.Link]*standing
 	missed   map[string]bool // apps that peers have spoken of and that are not known here
-	wake     chan struct{}   // somebody wants a restatement, or it may be time to ask again
+	wake     wakeup.Signal   // somebody wants a restatement, or it may be time to ask again
 	wanted   []broker.Link   // whom to restate to
 }
 
@@ -61,7 +62,7 @@ func (p *peers) init(h *Hub) {
 	p.hub = h
 	p.standing = make(map[broker.Link]*standing)
 	p.missed = make(map[string]bool)
-	p.wake = make(chan struct{}, 1)
+	p.wake = wakeup.New()
 	h.patience = peerPatience
 }
 
@@ -187,10 +188,7 @@ func (p *peers) want(l broker.Link) {
 	if !slices.Contains(p.wanted, l) {
 		p.wanted = append(p.wanted, l)
 	}
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	p.wake.Set()
 }
 
 func (p *peers) nextWanted() broker.Link {

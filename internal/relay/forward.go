@@ -122,7 +122,7 @@ func (p *passage) room(ctx context.Context, n int) (bool, error) {
 		select {
 		case <-s.room:
 		case <-s.arrived:
-			notify(s.arrived) // which is looked at later
+			s.arrived.Set() // which is looked at later
 			return false, nil
 		case <-ctx.Done():
 			return false, ctx.Err()

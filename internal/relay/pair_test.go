@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 // A cluster is relays on one server in memory, with a clock that jumps. The
@@ -160,12 +161,12 @@ type sink struct {
 	body    bytes.Buffer
 	flushed int // bytes
 	stopped chan struct{}
-	changed chan struct{}
+	changed wakeup.Signal
 	until   time.Time
 }
 
 func newSink() *sink {
-	return &sink{header: make(http.Header), changed: make(chan struct{}, 1)}
+	return &sink{header: make(http.Header), changed: wakeup.New()}
 }
 
 // stopReading makes the client read nothing any more.
@@ -203,7 +204,7 @@ func (s *sink) Write(b []byte) (int, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer notify(s.changed)
+	defer s.changed.Set()
 	return s.body.Write(b)
 }
 
@@ -211,7 +212,7 @@ func (s *sink) Flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flushed = s.body.Len()
-	notify(s.changed)
+	s.changed.Set()
 }
 
 func (s *sink) SetWriteDeadline(t time.Time) error {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 // window is how many bytes of a body may be on their way in one direction.
@@ -40,8 +42,8 @@ type stream struct {
 	// Immutable.
 	link *link
 	key
-	arrived chan struct{}      // with room for one: there is something to take
-	room    chan struct{}      // the same: more may be sent
+	arrived wakeup.Signal      // there is something to take
+	room    wakeup.Signal      // more may be sent
 	leaving chan struct{}      // closed when the node with the client drains; nil at that node
 	cancel  context.CancelFunc // of the request; nil at the node that passes it on
 
@@ -82,15 +84,7 @@ func (p *piece) empty() bool {
 func newStream(l *link, k key) *stream {
 	return &stream{
 		link: l, key: k, window: window, allowed: window,
-		arrived: make(chan struct{}, 1), room: make(chan struct{}, 1),
-	}
-}
-
-// notify wakes who waits for c, or will.
-func notify(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
+		arrived: wakeup.New(), room: wakeup.New(),
 	}
 }
 
@@ -106,8 +100,8 @@ func (s *stream) fail(err error) {
 		s.err = err
 	}
 	s.mu.Unlock()
-	notify(s.arrived)
-	notify(s.room)
+	s.arrived.Set()
+	s.room.Set()
 	if s.cancel != nil {
 		s.cancel()
 	}
@@ -179,7 +173,7 @@ func (s *stream) put(f frame) bool {
 	s.in.bytes = append(s.in.bytes, p.bytes...)
 	s.in.flush = s.in.flush || p.flush
 	s.in.last, s.whole = p.last, p.last
-	notify(s.arrived)
+	s.arrived.Set()
 	return true
 }
 
@@ -188,7 +182,7 @@ func (s *stream) refill(n int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.window += n
-	notify(s.room)
+	s.room.Set()
 	return s.window <= window
 }
 

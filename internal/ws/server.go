@@ -10,7 +10,6 @@ package ws
 import (
 	"bufio"
 	"cmp"
-	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -22,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/accept"
+	"github.com/belfryhq/belfry/internal/backoff"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
@@ -92,7 +92,7 @@ func headerHas(h http.Header, name, token string) bool {
 // the status of a refused upgrade, so the client is refused with a code after
 // it (docs/protocol.md, "Connecting").
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.cfg.Hub.Draining() && !pause(r.Context(), drainPause) {
+	if s.cfg.Hub.Draining() && !backoff.Sleep(r.Context(), drainPause) {
 		return
 	}
 	req := hub.Request{
@@ -127,18 +127,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // sends it on with 4200: clients take that to mean at once, and a balancer that
 // has not noticed yet brings them straight back.
 const drainPause = time.Second
-
-// pause waits, and reports whether the request is still there.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // buffered returns what was read behind the request's header.
 func buffered(r *bufio.Reader) []byte {

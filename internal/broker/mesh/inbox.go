@@ -1,10 +1,14 @@
 package mesh
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/belfryhq/belfry/internal/wakeup"
+)
 
 // An inbox holds packets between whoever received them and the dispatcher.
 type inbox struct {
-	bell chan struct{}
+	bell wakeup.Signal
 
 	mu      sync.Mutex
 	packets [][]byte
@@ -13,14 +17,7 @@ type inbox struct {
 	ticked  bool
 }
 
-func (i *inbox) init() { i.bell = make(chan struct{}, 1) }
-
-func (i *inbox) ring() {
-	select {
-	case i.bell <- struct{}{}:
-	default:
-	}
-}
+func (i *inbox) init() { i.bell = wakeup.New() }
 
 // tick tells the dispatcher that time has passed. What it was told before and
 // had no time to notice is the same tick: what comes late is not silence.
@@ -28,7 +25,7 @@ func (i *inbox) tick() {
 	i.mu.Lock()
 	i.ticked = true
 	i.mu.Unlock()
-	i.ring()
+	i.bell.Set()
 }
 
 // put appends a packet, and reports whether there was room.
@@ -43,7 +40,7 @@ func (i *inbox) put(packet []byte) bool {
 	i.bytes += len(packet)
 	i.mu.Unlock()
 	if first {
-		i.ring()
+		i.bell.Set()
 	}
 	return true
 }

@@ -40,6 +40,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/broker"
 	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 // A Wire carries packets: at most once, those from one node to another in the
@@ -123,8 +124,8 @@ type Mesh struct {
 	batches  sync.Pool               // of *batch
 	started  time.Time               // what stamps count from
 	maxBytes atomic.Int64            // of a packet
-	bell     chan struct{}           // the writer has something to do
-	waiting  chan struct{}           // somebody waits for a confirmation
+	bell     wakeup.Signal           // the writer has something to do
+	waiting  wakeup.Signal           // somebody waits for a confirmation
 	beatDue  atomic.Bool
 	tickDue  atomic.Bool // for the writer: beats and pulses are due
 
@@ -159,8 +160,8 @@ func New(cfg Config, wire Wire) (*Mesh, error) {
 		beat:     appendBeat(nil, &beat{id: cfg.ID, name: cfg.Name, info: cfg.Info}),
 		links:    make(map[node.ID]*link),
 		started:  time.Now(),
-		bell:     make(chan struct{}, 1),
-		waiting:  make(chan struct{}, 1),
+		bell:     wakeup.New(),
+		waiting:  wakeup.New(),
 		left:     make(chan struct{}),
 		stop:     make(chan struct{}),
 	}

@@ -24,10 +24,7 @@ func (l *link) Sync(done func()) {
 		l.mesh.ring()
 	}
 	if first {
-		select {
-		case l.mesh.waiting <- struct{}{}:
-		default: // the clock will look anyway
-		}
+		l.mesh.waiting.Set()
 	}
 }
 

@@ -1,12 +1,7 @@
 package mesh
 
 // ring wakes the writer.
-func (m *Mesh) ring() {
-	select {
-	case m.bell <- struct{}{}:
-	default: // it will wake anyway
-	}
-}
+func (m *Mesh) ring() { m.bell.Set() }
 
 // Resume says that the wire is up again.
 func (m *Mesh) Resume() { m.ring() }

@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"time"
+
+	"github.com/belfryhq/belfry/internal/backoff"
 )
 
 // A clock counts nanoseconds from the start of a run, on the monotonic clock.
@@ -19,12 +21,5 @@ func (c clock) sleep(ctx context.Context, at int64) bool {
 	if pause <= 0 {
 		return ctx.Err() == nil
 	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return backoff.Sleep(ctx, pause)
 }
