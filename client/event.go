@@ -6,9 +6,8 @@ import (
 	"errors"
 	"strings"
 	"time"
-	"unicode/utf16"
-	"unicode/utf8"
 
+	"github.com/belfryhq/belfry/internal/rawjson"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -62,70 +61,10 @@ const clientEventPrefix = "client-"
 // content is what a member called data says: the content of a string, the JSON
 // text of anything else, nothing if it is absent. The text is valid JSON.
 func content(raw []byte) string {
-	if len(raw) == 0 || raw[0] != '"' {
+	if !rawjson.IsString(raw) {
 		return string(raw)
 	}
-	raw = raw[1 : len(raw)-1]
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw)
-	}
-	var b strings.Builder
-	b.Grow(len(raw))
-	for {
-		i := bytes.IndexByte(raw, '\\')
-		if i < 0 {
-			b.Write(raw)
-			return b.String()
-		}
-		b.Write(raw[:i])
-		r, size := unescape(raw[i:])
-		b.WriteRune(r)
-		raw = raw[i+size:]
-	}
-}
-
-// unescape decodes the escape at the start of raw and returns its length. Half
-// of a surrogate pair becomes U+FFFD, as with encoding/json.
-func unescape(raw []byte) (r rune, size int) {
-	switch raw[1] {
-	case 'b':
-		return '\b', 2
-	case 'f':
-		return '\f', 2
-	case 'n':
-		return '\n', 2
-	case 'r':
-		return '\r', 2
-	case 't':
-		return '\t', 2
-	case 'u':
-		r = hex4(raw[2:])
-	default:
-		return rune(raw[1]), 2
-	}
-	if !utf16.IsSurrogate(r) {
-		return r, 6
-	}
-	if len(raw) >= 12 && raw[6] == '\\' && raw[7] == 'u' {
-		if pair := utf16.DecodeRune(r, hex4(raw[8:])); pair != utf8.RuneError {
-			return pair, 12
-		}
-	}
-	return utf8.RuneError, 6
-}
-
-// hex4 is the number that four hexadecimal digits write.
-func hex4(digits []byte) (r rune) {
-	for _, d := range digits[:4] {
-		r <<= 4
-		switch {
-		case d <= '9':
-			r |= rune(d - '0')
-		default:
-			r |= rune(d|0x20-'a') + 10
-		}
-	}
-	return r
+	return rawjson.Unquote(raw)
 }
 
 // id is a name that some services write as a number: its digits then. It is
@@ -134,8 +73,8 @@ func id(raw json.RawMessage) string {
 	switch {
 	case len(raw) == 0:
 		return ""
-	case raw[0] == '"':
-		return content(raw)
+	case rawjson.IsString(raw):
+		return rawjson.Unquote(raw)
 	case raw[0] == '-' || '0' <= raw[0] && raw[0] <= '9':
 		return string(raw)
 	}

@@ -17,12 +17,21 @@ func String(value []byte) (s string, ok bool) {
 	if end != len(value) {
 		return "", false
 	}
-	content := value[1 : len(value)-1]
 	if plain {
-		return string(content), true
+		return string(value[1 : end-1]), true
+	}
+	return Unquote(value), true
+}
+
+// Unquote decodes literal as String does. It must be a string literal that
+// encoding/json takes, so bytes that are no UTF-8 stay what they are.
+func Unquote(literal []byte) string {
+	content := literal[1 : len(literal)-1]
+	if bytes.IndexByte(content, '\\') < 0 {
+		return string(content)
 	}
 	var short [128]byte
-	return string(unescape(short[:0], content)), true
+	return string(unescape(short[:0], content))
 }
 
 // StringLen returns how many bytes String would return for literal, which
