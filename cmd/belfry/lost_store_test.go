@@ -5,31 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
+	"github.com/belfryhq/belfry/internal/natstest"
 )
 
 // TestNodesGoOnWhenNATSComesBackWithoutItsStore: apps that were made at run
 // time are there and can be changed, on all nodes, and the status says what was
 // lost.
 func TestNodesGoOnWhenNATSComesBackWithoutItsStore(t *testing.T) {
-	serve := func(port int) *natsserver.Server {
-		server, err := natsserver.NewServer(&natsserver.Options{
-			Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		server.Start()
-		if !server.ReadyForConnections(patience) {
-			t.Fatal("NATS does not start")
-		}
-		return server
-	}
-	stop := func(server *natsserver.Server) {
-		server.Shutdown()
-		server.WaitForShutdown()
-	}
-	server := serve(natsserver.RANDOM_PORT)
+	server := natstest.Start(t, natstest.Kept(natstest.AnyPort, t.TempDir()))
 	var nodes []*running
 	for range 2 {
 		dir := t.TempDir()
@@ -46,9 +29,8 @@ func TestNodesGoOnWhenNATSComesBackWithoutItsStore(t *testing.T) {
 	nodes[1].do("usage")
 	before := nodes[1].connect(app.Keys[0].Key)
 	port := server.Addr().(*net.TCPAddr).Port
-	stop(server)
-	server = serve(port)
-	defer func() { stop(server) }()
+	natstest.Stop(server)
+	natstest.Start(t, natstest.Kept(port, t.TempDir()))
 	for _, r := range nodes {
 		eventually(t, "an app can be changed", func() bool {
 			status, _, _ := r.apps("update", app.ID, "--name", "again")

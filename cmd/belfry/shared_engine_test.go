@@ -7,27 +7,15 @@ import (
 	"testing"
 	"time"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
+	"github.com/belfryhq/belfry/internal/natstest"
 )
 
 // startNATS runs a NATS with JetStream, and returns its URL.
 func startNATS(t *testing.T) string {
 	t.Helper()
-	server, err := natsserver.NewServer(&natsserver.Options{
-		Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
-		Username: "belfry", Password: "hunter2",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Start()
-	t.Cleanup(func() {
-		server.Shutdown()
-		server.WaitForShutdown()
-	})
-	if !server.ReadyForConnections(patience) {
-		t.Fatal("NATS does not start")
-	}
+	options := natstest.Kept(natstest.AnyPort, t.TempDir())
+	options.Username, options.Password = "belfry", "hunter2"
+	server := natstest.Start(t, options)
 	return strings.Replace(server.ClientURL(), "nats://", "nats://belfry:hunter2@", 1)
 }
 

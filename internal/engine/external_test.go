@@ -15,28 +15,17 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfryhq/belfry/internal/natstest"
 )
 
 // external starts a NATS server that wants a password, on a port of the
-// loopback interface or the one of address.
+// loopback interface.
 func external(t *testing.T, dir string, port int) *natsserver.Server {
 	t.Helper()
-	s, err := natsserver.NewServer(&natsserver.Options{
-		Host: "127.0.0.1", Port: port, Username: "u", Password: "hush", JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(startTimeout) {
-		t.Fatal("the server does not start")
-	}
-	return s
-}
-
-func stopExternal(s *natsserver.Server) {
-	s.Shutdown()
-	s.WaitForShutdown()
+	options := natstest.Kept(port, dir)
+	options.Username, options.Password = "u", "hush"
+	return natstest.Start(t, options)
 }
 
 func withPassword(s *natsserver.Server) string {
@@ -45,7 +34,7 @@ func withPassword(s *natsserver.Server) string {
 
 func TestExternalEngine(t *testing.T) {
 	dir := t.TempDir()
-	s := external(t, dir, natsserver.RANDOM_PORT)
+	s := external(t, dir, natstest.AnyPort)
 	var log journal
 	e := open(t, Config{URL: withPassword(s), DataDir: t.TempDir(), Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if e.Storage() != jetstream.FileStorage {
@@ -59,10 +48,9 @@ func TestExternalEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := s.Addr().String()
-	stopExternal(s)
+	natstest.Stop(s)
 	untilSo(t, "the engine is not available", func() bool { return errors.Is(e.Writable(), ErrUnavailable) })
 	s = external(t, dir, portOf(t, port))
-	defer stopExternal(s)
 	untilSo(t, "the engine is available again", func() bool { return e.Writable() == nil })
 	if entry, err := kv.Get(t.Context(), "1"); err != nil || string(entry.Value()) != "shop" {
 		t.Errorf("Get after the server was away = %v, %v", entry, err)
@@ -73,9 +61,9 @@ func TestExternalEngine(t *testing.T) {
 }
 
 func TestExternalEngineThatIsNotThere(t *testing.T) {
-	s := external(t, t.TempDir(), natsserver.RANDOM_PORT)
+	s := external(t, t.TempDir(), natstest.AnyPort)
 	url := withPassword(s)
-	stopExternal(s)
+	natstest.Stop(s)
 	for _, address := range []string{url, "nats://u:hush@[bad", "nats://u:hu%sh@127.0.0.1:1"} {
 		e, err := Open(t.Context(), Config{URL: address})
 		if err == nil || e != nil {
@@ -156,7 +144,7 @@ func (j *journal) String() string {
 // TestStreamsOfAnExternalEngineThatLostItsStoreAreMadeAgain, and whoever uses
 // them is told, on the node that makes them and on the others.
 func TestStreamsOfAnExternalEngineThatLostItsStoreAreMadeAgain(t *testing.T) {
-	s := external(t, t.TempDir(), natsserver.RANDOM_PORT)
+	s := external(t, t.TempDir(), natstest.AnyPort)
 	var nodes []*Engine
 	var told atomic.Int64
 	for range 2 {
@@ -174,9 +162,8 @@ func TestStreamsOfAnExternalEngineThatLostItsStoreAreMadeAgain(t *testing.T) {
 		}
 	}
 	port := portOf(t, s.Addr().String())
-	stopExternal(s)
+	natstest.Stop(s)
 	s = external(t, t.TempDir(), port)
-	defer stopExternal(s)
 	for _, e := range nodes {
 		untilSo(t, "both streams are there again", func() bool {
 			losses := e.Losses()

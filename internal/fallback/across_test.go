@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/fallback"
+	"github.com/belfryhq/belfry/internal/natstest"
 	nodeid "github.com/belfryhq/belfry/internal/node"
 	"github.com/belfryhq/belfry/internal/relay"
 )
@@ -50,15 +50,7 @@ func TestAcrossNodes(t *testing.T) {
 // join adds servers that are joined by relays.
 func (n *node) join(cfg fallback.Config, count int, elsewhere func(fallback.Elsewhere) fallback.Elsewhere) {
 	n.t.Helper()
-	bus, err := natsserver.NewServer(&natsserver.Options{DontListen: true, NoSigs: true})
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	bus.Start()
-	n.t.Cleanup(func() {
-		bus.Shutdown()
-		bus.WaitForShutdown()
-	})
+	bus := natstest.Start(n.t, natstest.InProcess())
 	var ids []nodeid.ID
 	for range count {
 		ids = append(ids, nodeid.NewID())

@@ -5,24 +5,16 @@ import (
 	"net/http"
 	"testing"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/belfryhq/belfry/internal/natstest"
 	"github.com/belfryhq/belfry/internal/node"
 )
 
 // BenchmarkForward is what a request costs that came to the wrong node of
 // three: the question who has its session, and the way there and back.
 func BenchmarkForward(b *testing.B) {
-	bus, err := natsserver.NewServer(&natsserver.Options{DontListen: true, NoSigs: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	bus.Start()
-	defer func() {
-		bus.Shutdown()
-		bus.WaitForShutdown()
-	}()
+	bus := natstest.Start(b, natstest.InProcess())
 	ids := []node.ID{node.NewID(), node.NewID(), node.NewID()}
 	var first *Relay
 	for i, id := range ids {

@@ -13,9 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/belfryhq/belfry/internal/natstest"
 	"github.com/belfryhq/belfry/internal/node"
 	"github.com/belfryhq/belfry/internal/wakeup"
 )
@@ -42,15 +42,7 @@ const has = "here"
 func run(t *testing.T, n int, change func(*Config), test func(c *cluster)) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{t: t}
-		bus, err := natsserver.NewServer(&natsserver.Options{DontListen: true, NoSigs: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		bus.Start()
-		defer func() {
-			bus.Shutdown()
-			bus.WaitForShutdown()
-		}()
+		bus := natstest.Start(t, natstest.InProcess())
 		for range n {
 			c.ids = append(c.ids, node.NewID())
 		}

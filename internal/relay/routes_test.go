@@ -12,32 +12,20 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/belfryhq/belfry/internal/natstest"
 	"github.com/belfryhq/belfry/internal/node"
 )
 
 // bus starts a server with a route to another one, if there is one.
 func bus(t *testing.T, name string, other *natsserver.Server) *natsserver.Server {
 	t.Helper()
-	options := &natsserver.Options{
-		ServerName: name, Host: "127.0.0.1", Port: -1, NoSigs: true,
-		Cluster: natsserver.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: -1},
-	}
+	options := natstest.Loopback(natstest.AnyPort)
+	options.ServerName = name
+	options.Cluster = natsserver.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: natstest.AnyPort}
 	if other != nil {
 		options.Routes = []*url.URL{{Scheme: "nats", Host: other.ClusterAddr().String()}}
 	}
-	s, err := natsserver.NewServer(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the server is not ready")
-	}
-	return s
+	return natstest.Start(t, options)
 }
 
 // TestOverRoutes passes a request on between nodes that have a server each,

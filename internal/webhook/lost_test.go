@@ -14,6 +14,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/natstest"
 )
 
 // observe observes so many client events after the first ones of a tally.
@@ -119,21 +120,7 @@ func TestRemovalsOfALostStoreRemoveNothing(t *testing.T) {
 	})
 }
 
-// externalNATS starts a NATS on a port of the loopback interface, or on any.
-func externalNATS(t *testing.T, dir string, port int) (s *natsserver.Server, stop func()) {
-	t.Helper()
-	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(patience) {
-		t.Fatal("NATS does not start")
-	}
-	return s, func() { s.Shutdown(); s.WaitForShutdown() }
-}
-
-// openExternal opens an engine that stands on it.
+// openExternal opens an engine that stands on a NATS.
 func openExternal(t *testing.T, s *natsserver.Server) *engine.Engine {
 	t.Helper()
 	e, err := engine.Open(t.Context(), engine.Config{URL: s.ClientURL()})
@@ -148,7 +135,7 @@ func openExternal(t *testing.T, s *natsserver.Server) *engine.Engine {
 // it had, what waited and what is new, and neither removes anything of the
 // other's.
 func TestNATSThatComesBackWithoutItsStore(t *testing.T) {
-	server, stopServer := externalNATS(t, t.TempDir(), natsserver.RANDOM_PORT)
+	server := natstest.Start(t, natstest.Kept(natstest.AnyPort, t.TempDir()))
 	port := server.Addr().(*net.TCPAddr).Port
 	var up atomic.Bool
 	answer := func(y *tally) func(int, delivery) int {
@@ -178,10 +165,9 @@ func TestNATSThatComesBackWithoutItsStore(t *testing.T) {
 	}
 	observe(0, 30)
 	until(t, "all is queued", func() bool { return nodes[0].recorder.pending()+nodes[1].recorder.pending() == 0 })
-	stopServer()
+	natstest.Stop(server)
 	observe(30, 60)
-	server, stopServer = externalNATS(t, t.TempDir(), port)
-	t.Cleanup(stopServer)
+	server = natstest.Start(t, natstest.Kept(port, t.TempDir()))
 	if _, err := openQueue(t.Context(), Config{Engine: openExternal(t, server), MaxBytes: 1 << 30, MaxBuried: 1 << 20}); err != nil { // as any node does
 		t.Fatal(err)
 	}

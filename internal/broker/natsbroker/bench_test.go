@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/belfryhq/belfry/internal/broker"
+	"github.com/belfryhq/belfry/internal/natstest"
 )
 
 // A counter is a receiver that counts, and tells when a number was reached.
@@ -58,20 +59,20 @@ func overServers(b *testing.B, bench func(b *testing.B, to broker.Link, at *coun
 		})
 	}
 	run("one server", func(b *testing.B) [2]*nats.Conn {
-		s := startServer(b, options())
+		s := natstest.Start(b, natstest.Loopback(natstest.AnyPort))
 		return [2]*nats.Conn{connect(b, s), connect(b, s)}
 	})
 	run("two servers", func(b *testing.B) [2]*nats.Conn {
-		first := options()
+		first := natstest.Loopback(natstest.AnyPort)
 		first.ServerName = "a"
 		first.Cluster = natsserver.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: -1}
-		s := startServer(b, first)
-		second := options()
+		s := natstest.Start(b, first)
+		second := natstest.Loopback(natstest.AnyPort)
 		second.ServerName = "b"
 		second.Cluster = first.Cluster
 		second.Cluster.Port = -1
 		second.Routes = natsserver.RoutesFromStr("nats://" + s.ClusterAddr().String())
-		return [2]*nats.Conn{connect(b, s), connect(b, startServer(b, second))}
+		return [2]*nats.Conn{connect(b, s), connect(b, natstest.Start(b, second))}
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/broker"
 	"github.com/belfryhq/belfry/internal/broker/brokertest"
+	"github.com/belfryhq/belfry/internal/natstest"
 	"github.com/belfryhq/belfry/internal/node"
 )
 
@@ -120,7 +121,7 @@ func couple(t testing.TB, a, b *Broker) (la, lb *listener) {
 func TestServerStartsAgain(t *testing.T) {
 	// Patient nodes: it is the connection that is tested.
 	cfg := Config{Lease: 30 * time.Second, MaxPending: 1 << 20}
-	first := startServer(t, options())
+	first := natstest.Start(t, natstest.Loopback(natstest.AnyPort))
 	dial := func() *nats.Conn {
 		conn, err := nats.Connect(first.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 		if err != nil {
@@ -146,9 +147,9 @@ func TestServerStartsAgain(t *testing.T) {
 	if p := a.Peers()[0]; p.PendingBytes > cfg.MaxPending || p.DroppedMessages == 0 {
 		t.Errorf("without a server %d bytes wait and %d messages were dropped, want up to %d and some", p.PendingBytes, p.DroppedMessages, cfg.MaxPending)
 	}
-	again := options()
+	again := natstest.Loopback(natstest.AnyPort)
 	again.Port = port
-	startServer(t, again)
+	natstest.Start(t, again)
 	eventually(t, "the loss is known", func() bool {
 		lb.mu.Lock()
 		defer lb.mu.Unlock()
@@ -168,7 +169,7 @@ func TestServerStartsAgain(t *testing.T) {
 // no node says.
 func TestStrangers(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	s := startServer(t, options())
+	s := natstest.Start(t, natstest.Loopback(natstest.AnyPort))
 	cfg := impatient
 	other := newBroker(t, cfg, connect(t, s), "b")
 	cfg.Registerer = reg
@@ -192,7 +193,7 @@ func TestStrangers(t *testing.T) {
 }
 
 func TestClustersAreApart(t *testing.T) {
-	s := startServer(t, options())
+	s := natstest.Start(t, natstest.Loopback(natstest.AnyPort))
 	cfg := Config{Cluster: "other"}
 	cfg.Lease = time.Second
 	c := newBroker(t, cfg, connect(t, s), "c")
@@ -207,7 +208,7 @@ func TestClustersAreApart(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	s := startServer(t, options())
+	s := natstest.Start(t, natstest.Loopback(natstest.AnyPort))
 	cfg := impatient
 	cfg.Info = map[string]string{"version": "1.2.3", "witness": "true"}
 	a, b := newBroker(t, impatient, connect(t, s), "a"), newBroker(t, cfg, connect(t, s), "b")
@@ -220,7 +221,7 @@ func TestStatus(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	conn := connect(t, startServer(t, options()))
+	conn := connect(t, natstest.Start(t, natstest.Loopback(natstest.AnyPort)))
 	good := Config{Conn: conn, ID: node.NewID(), Name: "a"}
 	tests := map[string]func(*Config){
 		"no connection":     func(c *Config) { c.Conn = nil },
@@ -242,7 +243,7 @@ func TestConfigIsChecked(t *testing.T) {
 }
 
 func TestStartNeedsAConnection(t *testing.T) {
-	conn := connect(t, startServer(t, options()))
+	conn := connect(t, natstest.Start(t, natstest.Loopback(natstest.AnyPort)))
 	b := newBroker(t, Config{}, conn, "a")
 	conn.Close()
 	if err := b.Start(newListener()); err == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/belfryhq/belfry/internal/broker"
+	"github.com/belfryhq/belfry/internal/natstest"
 	"github.com/belfryhq/belfry/internal/node"
 )
 
@@ -67,7 +68,7 @@ func (n *network) server(t testing.TB, name string) *natsserver.Server {
 	if s := n.servers[name]; s != nil {
 		return s
 	}
-	o := options()
+	o := natstest.Loopback(natstest.AnyPort)
 	o.ServerName = name
 	o.Cluster = natsserver.ClusterOpts{
 		Name: "test", Host: "127.0.0.1", Port: -1,
@@ -79,33 +80,12 @@ func (n *network) server(t testing.TB, name string) *natsserver.Server {
 		n.proxies[pair(name, other)] = p
 		o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: p.address()})
 	}
-	s := startServer(t, o)
+	s := natstest.Start(t, o)
 	n.servers[name] = s
 	for other := range n.servers {
 		if other != name {
 			n.awaitRoute(t, name, other)
 		}
-	}
-	return s
-}
-
-func options() *natsserver.Options {
-	return &natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true}
-}
-
-func startServer(t testing.TB, o *natsserver.Options) *natsserver.Server {
-	t.Helper()
-	s, err := natsserver.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the server does not start")
 	}
 	return s
 }
