@@ -38,57 +38,6 @@ type Header struct{ Name, Value string }
 // String leaves the value out.
 func (h Header) String() string { return h.Name + ": " + hiddenText }
 
-// WebhookEvents is a set of what can happen in channels.
-type WebhookEvents uint8
-
-// What can happen in a channel; see the reference of webhooks.
-const (
-	ChannelOccupied WebhookEvents = 1 << iota
-	ChannelVacated
-	MemberAdded
-	MemberRemoved
-	ClientEvent
-	CacheMiss
-	SubscriptionCount
-
-	// EveryEvent is all of them.
-	EveryEvent WebhookEvents = 1<<iota - 1
-)
-
-// webhookEvents are the names of events and groups of them, as they are
-// written in settings. The single ones come first.
-var webhookEvents = []struct {
-	name string
-	set  WebhookEvents
-}{
-	{"channel_occupied", ChannelOccupied},
-	{"channel_vacated", ChannelVacated},
-	{"member_added", MemberAdded},
-	{"member_removed", MemberRemoved},
-	{"client_event", ClientEvent},
-	{"cache_miss", CacheMiss},
-	{"subscription_count", SubscriptionCount},
-	{"channel_existence", ChannelOccupied | ChannelVacated},
-	{"presence", MemberAdded | MemberRemoved},
-	{"client_events", ClientEvent},
-	{"cache_channels", CacheMiss},
-}
-
-// singleEvents is how many of webhookEvents are not groups.
-const singleEvents = 7
-
-// Names returns the names of the single events in the set, as they stand in
-// the bodies of webhooks.
-func (e WebhookEvents) Names() []string {
-	list := []string{}
-	for _, w := range webhookEvents[:singleEvents] {
-		if e&w.set != 0 {
-			list = append(list, w.name)
-		}
-	}
-	return list
-}
-
 // Wants reports whether the endpoint is told of any of these events on that
 // channel.
 func (w *Webhook) Wants(events WebhookEvents, channel string) bool {

@@ -95,14 +95,10 @@ var eventsAccess = setting.Access[Webhook]{
 }
 
 func parseWebhookEvent(text string) (WebhookEvents, error) {
-	var known []string
-	for _, w := range webhookEvents {
-		if w.name == text {
-			return w.set, nil
-		}
-		known = append(known, w.name)
+	if set := eventsNamed(text); set != 0 {
+		return set, nil
 	}
-	_, err := setting.Choice(known...)(text)
+	_, err := setting.Choice(eventNames()...)(text)
 	return 0, err
 }
 

@@ -3,6 +3,7 @@ package hub
 import (
 	"time"
 
+	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -87,19 +88,19 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 	ch.add(&sub.seat, s)
 	t.shareSubscribers(ch)
 	if ch.size == 1 {
-		t.tell(News{Kind: ChannelOccupied, Channel: name})
+		t.tell(News{Kind: apps.ChannelOccupied, Channel: name})
 	}
 	if first || changed {
 		t.shareMember(ch, *member, true)
 	}
 	if first {
-		t.tell(News{Kind: MemberAdded, Channel: name, UserID: sub.userID})
+		t.tell(News{Kind: apps.MemberAdded, Channel: name, UserID: sub.userID})
 	}
 	j.succeeded, j.shared = ch.succeeded(), ch.shared
 	if kind.Cache() {
 		var miss bool
 		if j.cached, miss = ch.cachedFrame(time.Now()); miss {
-			t.tell(News{Kind: CacheMiss, Channel: name})
+			t.tell(News{Kind: apps.CacheMiss, Channel: name})
 		}
 	}
 	t.countChanged(sh, ch, true)
@@ -122,12 +123,12 @@ func (t *tenant) leave(sub *subscription) (shared uint64) {
 		}
 		if last {
 			t.shareMember(ch, protocol.Member{UserID: sub.userID}, false)
-			t.tell(News{Kind: MemberRemoved, Channel: ch.name, UserID: sub.userID})
+			t.tell(News{Kind: apps.MemberRemoved, Channel: ch.name, UserID: sub.userID})
 		}
 	}
 	if ch.size == 0 {
 		ch.elsewhere.by |= linger
-		t.tell(News{Kind: ChannelVacated, Channel: ch.name})
+		t.tell(News{Kind: apps.ChannelVacated, Channel: ch.name})
 	}
 	t.shareSubscribers(ch)
 	t.countChanged(sh, ch, true)

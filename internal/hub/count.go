@@ -3,6 +3,7 @@ package hub
 import (
 	"time"
 
+	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -35,7 +36,7 @@ func (t *tenant) countChanged(sh *shard, ch *channel, here bool) {
 		ch.count.stop()
 		ch.count = nil
 		if here { // there is nobody else here to tell
-			t.tell(News{Kind: SubscriptionCount, Channel: ch.name, Subscriptions: t.subscriptions(ch)})
+			t.tell(News{Kind: apps.SubscriptionCount, Channel: ch.name, Subscriptions: t.subscriptions(ch)})
 		}
 		return
 	}
@@ -73,7 +74,7 @@ func (t *tenant) tellCount(ch *channel, now time.Time) {
 		return protocol.AppendSubscriptionCount(b, ch.name, n)
 	}))
 	if ch.count.news {
-		t.tell(News{Kind: SubscriptionCount, Channel: ch.name, Subscriptions: n})
+		t.tell(News{Kind: apps.SubscriptionCount, Channel: ch.name, Subscriptions: n})
 	}
 	ch.count.last, ch.count.told, ch.count.news = now, n, false
 }

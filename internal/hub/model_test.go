@@ -201,7 +201,7 @@ func (w *world) tellWatchers(user, frame string) {
 func (w *world) tellCount(name string) {
 	ch := w.channels[name]
 	if !protocol.KindOf(name).Presence() {
-		w.report(SubscriptionCount, name, fmt.Sprint(len(ch.subs)))
+		w.report(apps.SubscriptionCount, name, fmt.Sprint(len(ch.subs)))
 		for p := range ch.subs {
 			p.tell(count(name, len(ch.subs)))
 		}
@@ -217,14 +217,14 @@ func (w *world) left(p *person, name string) {
 		ch.members[i].sockets--
 		if ch.members[i].sockets == 0 {
 			ch.members = slices.Delete(ch.members, i, i+1)
-			w.report(MemberRemoved, name, id)
+			w.report(apps.MemberRemoved, name, id)
 			for q := range ch.subs {
 				q.tell(removed(name, id))
 			}
 		}
 	}
 	if len(ch.subs) == 0 {
-		w.report(ChannelVacated, name)
+		w.report(apps.ChannelVacated, name)
 	}
 	w.tellCount(name)
 }
@@ -271,16 +271,16 @@ func (w *world) entered(p *person, name string, m occupant) {
 	ch.subs[p] = id
 	p.tell(success)
 	if first {
-		w.report(ChannelOccupied, name)
+		w.report(apps.ChannelOccupied, name)
 	}
 	if isNew {
-		w.report(MemberAdded, name, id)
+		w.report(apps.MemberAdded, name, id)
 	}
 	if protocol.KindOf(name).Cache() && ch.cached != "" {
 		p.tell(ch.cached)
 	} else if protocol.KindOf(name).Cache() {
 		p.tell(miss(name))
-		w.report(CacheMiss, name)
+		w.report(apps.CacheMiss, name)
 	}
 	w.tellCount(name)
 }

@@ -123,7 +123,7 @@ func (w *world) clientEvent(p *person, name string) {
 		p.tell(complaint(protocol.NotSubscribed(name)))
 		return
 	}
-	w.report(ClientEvent, name, id, "client-e", `"d"`, p.session.ID().String())
+	w.report(apps.ClientEvent, name, id, "client-e", `"d"`, p.session.ID().String())
 	f := "client-e @" + name + " d"
 	if id != "" {
 		f += " by " + id
@@ -154,11 +154,11 @@ type gazette []string
 
 func (g *gazette) Observe(_ *apps.App, n News) {
 	switch n.Kind {
-	case SubscriptionCount:
+	case apps.SubscriptionCount:
 		*g = append(*g, printed(n.Kind, n.Channel, fmt.Sprint(n.Subscriptions)))
-	case MemberAdded, MemberRemoved:
+	case apps.MemberAdded, apps.MemberRemoved:
 		*g = append(*g, printed(n.Kind, n.Channel, n.UserID))
-	case ClientEvent:
+	case apps.ClientEvent:
 		*g = append(*g, printed(n.Kind, n.Channel, n.UserID, n.Event, string(n.Data), n.Socket.String()))
 	default:
 		*g = append(*g, printed(n.Kind, n.Channel))
@@ -166,10 +166,10 @@ func (g *gazette) Observe(_ *apps.App, n News) {
 }
 
 // report expects news.
-func (w *world) report(k NewsKind, channel string, more ...string) {
+func (w *world) report(k apps.WebhookEvents, channel string, more ...string) {
 	w.news = append(w.news, printed(k, channel, more...))
 }
 
-func printed(k NewsKind, channel string, more ...string) string {
+func printed(k apps.WebhookEvents, channel string, more ...string) string {
 	return fmt.Sprintf("%d %s %q", k, channel, more)
 }

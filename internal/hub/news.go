@@ -8,32 +8,21 @@ import (
 // News is something that happened in a channel and that its backend may want
 // to hear of.
 type News struct {
-	Kind    NewsKind
+	Kind    apps.WebhookEvents // one, or CacheFilled. Channels of users make none.
 	Channel string
-	UserID  string // MemberAdded, MemberRemoved, and ClientEvent on presence channels
+	UserID  string // of members, and of client events on presence channels
 
-	// ClientEvent only.
+	// Of client events only.
 	Event  string
 	Data   []byte // a JSON string literal; the observer must not keep it
 	Socket protocol.SocketID
 
-	Subscriptions int // SubscriptionCount only
+	Subscriptions int // of subscription counts only
 }
 
-// A NewsKind is what happened.
-type NewsKind uint8
-
-// What can happen in a channel. Channels of users make no news.
-const (
-	ChannelOccupied   NewsKind = iota // the first subscription
-	ChannelVacated                    // the last subscription has ended
-	MemberAdded                       // a user's first subscription to a presence channel
-	MemberRemoved                     // a user's last has ended
-	ClientEvent                       // a client's event was relayed
-	CacheMiss                         // a subscriber found no cached event
-	SubscriptionCount                 // subscribers were told their number
-	CacheFilled                       // there is a cached event where CacheMiss may have been told
-)
+// CacheFilled is the kind of news that no backend hears of: there is a cached
+// event where apps.CacheMiss may have been told.
+const CacheFilled apps.WebhookEvents = 0
 
 // An Observer hears the news of channels. Those of one channel come one at a
 // time and in the order in which they happened, under a lock of the hub: an

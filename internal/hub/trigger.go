@@ -112,6 +112,6 @@ func (t *tenant) relay(sub *subscription, event string, data []byte) {
 	defer sh.mu.Unlock()
 	t.deliver(&sub.channel.audience, f, sub.session.id)
 	t.publish(sub.channel, f, sub.session.id)
-	t.tell(News{Kind: ClientEvent, Channel: sub.channel.name, UserID: sub.userID,
+	t.tell(News{Kind: apps.ClientEvent, Channel: sub.channel.name, UserID: sub.userID,
 		Event: event, Data: data, Socket: sub.session.id})
 }

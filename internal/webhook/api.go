@@ -385,7 +385,7 @@ func (s *Sender) test(w http.ResponseWriter, r *http.Request) error {
 // try sends an event of a channel that nobody uses.
 func (s *Sender) try(ctx context.Context, app *apps.App, hook *apps.Webhook) outcome {
 	now := time.Now()
-	e := newEvent(hub.News{Kind: hub.ChannelOccupied, Channel: testChannel}, now)
+	e := newEvent(hub.News{Kind: apps.ChannelOccupied, Channel: testChannel}, now)
 	e.id = eventID{s.recorder.origin, 0}
 	items := []item{{event: &e}}
 	request := &request{items: items, body: body(now, items)}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
-	"github.com/belfryhq/belfry/internal/hub"
 )
 
 // ask calls the admin API and decodes the answer into v, unless that is nil.
@@ -45,7 +44,7 @@ func TestGivenUpIsListedAndReplayed(t *testing.T) {
 			return 418
 		})
 		for i := range 3 {
-			b.tell(hub.CacheMiss, fmt.Sprintf("cache-%d", i))
+			b.tell(apps.CacheMiss, fmt.Sprintf("cache-%d", i))
 		}
 		pass(time.Hour)
 		var list givenUp
@@ -95,7 +94,7 @@ func TestGivenUpIsListedAndReplayed(t *testing.T) {
 
 func TestReplayToAnEndpointThatIsGone(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{ID: "main"}, func(b *bench) {
-		b.tell(hub.ChannelOccupied, "news")
+		b.tell(apps.ChannelOccupied, "news")
 		pass(time.Hour)
 		if err := b.registry.Put(newApp("1", apps.Webhook{ID: "other", URL: "http://b"})); err != nil {
 			b.Fatal(err)
@@ -132,7 +131,7 @@ func TestEndpointsAreListedWithTheirState(t *testing.T) {
 		var status atomic.Int32
 		status.Store(500)
 		b.receiver("a", func(int, delivery) int { return int(status.Load()) })
-		b.tell(hub.ChannelOccupied, "news")
+		b.tell(apps.ChannelOccupied, "news")
 		synctest.Wait()
 		if v := list(); v.State != stateFailing || v.LastStatus != 500 || v.Failures != 1 || v.QueuedBytes == 0 {
 			b.Errorf("after a failure it is %+v", v)

@@ -75,7 +75,7 @@ func BenchmarkObserve(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer s.Stop(context.Background())
-			n := hub.News{Kind: hub.ClientEvent, Event: "client-typing", Data: []byte(`"` + strings.Repeat("x", tt.data) + `"`)}
+			n := hub.News{Kind: apps.ClientEvent, Event: "client-typing", Data: []byte(`"` + strings.Repeat("x", tt.data) + `"`)}
 			channels := make([]string, 100)
 			for i := range channels {
 				channels[i] = fmt.Sprintf("private-room-%d", i)

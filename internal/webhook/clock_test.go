@@ -82,7 +82,7 @@ func (b *bench) receiver(host string, answer func(n int, d delivery) int) *recei
 	return r
 }
 
-func (b *bench) tell(k hub.NewsKind, channel string, user ...string) {
+func (b *bench) tell(k apps.WebhookEvents, channel string, user ...string) {
 	n := hub.News{Kind: k, Channel: channel}
 	if len(user) > 0 {
 		n.UserID = user[0]
@@ -105,20 +105,20 @@ func pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
 func testDamping(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", nil)
-		b.tell(hub.ChannelOccupied, "news")
+		b.tell(apps.ChannelOccupied, "news")
 		b.want(r, "channel_occupied news")
-		b.tell(hub.ChannelVacated, "news")
+		b.tell(apps.ChannelVacated, "news")
 		pass(2900 * time.Millisecond)
-		b.tell(hub.ChannelOccupied, "news") // anybody's
+		b.tell(apps.ChannelOccupied, "news") // anybody's
 		pass(time.Minute)
 		b.want(r, "channel_occupied news")
 
-		b.tell(hub.ChannelVacated, "news")
+		b.tell(apps.ChannelVacated, "news")
 		pass(2999 * time.Millisecond)
 		b.want(r, "channel_occupied news")
 		pass(20 * time.Millisecond)
 		b.want(r, "channel_occupied news", "channel_vacated news")
-		b.tell(hub.ChannelOccupied, "news")
+		b.tell(apps.ChannelOccupied, "news")
 		b.want(r, "channel_occupied news", "channel_vacated news", "channel_occupied news")
 	})
 }
@@ -126,18 +126,18 @@ func testDamping(t *testing.T) {
 func TestDampingOfMembers(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", nil)
-		b.tell(hub.ChannelOccupied, "presence-a")
-		b.tell(hub.MemberAdded, "presence-a", "1")
-		b.tell(hub.MemberAdded, "presence-a", "2")
+		b.tell(apps.ChannelOccupied, "presence-a")
+		b.tell(apps.MemberAdded, "presence-a", "1")
+		b.tell(apps.MemberAdded, "presence-a", "2")
 		both := []string{"channel_occupied presence-a", "member_added presence-a 1", "member_added presence-a 2"}
 		b.want(r, both...)
-		b.tell(hub.MemberRemoved, "presence-a", "1")
+		b.tell(apps.MemberRemoved, "presence-a", "1")
 		pass(time.Second)
-		b.tell(hub.MemberAdded, "presence-a", "1") // a reload
+		b.tell(apps.MemberAdded, "presence-a", "1") // a reload
 		pass(time.Second)
-		b.tell(hub.MemberRemoved, "presence-a", "2")
-		b.tell(hub.MemberRemoved, "presence-a", "1")
-		b.tell(hub.ChannelVacated, "presence-a")
+		b.tell(apps.MemberRemoved, "presence-a", "2")
+		b.tell(apps.MemberRemoved, "presence-a", "1")
+		b.tell(apps.ChannelVacated, "presence-a")
 		pass(2 * time.Second)
 		b.want(r, both...)
 		pass(2 * time.Second)
@@ -150,13 +150,13 @@ func TestDampingOfMembers(t *testing.T) {
 func TestAnotherMemberTakesThePlace(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", nil)
-		b.tell(hub.ChannelOccupied, "presence-a")
-		b.tell(hub.MemberAdded, "presence-a", "1")
-		b.tell(hub.MemberRemoved, "presence-a", "1")
-		b.tell(hub.ChannelVacated, "presence-a")
+		b.tell(apps.ChannelOccupied, "presence-a")
+		b.tell(apps.MemberAdded, "presence-a", "1")
+		b.tell(apps.MemberRemoved, "presence-a", "1")
+		b.tell(apps.ChannelVacated, "presence-a")
 		pass(time.Second)
-		b.tell(hub.ChannelOccupied, "presence-a")
-		b.tell(hub.MemberAdded, "presence-a", "2")
+		b.tell(apps.ChannelOccupied, "presence-a")
+		b.tell(apps.MemberAdded, "presence-a", "2")
 		pass(time.Minute)
 		b.want(r, "channel_occupied presence-a", "member_added presence-a 1", "member_added presence-a 2", "member_removed presence-a 1")
 	})
@@ -166,8 +166,8 @@ func TestWithoutDamping(t *testing.T) {
 	onBench(t, Config{Roster: alone{}}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", nil)
 		for range 2 {
-			b.tell(hub.ChannelOccupied, "news")
-			b.tell(hub.ChannelVacated, "news")
+			b.tell(apps.ChannelOccupied, "news")
+			b.tell(apps.ChannelVacated, "news")
 		}
 		b.want(r, "channel_occupied news", "channel_vacated news", "channel_occupied news", "channel_vacated news")
 	})
@@ -178,9 +178,9 @@ func TestDrainingNodeReportsNoEmptyChannels(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onBench(t, Config{Roster: alone{cfg: local.Config{Grace: 3 * time.Second, TellOnClose: report}}}, apps.Webhook{}, func(b *bench) {
 				r := b.receiver("a", nil)
-				b.tell(hub.ChannelOccupied, "news")
+				b.tell(apps.ChannelOccupied, "news")
 				b.cfg.Roster.Drain()
-				b.tell(hub.ChannelVacated, "news")
+				b.tell(apps.ChannelVacated, "news")
 				pass(time.Minute)
 				b.want(r, "channel_occupied news")
 				stop(b.T, b.Sender)
@@ -199,17 +199,17 @@ func TestCacheMissesOfACrowdAreOne(t *testing.T) {
 		r := b.receiver("a", nil)
 		miss := "cache_miss cache-a"
 		for range 50 {
-			b.tell(hub.CacheMiss, "cache-a")
+			b.tell(apps.CacheMiss, "cache-a")
 		}
 		b.want(r, miss)
 		pass(4900 * time.Millisecond)
-		b.tell(hub.CacheMiss, "cache-a")
+		b.tell(apps.CacheMiss, "cache-a")
 		b.want(r, miss)
 		pass(200 * time.Millisecond)
-		b.tell(hub.CacheMiss, "cache-a")
+		b.tell(apps.CacheMiss, "cache-a")
 		b.want(r, miss, miss)
 		b.tell(hub.CacheFilled, "cache-a") // and expired at once
-		b.tell(hub.CacheMiss, "cache-a")
+		b.tell(apps.CacheMiss, "cache-a")
 		b.want(r, miss, miss, miss)
 	})
 }
@@ -220,7 +220,7 @@ func testEventsShareARequest(t *testing.T) {
 		var want []string
 		for i := range 30 {
 			channel := fmt.Sprintf("news-%d", i%7)
-			b.tell(hub.ChannelOccupied, channel)
+			b.tell(apps.ChannelOccupied, channel)
 			want = append(want, "channel_occupied "+channel)
 			time.Sleep(time.Millisecond)
 		}
@@ -242,7 +242,7 @@ func TestBatchIsSentWhenItIsFull(t *testing.T) {
 	onBench(t, Config{BatchInterval: time.Hour}, apps.Webhook{Batch: true}, func(b *bench) {
 		r := b.receiver("a", nil)
 		for i := range 250 {
-			b.tell(hub.CacheMiss, fmt.Sprintf("cache-%d", i))
+			b.tell(apps.CacheMiss, fmt.Sprintf("cache-%d", i))
 		}
 		synctest.Wait()
 		sizes := []int{}

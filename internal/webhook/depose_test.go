@@ -165,7 +165,7 @@ func TestWhatTheRosterHears(t *testing.T) {
 		hook := func(e apps.WebhookEvents) *apps.App {
 			return newApp("1", apps.Webhook{ID: "main", URL: "http://a", Events: e, ChannelPrefixes: []string{"presence-"}})
 		}
-		silent, channels, both := newApp("1"), hook(channelStates), hook(everything)
+		silent, channels, both := newApp("1"), hook(apps.ChannelStates), hook(everything)
 		reg := registry(t, silent)
 		r := &scripted{id: nodeA}
 		holds := func(app string, each func(roster.Subject)) {
@@ -174,10 +174,10 @@ func TestWhatTheRosterHears(t *testing.T) {
 			each(roster.Subject{App: app, Channel: "presence-a", User: "7", Member: true})
 		}
 		s := start(t, Config{Apps: reg, Roster: r, Holdings: holds, queue: newMemQueue(), Transport: &roundTrip{}})
-		tell := func(kinds ...hub.NewsKind) {
+		tell := func(kinds ...apps.WebhookEvents) {
 			for _, k := range kinds {
 				n := hub.News{Kind: k, Channel: "presence-a"}
-				if k == hub.MemberAdded || k == hub.MemberRemoved {
+				if k == apps.MemberAdded || k == apps.MemberRemoved {
 					n.UserID = "7"
 				}
 				s.Observe(silent, n) // the hub does not know better yet
@@ -198,24 +198,24 @@ func TestWhatTheRosterHears(t *testing.T) {
 			}
 			r.sets = nil
 		}
-		tell(hub.ChannelOccupied, hub.MemberAdded, hub.MemberRemoved, hub.ChannelVacated)
+		tell(apps.ChannelOccupied, apps.MemberAdded, apps.MemberRemoved, apps.ChannelVacated)
 		want()
 		put(channels)
 		want("1 presence-a present=true quiet=true")
-		tell(hub.ChannelOccupied, hub.MemberAdded)
+		tell(apps.ChannelOccupied, apps.MemberAdded)
 		want("1 presence-a present=true quiet=false")
 		put(both)
 		want("1 presence-a7 present=true quiet=true")
 		put(silent)
 		want()
-		tell(hub.MemberRemoved, hub.ChannelVacated, hub.ChannelOccupied)
+		tell(apps.MemberRemoved, apps.ChannelVacated, apps.ChannelOccupied)
 		want("1 presence-a7 present=false quiet=false", "1 presence-a present=false quiet=false")
 		put(both)
 		want("1 presence-a present=true quiet=true", "1 presence-a7 present=true quiet=true")
 		if err := reg.Remove("1"); err != nil {
 			t.Fatal(err)
 		}
-		tell(hub.ChannelVacated)
+		tell(apps.ChannelVacated)
 		want("1 presence-a present=false quiet=false")
 	})
 }

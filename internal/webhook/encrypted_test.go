@@ -59,11 +59,11 @@ func TestGoReceiverGetsAllThatItCanRead(t *testing.T) {
 			onBench(t, Config{}, apps.Webhook{Batch: true}, func(b *bench) {
 				r := b.receiver("a", answer)
 				want := []string{}
-				b.tell(hub.ChannelOccupied, "private-encrypted-foobar")
+				b.tell(apps.ChannelOccupied, "private-encrypted-foobar")
 				for i := range 120 { // more than a batch
 					channel := fmt.Sprint("private-", i)
-					b.tell(hub.ChannelOccupied, channel)
-					b.tell(hub.ChannelOccupied, fmt.Sprint("private-encrypted-", i))
+					b.tell(apps.ChannelOccupied, channel)
+					b.tell(apps.ChannelOccupied, fmt.Sprint("private-encrypted-", i))
 					want = append(want, "channel_occupied "+channel)
 				}
 				b.Observe(b.app, envelope())
@@ -89,8 +89,8 @@ func TestEncryptedChannelsShareNoRequestWithOthers(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{Batch: true}, func(b *bench) {
 		r := b.receiver("a", nil)
 		for i := range 3 {
-			b.tell(hub.ChannelOccupied, fmt.Sprint("news-", i))
-			b.tell(hub.SubscriptionCount, fmt.Sprint("private-encrypted-", i))
+			b.tell(apps.ChannelOccupied, fmt.Sprint("news-", i))
+			b.tell(apps.SubscriptionCount, fmt.Sprint("private-encrypted-", i))
 			b.Observe(b.app, clientEvent(fmt.Sprint("private-encrypted-a-", i), "x"))
 			b.Observe(b.app, clientEvent(fmt.Sprint("private-encrypted-cache-a-", i), "x"))
 		}
@@ -175,7 +175,7 @@ func TestRefusedEventsDoNotKeepAnEndpointDown(t *testing.T) {
 			return n
 		}
 		for i, channel := range []string{"news", "more"} {
-			b.tell(hub.ChannelOccupied, channel)
+			b.tell(apps.ChannelOccupied, channel)
 			pass(time.Second)
 			if fine() != i+1 {
 				b.Errorf("%s was not told of within a second", channel)
@@ -196,7 +196,7 @@ func TestBatchesStayTogetherWhileAnEndpointIsAway(t *testing.T) {
 				return 200
 			})
 			for i := range 100 {
-				b.tell(hub.CacheMiss, fmt.Sprint("cache-", i))
+				b.tell(apps.CacheMiss, fmt.Sprint("cache-", i))
 			}
 			pass(10 * time.Minute)
 			if all := r.all(); len(all) != 9 || len(all[8].events) != 100 {

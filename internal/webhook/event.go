@@ -60,32 +60,17 @@ func (id eventID) append(dst []byte) []byte {
 
 func (id eventID) String() string { return string(id.append(nil)) }
 
-// kinds are the names of news that can be in requests, and the sets that they
-// are in.
-var kinds = [...]struct {
-	name string
-	set  apps.WebhookEvents
-}{
-	hub.ChannelOccupied:   {"channel_occupied", apps.ChannelOccupied},
-	hub.ChannelVacated:    {"channel_vacated", apps.ChannelVacated},
-	hub.MemberAdded:       {"member_added", apps.MemberAdded},
-	hub.MemberRemoved:     {"member_removed", apps.MemberRemoved},
-	hub.ClientEvent:       {"client_event", apps.ClientEvent},
-	hub.CacheMiss:         {"cache_miss", apps.CacheMiss},
-	hub.SubscriptionCount: {"subscription_count", apps.SubscriptionCount},
-}
-
 // newEvent encodes news. Its id is still missing.
 func newEvent(n hub.News, now time.Time) event {
 	b := make([]byte, 0, 96+len(n.Channel)+len(n.UserID)+len(n.Event)+len(n.Data))
-	b = append(append(append(b, `{"name":"`...), kinds[n.Kind].name...), `","channel":`...)
+	b = append(append(append(b, `{"name":"`...), n.Kind.Name()...), `","channel":`...)
 	b = rawjson.AppendString(b, n.Channel)
 	switch n.Kind {
-	case hub.ClientEvent:
+	case apps.ClientEvent:
 		b = rawjson.AppendString(append(b, `,"event":`...), n.Event)
 		b = append(append(b, `,"data":`...), n.Data...)
 		b = append(append(append(b, `,"socket_id":"`...), n.Socket.String()...), '"')
-	case hub.SubscriptionCount:
+	case apps.SubscriptionCount:
 		b = strconv.AppendInt(append(b, `,"subscription_count":`...), int64(n.Subscriptions), 10)
 	}
 	if n.UserID != "" {

@@ -25,13 +25,13 @@ func newsOf(d roster.Decision) hub.News {
 	n := hub.News{Channel: d.Channel, UserID: d.User}
 	switch {
 	case d.Member && d.Gone:
-		n.Kind = hub.MemberRemoved
+		n.Kind = apps.MemberRemoved
 	case d.Member:
-		n.Kind = hub.MemberAdded
+		n.Kind = apps.MemberAdded
 	case d.Gone:
-		n.Kind = hub.ChannelVacated
+		n.Kind = apps.ChannelVacated
 	default:
-		n.Kind = hub.ChannelOccupied
+		n.Kind = apps.ChannelOccupied
 	}
 	return n
 }
@@ -53,7 +53,7 @@ func (s *Sender) Evicted(next node.ID) {
 // decide puts a decision into outboxes, and returns how many.
 func (r *recorder) decide(app *apps.App, w waiting) int {
 	n := newsOf(w.Decision)
-	if !wanted(app, kinds[n.Kind].set, w.Channel) {
+	if !wanted(app, n.Kind, w.Channel) {
 		return 0
 	}
 	e := newEvent(n, w.at)

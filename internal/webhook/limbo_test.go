@@ -145,7 +145,7 @@ func TestOrderInLimbo(t *testing.T) {
 	onMember(t, Config{}, func(b *bench, r *scripted) {
 		in := b.receiver("b", nil)
 		hook := hookTo("http://b/")
-		hook.Events = memberStates
+		hook.Events = apps.MemberStates
 		b.put(newApp("2", hook))
 		b.Decide(late(1, "presence-a"))
 		joined := late(3, "presence-a")
@@ -244,7 +244,7 @@ func TestFullLimbo(t *testing.T) {
 	onMember(t, Config{}, func(b *bench, r *scripted) {
 		in := b.receiver("b", nil)
 		hook := hookTo("http://b/")
-		hook.Events = memberStates
+		hook.Events = apps.MemberStates
 		b.put(newApp("2", hook))
 		order := uint64(0)
 		decide := func(channel string, member bool) {

@@ -18,7 +18,7 @@ func TestManyChannelsOfAnEndpointThatIsGoneArePutAsideTogether(t *testing.T) {
 	onBench(t, Config{publishEvery: 10 * time.Millisecond}, apps.Webhook{ID: "main", Batch: true}, func(b *bench) {
 		b.receiver("a", always(503))
 		for i := range manyChannels {
-			b.tell(hub.CacheMiss, fmt.Sprint("cache-", i))
+			b.tell(apps.CacheMiss, fmt.Sprint("cache-", i))
 		}
 		pass(time.Second)
 		if err := b.registry.Remove("1"); err != nil {
@@ -34,7 +34,7 @@ func TestManyChannelsOfAnEndpointThatIsDownArePutAsideTogether(t *testing.T) {
 	onBench(t, Config{publishEvery: 10 * time.Millisecond}, apps.Webhook{ID: "main", Batch: true}, func(b *bench) {
 		b.receiver("a", always(503))
 		for i := range manyChannels {
-			b.tell(hub.CacheMiss, fmt.Sprint("cache-", i))
+			b.tell(apps.CacheMiss, fmt.Sprint("cache-", i))
 		}
 		pass(11 * time.Minute)
 		b.wantAside(buryDown)
@@ -46,7 +46,7 @@ func TestManyChannelsThatAreTooMuchArePutAsideTogether(t *testing.T) {
 	onBench(t, Config{publishEvery: 10 * time.Millisecond, MaxEndpoint: 1}, apps.Webhook{ID: "main", Batch: true}, func(b *bench) {
 		b.receiver("a", always(503))
 		for i := range manyChannels {
-			b.tell(hub.CacheMiss, fmt.Sprint("cache-", i))
+			b.tell(apps.CacheMiss, fmt.Sprint("cache-", i))
 		}
 		pass(11 * time.Minute)
 		b.wantAside(buryOverflow)
@@ -92,7 +92,7 @@ func TestReplayGoesPastEndpointsThatAreGone(t *testing.T) {
 		})
 		bury := func(endpoint string, n int) {
 			for i := range n {
-				e := newEvent(hub.News{Kind: hub.CacheMiss, Channel: "cache-a"}, time.Now())
+				e := newEvent(hub.News{Kind: apps.CacheMiss, Channel: "cache-a"}, time.Now())
 				e.id = eventID{endpoint, uint64(i)}
 				if err := b.queue.bury(b.Context(), &burial{to: address{"1", endpoint}, reason: buryRemoved, events: []event{e}}); err != nil {
 					b.Fatal(err)

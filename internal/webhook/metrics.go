@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfryhq/belfry/internal/apps"
 )
 
 // A loss is why an event will never be delivered nor found again.
@@ -18,7 +20,7 @@ const (
 // metrics count what happens to events.
 type metrics struct {
 	events    *prometheus.CounterVec
-	created   [len(kinds)]prometheus.Counter
+	created   map[string]prometheus.Counter // by name
 	queued    prometheus.Counter
 	takeovers prometheus.Counter
 	unwanted  prometheus.Counter
@@ -94,8 +96,9 @@ func newMetrics() *metrics {
 			Help: "Events that were given up and queued again by an operator.",
 		}),
 	}
-	for i, k := range kinds {
-		m.created[i] = m.events.WithLabelValues(k.name)
+	m.created = make(map[string]prometheus.Counter)
+	for _, name := range apps.EveryEvent.Names() {
+		m.created[name] = m.events.WithLabelValues(name)
 	}
 	for _, reason := range []buryReason{buryExhausted, buryDown, buryOverflow, buryRemoved} {
 		m.burials.WithLabelValues(string(reason))

@@ -93,7 +93,7 @@ func testEndpointThatIsNotThereYet(t *testing.T) {
 	defer untrusted.Close()
 	app := newApp("1", apps.Webhook{ID: "a", URL: "http://" + address, Events: everything}, apps.Webhook{ID: "b", URL: untrusted.URL, Events: everything})
 	s := start(t, Config{Apps: registry(t, app), RetryFirst: time.Millisecond})
-	s.Observe(app, hub.News{Kind: hub.ChannelOccupied, Channel: "news"})
+	s.Observe(app, hub.News{Kind: apps.ChannelOccupied, Channel: "news"})
 	for _, c := range []cause{causeRefused, causeTLS} {
 		for deadline := time.Now().Add(patience); attemptsThat(t, s, c) < 2; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {

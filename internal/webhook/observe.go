@@ -10,12 +10,6 @@ import (
 
 var _ hub.Observer = (*Sender)(nil)
 
-// states are the events that the roster decides, of channels and of members.
-const (
-	channelStates = apps.ChannelOccupied | apps.ChannelVacated
-	memberStates  = apps.MemberAdded | apps.MemberRemoved
-)
-
 // Observe takes news from the hub, which are those of this node's own clients.
 // It does nothing for apps without webhooks, and little for news that no
 // endpoint wants.
@@ -24,16 +18,16 @@ func (s *Sender) Observe(app *apps.App, n hub.News) {
 		return
 	}
 	switch n.Kind {
-	case hub.ChannelOccupied, hub.ChannelVacated:
-		s.set(app, roster.Subject{App: app.ID, Channel: n.Channel}, n.Kind == hub.ChannelOccupied)
-	case hub.MemberAdded, hub.MemberRemoved:
-		s.set(app, roster.Subject{App: app.ID, Channel: n.Channel, User: n.UserID, Member: true}, n.Kind == hub.MemberAdded)
-	case hub.CacheMiss, hub.CacheFilled:
+	case apps.ChannelOccupied, apps.ChannelVacated:
+		s.set(app, roster.Subject{App: app.ID, Channel: n.Channel}, n.Kind == apps.ChannelOccupied)
+	case apps.MemberAdded, apps.MemberRemoved:
+		s.set(app, roster.Subject{App: app.ID, Channel: n.Channel, User: n.UserID, Member: true}, n.Kind == apps.MemberAdded)
+	case apps.CacheMiss, hub.CacheFilled:
 		if wanted(app, apps.CacheMiss, n.Channel) {
 			s.recorder.cache(app, n)
 		}
 	default:
-		if wanted(app, kinds[n.Kind].set, n.Channel) {
+		if wanted(app, n.Kind, n.Channel) {
 			s.recorder.emit(app, n)
 		}
 	}
@@ -51,9 +45,9 @@ func wanted(app *apps.App, events apps.WebhookEvents, channel string) bool {
 // wantedOf reports whether the app has an endpoint that is told of a subject.
 func wantedOf(app *apps.App, subject roster.Subject) bool {
 	if subject.Member {
-		return wanted(app, memberStates, subject.Channel)
+		return wanted(app, apps.MemberStates, subject.Channel)
 	}
-	return wanted(app, channelStates, subject.Channel)
+	return wanted(app, apps.ChannelStates, subject.Channel)
 }
 
 // set tells the roster of a subject that holds on this node from now on, or
@@ -99,7 +93,7 @@ func (s *Sender) appChanged(c apps.Change) {
 // states reports whether an endpoint of the app is told of channels or members.
 func states(app *apps.App) bool {
 	for i := range app.Webhooks {
-		if app.Webhooks[i].Events&(channelStates|memberStates) != 0 {
+		if app.Webhooks[i].Events&apps.States != 0 {
 			return true
 		}
 	}
@@ -152,7 +146,7 @@ func (r *recorder) emit(app *apps.App, n hub.News) {
 
 // emitLocked puts an event of this node's own into the outboxes of the
 // endpoints that want it. r.mu is held.
-func (r *recorder) emitLocked(app *apps.App, kind hub.NewsKind, e event) {
+func (r *recorder) emitLocked(app *apps.App, kind apps.WebhookEvents, e event) {
 	r.numbers++
 	e.id = eventID{r.origin, r.numbers}
 	r.spreadLocked(app, kind, e)
@@ -161,7 +155,7 @@ func (r *recorder) emitLocked(app *apps.App, kind hub.NewsKind, e event) {
 // spreadLocked puts an event into the outboxes of the endpoints that want it,
 // but for those whose queue has it already, and returns how many there are.
 // r.mu is held.
-func (r *recorder) spreadLocked(app *apps.App, kind hub.NewsKind, e event) int {
+func (r *recorder) spreadLocked(app *apps.App, kind apps.WebhookEvents, e event) int {
 	if e.size() > maxEvent {
 		r.sender.metrics.lost(lostTooLarge, 1)
 		r.sender.log.Error("event is too large for a webhook and was dropped", "app", app.ID, "channel", e.channel, "bytes", len(e.body))
@@ -170,11 +164,11 @@ func (r *recorder) spreadLocked(app *apps.App, kind hub.NewsKind, e event) int {
 	n := 0
 	boxes := r.boxesLocked(app)
 	for i := range app.Webhooks {
-		if !app.Webhooks[i].Wants(kinds[kind].set, e.channel) || e.decided() && r.queued.has(boxes[i].to, e.id) {
+		if !app.Webhooks[i].Wants(kind, e.channel) || e.decided() && r.queued.has(boxes[i].to, e.id) {
 			continue
 		}
 		r.putLocked(boxes[i], e)
-		r.sender.metrics.created[kind].Inc()
+		r.sender.metrics.created[kind.Name()].Inc()
 		n++
 	}
 	return n

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
-	"github.com/belfryhq/belfry/internal/hub"
 )
 
 func always(status int) func(int, delivery) int { return func(int, delivery) int { return status } }
@@ -30,7 +29,7 @@ func failFirst(n int) func(int, delivery) int {
 func testRetrySchedule(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", always(500))
-		b.tell(hub.ChannelOccupied, "news")
+		b.tell(apps.ChannelOccupied, "news")
 		pass(10 * time.Minute)
 		all := r.all()
 		if n := len(all); n < 8 || n > 9 { // the last may be too late, by the jitter
@@ -73,7 +72,7 @@ func testWhatCountsAsDelivered(t *testing.T) {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 				r := b.receiver("a", always(status))
-				b.tell(hub.ChannelOccupied, "news")
+				b.tell(apps.ChannelOccupied, "news")
 				pass(10 * time.Minute)
 				if n := len(r.all()); n != 1 {
 					b.Errorf("%d requests, want 1", n)
@@ -90,7 +89,7 @@ func testWhatCountsAsDelivered(t *testing.T) {
 					}
 					return http.StatusNoContent
 				})
-				b.tell(hub.ChannelOccupied, "news")
+				b.tell(apps.ChannelOccupied, "news")
 				pass(10 * time.Minute)
 				if n := len(r.all()); n != 2 {
 					b.Errorf("%d requests, want a second that is the last", n)
@@ -120,7 +119,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 					w.Header().Set("Retry-After", tt.header)
 					r.ServeHTTP(w, req)
 				}))
-				b.tell(hub.ChannelOccupied, "news")
+				b.tell(apps.ChannelOccupied, "news")
 				pass(10 * time.Minute)
 				all := r.all()
 				if len(all) != 2 {
@@ -210,7 +209,7 @@ func TestDownEndpointIsTriedWithOneRequest(t *testing.T) {
 		h := &hanging{seen: map[string]bool{}}
 		b.hosts.serve("a", h)
 		for i := range 100 {
-			b.tell(hub.CacheMiss, fmt.Sprintf("cache-%d", i))
+			b.tell(apps.CacheMiss, fmt.Sprintf("cache-%d", i))
 		}
 		synctest.Wait()
 		if most := h.reset(); most != DefaultConcurrency {

@@ -31,8 +31,7 @@ const (
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 // everything is all events there are.
-const everything = apps.ChannelOccupied | apps.ChannelVacated | apps.MemberAdded | apps.MemberRemoved |
-	apps.ClientEvent | apps.CacheMiss | apps.SubscriptionCount
+const everything = apps.EveryEvent
 
 func newApp(id string, hooks ...apps.Webhook) *apps.App {
 	a := apps.New()
@@ -272,7 +271,7 @@ func (r *receiver) until(enough func([]delivery) bool) {
 
 // clientEvent is news of a client's event.
 func clientEvent(channel, data string) hub.News {
-	return hub.News{Kind: hub.ClientEvent, Channel: channel, Event: "client-e", Data: fmt.Appendf(nil, "%q", data), Socket: protocol.NewSocketID()}
+	return hub.News{Kind: apps.ClientEvent, Channel: channel, Event: "client-e", Data: fmt.Appendf(nil, "%q", data), Socket: protocol.NewSocketID()}
 }
 
 func until(t testing.TB, what string, so func() bool) {

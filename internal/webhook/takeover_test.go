@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/node"
 )
 
@@ -316,9 +316,9 @@ func TestStopWithoutAnEngine(t *testing.T) {
 }
 
 func TestNewsOfDecisions(t *testing.T) {
-	for _, want := range []hub.NewsKind{hub.ChannelOccupied, hub.ChannelVacated, hub.MemberAdded, hub.MemberRemoved} {
+	for _, want := range []apps.WebhookEvents{apps.ChannelOccupied, apps.ChannelVacated, apps.MemberAdded, apps.MemberRemoved} {
 		d := decision(1, "presence-a", nodeA)
-		d.Member, d.Gone = want >= hub.MemberAdded, want == hub.ChannelVacated || want == hub.MemberRemoved
+		d.Member, d.Gone = want >= apps.MemberAdded, want == apps.ChannelVacated || want == apps.MemberRemoved
 		if got := newsOf(d).Kind; got != want {
 			t.Errorf("newsOf(%+v) = %v, want %v", d, got, want)
 		}

@@ -126,8 +126,8 @@ func TestEngineThatBreaks(t *testing.T) {
 		b.queue.mu.Lock()
 		b.queue.broken = errDown
 		b.queue.mu.Unlock()
-		b.tell(hub.ChannelOccupied, "news")
-		b.tell(hub.CacheMiss, "cache-a")
+		b.tell(apps.ChannelOccupied, "news")
+		b.tell(apps.CacheMiss, "cache-a")
 		pass(time.Minute)
 		if got := r.events(); len(got) != 2 {
 			b.Errorf("events = %q, want both", got)
@@ -228,8 +228,8 @@ func TestEndpointThatIsRemoved(t *testing.T) {
 // An app that comes back, or whose endpoint moves, gets what is queued.
 func TestEndpointThatMoves(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{ID: "main"}, func(b *bench) {
-		b.tell(hub.ChannelOccupied, "news")
-		b.tell(hub.ChannelOccupied, "other")
+		b.tell(apps.ChannelOccupied, "news")
+		b.tell(apps.ChannelOccupied, "other")
 		pass(time.Second)
 		if err := b.registry.Remove("1"); err != nil {
 			b.Fatal(err)
@@ -256,7 +256,7 @@ func testRevokedKeySignsNoMore(t *testing.T) {
 		if err := b.registry.Put(rotated); err != nil {
 			b.Fatal(err)
 		}
-		b.Observe(rotated, hub.News{Kind: hub.ChannelOccupied, Channel: "news"})
+		b.Observe(rotated, hub.News{Kind: apps.ChannelOccupied, Channel: "news"})
 		synctest.Wait()
 		if key := r.all()[0].header.Get("X-Pusher-Key"); key != testKey {
 			b.Errorf("signed by %s, want the oldest key", key)
@@ -267,7 +267,7 @@ func testRevokedKeySignsNoMore(t *testing.T) {
 		if err := b.registry.Put(revoked); err != nil {
 			b.Fatal(err)
 		}
-		b.Observe(revoked, hub.News{Kind: hub.ChannelOccupied, Channel: "other"})
+		b.Observe(revoked, hub.News{Kind: apps.ChannelOccupied, Channel: "other"})
 		pass(time.Minute)
 		keys := []string{}
 		for _, d := range r.all() {
@@ -284,13 +284,13 @@ func testFiltersAndHeaders(t *testing.T) {
 		Batch: true, Headers: []apps.Header{{Name: "Authorization", Value: "Bearer abc"}, {Name: "X-Two", Value: "1"}, {Name: "X-Two", Value: "2"}}}
 	onBench(t, Config{}, hook, func(b *bench) {
 		r := b.receiver("a", nil)
-		b.tell(hub.ChannelOccupied, "a-1-live")
-		b.tell(hub.ChannelOccupied, "b-1-live")
-		b.tell(hub.ChannelOccupied, "a-2")
-		b.tell(hub.MemberAdded, "a-1-live", "1")
-		b.tell(hub.SubscriptionCount, "a-1-live")
+		b.tell(apps.ChannelOccupied, "a-1-live")
+		b.tell(apps.ChannelOccupied, "b-1-live")
+		b.tell(apps.ChannelOccupied, "a-2")
+		b.tell(apps.MemberAdded, "a-1-live", "1")
+		b.tell(apps.SubscriptionCount, "a-1-live")
 		b.Observe(b.app, clientEvent("a-1-live", "x"))
-		b.tell(hub.CacheMiss, "cache-1-live")
+		b.tell(apps.CacheMiss, "cache-1-live")
 		pass(time.Second)
 		b.want(r, "channel_occupied a-1-live", "cache_miss cache-1-live")
 		h := r.all()[0].header
@@ -317,7 +317,7 @@ func testRequestsAreOfOneAppAndEndpoint(t *testing.T) {
 		s := start(t, Config{Apps: registry(t, one, two, none), queue: newMemQueue(), publishEvery: -1, Transport: hosts})
 		for i := range 10 {
 			for _, app := range []*apps.App{one, two, none} {
-				s.Observe(app, hub.News{Kind: hub.ChannelOccupied, Channel: fmt.Sprintf("%s-%d", app.ID, i)})
+				s.Observe(app, hub.News{Kind: apps.ChannelOccupied, Channel: fmt.Sprintf("%s-%d", app.ID, i)})
 			}
 		}
 		pass(time.Second)
@@ -344,12 +344,12 @@ func testSecretsAreNotLogged(t *testing.T) {
 	var log bytes.Buffer
 	hook := apps.Webhook{URL: "http://user:hush-1@a/?token=hush-2", Headers: []apps.Header{{Name: "Authorization", Value: "hush-3"}}}
 	onBench(t, Config{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, hook, func(b *bench) {
-		b.tell(hub.ChannelOccupied, "news") // refused
+		b.tell(apps.ChannelOccupied, "news") // refused
 		pass(time.Minute)
 		b.receiver("a", always(500))
 		pass(time.Hour)
 		b.queue.fail(errDown)
-		b.tell(hub.ChannelVacated, "news")
+		b.tell(apps.ChannelVacated, "news")
 		pass(time.Minute)
 		b.queue.fail(nil)
 		pass(time.Hour)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/rawjson"
 	"github.com/belfryhq/belfry/protocol"
@@ -17,11 +18,11 @@ func testBodiesAndSignatures(t *testing.T) {
 	if !ok {
 		t.Fatal("1234.1234 is no socket id")
 	}
-	occupied := hub.News{Kind: hub.ChannelOccupied, Channel: "my-channel"}
-	added := hub.News{Kind: hub.MemberAdded, Channel: "presence-foobar", UserID: "12345"}
-	removed := hub.News{Kind: hub.MemberRemoved, Channel: "presence-foobar", UserID: "12345"}
+	occupied := hub.News{Kind: apps.ChannelOccupied, Channel: "my-channel"}
+	added := hub.News{Kind: apps.MemberAdded, Channel: "presence-foobar", UserID: "12345"}
+	removed := hub.News{Kind: apps.MemberRemoved, Channel: "presence-foobar", UserID: "12345"}
 	client := func(channel, event, data, user string) hub.News {
-		return hub.News{Kind: hub.ClientEvent, Channel: channel, Event: event, Data: protocol.AppendDataLiteral(nil, []byte(data)), Socket: id, UserID: user}
+		return hub.News{Kind: apps.ClientEvent, Channel: channel, Event: event, Data: protocol.AppendDataLiteral(nil, []byte(data)), Socket: id, UserID: user}
 	}
 	tests := map[string]struct {
 		news      []hub.News
@@ -30,7 +31,7 @@ func testBodiesAndSignatures(t *testing.T) {
 	}{
 		"W1": {[]hub.News{occupied}, `{"name":"channel_occupied","channel":"my-channel"}`,
 			"c19001ae3963ccb13bf618e5b16ba9848e7e74df0993aa0689168e341c6833cf"},
-		"W2": {[]hub.News{{Kind: hub.ChannelVacated, Channel: "my-channel"}}, `{"name":"channel_vacated","channel":"my-channel"}`,
+		"W2": {[]hub.News{{Kind: apps.ChannelVacated, Channel: "my-channel"}}, `{"name":"channel_vacated","channel":"my-channel"}`,
 			"977e904304ad3104e7d0ee32f280598c74a1171aadd4721564611c4aca72b3b6"},
 		"W3": {[]hub.News{added}, `{"name":"member_added","channel":"presence-foobar","user_id":"12345"}`,
 			"485c5a22157985d1c68740f6a95895af86754677e3f7bc2aff8d9bdbcad759cd"},
@@ -39,15 +40,15 @@ func testBodiesAndSignatures(t *testing.T) {
 		"W5": {[]hub.News{client("presence-foobar", "client-typing", `{"on":true}`, "12345")},
 			`{"name":"client_event","channel":"presence-foobar","event":"client-typing","data":"{\"on\":true}","socket_id":"1234.1234","user_id":"12345"}`,
 			"15b748cf025ed4d1b567d86f349812a373fd4db5a5ddc70ea62b218398ce30f5"},
-		"W6": {[]hub.News{{Kind: hub.CacheMiss, Channel: "private-cache-foobar"}}, `{"name":"cache_miss","channel":"private-cache-foobar"}`,
+		"W6": {[]hub.News{{Kind: apps.CacheMiss, Channel: "private-cache-foobar"}}, `{"name":"cache_miss","channel":"private-cache-foobar"}`,
 			"b566ef85942b663f5fa3bb9b31574fe59e6fb9d51e0c7d9c9122753ee7ecbb64"},
-		"W7": {[]hub.News{{Kind: hub.SubscriptionCount, Channel: "my-channel", Subscriptions: 3}},
+		"W7": {[]hub.News{{Kind: apps.SubscriptionCount, Channel: "my-channel", Subscriptions: 3}},
 			`{"name":"subscription_count","channel":"my-channel","subscription_count":3}`,
 			"0e560897a86a9a1bf35624396eb077e8516a80de72376b1e177d8eda5fd656ba"},
-		"W8": {[]hub.News{{Kind: hub.ChannelOccupied, Channel: "presence-foobar"}, added},
+		"W8": {[]hub.News{{Kind: apps.ChannelOccupied, Channel: "presence-foobar"}, added},
 			`{"name":"channel_occupied","channel":"presence-foobar"},{"name":"member_added","channel":"presence-foobar","user_id":"12345"}`,
 			"3b7556168a29f71db9ff48989871d620c77901b7a4b897faacc19565d388d8ca"},
-		"W9": {[]hub.News{removed, {Kind: hub.ChannelVacated, Channel: "presence-foobar"}},
+		"W9": {[]hub.News{removed, {Kind: apps.ChannelVacated, Channel: "presence-foobar"}},
 			`{"name":"member_removed","channel":"presence-foobar","user_id":"12345"},{"name":"channel_vacated","channel":"presence-foobar"}`,
 			"4557bc240b7b29bfe710421a532d9a2c9b39297c5b5cbec058d50e54b00104c1"},
 		"W10": {[]hub.News{client("private-foobar", "client-greet", `{"msg":"zażółć €"}`, "")},
@@ -81,7 +82,7 @@ func TestRecordsAreReadBackAsTheyWereWritten(t *testing.T) {
 	texts := []string{"plain", `"quoted" \ back`, "zażółć €", "line\nbreak\x00", "\u2028"}
 	r := &record{}
 	for i, text := range texts {
-		e := newEvent(hub.News{Kind: hub.ClientEvent, Channel: "private-" + text, UserID: text, Event: "client-" + text,
+		e := newEvent(hub.News{Kind: apps.ClientEvent, Channel: "private-" + text, UserID: text, Event: "client-" + text,
 			Data: rawjson.AppendString(nil, text), Socket: protocol.NewSocketID()}, time.UnixMilli(int64(i)))
 		e.id = eventID{"0a1b", uint64(i)}
 		r.events = append(r.events, e)
