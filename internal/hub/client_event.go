@@ -4,6 +4,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/belfryhq/belfry/internal/rate"
 	"github.com/belfryhq/belfry/internal/rawjson"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -11,7 +12,7 @@ import (
 // clientEvent relays an event of this client to the others on its channel.
 func (s *Session) clientEvent(now time.Time, m protocol.Message) {
 	metrics := s.tenant.hub.metrics
-	if limit := s.app().Limits.ClientEventsPerSecond; limit > 0 && !s.clientEvents.take(now, limit) {
+	if !s.mayTrigger(now) {
 		metrics.clientEventsRefused.Inc()
 		s.sendError(protocol.ErrClientEventRate) // one for each event that is lost, unlike other complaints
 		return
@@ -29,6 +30,16 @@ func (s *Session) clientEvent(now time.Time, m protocol.Message) {
 		data = protocol.AppendDataLiteral(nil, data)
 	}
 	s.tenant.relay(sub, m.Event, data)
+}
+
+// mayTrigger takes one client event of what the client may trigger a second.
+func (s *Session) mayTrigger(now time.Time) bool {
+	limit := s.app().Limits.ClientEventsPerSecond
+	if limit <= 0 {
+		return true
+	}
+	_, ok := s.clientEvents.Take(now, 1, rate.PerSecond(limit))
+	return ok
 }
 
 // checkClientEvent returns the sender's subscription to the event's channel.

@@ -174,6 +174,23 @@ func TestClientEventRate(t *testing.T) {
 	})
 }
 
+// Who was there while there was no limit has what everybody may have at once.
+func TestClientEventRateThatBeginsLaterRefusesNobodyAtOnce(t *testing.T) {
+	n := newNode(t)
+	n.change(func(app *apps.App) { app.Limits.ClientEventsPerSecond = 0 })
+	a, b := n.connect(), n.connect()
+	a.subscribe("private-x")
+	b.subscribe("private-x")
+	a.read()
+	b.read()
+	n.change(func(app *apps.App) { app.Limits.ClientEventsPerSecond = 2 })
+	for range 2 {
+		a.receive(`{"event":"client-x","channel":"private-x"}`)
+		b.expect("client-x @private-x null")
+	}
+	a.expect()
+}
+
 func TestClientEventRateCountsRefusedEvents(t *testing.T) {
 	n := newNode(t)
 	now := time.Now()

@@ -48,8 +48,6 @@ func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.E
 
 		library: protocol.ClientLibraryOf(r.Query),
 	}
-	s.clientEvents.fill(app.Limits.ClientEventsPerSecond)
-	s.complaints.fill(complaintsPerSecond)
 	if app.AuthorizedRequired {
 		s.authorizeBy = time.Now().Add(app.AuthorizationTimeout)
 	}

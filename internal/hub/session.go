@@ -5,6 +5,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/rate"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -23,16 +24,16 @@ type Session struct {
 	place        seat   // among all sessions of the app
 	subs         subscriptions
 	identity     *identity // nil until the client signs in
-	clientEvents bucket
-	complaints   bucket
+	clientEvents rate.Limiter
+	complaints   rate.Limiter
 	authorizeBy  time.Time // when it must be authorized; zero when it need not or is
 	held         *held     // nil while frames go out at once
 	ended        bool
 }
 
-// complaintsPerSecond is how many non-fatal errors one client is told, so that
-// a broken one is not fed without an end.
-const complaintsPerSecond = 100
+// complaints is how many non-fatal errors one client is told, so that a broken
+// one is not fed without an end.
+var complaints = rate.PerSecond(100)
 
 // ID is the session's socket id.
 func (s *Session) ID() protocol.SocketID { return s.id }
@@ -86,10 +87,16 @@ var pong = frame.Text(protocol.AppendPong)
 
 // complain tells the client of an error that does not end the session.
 func (s *Session) complain(now time.Time, e *protocol.Error) {
-	s.tenant.hub.metrics.complaints.Inc()
-	if s.complaints.take(now, complaintsPerSecond) {
+	if s.mayComplain(now) {
 		s.sendError(e)
 	}
+}
+
+// mayComplain counts an error, and reports whether the client is told of it.
+func (s *Session) mayComplain(now time.Time) bool {
+	s.tenant.hub.metrics.complaints.Inc()
+	_, ok := s.complaints.Take(now, 1, complaints)
+	return ok
 }
 
 func (s *Session) sendError(e *protocol.Error) {

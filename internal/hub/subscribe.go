@@ -93,13 +93,11 @@ func (s *Session) unsubscribe(now time.Time, data []byte) {
 // refuse tells the client and the channel's listeners that there is no
 // subscription.
 func (s *Session) refuse(now time.Time, channel string, r *refusal) {
-	hub := s.tenant.hub
-	hub.metrics.complaints.Inc()
-	if !s.complaints.take(now, complaintsPerSecond) {
+	if !s.mayComplain(now) {
 		return
 	}
 	s.sendError(r.err)
-	if !hub.cfg.HostedErrorsOnly && s.library.Takes(protocol.EventSubscriptionError, protocol.KindOf(channel)) {
+	if !s.tenant.hub.cfg.HostedErrorsOnly && s.library.Takes(protocol.EventSubscriptionError, protocol.KindOf(channel)) {
 		s.send(frame.Text(func(b []byte) []byte {
 			return protocol.AppendSubscriptionError(b, channel, r.listener)
 		}))

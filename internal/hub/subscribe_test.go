@@ -347,11 +347,11 @@ func TestComplaintsAreLimited(t *testing.T) {
 	c := n.connect()
 	now := time.Now()
 	n.now = func() time.Time { return now }
-	for range 3 * complaintsPerSecond {
+	for range 3 * complaints.Tokens {
 		c.receive("x")
 	}
-	if got := len(c.read()); got != complaintsPerSecond {
-		t.Errorf("the client was told of %d mistakes in one instant, want %d", got, complaintsPerSecond)
+	if got := len(c.read()); got != complaints.Tokens {
+		t.Errorf("the client was told of %d mistakes in one instant, want %d", got, complaints.Tokens)
 	}
 	// A refused subscription is one complaint of two frames, or of none.
 	c.receive(`{"event":"pusher:subscribe","data":{"channel":"private-x"}}`)
@@ -359,11 +359,11 @@ func TestComplaintsAreLimited(t *testing.T) {
 	c.receive(`{"event":"pusher:ping"}`)
 	c.subscribe("news")
 	c.expect("pusher:pong {}", succeeded("news"))
-	now = now.Add(time.Second / complaintsPerSecond)
+	now = now.Add(time.Second / time.Duration(complaints.Tokens))
 	c.receive(`{"event":"pusher:subscribe","data":{"channel":"private-x"}}`)
 	c.receive("x")
 	c.expect(complaint(protocol.InvalidAuth("private-x")), subscriptionError("private-x", "AuthError", 401))
-	if got, want := total(n.hub.metrics.complaints), float64(3*complaintsPerSecond+3); got != want {
+	if got, want := total(n.hub.metrics.complaints), float64(3*complaints.Tokens+3); got != want {
 		t.Errorf("%v complaints are counted, want all %v", got, want)
 	}
 }

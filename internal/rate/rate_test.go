@@ -84,6 +84,19 @@ func TestNeverMoreThanTheLimit(t *testing.T) {
 	})
 }
 
+func TestRefillsWhileItIsAskedOften(t *testing.T) {
+	var l Limiter
+	taken := 0
+	for i := range 100_000 { // every 100 µs for 10 s
+		if _, ok := l.Take(start.Add(time.Duration(i)*100*time.Microsecond), 1, PerSecond(10)); ok {
+			taken++
+		}
+	}
+	if taken != 109 && taken != 110 {
+		t.Errorf("%d were taken in 10 s at 10 a second, want 10 at first and 100 more", taken)
+	}
+}
+
 func TestTakeFromManyGoroutines(t *testing.T) {
 	var l Limiter
 	var taken atomic.Int64

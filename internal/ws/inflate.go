@@ -61,7 +61,8 @@ const (
 	messageCost  = 256
 )
 
-// An inflation holds the compressed messages of one client to their bounds.
+// An inflation holds the compressed messages of one client to their bounds. It
+// is no rate.Limiter, because one has to know how many bytes are left.
 type inflation struct {
 	left   int       // bytes of the allowance
 	filled time.Time // when that was so
