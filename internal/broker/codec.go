@@ -34,7 +34,7 @@ const (
 	hasUse // Events, Reads
 )
 
-var schema = [...]fields{
+var schema = [endOfKinds]fields{
 	Event:       hasApp | hasName | hasText,
 	UserEvent:   hasApp | hasName | hasText,
 	Terminate:   hasApp | hasName,
@@ -49,7 +49,7 @@ var schema = [...]fields{
 }
 
 func (k Kind) fields() (f fields, ok bool) {
-	if k < Event || int(k) >= len(schema) {
+	if k < Event || k >= endOfKinds {
 		return 0, false
 	}
 	return schema[k], true

@@ -40,6 +40,8 @@ const (
 	// is not held any more. Other messages may come in between too.
 	Begin
 	End
+
+	endOfKinds
 )
 
 // A Message is what one node tells another. Which fields it has depends on its

@@ -74,6 +74,7 @@ const (
 const (
 	connectTimeout = 5 * time.Second
 	reconnectWait  = 50 * time.Millisecond
+	closeTimeout   = 15 * time.Second // of an engine that could not be opened
 )
 
 // An Engine is a connection to JetStream and, if it is embedded, the server
@@ -121,7 +122,9 @@ func Open(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, e.Close(context.WithoutCancel(ctx)))
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+			defer cancel()
+			err = errors.Join(err, e.Close(closing))
 		}
 	}()
 	if err := e.connect(); err != nil {
@@ -292,9 +295,23 @@ func (e *Engine) Writable() error {
 }
 
 // Close ends the connection and the embedded server. What JetStream has
-// acknowledged is kept. It waits for the server until ctx ends.
+// acknowledged is kept. It waits until ctx ends; what has not ended by then,
+// as on a disk that hangs, ends by itself, and the data directory stays in use
+// until it has.
 func (e *Engine) Close(ctx context.Context) error {
 	e.end()
+	closed := make(chan error, 1)
+	go func() { closed <- e.close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("engine: stop: %w", context.Cause(ctx))
+	}
+}
+
+// close ends everything, however long that takes.
+func (e *Engine) close() error {
 	e.loops.Wait()
 	if e.conn != nil {
 		e.conn.Close()
@@ -306,12 +323,12 @@ func (e *Engine) Close(ctx context.Context) error {
 	s := e.server
 	e.server = nil
 	e.mu.Unlock()
-	var err error
 	if s != nil {
-		err = shutdown(ctx, s)
+		shutdown(s)
 	}
+	var err error
 	if e.lock != nil {
-		err = errors.Join(err, e.lock.release())
+		err = e.lock.release()
 		e.lock = nil
 	}
 	if e.temporary != "" {

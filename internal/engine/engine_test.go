@@ -70,3 +70,29 @@ func TestDirectoryHasOneUser(t *testing.T) {
 	}
 	open(t, Config{DataDir: dir})
 }
+
+// TestCloseWaitsNoLongerThanItMay: what hangs, as a disk may, ends by itself,
+// and keeps the data directory until it has.
+func TestCloseWaitsNoLongerThanItMay(t *testing.T) {
+	dir := t.TempDir()
+	e, err := Open(t.Context(), Config{DataDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hangs := make(chan struct{})
+	e.loops.Go(func() { <-hangs })
+	cause := errors.New("no more time")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	if err := e.Close(ctx); !errors.Is(err, cause) {
+		t.Errorf("Close = %v, want %v", err, cause)
+	}
+	if again, err := Open(t.Context(), Config{DataDir: dir}); !errors.Is(err, ErrInUse) {
+		t.Errorf("Open while the last engine has not ended = %v, %v, want %v", again, err, ErrInUse)
+	}
+	close(hangs)
+	untilSo(t, "the directory is free", func() bool {
+		again, err := Open(t.Context(), Config{DataDir: dir})
+		return err == nil && again.Close(t.Context()) == nil
+	})
+}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -131,18 +130,8 @@ func (e *Engine) InProcessConn() (net.Conn, error) {
 	return s.InProcessConn()
 }
 
-// shutdown stops a server and waits for it until ctx ends.
-func shutdown(ctx context.Context, s *natsserver.Server) error {
-	stopped := make(chan struct{})
-	go func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-		close(stopped)
-	}()
-	select {
-	case <-stopped:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("engine: stop: %w", context.Cause(ctx))
-	}
+// shutdown stops a server and waits for it.
+func shutdown(s *natsserver.Server) {
+	s.Shutdown()
+	s.WaitForShutdown()
 }

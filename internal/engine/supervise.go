@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // lookInterval is how often the disk and the server are looked at, and
 // brokenInterval how often while the server has to be started again.
@@ -75,9 +72,7 @@ func (e *Engine) restart() {
 	e.server = nil
 	e.mu.Unlock()
 	if old != nil {
-		if err := shutdown(context.Background(), old); err != nil {
-			e.log.Error("the embedded engine does not stop", "err", err)
-		}
+		shutdown(old)
 	}
 	s, err := e.startServer()
 	if err != nil {

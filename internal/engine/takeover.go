@@ -73,7 +73,7 @@ func (e *Engine) importFrom(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, shutdown(context.WithoutCancel(ctx), s)) }()
+	defer shutdown(s)
 	conn, err := nats.Connect("", nats.InProcessServer(s))
 	if err != nil {
 		return err
