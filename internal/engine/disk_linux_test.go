@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -151,4 +152,61 @@ func TestFullDiskOfOneNode(t *testing.T) {
 	if n := stream.CachedInfo().State.Msgs; n < acknowledged {
 		t.Errorf("%d messages are there, want the %d that were acknowledged", n, acknowledged)
 	}
+}
+
+// TestStartOnAFullDiskWaitsForRoom, and says why: a server that is alone, one
+// of a cluster, and a stream that is made.
+func TestStartOnAFullDiskWaitsForRoom(t *testing.T) {
+	for name, cluster := range map[string]bool{"alone": false, "cluster": true} {
+		t.Run(name, func(t *testing.T) {
+			dir := smallDisk(t, 16<<20)
+			list := sites(t, 2)
+			s := list[0]
+			s.cfg.DataDir, s.cfg.MinFree = dir, 4<<20
+			if !cluster {
+				s.cfg.Cluster, list = Cluster{}, list[:1]
+			}
+			start(t, list...)
+			s.stop(t)
+			remove := fill(t, dir)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			e, err := Open(ctx, s.cfg)
+			if err == nil { // a server that is alone may need to write nothing
+				s.engine = e
+				if _, err = e.Stream(ctx, jetstream.StreamConfig{Name: "s", Subjects: []string{"s"}}); err == nil {
+					t.Fatal("a stream was made on a full disk")
+				}
+				s.stop(t)
+			}
+			if !errors.Is(err, ErrDiskFull) || !strings.Contains(s.log.String(), "full") {
+				t.Errorf("on a full disk the error is %v, want %v, and a word in the log", err, ErrDiskFull)
+			}
+			go func() {
+				time.Sleep(time.Second)
+				remove()
+			}()
+			start(t, s)
+			if _, err := s.engine.Stream(t.Context(), jetstream.StreamConfig{Name: "s", Subjects: []string{"s"}}); err != nil {
+				t.Errorf("when there is room again: %v", err)
+			}
+		})
+	}
+}
+
+// fill takes all space away until it is given back.
+func fill(t *testing.T, dir string) (remove func()) {
+	t.Helper()
+	name := filepath.Join(dir, "filler")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for chunk := make([]byte, 1<<20); len(chunk) > 0; {
+		if _, err := f.Write(chunk); err != nil {
+			chunk = chunk[:len(chunk)/2]
+		}
+	}
+	return func() { os.Remove(name) }
 }

@@ -127,7 +127,7 @@ func Open(ctx context.Context, cfg Config) (_ *Engine, err error) {
 			err = errors.Join(err, e.Close(closing))
 		}
 	}()
-	if err := e.connect(); err != nil {
+	if err := e.connect(ctx); err != nil {
 		return nil, err
 	}
 	if e.Clustered() {
@@ -153,10 +153,10 @@ func Open(ctx context.Context, cfg Config) (_ *Engine, err error) {
 }
 
 // connect starts the server if it is embedded, and connects to it.
-func (e *Engine) connect() (err error) {
+func (e *Engine) connect(ctx context.Context) (err error) {
 	options := e.options()
 	if e.cfg.URL == "" {
-		if err := e.embed(); err != nil {
+		if err := e.embed(ctx); err != nil {
 			return err
 		}
 		options = append(options, nats.InProcessServer(e))
@@ -208,7 +208,7 @@ func withoutURL(err error) error {
 }
 
 // embed starts the server in the process.
-func (e *Engine) embed() error {
+func (e *Engine) embed(ctx context.Context) error {
 	var err error
 	if err := e.wasClustered(); err != nil {
 		return err
@@ -222,7 +222,7 @@ func (e *Engine) embed() error {
 	if err != nil {
 		return err
 	}
-	s, err := e.startServer()
+	s, err := e.startWithRoom(ctx)
 	if err != nil {
 		return err
 	}

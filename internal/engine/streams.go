@@ -157,8 +157,17 @@ func (e *Engine) grant(ctx context.Context, w wish) (jetstream.Stream, error) {
 			replicas = min(maxReplicas, e.members()) // who is away may be about to come
 		}
 		stream, err := e.attempt(ctx, w, replicas, timeout, mayMake)
-		if err == nil || !worthRetrying(err) {
-			return stream, err
+		if err == nil {
+			return stream, nil
+		}
+		if !worthRetrying(err) {
+			if _, full := e.lacksRoom(); !full {
+				return nil, err
+			}
+			if err = e.awaitRoom(ctx, err); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		wait := pollInterval
 		if mayMake {
