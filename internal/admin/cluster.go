@@ -137,6 +137,10 @@ type NodeStatus struct {
 	Dropped      uint64  `json:"dropped"`       // messages to it for which there was no room
 	RoundTripMS  float64 `json:"round_trip_ms"` // what waits there included; 0: not known
 
+	// Differs are the settings that it must have in common with the asked node
+	// and has not, in words.
+	Differs []string `json:"differs,omitempty"`
+
 	Lease *LeaseStatus `json:"lease,omitempty"` // nil: the log does not know it
 }
 
@@ -157,6 +161,10 @@ type LogStatus struct {
 	Lag      uint64 `json:"lag"` // entries that the node has not read
 	// Current is whether the node is surely not given up by the others.
 	Current bool `json:"current"`
+	// GivenUp is how often the others have given the node up since its start, so
+	// that it began again, and GivenUpAt when they did last.
+	GivenUp   int        `json:"given_up"`
+	GivenUpAt *time.Time `json:"given_up_at,omitempty"`
 }
 
 // ClusterCounts are since the start of the asked node.
@@ -187,6 +195,8 @@ const (
 	FindEngine        FindingCode = "engine_unavailable"
 	FindStoreMissing  FindingCode = "store_missing"
 	FindNoLogLeader   FindingCode = "no_log_leader"
+	FindNotMember     FindingCode = "not_member"
+	FindSettings      FindingCode = "different_settings"
 	FindDuplicateName FindingCode = "duplicate_name"
 	FindAbsent        FindingCode = "node_absent"
 	FindSuspect       FindingCode = "node_suspect"
@@ -199,6 +209,7 @@ const (
 
 	FindTwoNodes FindingCode = "two_nodes"
 	FindStore    FindingCode = "store_lost"
+	FindGivenUp  FindingCode = "given_up"
 	FindLost     FindingCode = "messages_lost"
 	FindDrops    FindingCode = "events_dropped"
 	FindVersions FindingCode = "versions"

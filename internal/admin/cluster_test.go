@@ -150,9 +150,18 @@ var findings = map[FindingCode]func(*ClusterStatus){
 	FindNoQuorum: func(s *ClusterStatus) {
 		s.Quorum, s.Engine.Err, s.Log.Leader = false, engine.ErrNoQuorum, ""
 	},
-	FindCutOff:        func(s *ClusterStatus) { s.Node.State = StateCutOff },
-	FindDiskFull:      func(s *ClusterStatus) { s.Engine.Err = engine.ErrDiskFull },
-	FindEngine:        func(s *ClusterStatus) { s.Engine.Err, s.Quorum = engine.ErrUnavailable, false },
+	FindCutOff:   func(s *ClusterStatus) { s.Node.State = StateCutOff },
+	FindDiskFull: func(s *ClusterStatus) { s.Engine.Err = engine.ErrDiskFull },
+	FindEngine:   func(s *ClusterStatus) { s.Engine.Err, s.Quorum = engine.ErrUnavailable, false },
+	FindNotMember: func(s *ClusterStatus) {
+		s.Engine.Peers = slices.DeleteFunc(s.Engine.Peers, func(p EnginePeer) bool { return p.Name == s.Node.Name })
+		s.Engine.Peers[0].Leader, s.Engine.Peers = true, append(s.Engine.Peers, EnginePeer{Name: "n4", Current: true, Witness: true})
+	},
+	FindSettings: func(s *ClusterStatus) { s.Nodes[2].Differs = []string{"cluster.lease is 10s there and 5s here"} },
+	FindGivenUp: func(s *ClusterStatus) {
+		at := time.Now()
+		s.Log.GivenUp, s.Log.GivenUpAt = 1, &at
+	},
 	FindStoreMissing:  func(s *ClusterStatus) { s.Engine.Lost = []LostStore{{Stream: "KV_belfry_apps", Missing: true}} },
 	FindStore:         func(s *ClusterStatus) { s.Engine.Lost = []LostStore{{Stream: "KV_belfry_apps"}} },
 	FindNoLogLeader:   func(s *ClusterStatus) { s.Log.Leader = "" },
@@ -180,7 +189,7 @@ var along = map[FindingCode][]FindingCode{
 }
 
 // isNote are the codes that do not say that something is wrong.
-var isNote = []FindingCode{FindStore, FindUnheard, FindTwoNodes, FindLost, FindDrops, FindVersions, FindGoing, FindUntold}
+var isNote = []FindingCode{FindStore, FindGivenUp, FindUnheard, FindTwoNodes, FindLost, FindDrops, FindVersions, FindGoing, FindUntold}
 
 func codes(list []Finding) []FindingCode {
 	var all []FindingCode

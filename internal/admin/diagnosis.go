@@ -132,6 +132,10 @@ func (s *ClusterStatus) judgeEngine() {
 		s.problem(FindDiskFull, s.Node.Name, "Make room where its data directory is; it goes on by itself.",
 			"The disk of %s is full. Its webhooks wait in memory, and then it takes no new work.", s.Node.Name)
 	}
+	if s.noMember() {
+		s.problem(FindNotMember, s.Node.Name, "Wait: a name that was removed can be a member again after five minutes. If it is none then, start it again.",
+			"%s runs, and is no member of the engine: it was removed, or its name was, a short time ago. It keeps no copies, and does not count for the quorum.", s.Node.Name)
+	}
 	for _, lost := range s.Engine.Lost {
 		if lost.Missing {
 			s.problem(FindStoreMissing, "", "Look at the external NATS: whether it has its storage, and room. The nodes try again by themselves.",
@@ -142,6 +146,13 @@ func (s *ClusterStatus) judgeEngine() {
 		s.problem(FindCutOff, s.Node.Name, "Look at the network between it and the others, and at its disk. It comes back by itself.",
 			"%s could not write into the log, and the others may have given it up. It serves its clients, and sends no webhooks.", s.Node.Name)
 	}
+}
+
+// noMember reports whether the members have a leader that does not count this
+// node.
+func (s *ClusterStatus) noMember() bool {
+	led := slices.ContainsFunc(s.Engine.Peers, func(p EnginePeer) bool { return p.Leader })
+	return led && !slices.ContainsFunc(s.Engine.Peers, func(p EnginePeer) bool { return p.Name == s.Node.Name })
 }
 
 // gathered says how many members are there.
@@ -192,6 +203,10 @@ func (s *ClusterStatus) judgeNode(n NodeStatus) {
 	case StateLeaving, StateDraining:
 		s.noteThat(FindGoing, n.Name, "%s is %s.", n.Name, n.State)
 	}
+	if len(n.Differs) > 0 {
+		s.problem(FindSettings, n.Name, "Stop all nodes, give them the same settings, and start them.",
+			"%s has other settings than %s: %s. The nodes may decide differently.", n.Name, s.Node.Name, strings.Join(n.Differs, ", "))
+	}
 	if s.PendingLimit > 0 && n.PendingBytes > s.PendingLimit/2 {
 		s.problem(FindLinkFull, n.Name, "Look at the load of that node and at the network to it.",
 			"%d bytes are on their way to %s; beyond %d messages are lost.", n.PendingBytes, n.Name, s.PendingLimit)
@@ -230,6 +245,11 @@ func (s *ClusterStatus) note() {
 		if n.Version != "" && !slices.Contains(versions, n.Version) {
 			versions = append(versions, n.Version)
 		}
+	}
+	if s.Log != nil && s.Log.GivenUp > 0 && s.Log.GivenUpAt != nil {
+		s.noteThat(FindGivenUp, s.Node.Name, "The others have given %s up, and it began again: %d times since its start, the last time at %s. "+
+			"If it was not cut off or stopped then, another node had its name: look for a data directory that was copied.",
+			s.Node.Name, s.Log.GivenUp, s.Log.GivenUpAt.UTC().Format(time.RFC3339))
 	}
 	for _, lost := range s.Engine.Lost {
 		if !lost.Missing {

@@ -254,3 +254,29 @@ func writing(t *testing.T, s *site) (stop func(), written *[]string) {
 	}()
 	return func() { cancel(); <-done }, written
 }
+
+// TestWrongSecretIsNamedInTheLog, once and not with every attempt.
+func TestWrongSecretIsNamedInTheLog(t *testing.T) {
+	list := sites(t, 2)
+	list[1].cfg.Cluster.Secret = "another-secret-of-the-cluster"
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	var opening sync.WaitGroup
+	for _, s := range list {
+		opening.Go(func() {
+			if _, err := Open(ctx, s.cfg); err == nil {
+				t.Errorf("%s has found a cluster of another secret", s.cfg.Cluster.Name)
+			}
+		})
+	}
+	opening.Wait()
+	for _, s := range list {
+		log := s.log.String()
+		if n := strings.Count(log, "cluster.secret"); n == 0 || n > 2 {
+			t.Errorf("%s names the setting in %d lines, want one or two:\n%s", s.cfg.Cluster.Name, n, log)
+		}
+		if strings.Contains(log, "uthoriz") || strings.Contains(log, "authentication") || strings.Contains(log, "another-secret") {
+			t.Errorf("%s says it in the server's words as well, or the secret:\n%s", s.cfg.Cluster.Name, log)
+		}
+	}
+}

@@ -23,6 +23,9 @@ type serverLog struct {
 	said  string // the last line
 	like  rate.Repeats
 	until time.Time // when it may be said again
+
+	told     map[string]refusal // by what the server said
+	refusals time.Time          // until when connections break off because of them
 }
 
 // echo is how long a line is not said twice in a row: there are two
@@ -40,7 +43,7 @@ func (l *serverLog) line(level slog.Level, format string, args []any) {
 	repeated := text == l.said && time.Now().Before(l.until)
 	l.said, l.until = text, time.Now().Add(echo)
 	l.mu.Unlock()
-	if repeated {
+	if repeated || l.refused(text) {
 		return
 	}
 	if level >= slog.LevelWarn && l.engine.lacksFiles(text) {

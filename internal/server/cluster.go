@@ -83,7 +83,8 @@ func (s *Server) openBus() (err error) {
 		Conn:       s.engine.Conn(),
 		ID:         s.id,
 		Name:       s.name,
-		Info:       map[string]string{infoVersion: s.cfg.Version},
+		Info:       s.info(),
+		Alike:      alike,
 		Lease:      s.lease(),
 		Grace:      s.grace(),
 		Suspended:  s.renew,
@@ -101,6 +102,20 @@ func (s *Server) openBus() (err error) {
 
 // infoVersion is under what peers are told the version of the node.
 const infoVersion = "version"
+
+// alike are the settings that all nodes must have in common, because each works
+// out for itself what all decide. Peers are told them under their names.
+var alike = []string{"cluster.lease", "cluster.grace", "webhooks.grace"}
+
+// info is what peers are told of the node.
+func (s *Server) info() map[string]string {
+	return map[string]string{
+		infoVersion:      s.cfg.Version,
+		"cluster.lease":  s.lease().String(),
+		"cluster.grace":  max(cmp.Or(s.cfg.Cluster.Grace, DefaultGrace), 0).String(),
+		"webhooks.grace": max(cmp.Or(s.cfg.Webhooks.Grace, defaultGrace), 0).String(),
+	}
+}
 
 func (p *process) lease() time.Duration { return cmp.Or(p.cfg.Cluster.Lease, DefaultLease) }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"time"
 
@@ -101,7 +102,10 @@ func (s *Server) addLog(ctx context.Context, status *admin.ClusterStatus) {
 	status.Counters.Decisions = now.Decisions
 	status.Log = &admin.LogStatus{
 		Stream: log.Stream(), Leader: s.engine.Leader(ctx, log.Stream()),
-		Position: now.Position, Lag: now.Lag, Current: now.Current,
+		Position: now.Position, Lag: now.Lag, Current: now.Current, GivenUp: now.GivenUp,
+	}
+	if !now.GivenUpAt.IsZero() {
+		status.Log.GivenUpAt = &now.GivenUpAt
 	}
 	for i := range status.Nodes {
 		n := &status.Nodes[i]
@@ -123,6 +127,7 @@ func (s *Server) addPeers(status *admin.ClusterStatus) {
 	counts := s.hub.PeerCounts()
 	status.Counters.Repairs, status.Counters.Drops = counts.Restatements, counts.EventsDropped
 	status.Counters.SlowConsumers = s.cluster.broker.Slow()
+	here := s.info()
 	for _, p := range s.cluster.broker.Peers() {
 		n := admin.NodeStatus{
 			Name: p.Name, ID: p.ID, Version: p.Info[infoVersion], State: admin.StateReady,
@@ -130,6 +135,11 @@ func (s *Server) addPeers(status *admin.ClusterStatus) {
 			PendingBytes: p.PendingBytes, Sent: p.SentPackets, Received: p.ReceivedPackets,
 			Lost: p.LostPackets, Dropped: p.DroppedMessages,
 			RoundTripMS: float64(p.RoundTrip) / float64(time.Millisecond),
+		}
+		for _, key := range alike {
+			if there := p.Info[key]; there != here[key] {
+				n.Differs = append(n.Differs, fmt.Sprintf("%s is %s there and %s here", key, cmp.Or(there, "unknown"), here[key]))
+			}
 		}
 		switch {
 		case p.Leaving:

@@ -71,9 +71,12 @@ func (q *jetQueue) heirs(ctx context.Context) (map[owner]heir, error) {
 		if errors.Is(err, jetstream.ErrKeyNotFound) {
 			continue
 		}
+		if err != nil {
+			return nil, fmt.Errorf("webhook: read heirs: %w", err)
+		}
 		of, ok := unescape(strings.ReplaceAll(key, "=", "%"))
-		if err != nil || !ok {
-			return nil, fmt.Errorf("webhook: read heirs: %w", errors.Join(err, errRecord))
+		if !ok {
+			return nil, fmt.Errorf("webhook: read heirs: %w", errRecord)
 		}
 		all[owner(of)] = heir{owner(entry.Value()), entry.Revision()}
 	}

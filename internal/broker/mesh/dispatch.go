@@ -128,6 +128,11 @@ func (m *Mesh) join(b *beat) {
 	m.links[l.id] = l
 	m.publishList()
 	m.log.Info("a node has joined", "node", l.name, "id", string(l.id))
+	for _, key := range m.cfg.Alike {
+		if there, here := b.info[key], m.cfg.Info[key]; there != here {
+			m.log.Error("a node has another setting than this one; all nodes must have the same", "node", l.name, "setting", key, "there", there, "here", here)
+		}
+	}
 	m.beatDue.Store(true)
 	m.ring()
 	m.receiver.Joined(l)

@@ -1,7 +1,9 @@
 package mesh
 
 import (
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -192,5 +194,21 @@ func TestMetrics(t *testing.T) {
 	}
 	if _, err := New(Config{ID: node.NewID(), Name: "a", Registerer: reg}, new(nowhere)); err == nil {
 		t.Error("a registry takes the metrics of two nodes")
+	}
+}
+
+// TestNodesWithAnotherSettingAreNamedInTheLog: those that all must have alike.
+func TestNodesWithAnotherSettingAreNamedInTheLog(t *testing.T) {
+	var text strings.Builder
+	m, _ := newUnstarted(t, Config{
+		Info: map[string]string{"lease": "5s", "version": "1"}, Alike: []string{"lease"},
+		Log: slog.New(slog.NewTextHandler(&text, nil)),
+	})
+	for name, lease := range map[string]string{"same": "5s", "other": "10s"} {
+		m.handleAll(appendBeat(nil, &beat{id: node.NewID(), name: name, info: map[string]string{"lease": lease, "version": "2"}}))
+	}
+	want := "node=other setting=lease there=10s here=5s"
+	if log := text.String(); !strings.Contains(log, want) || strings.Count(log, "level=ERROR") != 1 {
+		t.Errorf("the log is\n%swant one error, with %q", log, want)
 	}
 }

@@ -81,6 +81,9 @@ type Config struct {
 	// Info is what peers are told about the node, such as its version. Keys
 	// and values are short texts, up to 4 KiB together.
 	Info map[string]string
+	// Alike are the keys of Info whose values all nodes should have in common.
+	// The log says of who has others.
+	Alike []string
 
 	// Lease is how long a peer may be silent without being suspected, and
 	// Grace how long it then has to be heard again. Zero means the defaults.

@@ -45,8 +45,10 @@ type Config struct {
 	// Cluster keeps clusters apart that use the same servers: letters,
 	// digits, - and _. Empty means DefaultCluster.
 	Cluster string
-	// Info is what peers are told about the node; see [mesh.Config].
-	Info map[string]string
+	// Info is what peers are told about the node, and Alike what of it all
+	// should have in common; see [mesh.Config].
+	Info  map[string]string
+	Alike []string
 
 	// Lease and Grace are how patient the node is, and MaxPending bounds the
 	// bytes that wait for one peer. Zero means the defaults of package mesh.
@@ -101,7 +103,7 @@ func New(cfg Config) (*Broker, error) {
 	}
 	var err error
 	b.Mesh, err = mesh.New(mesh.Config{
-		ID: cfg.ID, Name: cfg.Name, Info: cfg.Info,
+		ID: cfg.ID, Name: cfg.Name, Info: cfg.Info, Alike: cfg.Alike,
 		Lease: cfg.Lease, Grace: cfg.Grace, MaxPending: cfg.MaxPending,
 		Suspended: cfg.Suspended, Registerer: cfg.Registerer, Log: cfg.Log,
 	}, b.wire)

@@ -100,6 +100,9 @@ type Roster struct {
 	fresh   int    // bytes of the log since there was an image
 	since   uint64 // the position from which they were counted
 	image   int    // bytes of the last image
+
+	givenUp   int       // how often the others have given this node up
+	givenUpAt time.Time // when they did last
 }
 
 // New returns a roster that has not started.
@@ -296,6 +299,10 @@ func (r *Roster) tell() {
 			r.host.TakeOver(c.id)
 		case callEvicted:
 			r.log.Error("the other nodes have given this one up; it begins again", "node", string(c.id))
+			r.mu.Lock()
+			r.givenUp++
+			r.givenUpAt = time.Now()
+			r.mu.Unlock()
 			r.host.Evicted(c.id)
 		}
 	}

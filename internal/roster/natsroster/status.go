@@ -15,6 +15,10 @@ type Status struct {
 	Log      string  `json:"log"`      // which life of the log
 	Position uint64  `json:"position"` // what was read of it
 	Lag      uint64  `json:"lag"`      // how much followed when that was read
+	// GivenUp is how often the others have given this node up since its start,
+	// so that it began again, and GivenUpAt when they did last.
+	GivenUp   int       `json:"given_up"`
+	GivenUpAt time.Time `json:"given_up_at"`
 	// Unwritten is how many subjects of this node have a change that the log
 	// does not have yet.
 	Unwritten    int           `json:"unwritten"`
@@ -47,6 +51,7 @@ func (r *Roster) Status() Status {
 	p := r.part
 	s := Status{
 		ID: p.id, Current: p.current(now), Log: p.ledger.log, Position: p.ledger.seq, Lag: r.more,
+		GivenUp: r.givenUp, GivenUpAt: r.givenUpAt,
 		Unwritten: len(p.own.queued), Decisions: r.metrics.all.Load(), Subjects: len(p.ledger.subjects), Pending: len(p.ledger.pending),
 	}
 	pending := make(map[slot]int)
