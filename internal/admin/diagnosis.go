@@ -132,9 +132,9 @@ func (s *ClusterStatus) judgeEngine() {
 		s.problem(FindDiskFull, s.Node.Name, "Make room where its data directory is; it goes on by itself.",
 			"The disk of %s is full. Its webhooks wait in memory, and then it takes no new work.", s.Node.Name)
 	}
-	if s.noMember() {
-		s.problem(FindNotMember, s.Node.Name, "Wait: a name that was removed can be a member again after five minutes. If it is none then, start it again.",
-			"%s runs, and is no member of the engine: it was removed, or its name was, a short time ago. It keeps no copies, and does not count for the quorum.", s.Node.Name)
+	for _, name := range s.strangers() {
+		s.problem(FindNotMember, name, "Wait: a name that was removed can be a member again after five minutes. If it is none then, start it again.",
+			"%s runs, and is no member of the engine: its name was removed a short time ago, or it is just joining. It keeps no copies, and does not count for the quorum.", name)
 	}
 	for _, lost := range s.Engine.Lost {
 		if lost.Missing {
@@ -148,11 +148,18 @@ func (s *ClusterStatus) judgeEngine() {
 	}
 }
 
-// noMember reports whether the members have a leader that does not count this
-// node.
-func (s *ClusterStatus) noMember() bool {
-	led := slices.ContainsFunc(s.Engine.Peers, func(p EnginePeer) bool { return p.Leader })
-	return led && !slices.ContainsFunc(s.Engine.Peers, func(p EnginePeer) bool { return p.Name == s.Node.Name })
+// strangers are the nodes that run and that the leader of the members does not
+// count.
+func (s *ClusterStatus) strangers() (names []string) {
+	if !slices.ContainsFunc(s.Engine.Peers, func(p EnginePeer) bool { return p.Leader }) {
+		return nil // nobody knows
+	}
+	for _, n := range s.Nodes {
+		if n.State.here() && !slices.ContainsFunc(s.Engine.Peers, func(p EnginePeer) bool { return p.Name == n.Name }) && !slices.Contains(names, n.Name) {
+			names = append(names, n.Name)
+		}
+	}
+	return names
 }
 
 // gathered says how many members are there.

@@ -303,6 +303,9 @@ func TestCutOffNode(t *testing.T) {
 		if got := n.Evictions(); len(got) != 1 || got[0] == first || n.ID() != got[0] || !n.Current() {
 			t.Errorf("ids = %q after %q, current %v", got, first, n.Current())
 		}
+		if now := n.Status(); now.GivenUp != 1 || now.GivenUpAt.IsZero() {
+			t.Errorf("the status says that the node was given up %d times, at %v; want once", now.GivenUp, now.GivenUpAt)
+		}
 		b.Want("alone", "occupied", "vacated", "occupied")
 		b.Want("new", "occupied")
 		b.Want("shared", "occupied")
