@@ -8,9 +8,9 @@ import (
 // packages are the names that errors begin with in the log, sorted. People at
 // the command line know none of them.
 var packages = []string{
-	"accept", "admin", "adminclient", "admission", "apps", "appstore", "backend", "belfrytest", "bench", "broker", "brokertest", "client", "config", "devsite",
-	"engine", "fallback", "frame", "hostname", "httpapi", "hub", "keep", "local", "loop", "membroker", "mesh", "mount", "natsbroker",
-	"natsroster", "node", "protocol", "pusher", "rate", "rawjson", "reach", "relay", "rest", "roster", "rostertest", "server", "setting", "tables", "usage",
+	"accept", "admin", "adminclient", "admission", "apps", "appstore", "backend", "backoff", "belfrytest", "bench", "broker", "brokertest", "client", "config", "datadir", "devsite",
+	"engine", "expiry", "fallback", "frame", "hostname", "httpapi", "hub", "local", "loop", "membroker", "mesh", "mount", "natsbroker",
+	"natsroster", "natstest", "node", "protocol", "pusher", "rate", "rawjson", "reach", "relay", "rest", "roster", "rostertest", "server", "setting", "tables", "usage", "wakeup",
 	"web", "webhook", "ws",
 }
 

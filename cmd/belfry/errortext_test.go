@@ -13,7 +13,7 @@ import (
 func TestErrorsAreToldWithoutNamesOfPackages(t *testing.T) {
 	for text, want := range map[string]string{
 		"server: first app: appstore: the engine does not answer": "first app: the engine does not answer",
-		"admin: keep: data_dir: x is a file":                      "data_dir: x is a file",
+		"admin: datadir: data_dir: x is a file":                   "data_dir: x is a file",
 		"client: closed\nserver: stop hub: late":                  "closed\nstop hub: late",
 		"nothing of ours: dial tcp: refused":                      "nothing of ours: dial tcp: refused",
 		"lookup a: server misbehaving":                            "lookup a: server misbehaving",
@@ -63,7 +63,7 @@ func TestDataDirectoryThatCanNotBeUsedIsNamed(t *testing.T) {
 		for _, command := range [][]string{{"serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"}, {"serve", "--listen=127.0.0.1:0", "--admin-listen=off"}} {
 			status, _, err := runCommand(t, setup{dir: dir}, append(command, "--data-dir="+data)...)
 			last := err[strings.LastIndex(strings.TrimSpace(err), "\n")+1:]
-			if status != 1 || !strings.Contains(last, want) || strings.Contains(err, "apps.yaml") || strings.Contains(last, "keep:") || strings.Contains(last, "admin:") {
+			if status != 1 || !strings.Contains(last, want) || strings.Contains(err, "apps.yaml") || strings.Contains(last, "datadir:") || strings.Contains(last, "admin:") {
 				t.Errorf("%v with --data-dir=%s = %d %s", command, data, status, err)
 			}
 		}

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/datadir"
 	"github.com/belfryhq/belfry/internal/devsite"
-	"github.com/belfryhq/belfry/internal/keep"
 )
 
 // firstAppFile is the name of a file in the data directory.
@@ -32,7 +32,7 @@ func (f firstApp) tell(app *apps.App, base *url.URL) error {
 		return nil
 	}
 	name := filepath.Join(f.dir, firstAppFile)
-	if err := keep.Replace(f.dir, firstAppFile, envFile(service)); err != nil {
+	if err := datadir.Replace(f.dir, firstAppFile, envFile(service)); err != nil {
 		return err
 	}
 	f.log.Info("this is the first start, so an app was made; its secret is in this file", "app", app.ID, "file", name, "url", base.String())

@@ -4,7 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 
-	"github.com/belfryhq/belfry/internal/keep"
+	"github.com/belfryhq/belfry/internal/datadir"
 )
 
 // TokenFile is the name of a file in the data directory.
@@ -13,7 +13,7 @@ const TokenFile = "admin-token"
 // Token returns the token that the data directory keeps, which only its owner
 // can read. If there is none yet it makes one; made is then true.
 func Token(dir string) (token string, made bool, err error) {
-	token, made, err = keep.Text(dir, TokenFile, func() string { return rand.Text() + rand.Text() })
+	token, made, err = datadir.Text(dir, TokenFile, func() string { return rand.Text() + rand.Text() })
 	if err != nil {
 		return "", false, fmt.Errorf("admin: %w", err)
 	}

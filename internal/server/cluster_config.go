@@ -9,8 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/datadir"
 	"github.com/belfryhq/belfry/internal/engine"
-	"github.com/belfryhq/belfry/internal/keep"
 )
 
 // A ClusterConfig says how a node and its peers find and treat each other. The
@@ -96,7 +96,7 @@ func (c *Config) nodeName() (string, error) {
 	case c.DataDir == "":
 		return madeName(), nil
 	}
-	name, _, err := keep.Text(c.DataDir, nodeFile, madeName)
+	name, _, err := datadir.Text(c.DataDir, nodeFile, madeName)
 	return name, err
 }
 

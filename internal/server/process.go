@@ -15,8 +15,8 @@ import (
 
 	"github.com/belfryhq/belfry/internal/accept"
 	"github.com/belfryhq/belfry/internal/admin"
+	"github.com/belfryhq/belfry/internal/datadir"
 	"github.com/belfryhq/belfry/internal/engine"
-	"github.com/belfryhq/belfry/internal/keep"
 	"github.com/belfryhq/belfry/internal/node"
 )
 
@@ -100,7 +100,7 @@ func (p *process) begin(cfg Config) (err error) {
 		return err
 	}
 	if cfg.DataDir != "" && cfg.EngineURL == "" {
-		if err := keep.Directory(cfg.DataDir); err != nil {
+		if err := datadir.Make(cfg.DataDir); err != nil {
 			return err
 		}
 	}

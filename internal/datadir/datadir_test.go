@@ -1,4 +1,4 @@
-package keep
+package datadir
 
 import (
 	"crypto/rand"
@@ -70,16 +70,16 @@ func TestDirectoryThatIsOfNoUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, err := range map[string]error{
-		"a file":         Directory(file),
+		"a file":         Make(file),
 		"a file's token": func() error { _, _, err := Text(file, "word", rand.Text); return err }(),
-		"below a file":   Directory(filepath.Join(file, "data")),
+		"below a file":   Make(filepath.Join(file, "data")),
 		"no permission":  unusable(dir, &fs.PathError{Op: "open", Path: filepath.Join(dir, "word"), Err: syscall.EACCES}),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "data_dir: ") || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "--data-dir") {
 			t.Errorf("%s: %v, want the directory and what to do", name, err)
 		}
 	}
-	if err := Directory(filepath.Join(dir, "new", "data")); err != nil {
+	if err := Make(filepath.Join(dir, "new", "data")); err != nil {
 		t.Errorf("a new directory: %v", err)
 	}
 	if left, _ := os.ReadDir(filepath.Join(dir, "new", "data")); len(left) != 0 {

@@ -1,9 +1,9 @@
-// Package keep remembers short texts in the data directory that are made once:
+// Package datadir keeps short texts in the data directory that are made once:
 // a token, a name, the credentials of the first app.
 //
 // The package takes no locks; processes that start at the same time agree by
 // the file system.
-package keep
+package datadir
 
 import (
 	"errors"
@@ -35,14 +35,14 @@ func Text(dir, file string, first func() string) (text string, made bool, err er
 		return "", false, unusable(dir, err)
 	}
 	if text = strings.TrimSpace(string(b)); text == "" {
-		return "", false, fmt.Errorf("keep: there is nothing in %s; remove the file to have it made", name)
+		return "", false, fmt.Errorf("datadir: there is nothing in %s; remove the file to have it made", name)
 	}
 	return text, made, nil
 }
 
-// Directory makes a directory, if there is none, and returns why nothing can be
+// Make makes a directory, if there is none, and returns why nothing can be
 // kept in it. That its disk is full is not said: what is there may be enough.
-func Directory(dir string) error {
+func Make(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return unusable(dir, err)
 	}
@@ -65,11 +65,11 @@ func unusable(dir string, err error) error {
 	info, statErr := os.Stat(dir)
 	switch {
 	case statErr == nil && !info.IsDir():
-		return fmt.Errorf("keep: data_dir: %s is a file and not a directory; name another with --data-dir", dir)
+		return fmt.Errorf("datadir: data_dir: %s is a file and not a directory; name another with --data-dir", dir)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("keep: data_dir: this user may not use %s: %w; give it to the user, or name another with --data-dir", dir, reason)
+		return fmt.Errorf("datadir: data_dir: this user may not use %s: %w; give it to the user, or name another with --data-dir", dir, reason)
 	}
-	return fmt.Errorf("keep: data_dir: %s can not be used: %w; name another with --data-dir", dir, err)
+	return fmt.Errorf("datadir: data_dir: %s can not be used: %w; name another with --data-dir", dir, err)
 }
 
 // Replace makes the directory and writes a file in it, which only its owner can
@@ -80,7 +80,7 @@ func Replace(dir, file, text string) error {
 		err = write(filepath.Join(dir, file), text, os.Rename)
 	}
 	if err != nil {
-		return fmt.Errorf("keep: %s can not be written: %w; name another data directory with --data-dir", filepath.Join(dir, file), err)
+		return fmt.Errorf("datadir: %s can not be written: %w; name another data directory with --data-dir", filepath.Join(dir, file), err)
 	}
 	return nil
 }
