@@ -400,7 +400,7 @@ func bubble(t *testing.T, test func(t *testing.T)) {
 // pass lets time pass, and then everything happen that takes none.
 func pass(d time.Duration) {
 	publish()
-	time.Sleep(d)
+	time.Sleep(d) // all callers are in bubbles
 	settle()
 }
 

@@ -59,7 +59,7 @@ func (l *ledger) take(p *peer, m message) bool {
 		}
 		l.subs[p][channel] = true
 		go func() {
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond) // in a bubble, as all that uses this service
 			p.confirm(m)
 		}()
 		return true

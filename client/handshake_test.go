@@ -58,7 +58,8 @@ func TestHandshakeIsBounded(t *testing.T) {
 		"dial hangs":     {onDial: func(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }},
 		"upgrade hangs":  {accepted: func(p *peer) { p.conn.vanish() }},
 		"silent service": {hello: func(*peer) string { return "" }},
-		"slow service":   {hello: func(p *peer) string { time.Sleep(15100 * time.Millisecond); return established(p) }},
+		// All run in bubbles.
+		"slow service": {hello: func(p *peer) string { time.Sleep(15100 * time.Millisecond); return established(p) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -28,7 +28,7 @@ func TestAfterSilence(t *testing.T) {
 			c := a.connect(t)
 			id := unique("16")
 			c.signin(userData(id))
-			time.Sleep(silence)
+			time.Sleep(silence) // nothing happens: that is what is tested
 			a.terminate(t, id, "{}")
 			c.ended(4009)
 		},
@@ -55,7 +55,7 @@ func (a *app) silent(t *testing.T) *conn {
 	t.Helper()
 	c := a.connect(t)
 	c.open()
-	time.Sleep(silence)
+	time.Sleep(silence) // nothing happens: that is what is tested
 	c.last = "silence"
 	return c
 }

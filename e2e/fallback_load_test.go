@@ -204,7 +204,7 @@ func TestFallbackIdle(t *testing.T) {
 	playFallback(t, service.Config{}, func(s *scene, c fallbackClient) {
 		ann := s.openPage(c, "ann")
 		ann.Subscribe("news")
-		time.Sleep(idle)
+		time.Sleep(idle) // nothing happens: that is what is tested
 		s.trigger("news", "still here", order)
 		ann.Await("news", "still here")
 		if n := ann.Count("state", "", "connected"); n != 1 {

@@ -27,15 +27,15 @@ func TestCutShorterThanTheLeaseLosesNoEvent(t *testing.T) {
 	for _, cut := range cuts(t) {
 		n := c.Nodes[c.Rand.IntN(len(c.Nodes))]
 		load := c.StartLoad(500, channels...)
-		time.Sleep(cut / 4)
+		time.Sleep(cut / 4) // some load before the cut
 		// Not Cut, which says that events may be lost.
 		n.setCut(true, c.network.cut)
-		time.Sleep(cut)
+		time.Sleep(cut) // how long the cut lasts
 		n.setCut(false, c.network.heal)
 		healed := time.Now()
 		c.AwaitTogether()
 		t.Logf("%s was cut off for %v, and is together with the others again after %v", n.Name, cut, time.Since(healed).Round(time.Millisecond))
-		time.Sleep(Lease / 2)
+		time.Sleep(Lease / 2) // some load after it
 		load.Stop()
 		c.Flow(channels...)
 		c.Settle()

@@ -183,7 +183,7 @@ func TestStartOnAFullDiskWaitsForRoom(t *testing.T) {
 				t.Errorf("on a full disk the error is %v, want %v, and a word in the log", err, ErrDiskFull)
 			}
 			go func() {
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) // the server starts meanwhile, and says nothing while it waits for room
 				remove()
 			}()
 			start(t, s)

@@ -84,7 +84,7 @@ func BenchmarkObserve(b *testing.B) {
 			before, under, i := cpu(b), time.Duration(0), 0
 			for b.Loop() {
 				if tt.perMilli > 0 && i%tt.perMilli == 0 {
-					time.Sleep(time.Millisecond)
+					time.Sleep(time.Millisecond) // the rate of the load
 				}
 				gate.wait()
 				n.Channel = channels[i%100]

@@ -135,7 +135,7 @@ func pair(t *testing.T, test func(t *testing.T, n *membroker.Network, a, b *stat
 
 // pass lets time pass, and what happens then.
 func pass(d time.Duration) {
-	time.Sleep(d)
+	time.Sleep(d) // all callers are in bubbles
 	synctest.Wait()
 }
 

@@ -88,7 +88,7 @@ func (j *memJournal) append(ctx context.Context, author node.ID, id string, data
 	delay := j.delay
 	j.mu.Unlock()
 	if delay != nil {
-		time.Sleep(delay())
+		time.Sleep(delay()) // only tests in bubbles set one
 	}
 	j.change(func() {
 		j.appends++

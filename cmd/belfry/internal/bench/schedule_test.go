@@ -17,7 +17,7 @@ func take(ctx context.Context, s *schedule, work func(turn) time.Duration) []tim
 		if !ok {
 			return lateness
 		}
-		time.Sleep(work(t))
+		time.Sleep(work(t)) // all callers are in bubbles
 		lateness = append(lateness, time.Duration(s.clock.now()-t.intended))
 	}
 }
