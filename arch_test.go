@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/webhook"},
 	{"internal/server"},
 	{"internal/config", "belfrytest"},
-	{"cmd/belfry/internal/bench", "cmd/belfry/internal/reach"},
+	{"cmd/belfry/internal/bench", "cmd/belfry/internal/reach", "cmd/belfry/internal/doctor"},
 	{"cmd/belfry/internal/adminclient"},
 	{"cmd/belfry/internal/tables"},
 	{"cmd/belfry"},

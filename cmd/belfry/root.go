@@ -90,7 +90,8 @@ host and port are changed. It is not affiliated with Pusher.`,
   belfry check --config belfry.yaml            see whether a configuration is right
   belfry apps create --name shop               make an app while the service runs
   belfry subscribe news                        watch a channel
-  belfry trigger news hello '{"text":"hi"}'    send an event`,
+  belfry trigger news hello '{"text":"hi"}'    send an event
+  belfry doctor https://realtime.example.com   find out why something does not work`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -101,7 +102,7 @@ host and port are changed. It is not affiliated with Pusher.`,
 	root.SetFlagErrorFunc(flagError)
 	cobra.AddTemplateFunc("wrapped", func(flags *pflag.FlagSet) string { return flags.FlagUsagesWrapped(helpWidth) })
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
-	root.AddCommand(newDev(s), newServe(s), newCheck(s), newTrigger(s), newSubscribe(s), newApps(s), newWebhooks(s), newCluster(s), newDrain(s), newBench(s), newVersion(s))
+	root.AddCommand(newDev(s), newServe(s), newCheck(s), newTrigger(s), newSubscribe(s), newDoctor(s), newApps(s), newWebhooks(s), newCluster(s), newDrain(s), newBench(s), newVersion(s))
 	return root
 }
 
