@@ -163,7 +163,7 @@ func (l *listener) admit(nc net.Conn) *Conn {
 	p := l.pending
 	e := &entry{conn: nc, pending: p, peer: p.limited(nc.RemoteAddr())}
 	if !p.cfg.Reserved {
-		room := roomAt(nextDescriptor(nc))
+		room := roomAt(descriptors(nc))
 		if room != ample {
 			p.starve(nil)
 		}

@@ -27,15 +27,22 @@ const (
 	none        // so scarce that they are not told
 )
 
-// roomAt returns how much room there is if that descriptor is the next one, so
-// that all below it are taken. A negative one is not known.
-func roomAt(next int) room {
+// roomAt returns how much room there is if a connection has that descriptor,
+// and the next one is that, so that all below it are taken. Negative ones are
+// not known.
+func roomAt(own, next int) room {
 	d, ok := Limit()
+	at := max(own, next)
 	switch {
-	case !ok || next < d.Clients():
+	case !ok || at < d.Clients():
 		return ample
-	case next < d.Max-d.kept()/2:
+	case at < d.Max-d.kept()/2:
 		return scarce
 	}
 	return none
 }
+
+// KeptBack reports whether a descriptor is one of those that clients do not
+// get, because all others were taken when it was opened. Whoever duplicates
+// that of a connection asks again: many may have been admitted to the last one.
+func KeptBack(descriptor int) bool { return roomAt(descriptor, descriptor) != ample }

@@ -10,7 +10,7 @@ func Limit() (d Descriptors, ok bool) { return d, false }
 
 func outOfDescriptors(error) bool { return false }
 
-func nextDescriptor(net.Conn) int { return -1 }
+func descriptors(net.Conn) (own, next int) { return -1, -1 }
 
 // silent can not be known here without reading.
 func silent(net.Conn) bool { return true }

@@ -26,13 +26,15 @@ func outOfDescriptors(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
 }
 
-// nextDescriptor is the number of the descriptor that is opened next beside a
-// connection, or -1. The system gives the lowest one that is free. The number
-// of the connection itself says less: that of a WebSocket is duplicated, and
-// the one that it had at first is free again and again.
-func nextDescriptor(nc net.Conn) int {
-	next := -1
+// descriptors returns the numbers of the descriptor of a connection and of the
+// one that is opened next beside it, or -1. The system gives the lowest one that
+// is free. The first says too little: that of a WebSocket is duplicated, and the
+// one that it had at first is free again and again. So does the second: while
+// many come and go, one far below may just have become free.
+func descriptors(nc net.Conn) (own, next int) {
+	own, next = -1, -1
 	control(nc, func(fd uintptr) {
+		own = int(fd)
 		n, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
 		switch {
 		case err == nil:
@@ -42,7 +44,7 @@ func nextDescriptor(nc net.Conn) int {
 			next = math.MaxInt
 		}
 	})
-	return next
+	return own, next
 }
 
 // silent reports whether the peer has sent nothing that this process has not

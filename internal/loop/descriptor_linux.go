@@ -24,6 +24,8 @@ type descriptor struct {
 	offset  int   // bytes of the first frame that the peer has
 }
 
+func (d *descriptor) number() int { return d.fd }
+
 func (d *descriptor) Start() {
 	if err := d.poller.add(d); err != nil {
 		d.socket.Lost(err)

@@ -123,6 +123,15 @@ func (s *Socket) Loop() *Loop { return s.loop }
 // Handler is what the socket was opened with.
 func (s *Socket) Handler() Handler { return s.handler }
 
+// Descriptor is the number of the descriptor that the loop polls for the
+// socket, or -1 if it polls none.
+func (s *Socket) Descriptor() int {
+	if d, ok := s.link.(interface{ number() int }); ok {
+		return d.number()
+	}
+	return -1
+}
+
 // Send puts f behind all that was sent before. It never blocks and calls
 // nobody back: bytes leave when the turn ends, and if the peer takes them too
 // slowly, [Handler.Overflow] is called then.

@@ -119,6 +119,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.cfg.Loops.Attach(accept.Release(nc), buffered(rw.Reader), func(socket *loop.Socket) loop.Handler {
+		req.Full = req.Full || accept.KeptBack(socket.Descriptor())
 		return s.open(socket, req, deflate.accepted)
 	})
 }
