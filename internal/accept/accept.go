@@ -88,6 +88,7 @@ type Pending struct {
 	mu      sync.Mutex
 	all     list
 	byPeer  map[netip.Addr]*list // of addresses with a limit
+	long    list                 // those with counted bytes, in the order in which they got them
 	headers int                  // counted bytes
 }
 
@@ -99,6 +100,7 @@ func New(cfg Config) *Pending {
 		patience: patience,
 		log:      cfg.Log,
 		all:      list{which: inAll},
+		long:     list{which: inLong},
 		byPeer:   make(map[netip.Addr]*list),
 	}
 	p.cfg.MaxPerAddress = cmp.Or(cfg.MaxPerAddress, DefaultMaxPerAddress)
@@ -254,8 +256,7 @@ func (p *Pending) evict(l *list, why reason, least time.Duration) bool {
 
 // drop closes a pending connection. The lock is held.
 func (p *Pending) drop(e *entry, why reason) {
-	p.remove(e)
-	e.gone = true
+	p.forget(e)
 	e.conn.Close()
 	p.closed[why].Inc()
 }
@@ -279,13 +280,20 @@ func (p *Pending) add(e *entry) {
 	}
 }
 
+// forget is for a connection that ends, or that somebody else owns from here
+// on. The lock is held.
+func (p *Pending) forget(e *entry) {
+	e.gone = true
+	p.remove(e)
+	p.count(e, func() { e.header, e.held = 0, 0 })
+}
+
 // remove is for a connection that is pending no more. The lock is held.
 func (p *Pending) remove(e *entry) {
 	if !e.listed {
 		return
 	}
 	e.listed = false
-	p.forgetHeader(e)
 	p.all.remove(e)
 	if peers := p.byPeer[e.peer]; peers != nil {
 		peers.remove(e)
@@ -295,28 +303,35 @@ func (p *Pending) remove(e *entry) {
 	}
 }
 
-// countHeader counts what was read of a header, and closes the oldest of those
-// with long ones if they are too much together.
+// countHeader counts what was read of a header.
 func (p *Pending) countHeader(e *entry, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !e.listed || e.headed {
-		return
-	}
-	p.headers -= e.counted()
-	e.header += n
-	p.headers += e.counted()
-	for old := p.all.oldest; p.headers > maxHeaders && old != nil; {
-		next := old.links[inAll].younger
-		if old.counted() > 0 {
-			p.drop(old, tooMuchHeader)
-		}
-		old = next
+	if e.listed && e.bodies == 0 {
+		p.count(e, func() { e.header += n })
+		p.closeLong()
 	}
 }
 
-// forgetHeader is for a header that has ended. The lock is held.
-func (p *Pending) forgetHeader(e *entry) {
-	p.headers -= e.counted()
-	e.header = 0
+// count changes what is counted of the headers of a connection. The lock is
+// held.
+func (p *Pending) count(e *entry, change func()) {
+	before := e.counted()
+	change()
+	after := e.counted()
+	p.headers += after - before
+	switch {
+	case before == 0 && after > 0:
+		p.long.push(e)
+	case before > 0 && after == 0:
+		p.long.remove(e)
+	}
+}
+
+// closeLong closes the oldest of those with long headers while they are too much
+// together. The lock is held.
+func (p *Pending) closeLong() {
+	for p.headers > maxHeaders && p.long.oldest != nil {
+		p.drop(p.long.oldest, tooMuchHeader)
+	}
 }

@@ -38,14 +38,14 @@ func newSite(t *testing.T, cfg Config, start func(*httptest.Server)) *site {
 	t.Helper()
 	s := &site{t: t, pending: New(cfg), inside: make(chan struct{}, 100), leave: make(chan struct{})}
 	s.pending.patience = 0
-	s.Server = httptest.NewUnstartedServer(Wrap(http.HandlerFunc(s.serve)))
+	s.Server = httptest.NewUnstartedServer(nil)
 	s.Listener = s.pending.Listen(s.Listener)
-	s.Config.ConnContext = Context
+	Serve(s.Config, http.HandlerFunc(s.serve))
 	start(s.Server)
 	t.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Close()
-		if s.pending.all.n != 0 || s.pending.all.oldest != nil || len(s.pending.byPeer) != 0 || s.pending.headers != 0 {
+		if s.pending.all.n != 0 || s.pending.all.oldest != nil || len(s.pending.byPeer) != 0 || s.pending.headers != 0 || s.pending.long.n != 0 {
 			t.Errorf("%d connections of %d addresses and %d bytes are left when all have ended", s.pending.all.n, len(s.pending.byPeer), s.pending.headers)
 		}
 	})
@@ -55,7 +55,9 @@ func newSite(t *testing.T, cfg Config, start func(*httptest.Server)) *site {
 func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/hold":
-		_, _ = io.Copy(io.Discard, r.Body)
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return
+		}
 		s.inside <- struct{}{}
 		<-s.leave
 	case "/hijack":
@@ -324,46 +326,6 @@ func TestIdleConnectionsOfHTTP2ArePending(t *testing.T) {
 	s.until(1)
 }
 
-func TestUnfinishedHeadersAreBoundedTogether(t *testing.T) {
-	s := newSite(t, Config{}, func(h *httptest.Server) {
-		h.Config.MaxHeaderBytes = 2 * maxHeaders
-		h.Start()
-	})
-	short := s.dial("GET / HTTP/1.1\r\nA: " + strings.Repeat("a", freeHeader/2))
-	s.until(1)
-	const half = maxHeaders/2 + freeHeader
-	first := s.dial("GET / HTTP/1.1\r\nA: " + strings.Repeat("a", half))
-	s.counts(half - freeHeader)
-	second := s.dial("GET / HTTP/1.1\r\nA: ")
-	go func() { _, _ = io.WriteString(second, strings.Repeat("a", half)) }()
-	ended(t, first)
-	s.until(2)
-	if _, err := io.WriteString(short, "\r\nHost: a\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	if r, err := http.ReadResponse(bufio.NewReader(short), nil); err != nil {
-		t.Errorf("a client with a short header: %v", err)
-	} else {
-		r.Body.Close()
-	}
-}
-
-// counts waits until that many bytes of headers are counted.
-func (s *site) counts(least int) {
-	s.t.Helper()
-	for end := time.Now().Add(wait); ; time.Sleep(time.Millisecond) {
-		s.pending.mu.Lock()
-		n := s.pending.headers
-		s.pending.mu.Unlock()
-		if n >= least {
-			return
-		}
-		if time.Now().After(end) {
-			s.t.Fatalf("%d bytes of headers are counted, want %d", n, least)
-		}
-	}
-}
-
 // Those that have sent something wait for this process, so nobody is closed for
 // their successors, who wait in the backlog.
 func TestNobodyIsClosedWhoWaitsForThisProcess(t *testing.T) {
@@ -459,7 +421,7 @@ func TestContextOfOtherConnections(t *testing.T) {
 	defer a.Close()
 	defer b.Close()
 	ctx := context.Background()
-	if Context(ctx, a) != ctx || Release(a) != a {
+	if withConn(ctx, a) != ctx || Release(a) != a {
 		t.Error("a connection of another listener is not left alone")
 	}
 	if r := httptest.NewRequest("GET", "/", nil); Full(r) {

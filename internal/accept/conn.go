@@ -36,8 +36,7 @@ func (c *Conn) release() {
 	}
 	e.pending.mu.Lock()
 	defer e.pending.mu.Unlock()
-	e.pending.remove(e)
-	e.gone = true
+	e.pending.forget(e)
 }
 
 // Release forgets a connection that somebody has taken over from net/http, and
@@ -64,52 +63,93 @@ type entry struct {
 	peer    netip.Addr // not valid: there is no limit to its connections
 	full    bool       // it has one of the last descriptors
 
-	listed   bool // it is in the lists
-	gone     bool // it will not be in them again
+	listed   bool // it is in the lists of pending ones
+	gone     bool // it will not be in any list again
 	since    time.Time
 	complete int  // requests of it that are complete and not answered yet
-	header   int  // bytes of a header that has not ended, while listed
-	headed   bool // the header has ended, and the body has not
-	links    [2]links
+	header   int  // bytes of a header that has not ended
+	bodies   int  // requests whose header has ended, and whose body has not
+	held     int  // bytes of their headers
+	unread   bool // the one among them was answered, and net/http reads its rest
+	links    [lists]links
 }
 
-// counted are the bytes of the header that count.
-func (e *entry) counted() int { return max(0, e.header-freeHeader) }
+// counted are the bytes of headers that count.
+func (e *entry) counted() int { return max(0, e.header+e.held-freeHeader) }
 
-// begin is called when a request is complete.
+// begin is called when a request without a body is complete.
 func (e *entry) begin() {
 	e.pending.mu.Lock()
 	defer e.pending.mu.Unlock()
 	e.complete++
 	e.pending.remove(e)
+	e.pending.count(e, func() { e.header = 0 })
 }
 
 // end is called when a complete request has been answered.
 func (e *entry) end() {
 	e.pending.mu.Lock()
 	defer e.pending.mu.Unlock()
-	e.headed = false
 	if e.complete--; e.complete == 0 && !e.gone {
 		e.pending.add(e)
 	}
 }
 
-// beginBody is called when a header has ended and a body follows.
-func (e *entry) beginBody() {
+// beginBody is called when a header of so many bytes has ended and a body
+// follows.
+func (e *entry) beginBody(size int) {
 	e.pending.mu.Lock()
 	defer e.pending.mu.Unlock()
-	e.headed = true
-	e.pending.forgetHeader(e)
+	if e.gone {
+		return
+	}
+	e.bodies++
 	if e.listed { // not so for the second stream of HTTP/2
 		e.pending.remove(e)
 		e.pending.add(e)
 	}
+	e.pending.count(e, func() { e.header, e.held = 0, e.held+size })
+	e.pending.closeLong()
+}
+
+// completeBody is called when a body has ended.
+func (e *entry) completeBody(size int) {
+	e.pending.mu.Lock()
+	defer e.pending.mu.Unlock()
+	e.complete++
+	e.pending.remove(e)
+	e.leaveBody(size)
 }
 
 // endBody is called when a request has been answered whose body was not read
 // to its end.
-func (e *entry) endBody() {
+func (e *entry) endBody(size int) {
 	e.pending.mu.Lock()
 	defer e.pending.mu.Unlock()
-	e.headed = false
+	e.leaveBody(size)
+}
+
+// leaveBody is for a body that nobody waits for any more. The lock is held.
+func (e *entry) leaveBody(size int) {
+	if !e.gone {
+		e.bodies--
+		e.pending.count(e, func() { e.held -= size })
+	}
+}
+
+// leaveRest is called when that is so with HTTP/1, where net/http reads the rest
+// of the body and keeps the request until then, and idle when it has.
+func (e *entry) leaveRest() {
+	e.pending.mu.Lock()
+	defer e.pending.mu.Unlock()
+	e.unread = true
+}
+
+func (e *entry) idle() {
+	e.pending.mu.Lock()
+	defer e.pending.mu.Unlock()
+	if e.unread {
+		e.unread = false
+		e.leaveBody(e.held)
+	}
 }

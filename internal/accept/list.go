@@ -4,6 +4,8 @@ package accept
 const (
 	inAll = iota
 	inPeer
+	inLong // of which header bytes count
+	lists
 )
 
 // links are the neighbours of an entry in one list.

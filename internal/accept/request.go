@@ -11,17 +11,37 @@ import (
 
 type contextKey struct{}
 
-// Context is the ConnContext of an [http.Server] whose handler is wrapped by
-// [Wrap].
-func Context(ctx context.Context, nc net.Conn) context.Context {
+// Serve makes a server note which requests of the connections that a listener
+// of this package has accepted are complete, before and while next answers them.
+// Connections for which there are hardly any descriptors end with their first
+// answer.
+func Serve(s *http.Server, next http.Handler) {
+	s.Handler, s.ConnContext, s.ConnState = wrap(next), withConn, noteIdle
+}
+
+func withConn(ctx context.Context, nc net.Conn) context.Context {
+	if c := connOf(nc); c != nil {
+		return context.WithValue(ctx, contextKey{}, c)
+	}
+	return ctx
+}
+
+func noteIdle(nc net.Conn, state http.ConnState) {
+	if c := connOf(nc); c != nil && state == http.StateIdle {
+		if e := c.entry.Load(); e != nil {
+			e.idle()
+		}
+	}
+}
+
+// connOf returns the connection that a server knows as nc, or nil if it was
+// accepted by another listener.
+func connOf(nc net.Conn) *Conn {
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn()
 	}
-	c, ok := nc.(*Conn)
-	if !ok {
-		return ctx
-	}
-	return context.WithValue(ctx, contextKey{}, c)
+	c, _ := nc.(*Conn)
+	return c
 }
 
 // entryOf returns what is known of the connection of a request, or nil.
@@ -39,10 +59,7 @@ func Full(r *http.Request) bool {
 	return e != nil && e.full
 }
 
-// Wrap notes which requests are complete before and while next answers them.
-// Connections for which there are hardly any descriptors end with their first
-// answer.
-func Wrap(next http.Handler) http.Handler {
+func wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e := entryOf(r)
 		if e == nil {
@@ -58,8 +75,8 @@ func Wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		e.beginBody()
-		b := &body{ReadCloser: r.Body, entry: e}
+		b := &body{ReadCloser: r.Body, entry: e, header: headerSize(r), http1: r.ProtoMajor == 1}
+		e.beginBody(b.header)
 		defer b.end()
 		// A copy, because net/http looks at the body of its own request.
 		with := *r
@@ -68,10 +85,25 @@ func Wrap(next http.Handler) http.Handler {
 	})
 }
 
+// headerSize is about how many bytes the header of a request has without
+// compression.
+func headerSize(r *http.Request) int {
+	const around = len(": \r\n")
+	n := len(r.Method) + len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v) + around
+		}
+	}
+	return n
+}
+
 // A body notes when it has been read to its end. One goroutine uses it.
 type body struct {
 	io.ReadCloser
 	entry    *entry
+	header   int // bytes of the header before it
+	http1    bool
 	complete bool
 }
 
@@ -79,15 +111,18 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if !b.complete && errors.Is(err, io.EOF) {
 		b.complete = true
-		b.entry.begin()
+		b.entry.completeBody(b.header)
 	}
 	return n, err
 }
 
 func (b *body) end() {
-	if b.complete {
+	switch {
+	case b.complete:
 		b.entry.end()
-	} else {
-		b.entry.endBody()
+	case b.http1:
+		b.entry.leaveRest()
+	default:
+		b.entry.endBody(b.header)
 	}
 }

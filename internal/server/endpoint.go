@@ -153,7 +153,6 @@ func (p *process) endpoint(name, address string, config *tls.Config, pending *ac
 		door:     new(door),
 		server: &http.Server{
 			TLSConfig:         config,
-			ConnContext:       accept.Context,
 			ReadHeaderTimeout: headerTimeout,
 			ReadTimeout:       readTimeout,
 			WriteTimeout:      writeTimeout,
@@ -163,7 +162,7 @@ func (p *process) endpoint(name, address string, config *tls.Config, pending *ac
 			ErrorLog:          p.errorLog(name),
 		},
 	}
-	e.server.Handler = accept.Wrap(e.door)
+	accept.Serve(e.server, e.door)
 	e.serve(p.failed)
 	return e, nil
 }
