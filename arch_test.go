@@ -17,7 +17,10 @@ const module = "github.com/belfryhq/belfry"
 // layers are the packages from the bottom to the top. A package imports only
 // packages of lower layers; a new one is given its place here.
 var layers = [][]string{
-	{"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/natstest"},
+	{
+		"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/natstest",
+		"internal/certificate", "internal/certificate/certificatetest",
+	},
 	{"protocol", "internal/rest", "internal/admission", "internal/engine", "internal/expiry"},
 	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},
 	{"internal/loop", "internal/appstore", "internal/usage", "internal/broker", "internal/roster", "backend/pusher"},

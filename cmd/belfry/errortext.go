@@ -8,10 +8,22 @@ import (
 // packages are the names that errors begin with in the log, sorted. People at
 // the command line know none of them.
 var packages = []string{
-	"accept", "admin", "adminclient", "admission", "apps", "appstore", "backend", "backoff", "belfrytest", "bench", "broker", "brokertest", "client", "config", "datadir", "devsite", "doctor",
-	"engine", "expiry", "fallback", "frame", "hostname", "httpapi", "hub", "local", "loop", "membroker", "mesh", "mount", "natsbroker",
-	"natsroster", "natstest", "node", "protocol", "pusher", "rate", "rawjson", "reach", "relay", "rest", "roster", "rostertest", "server", "setting", "tables", "usage", "wakeup",
-	"web", "webhook", "ws",
+	"accept", "admin", "adminclient", "admission", "apps", "appstore",
+	"backend", "backoff", "belfrytest", "bench", "broker", "brokertest",
+	"certificate", "certificatetest", "client", "config",
+	"datadir", "devsite", "doctor",
+	"engine", "expiry",
+	"fallback", "frame",
+	"hostname", "httpapi", "hub",
+	"local", "loop",
+	"membroker", "mesh", "mount",
+	"natsbroker", "natsroster", "natstest", "node",
+	"protocol", "pusher",
+	"rate", "rawjson", "reach", "relay", "rest", "roster", "rostertest",
+	"server", "setting",
+	"tables",
+	"usage",
+	"wakeup", "web", "webhook", "ws",
 }
 
 // plain is the text of an error without the names of packages. That of the

@@ -46,13 +46,13 @@ var clusterSettings = []setting.Setting[Config]{
 		"How long the clients of a dead node have to come back to others before they count as gone. The same on all nodes. 0s is none.",
 		setting.Scalar(func(c *Config) *time.Duration { return &c.Server.Cluster.Grace }, parseGrace)),
 	setting.Row("cluster.tls.cert_file", `""`, setting.KindFile,
-		"Certificate that this node shows to others, in PEM form, with its chain. With it, nodes encrypt what they say and refuse whoever has no certificate of cluster.tls.ca_file. No name or address in it is looked at. Read for every connection.",
+		"Certificate that this node shows to others, in PEM form, with its chain. With it, nodes encrypt what they say and refuse whoever has no certificate of cluster.tls.ca_file. No name or address in it is looked at. Read again when it changes.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.Cluster.TLSCertFile }, setting.Any)),
 	setting.Row("cluster.tls.key_file", `""`, setting.KindFile,
-		"Private key in PEM form that belongs to cluster.tls.cert_file. Read for every connection.",
+		"Private key in PEM form that belongs to cluster.tls.cert_file. Read again when it changes.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.Cluster.TLSKeyFile }, setting.Any)),
 	setting.Row("cluster.tls.ca_file", `""`, setting.KindFile,
-		"Certificates in PEM form of the authority that signs those of the nodes, and nobody else's. Read for every connection.",
+		"Certificates in PEM form of the authority that signs those of the nodes, and nobody else's. Read again when it changes.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.Cluster.TLSCAFile }, setting.Any)),
 }
 

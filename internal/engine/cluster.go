@@ -2,9 +2,9 @@ package engine
 
 import (
 	"cmp"
-	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
@@ -69,7 +69,7 @@ const (
 var errNoSecret = errors.New("engine: a cluster needs a secret and a name for each node")
 
 // join makes a clustered server of the one that options describe.
-func (c Cluster) join(options *natsserver.Options) error {
+func (c Cluster) join(options *natsserver.Options, log *slog.Logger) error {
 	if c.Secret == "" || c.Name == "" {
 		return errNoSecret
 	}
@@ -114,7 +114,7 @@ func (c Cluster) join(options *natsserver.Options) error {
 		return nil
 	}
 	options.Cluster.TLSTimeout = routeAuth.Seconds()
-	if options.Cluster.TLSConfig, err = c.tls(); err != nil {
+	if options.Cluster.TLSConfig, err = c.tls(log); err != nil {
 		return err
 	}
 	return nil
@@ -139,18 +139,6 @@ func (c Cluster) routePing() time.Duration { return cmp.Or(c.Lease, DefaultLease
 // the others: the first write to it that does not fit into its window may be
 // made by the goroutine that reads from this process.
 func (c Cluster) routeWrite() time.Duration { return 2 * cmp.Or(c.Lease, DefaultLease) / 5 }
-
-// tls is for both sides of connections between nodes.
-func (c Cluster) tls() (*tls.Config, error) {
-	p := &peerTLS{c.CertFile, c.KeyFile, c.CAFile}
-	if _, err := p.certificate(); err != nil {
-		return nil, err
-	}
-	if _, err := p.authority(); err != nil {
-		return nil, err
-	}
-	return p.config(), nil
-}
 
 // routes are where the server connects to. JetStream takes their number for
 // that of the nodes that found a cluster together, all of which must be there

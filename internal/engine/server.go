@@ -55,7 +55,7 @@ func (e *Engine) startServer() (*natsserver.Server, error) {
 	inside := &insideOnly{}
 	switch {
 	case e.Clustered():
-		if err := e.cfg.Cluster.join(options); err != nil {
+		if err := e.cfg.Cluster.join(options, e.log); err != nil {
 			return nil, err
 		}
 		options.CustomClientAuthentication = inside

@@ -5,30 +5,28 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
+	"log/slog"
+
+	"github.com/belfryhq/belfry/internal/certificate"
 )
 
 // peerTLS is what a node shows its peers, and by what it knows them.
-type peerTLS struct{ certFile, keyFile, caFile string }
-
-func (p *peerTLS) certificate() (*tls.Certificate, error) {
-	pair, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
-	if err != nil {
-		return nil, fmt.Errorf("engine: certificate of the node: %w", err)
-	}
-	return &pair, nil
+type peerTLS struct {
+	own       *certificate.File[*tls.Certificate]
+	authority *certificate.File[*x509.CertPool]
 }
 
-func (p *peerTLS) authority() (*x509.CertPool, error) {
-	text, err := os.ReadFile(p.caFile)
-	if err != nil {
+// tls is for both sides of connections between nodes.
+func (c Cluster) tls(log *slog.Logger) (*tls.Config, error) {
+	var p peerTLS
+	var err error
+	if p.own, err = certificate.Pair(c.CertFile, c.KeyFile, log); err != nil {
+		return nil, fmt.Errorf("engine: certificate of the node: %w", err)
+	}
+	if p.authority, err = certificate.Pool(c.CAFile, log); err != nil {
 		return nil, fmt.Errorf("engine: authority of the cluster: %w", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("engine: authority of the cluster: no certificate in %s", p.caFile)
-	}
-	return pool, nil
+	return p.config(), nil
 }
 
 // config is for both sides of a connection. A peer is known by the authority
@@ -37,8 +35,8 @@ func (p *peerTLS) authority() (*x509.CertPool, error) {
 func (p *peerTLS) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:           tls.VersionTLS13,
-		GetCertificate:       func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.certificate() },
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return p.certificate() },
+		GetCertificate:       func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.own.Current(), nil },
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return p.own.Current(), nil },
 		ClientAuth:           tls.RequireAnyClientCert,
 		InsecureSkipVerify:   true, // of the name; the rest is done by verify
 		VerifyConnection:     p.verify,
@@ -52,16 +50,12 @@ func (p *peerTLS) verify(state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
 		return errNoCertificate
 	}
-	roots, err := p.authority()
-	if err != nil {
-		return err
-	}
 	between := x509.NewCertPool()
 	for _, c := range state.PeerCertificates[1:] {
 		between.AddCert(c)
 	}
-	_, err = state.PeerCertificates[0].Verify(x509.VerifyOptions{
-		Roots:         roots,
+	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{
+		Roots:         p.authority.Current(),
 		Intermediates: between,
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})

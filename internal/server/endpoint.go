@@ -11,6 +11,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/accept"
 	"github.com/belfryhq/belfry/internal/admin"
+	"github.com/belfryhq/belfry/internal/certificate"
 )
 
 // Bounds on what one HTTP connection may cost. The header has room for an
@@ -70,11 +71,14 @@ func (s *Server) listen() (err error) {
 	if s.plain, err = s.endpoint("plain", s.cfg.Listen, nil, clients); err != nil || s.cfg.TLSListen == "" {
 		return err
 	}
-	certs, err := loadCertificate(s.cfg.TLSCertFile, s.cfg.TLSKeyFile, s.log)
+	pair, err := certificate.Pair(s.cfg.TLSCertFile, s.cfg.TLSKeyFile, s.log)
 	if err != nil {
-		return err
+		return fmt.Errorf("server: TLS certificate: %w", err)
 	}
-	s.tls, err = s.endpoint("tls", s.cfg.TLSListen, certs.config(), clients)
+	s.tls, err = s.endpoint("tls", s.cfg.TLSListen, &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.Current(), nil },
+	}, clients)
 	return err
 }
 
