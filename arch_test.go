@@ -23,7 +23,7 @@ var layers = [][]string{
 	},
 	{"protocol", "internal/rest", "internal/admission", "internal/engine", "internal/expiry"},
 	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},
-	{"internal/loop", "internal/appstore", "internal/usage", "internal/broker", "internal/roster", "backend/pusher"},
+	{"internal/loop", "internal/trace", "internal/appstore", "internal/usage", "internal/broker", "internal/roster", "backend/pusher"},
 	{"internal/broker/mesh", "internal/broker/brokertest", "internal/roster/local", "internal/roster/rostertest"},
 	{"internal/broker/membroker", "internal/broker/natsbroker", "internal/roster/natsroster", "internal/relay"},
 	{"internal/hub"},

@@ -28,7 +28,7 @@ const (
 	hasName
 	hasUser
 	hasInfo // if On
-	hasText // and Except
+	hasText // and Except, Number
 	hasData // and Stamp, TTL
 	hasCount
 	hasUse // Events, Reads
@@ -62,6 +62,7 @@ const (
 	markInfo   // Info is not nil
 	markData   // Data is not nil
 	markApart  // Data is not a part of Text
+	markNumber // Number is not zero
 	allMarks   = 1<<iota - 1
 )
 
@@ -93,6 +94,9 @@ func (m *Message) Append(dst []byte) []byte {
 		if marks&markExcept != 0 {
 			dst = appendSocketID(dst, m.Except)
 		}
+		if marks&markNumber != 0 {
+			dst = binary.AppendUvarint(dst, m.Number)
+		}
 	}
 	if f&hasData != 0 {
 		switch {
@@ -123,6 +127,9 @@ func (m *Message) marks(f fields) (at int, marks byte) {
 	}
 	if f&hasText != 0 && !m.Except.IsZero() {
 		marks |= markExcept
+	}
+	if f&hasText != 0 && m.Number != 0 {
+		marks |= markNumber
 	}
 	if f&hasInfo != 0 && m.On && m.Info != nil {
 		marks |= markInfo
@@ -185,6 +192,10 @@ func (m *Message) Parse(b []byte) error {
 		if marked&markExcept != 0 {
 			m.Except = r.socketID()
 		}
+		if marked&markNumber != 0 {
+			m.Number = r.number()
+			r.bad = r.bad || m.Number == 0
+		}
 	}
 	if f&hasData != 0 {
 		switch {
@@ -211,7 +222,7 @@ func (m *Message) Parse(b []byte) error {
 func permitted(f fields, marked byte) bool {
 	switch {
 	case marked&^allMarks != 0,
-		marked&markExcept != 0 && f&hasText == 0,
+		marked&(markExcept|markNumber) != 0 && f&hasText == 0,
 		marked&markInfo != 0 && (f&hasInfo == 0 || marked&markOn == 0),
 		marked&markData != 0 && f&hasData == 0,
 		marked&markApart != 0 && marked&markData == 0:

@@ -48,6 +48,7 @@ func drawMessage(t *rapid.T) *Message {
 	if f&hasText != 0 {
 		m.Text = append([]byte{}, drawBytes(t, "text")...)
 		m.Except = drawID(t)
+		m.Number = rapid.Uint64().Draw(t, "number")
 	}
 	if f&hasData != 0 {
 		m.Data = drawData(t, m.Text)
@@ -122,9 +123,11 @@ func TestMalformedMessagesAreRefused(t *testing.T) {
 		"a byte too many":              append(slices.Clone(whole), 0),
 		"no kind":                      {0, 0},
 		"unknown kind":                 {byte(End) + 1, 0},
-		"unknown mark":                 {byte(Restate), 1 << 5},
+		"unknown mark":                 {byte(Restate), allMarks + 1},
 		"info of one who is gone":      {byte(Member), markInfo, 1, 'a', 1, 'c', 1, 'u', 2, '{', '}'},
 		"info of an event":             {byte(Event), markOn | markInfo, 1, 'a', 1, 'c', 0, 0},
+		"number without a text":        {byte(Load), markNumber, 1, 'a', 1, 1, 1},
+		"number zero, marked":          {byte(Event), markNumber, 1, 'a', 1, 'c', 0, 0},
 		"except without a text":        {byte(Load), markExcept, 1, 'a', 1, 1, 1},
 		"data of an event":             {byte(Event), markData, 1, 'a', 1, 'c', 0, 0, 0},
 		"data apart that are not":      {byte(Cached), markApart, 1, 'a', 1, 'c', 0, 0, 0, 0},
@@ -153,6 +156,7 @@ func FuzzParse(f *testing.F) {
 	text := []byte(`{"event":"e","channel":"c","data":"d"}`)
 	for _, m := range []Message{
 		{Kind: Event, App: "1", Name: "c", Text: text, Except: id},
+		{Kind: Event, App: "1", Name: "c", Text: text, Except: id, Number: 300},
 		{Kind: Cached, On: true, App: "1", Name: "cache-c", Text: text, Data: text[34:37], Stamp: 1 << 60, TTL: 1000},
 		{Kind: Cached, App: "1", Name: "cache-c", Text: text, Data: []byte(`"other"`)},
 		{Kind: Member, On: true, App: "1", Name: "presence-c", User: "u", Info: []byte(`{"a":1}`)},
@@ -179,7 +183,7 @@ func FuzzParse(f *testing.F) {
 func event() *Message {
 	id, _ := protocol.ParseSocketID("4548123456.3166671890")
 	return &Message{
-		Kind: Event, App: "app-id", Name: "private-room-4711", Except: id,
+		Kind: Event, App: "app-id", Name: "private-room-4711", Except: id, Number: 1 << 20,
 		Text: []byte(`{"event":"client-moved","channel":"private-room-4711","data":"` + strings.Repeat("x", 130) + `"}`),
 	}
 }

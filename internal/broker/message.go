@@ -10,15 +10,15 @@ type Kind uint8
 // The kinds of messages, and the fields of [Message] that each has. App is in
 // all of them but those of a restatement.
 const (
-	// Event is for the subscribers of a channel: Name, Text, Except.
+	// Event is for the subscribers of a channel: Name, Text, Except, Number.
 	Event Kind = iota + 1
-	// UserEvent is for the connections of a user: Name, Text, Except.
+	// UserEvent is for the connections of a user: Name, Text, Except, Number.
 	UserEvent
 	// Terminate closes the connections of a user: Name.
 	Terminate
 	// Cached is what a cache channel remembers: Name, Text, Data, Stamp, TTL.
 	// If On is true it has just been triggered, and is for the subscribers as
-	// well: Except.
+	// well: Except, Number.
 	Cached
 
 	// Subscribers is how many subscriptions the sender has on a channel:
@@ -61,4 +61,7 @@ type Message struct {
 	Reads  uint64
 	Stamp  uint64 // the higher one is the newer one; see package hub
 	TTL    uint64 // milliseconds
+	// Number is the sender's of an event, for those who look for its way. Zero is
+	// none.
+	Number uint64
 }

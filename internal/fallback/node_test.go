@@ -270,7 +270,7 @@ func (n *node) triggerExcept(channel, event, data string, except protocol.Socket
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	if err := n.hub.Trigger(context.Background(), n.apps[0], []string{channel}, hub.Event{Name: event, Data: literal}, except); err != nil {
+	if _, err := n.hub.Trigger(context.Background(), n.apps[0], []string{channel}, hub.Event{Name: event, Data: literal}, except); err != nil {
 		n.t.Fatal(err)
 	}
 }

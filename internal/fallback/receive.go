@@ -116,7 +116,9 @@ func (s *Server) newSession(r *http.Request, rt route, f *format, query map[stri
 	n.request.Full = accept.Full(r)
 	if rt.id.sockJS() {
 		n.transport = transportSockJS
-	} else {
+	}
+	n.request.Transport = string(n.transport)
+	if !rt.id.sockJS() {
 		n.request.Path = rt.app
 		n.request.Query = query
 		n.request.Origin = r.Header.Get("Origin")

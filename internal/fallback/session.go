@@ -9,6 +9,7 @@ import (
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -91,15 +92,15 @@ func (s *session) Close(why *protocol.Error) {
 	s.server.metrics.close(s.transport, why.Code)
 	last := closeLine(why)
 	s.closing = &last
-	s.leave()
+	s.leave(hub.Ending{By: trace.ByService, Code: why.Code})
 	s.socket.Wake()
 	s.schedule()
 }
 
 // leave ends the Pusher connection.
-func (s *session) leave() {
+func (s *session) leave(how hub.Ending) {
 	if s.hub != nil {
-		s.hub.End()
+		s.hub.End(how)
 	}
 }
 
@@ -183,6 +184,8 @@ func (s *session) Overflow() {
 		s.lose(os.ErrDeadlineExceeded)
 		return
 	}
+	// The session hears how it ended before its goodbye is sent.
+	s.leave(hub.Ending{By: trace.ByService, Code: protocol.CloseOverCapacity, Slow: true, Waiting: s.socket.Waiting()})
 	s.socket.Discard()
 	s.Close(protocol.ErrOverCapacity)
 }
@@ -209,7 +212,7 @@ func (s *session) Closed(err error) {
 	s.ended = true
 	s.server.table.remove(s)
 	s.detach()
-	s.leave()
+	s.leave(hub.Ending{By: trace.ByNetwork, Loss: string(lossOf(err)), Waiting: s.socket.Waiting()})
 	s.server.metrics.end(s.transport)
 	if s.closing == nil {
 		s.server.metrics.lose(s.transport, lossOf(err))

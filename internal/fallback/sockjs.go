@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/rawjson"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -38,7 +37,9 @@ func (s *session) named(message []byte) {
 		return
 	}
 	assumeVersion(values)
-	s.connect(hub.Request{Path: s.server.mount.Rest(path, "/app/"), Query: values, Origin: unknownOrigin, Secure: s.request.Secure, Full: s.request.Full})
+	r := s.request
+	r.Path, r.Query, r.Origin = s.server.mount.Rest(path, "/app/"), values, unknownOrigin
+	s.connect(r)
 	s.schedule()
 }
 

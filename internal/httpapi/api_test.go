@@ -44,26 +44,27 @@ type fakeHub struct {
 	channels   map[string]hub.ChannelState
 	users      map[string][]string
 	cached     map[string]hub.Cached
+	receipt    hub.Receipt
 	err        error // answers triggers, which are not recorded then
 	wait       bool  // triggers wait for the end of their context
 }
 
-func (h *fakeHub) Trigger(ctx context.Context, app *apps.App, channels []string, e hub.Event, except protocol.SocketID) error {
+func (h *fakeHub) Trigger(ctx context.Context, app *apps.App, channels []string, e hub.Event, except protocol.SocketID) (hub.Receipt, error) {
 	if err := h.refuse(ctx); err != nil {
-		return err
+		return hub.Receipt{}, err
 	}
 	h.triggers = append(h.triggers, triggered{app.ID, slices.Clone(channels), e.Name, string(e.Data), except.String()})
-	return nil
+	return h.receipt, nil
 }
 
-func (h *fakeHub) TriggerBatch(ctx context.Context, app *apps.App, events []hub.Targeted) error {
+func (h *fakeHub) TriggerBatch(ctx context.Context, app *apps.App, events []hub.Targeted) (hub.Receipt, error) {
 	if err := h.refuse(ctx); err != nil {
-		return err
+		return hub.Receipt{}, err
 	}
 	for _, e := range events {
 		h.triggers = append(h.triggers, triggered{app.ID, []string{e.Channel}, e.Name, string(e.Data), e.Except.String()})
 	}
-	return nil
+	return h.receipt, nil
 }
 
 func (h *fakeHub) refuse(ctx context.Context) error {

@@ -23,9 +23,11 @@ func (a *api) triggerBatch(c *call) (answer, error) {
 	}
 	ctx := &patience{Context: c.r.Context()}
 	defer ctx.stop()
-	if err := a.hub.TriggerBatch(ctx, c.app, c.events); err != nil {
+	receipt, err := a.hub.TriggerBatch(ctx, c.app, c.events)
+	if err != nil {
 		return answer{}, err
 	}
+	c.receipt = receipt
 	a.metrics.events.Add(float64(len(c.events)))
 	return a.batchInfo(c), nil
 }

@@ -17,11 +17,13 @@ import (
 // idleHub delivers nothing.
 type idleHub struct{ fakeHub }
 
-func (h *idleHub) Trigger(context.Context, *apps.App, []string, hub.Event, protocol.SocketID) error {
-	return nil
+func (h *idleHub) Trigger(context.Context, *apps.App, []string, hub.Event, protocol.SocketID) (hub.Receipt, error) {
+	return hub.Receipt{}, nil
 }
 
-func (h *idleHub) TriggerBatch(context.Context, *apps.App, []hub.Targeted) error { return nil }
+func (h *idleHub) TriggerBatch(context.Context, *apps.App, []hub.Targeted) (hub.Receipt, error) {
+	return hub.Receipt{}, nil
+}
 
 // discard is a response that nobody reads.
 type discard struct {

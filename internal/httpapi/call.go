@@ -39,6 +39,7 @@ type call struct {
 	text     []byte         // what the client can have signed
 	scratch  []byte         // JSON made of what did not come as JSON
 	out      []byte         // the answer
+	receipt  hub.Receipt    // of the events that were triggered, if any were
 }
 
 // reset makes c ready for the next request and lets go of this one.

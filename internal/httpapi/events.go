@@ -53,9 +53,11 @@ func (a *api) trigger(c *call, e hub.Event, except protocol.SocketID) error {
 	}
 	ctx := &patience{Context: c.r.Context()}
 	defer ctx.stop()
-	if err := a.hub.Trigger(ctx, c.app, c.channels, e, except); err != nil {
+	receipt, err := a.hub.Trigger(ctx, c.app, c.channels, e, except)
+	if err != nil {
 		return err
 	}
+	c.receipt = receipt
 	a.metrics.events.Add(float64(len(c.channels)))
 	return nil
 }

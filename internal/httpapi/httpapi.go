@@ -47,9 +47,9 @@ type Hub interface {
 	// Trigger hands an event to the sockets on each of the channels, except
 	// one. It waits while the node is overloaded and returns
 	// hub.ErrOverloaded when ctx ends first; then nothing was delivered.
-	Trigger(ctx context.Context, app *apps.App, channels []string, e hub.Event, except protocol.SocketID) error
+	Trigger(ctx context.Context, app *apps.App, channels []string, e hub.Event, except protocol.SocketID) (hub.Receipt, error)
 	// TriggerBatch does the same for several events, in their order.
-	TriggerBatch(ctx context.Context, app *apps.App, events []hub.Targeted) error
+	TriggerBatch(ctx context.Context, app *apps.App, events []hub.Targeted) (hub.Receipt, error)
 
 	// Channel returns the state of a channel; the zero state is that of one
 	// that nobody is on.
@@ -152,6 +152,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ans, err := a.serve(c)
 	if err != nil {
 		ans = a.refusal(c, err)
+	} else if c.receipt.Events > 0 {
+		acknowledge(w.Header(), c.receipt)
 	}
 	if a.cors {
 		allowOrigins(w.Header())

@@ -66,8 +66,8 @@ func TestDisabledAppDismissesEverybody(t *testing.T) {
 		t.Errorf("Connect = %v, want %v", refused, protocol.ErrAppDisabled)
 	}
 	n.change(func(app *apps.App) { app.Disabled = false })
-	n.connect().session.End()
-	c.session.End()
+	n.connect().session.End(Ending{})
+	c.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -86,7 +86,7 @@ func TestRemovedAppDismissesEverybodyAndForgets(t *testing.T) {
 	b := n.connect()
 	b.subscribe("cache-x")
 	b.expect(succeeded("cache-x"), miss("cache-x"))
-	b.session.End()
+	b.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -102,6 +102,6 @@ func TestAppOfTheSameIDHasItsOwnSettings(t *testing.T) {
 	c.subscribe("a")
 	c.subscribe("b")
 	c.expect(succeeded("a"), complaint(protocol.ErrTooManyChannels), subscriptionError("b", "LimitReached", 4004))
-	c.session.End()
+	c.session.End(Ending{})
 	n.expectNothing()
 }

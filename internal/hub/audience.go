@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -13,7 +14,7 @@ import (
 // that watch a user.
 type audience struct {
 	// Guarded by the shard's lock.
-	last  uint64 // number of the last delivery
+	last  uint64 // number of the last delivery; it never falls, also when what has the audience is made anew
 	size  int
 	loops uint64 // bit i: loop i has some of them
 
@@ -76,21 +77,18 @@ type delivery struct {
 	except protocol.SocketID // gets nothing; may be zero
 	meter  *meter
 	takes  func(*Session) bool // who can be sent it; nil: all
+	tally  *trace.Tally        // counts who was handed it; may be nil
 }
 
 // deliver posts f to all loops that have sessions in a. The shard's lock is
 // held, which is what puts the deliveries of an audience in one order.
-func (h *Hub) deliver(a *audience, f *frame.Frame, except protocol.SocketID) {
-	h.deliverMetered(a, f, except, &h.service)
+func (h *Hub) deliver(a *audience, f *frame.Frame) {
+	h.start(delivery{to: a, frame: f, meter: &h.service})
 }
 
-func (h *Hub) deliverMetered(a *audience, f *frame.Frame, except protocol.SocketID, m *meter) {
-	h.start(delivery{to: a, frame: f, except: except, meter: m})
-}
-
-// deliverEvent is deliver for an event of the protocol that some clients can
+// deliverInternal is deliver for an event of the protocol that some clients can
 // not take on some kinds of channels.
-func (h *Hub) deliverEvent(a *audience, event string, kind protocol.Kind, f *frame.Frame) {
+func (h *Hub) deliverInternal(a *audience, event string, kind protocol.Kind, f *frame.Frame) {
 	takes := func(s *Session) bool { return s.library.Takes(event, kind) }
 	h.start(delivery{to: a, frame: f, takes: takes, meter: &h.service})
 }
@@ -135,6 +133,7 @@ func (d *delivery) run(loop int) {
 		n++
 	}
 	d.meter.delivered(n)
+	d.tally.Add(n)
 }
 
 // A dismissal is a delivery that closes.

@@ -47,7 +47,7 @@ func TestAuthorizedSessionStays(t *testing.T) {
 		}
 		c.session.CheckAuthorized(time.Now().Add(time.Hour))
 		c.expectClosed(nil)
-		c.session.End()
+		c.session.End(Ending{})
 		n.expectNothing()
 	}
 }
@@ -80,7 +80,7 @@ func TestRefusedSubscriptionDoesNotAuthorize(t *testing.T) {
 	}
 	c.session.CheckAuthorized(by)
 	c.expectClosed(protocol.ErrNotAuthorized)
-	member.session.End()
+	member.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -108,7 +108,7 @@ func TestOnlyAuthorizedSessionsCountTowardsTheQuota(t *testing.T) {
 		t.Errorf("%d subscriptions, want that of the session within the quota", got)
 	}
 	waiting[0].unsubscribe("private-x") // authorized once is authorized
-	waiting[0].session.End()
+	waiting[0].session.End(Ending{})
 	c := n.connect()
 	c.join("presence-r", `{"user_id":"1"}`)
 	c.expect(snapshot("presence-r", "1"))
@@ -123,7 +123,7 @@ func TestAuthorizingTwiceCountsOnce(t *testing.T) {
 	a.signIn(`{"id":"1"}`)
 	b.subscribe("private-x")
 	b.expect(succeeded("private-x"))
-	a.session.End()
-	b.session.End()
+	a.session.End(Ending{})
+	b.session.End(Ending{})
 	n.expectNothing()
 }

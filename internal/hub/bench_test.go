@@ -69,7 +69,7 @@ func BenchmarkTrigger(b *testing.B) {
 			e := Event{"price", []byte(quote(`{"symbol":"ABC","price":12.5,"at":1700000000}`))}
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := n.hub.Trigger(context.Background(), n.app, []string{"news"}, e, protocol.SocketID{}); err != nil {
+				if _, err := n.hub.Trigger(context.Background(), n.app, []string{"news"}, e, protocol.SocketID{}); err != nil {
 					b.Fatal(err)
 				}
 				n.loops.drain()

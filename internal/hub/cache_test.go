@@ -76,7 +76,7 @@ func TestCacheOfAllKindsWithoutSubscribers(t *testing.T) {
 func TestCacheKeepsTheDataOfTheCallerUnchanged(t *testing.T) {
 	n := newNode(t)
 	data := []byte(`"one"`)
-	if err := n.hub.Trigger(context.Background(), n.app, []string{"cache-x"}, Event{"e", data}, protocol.SocketID{}); err != nil {
+	if _, err := n.hub.Trigger(context.Background(), n.app, []string{"cache-x"}, Event{"e", data}, protocol.SocketID{}); err != nil {
 		t.Fatal(err)
 	}
 	copy(data, `"two"`) // the hub does not keep the slice
@@ -113,7 +113,7 @@ func TestCacheForgetsInTime(t *testing.T) {
 			t.Error("a channel with an expired event and without subscribers is still there after the sweep")
 		}
 		n.expectCached("cache-x", `"2" 1m0s`)
-		c.session.End()
+		c.session.End(Ending{})
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if sh := n.hub.tenant(n.app).shard("cache-x"); len(sh.channels) != 0 {
@@ -155,7 +155,7 @@ func TestCacheHoldsNoClientEventsAndNoNewsOfMembers(t *testing.T) {
 	b.expect(snapshot("presence-cache-x", "1", "2"), miss("presence-cache-x"),
 		succeeded("private-cache-x"), miss("private-cache-x"), count("private-cache-x", 2))
 	n.trigger("presence-cache-x", "e", "yes")
-	b.session.End()
+	b.session.End(Ending{})
 	c := n.connect()
 	c.join("presence-cache-x", `{"user_id":"3"}`)
 	c.expect(snapshot("presence-cache-x", "1", "3"), "e @presence-cache-x yes")
@@ -171,7 +171,7 @@ func TestCacheOfABatchIsItsLastEvent(t *testing.T) {
 		{Event: Event{"b", []byte(`"2"`)}, Channel: "cache-x", Except: c.session.ID()},
 		{Event: Event{"c", []byte(`"3"`)}, Channel: "cache-y"},
 	}
-	if err := n.hub.TriggerBatch(context.Background(), n.app, batch); err != nil {
+	if _, err := n.hub.TriggerBatch(context.Background(), n.app, batch); err != nil {
 		t.Fatal(err)
 	}
 	c.expect("a @cache-x 1")

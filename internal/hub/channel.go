@@ -46,6 +46,7 @@ func (sh *shard) open(name string, kind protocol.Kind) *channel {
 			sh.channels = make(map[string]*channel)
 		}
 		ch = &channel{name: name, kind: kind}
+		ch.last = sh.order
 		if kind.Presence() {
 			ch.presence = &presence{}
 		}
@@ -59,6 +60,7 @@ func (sh *shard) open(name string, kind protocol.Kind) *channel {
 func (sh *shard) release(ch *channel) {
 	if ch.size == 0 && ch.cached == nil && ch.elsewhere.by == 0 && (ch.presence == nil || ch.presence.len() == 0) {
 		ch.count.stop()
+		sh.order = max(sh.order, ch.last)
 		delete(sh.channels, ch.name)
 	}
 }
@@ -86,6 +88,7 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 		sub.userID = member.UserID
 	}
 	ch.add(&sub.seat, s)
+	t.traceSubscribedLocked(sub)
 	t.shareSubscribers(ch)
 	if ch.size == 1 {
 		t.tell(News{Kind: apps.ChannelOccupied, Channel: name})
@@ -114,6 +117,7 @@ func (t *tenant) leave(sub *subscription) (shared uint64) {
 	sh := t.shard(ch.name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	t.traceUnsubscribedLocked(sub)
 	ch.remove(&sub.seat)
 	linger := t.hub.lingering()
 	if ch.presence != nil {
@@ -141,14 +145,14 @@ func (t *tenant) leave(sub *subscription) (shared uint64) {
 func (t *tenant) memberAdded(ch *channel, m protocol.Member) {
 	t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
 		return protocol.AppendMemberAdded(b, ch.name, m)
-	}), protocol.SocketID{})
+	}))
 }
 
 // memberRemoved is the opposite of memberAdded.
 func (t *tenant) memberRemoved(ch *channel, userID string) {
 	t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
 		return protocol.AppendMemberRemoved(b, ch.name, userID)
-	}), protocol.SocketID{})
+	}))
 }
 
 // succeeded is the answer to the newest subscriber. The shard's lock is held.

@@ -14,13 +14,14 @@ func (s *Session) clientEvent(now time.Time, m protocol.Message) {
 	metrics := s.tenant.hub.metrics
 	if !s.mayTrigger(now) {
 		metrics.clientEventsRefused.Inc()
+		s.traceError(m.Event, m.Channel, protocol.ErrClientEventRate)
 		s.sendError(protocol.ErrClientEventRate) // one for each event that is lost, unlike other complaints
 		return
 	}
 	sub, err := s.checkClientEvent(m)
 	if err != nil {
 		metrics.clientEventsRefused.Inc()
-		s.complain(now, err)
+		s.object(now, m.Event, m.Channel, err)
 		return
 	}
 	metrics.clientEvents.Inc()

@@ -252,7 +252,7 @@ func TestUsersOfOtherNodes(t *testing.T) {
 	m.settle()
 	here.expect("e @#server-to-user-ann x")
 	there.expect("e @#server-to-user-ann x")
-	here.session.End()
+	here.session.End(Ending{})
 	m.settle()
 	watcher.expect()
 	m.nodes[0].hub.Terminate(m.nodes[0].app, "ann")
@@ -271,7 +271,7 @@ func (m *mesh) remember(node int, channel, data string) {
 	m.t.Helper()
 	n := m.nodes[node]
 	e := Event{Name: "e", Data: []byte(quote(data))}
-	if err := n.hub.Trigger(noPatience, n.app, []string{channel}, e, protocol.SocketID{}); err != nil {
+	if _, err := n.hub.Trigger(noPatience, n.app, []string{channel}, e, protocol.SocketID{}); err != nil {
 		m.t.Fatal(err)
 	}
 }
@@ -358,7 +358,7 @@ func TestConnectionQuotaOfAllNodes(t *testing.T) {
 			t.Errorf("node %d takes a connection beyond the quota", i)
 		}
 	}
-	gone.session.End()
+	gone.session.End(Ending{})
 	m.settle()
 	if _, refused := m.nodes[1].dial(request("key")); refused != nil {
 		t.Errorf("a connection is refused although another has ended: %v", refused)
@@ -401,8 +401,8 @@ func TestDrainingIsNoChange(t *testing.T) {
 	watcher.read()
 	other.read()
 	m.nodes[1].hub.Drain()
-	moving.session.End()
-	lost.session.End()
+	moving.session.End(Ending{})
+	lost.session.End(Ending{})
 	m.settle()
 	watcher.expect()
 	other.expect()
@@ -495,7 +495,7 @@ func TestPresenceAgreesInTheEnd(t *testing.T) {
 			},
 			"end": func(t *rapid.T) {
 				v := some("client")
-				v.session.End()
+				v.session.End(Ending{})
 				onlookers = slices.DeleteFunc(onlookers, func(o *onlooker) bool { return o == v })
 			},
 			"deliver": func(t *rapid.T) {
@@ -535,7 +535,7 @@ func TestPresenceAgreesInTheEnd(t *testing.T) {
 		m.settle()
 		m.agree(t, onlookers)
 		for _, v := range onlookers {
-			v.session.End()
+			v.session.End(Ending{})
 		}
 		m.settle()
 		for _, n := range m.nodes {

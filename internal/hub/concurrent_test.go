@@ -152,9 +152,9 @@ func TestPresenceAtFullSpeed(t *testing.T) {
 				switch {
 				case j == 29: // the last of each stays
 				case r.IntN(2) == 0:
-					c.on(x.loop, func() { x.unsubscribe("presence-r"); x.session.End() })
+					c.on(x.loop, func() { x.unsubscribe("presence-r"); x.session.End(Ending{}) })
 				default:
-					c.on(x.loop, x.session.End)
+					c.on(x.loop, func() { x.session.End(Ending{}) })
 				}
 			}
 		})
@@ -238,7 +238,7 @@ func TestEverythingAtOnceLeavesNothing(t *testing.T) {
 				for range 6 {
 					c.on(x.loop, func() { x.atRandom(r, names) })
 				}
-				c.on(x.loop, x.session.End)
+				c.on(x.loop, func() { x.session.End(Ending{}) })
 			}
 		})
 	}

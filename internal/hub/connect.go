@@ -7,6 +7,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -21,30 +22,34 @@ type Request struct {
 	// /app/{key}.
 	Path   string
 	Query  url.Values
-	Secure bool   // the client reached us, or our proxy, over TLS
-	Origin string // the Origin header; empty when there was none
-	Full   bool   // the node has no room for another client
+	Secure bool // the client reached us, or our proxy, over TLS
+	// Transport and Address are for those who trace: how and from where the client
+	// came. They may be empty.
+	Transport string
+	Address   string
+	Origin    string // the Origin header; empty when there was none
+	Full      bool   // the node has no room for another client
 }
 
 // Connect opens a session for a client whose frames go to socket, on the loop
 // from which it is called, and sends the first of them. If it refuses, nothing
 // was sent, and the transport tells the client.
 func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.Error) {
-	var t *tenant
-	app, refused := h.admit(r)
+	app, key, refused := h.admit(r)
 	if refused == nil {
-		t = h.tenant(app)
-		refused = h.reserve(t, app)
+		refused = h.reserve(h.tenant(app), app)
 	}
 	if refused != nil {
-		h.metrics.refuse(refused.Code)
+		h.refuse(app, r, refused)
 		return nil, refused
 	}
+	t := h.tenant(app)
 	s := &Session{
 		tenant: t,
 		socket: socket,
 		loop:   loop,
 		id:     protocol.NewSocketID(),
+		began:  time.Now().UnixNano(),
 
 		library: protocol.ClientLibraryOf(r.Query),
 	}
@@ -54,14 +59,24 @@ func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.E
 	h.metrics.connections.Inc()
 	t.enter(s)
 	if gone := h.stale(t, app); gone != nil {
-		s.End()
-		h.metrics.refuse(gone.Code)
+		s.End(Ending{By: trace.ByService, Code: gone.Code})
+		h.refuse(app, r, gone)
 		return nil, gone
 	}
+	s.traceConnected(r, key)
 	socket.Send(frame.Text(func(b []byte) []byte {
 		return protocol.AppendConnectionEstablished(b, s.id, app.ActivityTimeout)
 	}))
 	return s, nil
+}
+
+// refuse counts and tells that a client was refused. The app is nil if it asked
+// for none that there is.
+func (h *Hub) refuse(app *apps.App, r Request, why *protocol.Error) {
+	h.metrics.refuse(why.Code)
+	if app != nil {
+		h.tenant(app).traceRefused(r, why)
+	}
 }
 
 // stale returns why an app that was found a moment ago is none for clients any
@@ -79,32 +94,33 @@ func (h *Hub) stale(t *tenant, app *apps.App) *protocol.Error {
 }
 
 // admit checks a request, in the order in which the hosted service's errors
-// are documented (docs/protocol.md, "Connecting").
-func (h *Hub) admit(r Request) (*apps.App, *protocol.Error) {
+// are documented (docs/protocol.md, "Connecting"). The app that was asked for is
+// returned with a refusal too, if it is known by then.
+func (h *Hub) admit(r Request) (app *apps.App, key string, refused *protocol.Error) {
 	if h.Draining() {
-		return nil, protocol.ErrReconnect
+		return nil, "", protocol.ErrReconnect
 	}
 	key, ok := appKey(r.Path)
 	if !ok {
-		return nil, protocol.ErrPathNotFound
+		return nil, "", protocol.ErrPathNotFound
 	}
+	app = h.cfg.Apps.ByKey(key)
 	if _, err := protocol.Version(r.Query, h.cfg.AssumeProtocol); err != nil {
-		return nil, err
+		return app, key, err
 	}
-	app := h.cfg.Apps.ByKey(key)
 	switch {
 	case app == nil:
-		return nil, protocol.UnknownApp(key)
+		return nil, key, protocol.UnknownApp(key)
 	case app.Disabled:
-		return nil, protocol.ErrAppDisabled
+		return app, key, protocol.ErrAppDisabled
 	case app.TLSOnly && !r.Secure:
-		return nil, protocol.ErrTLSOnly
+		return app, key, protocol.ErrTLSOnly
 	case !app.OriginAllowed(r.Origin):
-		return nil, protocol.ErrOrigin
+		return app, key, protocol.ErrOrigin
 	case r.Full:
-		return nil, protocol.ErrOverCapacity
+		return app, key, protocol.ErrOverCapacity
 	}
-	return app, nil
+	return app, key, nil
 }
 
 // appKey returns the key in a path of the form /app/{key}, with one slash

@@ -51,7 +51,7 @@ func TestConnectChecksInOrder(t *testing.T) {
 			t.Errorf("%s: Connect = %v, want %v", name, refused, want)
 		}
 		if refused == nil {
-			c.session.End()
+			c.session.End(Ending{})
 			return
 		}
 		if len(c.got) > 0 || c.session != nil {
@@ -166,14 +166,14 @@ func TestQuotaIsFreedByTheEndOfASession(t *testing.T) {
 	if _, refused := n.dial(request("key")); refused != protocol.ErrOverQuota {
 		t.Errorf("the third Connect = %v, want %v", refused, protocol.ErrOverQuota)
 	}
-	a.session.End()
-	a.session.End() // counts once
+	a.session.End(Ending{})
+	a.session.End(Ending{}) // counts once
 	c := n.connect()
 	if _, refused := n.dial(request("key2")); refused != protocol.ErrOverQuota {
 		t.Errorf("Connect with the app's other key = %v, want %v", refused, protocol.ErrOverQuota)
 	}
-	b.session.End()
-	c.session.End()
+	b.session.End(Ending{})
+	c.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -187,10 +187,10 @@ func TestCapacityIsOfAllApps(t *testing.T) {
 			t.Errorf("Connect to %q = %v, want %v", key, refused, protocol.ErrOverCapacity)
 		}
 	}
-	a.session.End()
+	a.session.End(Ending{})
 	c := n.connectTo("other")
-	b.session.End()
-	c.session.End()
+	b.session.End(Ending{})
+	c.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -237,9 +237,9 @@ func TestAppsDoNotSeeEachOther(t *testing.T) {
 	if got := n.hub.Channel(two, "presence-r"); got != (ChannelState{Occupied: true, Subscriptions: 1, Users: 1}) {
 		t.Errorf("Channel of the other app = %+v, want its own subscription only", got)
 	}
-	a.session.End()
+	a.session.End(Ending{})
 	b.expect()
 	a.expectClosed(nil)
-	b.session.End()
+	b.session.End(Ending{})
 	n.expectNothing()
 }

@@ -70,7 +70,7 @@ func (t *tenant) countChanged(sh *shard, ch *channel, here bool) {
 
 func (t *tenant) tellCount(ch *channel, now time.Time) {
 	n := t.subscriptions(ch)
-	t.hub.deliverEvent(&ch.audience, protocol.EventSubscriptionCount, ch.kind, frame.Text(func(b []byte) []byte {
+	t.hub.deliverInternal(&ch.audience, protocol.EventSubscriptionCount, ch.kind, frame.Text(func(b []byte) []byte {
 		return protocol.AppendSubscriptionCount(b, ch.name, n)
 	}))
 	if ch.count.news {

@@ -28,8 +28,8 @@ func TestCountIsToldToAllAfterEachChange(t *testing.T) {
 	b.expect()
 	b.subscribe("cache-x")
 	b.expect(succeeded("cache-x"), miss("cache-x"), count("cache-x", 1))
-	b.session.End()
-	a.session.End()
+	b.session.End(Ending{})
+	a.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -39,7 +39,7 @@ func TestCountIsNotToldWhereItDoesNotBelong(t *testing.T) {
 	a.join("presence-r", `{"user_id":"1"}`)
 	a.join("presence-cache-r", `{"user_id":"1"}`)
 	b.join("presence-r", `{"user_id":"1"}`)
-	b.session.End()
+	b.session.End(Ending{})
 	a.signIn(`{"id":"1"}`)
 	a.subscribe("#server-to-user-1")
 	a.expect(snapshot("presence-r", "1"), snapshot("presence-cache-r", "1"), miss("presence-cache-r"),
@@ -94,9 +94,9 @@ func TestCountThrottleEndsAtOneHundred(t *testing.T) {
 		time.Sleep(protocol.CountInterval)
 		synctest.Wait()
 		early.expect(count("news", 102))
-		others[0].session.End() // 101: waits
+		others[0].session.End(Ending{}) // 101: waits
 		early.expect()
-		others[1].session.End() // 100: at once, and the one that was owed is not
+		others[1].session.End(Ending{}) // 100: at once, and the one that was owed is not
 		early.expect(count("news", 100))
 		time.Sleep(2 * protocol.CountInterval)
 		synctest.Wait()
@@ -118,7 +118,7 @@ func TestCountIsNotToldWhenAllHaveLeft(t *testing.T) {
 				all = append(all, c)
 			}
 			for _, c := range all {
-				c.session.End()
+				c.session.End(Ending{})
 			}
 			n.loops.run()
 			late := n.connect()
@@ -129,7 +129,7 @@ func TestCountIsNotToldWhenAllHaveLeft(t *testing.T) {
 			time.Sleep(2 * protocol.CountInterval)
 			synctest.Wait()
 			late.expect()
-			late.session.End()
+			late.session.End(Ending{})
 			n.expectNothing()
 		}
 	})
@@ -163,7 +163,7 @@ func TestCountIsRightInTheEnd(t *testing.T) {
 				n.connect().subscribe("news")
 				size++
 			} else if len(others) > 101 {
-				others[0].session.End()
+				others[0].session.End(Ending{})
 				others = others[1:]
 				size--
 			}

@@ -51,7 +51,7 @@ func TestClientOfManyChannelsGoesLittleByLittle(t *testing.T) {
 	c, other := crowded(n, many)
 	heard = nil
 	before := n.hub.Connections()
-	c.session.End()
+	c.session.End(Ending{})
 	if got := n.hub.Connections(); got != before-1 {
 		t.Errorf("%d connections when a client has gone, want %d", got, before-1)
 	}
@@ -82,7 +82,7 @@ func TestClientOfManyChannelsGoesLittleByLittle(t *testing.T) {
 	if kept := slices.Compact(slices.Clone(heard)); len(kept) != len(heard) {
 		t.Error("backends hear something twice")
 	}
-	other.session.End()
+	other.session.End(Ending{})
 	n.hub.eachTenant(func(t *tenant) {
 		for i := range t.shards {
 			if len(t.shards[i].channels) != 0 {
@@ -100,7 +100,7 @@ func TestClientThatHasGoneGetsNothingMore(t *testing.T) {
 	other.join("presence-0", `{"user_id":"other"}`)
 	other.read()
 	c.read()
-	c.session.End()
+	c.session.End(Ending{})
 	for i := range 3 {
 		n.trigger("presence-0", fmt.Sprint("event-", i), "")
 	}
@@ -130,7 +130,7 @@ func TestUserWhoComesBackIsThereAllTheTime(t *testing.T) {
 	const many = 3000
 	n := newNode(t)
 	c, other := crowded(n, many)
-	c.session.End()
+	c.session.End(Ending{})
 	back := n.connect()
 	for i := range many {
 		back.join(fmt.Sprint("presence-", i), `{"user_id":"u"}`)
@@ -142,8 +142,8 @@ func TestUserWhoComesBackIsThereAllTheTime(t *testing.T) {
 			t.Fatalf("%s: %+v, want one user", name, got)
 		}
 	}
-	back.session.End()
-	other.session.End()
+	back.session.End(Ending{})
+	other.session.End(Ending{})
 	n.loops.run()
 	if got := total(n.hub.metrics.subscriptions); got != 0 {
 		t.Errorf("%v subscriptions are counted at the end, want 0", got)

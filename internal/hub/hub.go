@@ -42,6 +42,8 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/broker"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -90,6 +92,11 @@ type Config struct {
 	// Broker joins the hub to those of other nodes; it is started with
 	// [Hub.Receiver]. Nil means that there are no others.
 	Broker broker.Broker
+	// Node is under which name peers know this node. Events are called after it.
+	Node node.ID
+	// Tracer returns who is told of everything that happens to the app with that
+	// id. Nil means that nobody is.
+	Tracer func(appID string) Tracer
 	// Spent hears what an app's backends have used of its rates on other
 	// nodes; see [Hub.Spend]. Nil means that nobody does.
 	Spent func(app *apps.App, events, reads int)
@@ -109,6 +116,7 @@ type Hub struct {
 	draining    atomic.Bool
 	departures  []departures // by loop
 	peers       peers
+	events      atomic.Uint64 // number of the last event that was triggered here
 	patience    time.Duration // of the receiver's goroutine
 	cancel      context.CancelFunc
 	running     sync.WaitGroup
@@ -164,6 +172,7 @@ const shardCount = 32
 type tenant struct {
 	hub         *Hub
 	current     atomic.Pointer[apps.App]
+	tracer      Tracer
 	everyone    everyone     // all sessions of the app
 	connections atomic.Int64 // sessions that count towards the app's quota
 	waiting     atomic.Int64 // sessions that are not authorized yet
@@ -176,6 +185,7 @@ type tenant struct {
 // A shard is a part of an app's channels and users.
 type shard struct {
 	mu       sync.Mutex
+	order    uint64              // the highest number of a delivery in what is forgotten
 	channels map[string]*channel // those with subscriptions, anywhere, or a cached event
 	users    map[string]*user    // those signed in anywhere, or watched here
 }
@@ -185,7 +195,10 @@ func (h *Hub) tenant(app *apps.App) *tenant {
 	if t, ok := h.tenants.Load(app.ID); ok {
 		return t.(*tenant)
 	}
-	fresh := &tenant{hub: h, meter: meter{hub: h}}
+	fresh := &tenant{hub: h, meter: meter{hub: h}, tracer: (*trace.Log)(nil)}
+	if h.cfg.Tracer != nil {
+		fresh.tracer = h.cfg.Tracer(app.ID)
+	}
 	fresh.current.Store(app)
 	found, _ := h.tenants.LoadOrStore(app.ID, fresh)
 	t := found.(*tenant)

@@ -84,7 +84,7 @@ func TestCacheSubscriberSeesOneRun(t *testing.T) {
 					last++
 					batch = append(batch, Targeted{Event: Event{"e", []byte(quote(fmt.Sprint(last)))}, Channel: "cache-x"})
 				}
-				if err := n.hub.TriggerBatch(t.Context(), n.app, batch); err != nil {
+				if _, err := n.hub.TriggerBatch(t.Context(), n.app, batch); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -239,7 +239,7 @@ func TestWatcherSeesChangesInTurn(t *testing.T) {
 					t.Skip("nobody is there")
 				}
 				i := rapid.IntRange(0, len(users)-1).Draw(t, "user")
-				users[i].session.End()
+				users[i].session.End(Ending{})
 				users = slices.Delete(users, i, i+1)
 			},
 		}))

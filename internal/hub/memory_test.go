@@ -31,7 +31,7 @@ func BenchmarkHeldByPeer(b *testing.B) {
 				n := newTestNode(b, nil)
 				before := heap()
 				for i := range many {
-					n.hub.receive(1, bm.make(i))
+					n.hub.receive("", 1, bm.make(i))
 				}
 				b.ReportMetric(float64(heap()-before)/many, "B/"+bm.name)
 				runtime.KeepAlive(n)

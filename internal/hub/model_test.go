@@ -155,7 +155,7 @@ func (w *world) connect() {
 }
 
 func (w *world) end(p *person) {
-	p.session.End()
+	p.session.End(Ending{})
 	w.forget(p)
 }
 

@@ -36,4 +36,5 @@ func (t *tenant) tell(n News) {
 	if o := t.hub.cfg.Observer; o != nil {
 		o.Observe(t.app(), n)
 	}
+	t.traceNewsLocked(n)
 }

@@ -131,7 +131,7 @@ func (c *client) Send(f *frame.Frame) {
 func (c *client) Close(why *protocol.Error) {
 	if c.closed == nil {
 		c.closed = why
-		c.session.End()
+		c.session.End(Ending{})
 	}
 }
 
@@ -229,7 +229,7 @@ func (n *testNode) trigger(channel, event, data string, except ...*client) {
 		id = c.session.ID()
 	}
 	e := Event{Name: event, Data: []byte(quote(data))}
-	if err := n.hub.Trigger(context.Background(), n.app, []string{channel}, e, id); err != nil {
+	if _, err := n.hub.Trigger(context.Background(), n.app, []string{channel}, e, id); err != nil {
 		n.t.Errorf("Trigger(%q): %v", channel, err)
 	}
 }

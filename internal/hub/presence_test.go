@@ -25,9 +25,9 @@ func TestPresenceComesAndGoes(t *testing.T) {
 	b.expect()
 	b.join(room, `{"user_id":"2"}`)
 	b.expect(snapshot(room, `1={"name":"A"}`, "2"))
-	b.session.End()
+	b.session.End(Ending{})
 	a.expect(added(room, "2", ""), removed(room, "2"))
-	a.session.End()
+	a.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -39,7 +39,7 @@ func TestPresenceCountsAUserOnce(t *testing.T) {
 	a.expect(snapshot(room, "1"), added(room, "2", ""))
 	c.join(room, `{"user_id":2}`)
 	c.expect(snapshot(room, "1", "2"))
-	b.session.End()
+	b.session.End(Ending{})
 	a.expect()
 	c.expect()
 	c.unsubscribe(room)
@@ -70,7 +70,7 @@ func TestPresenceTellsTheLatestUserInfo(t *testing.T) {
 	b.join(room, `{"user_id":"1","user_info":{"n":"new"}}`)
 	a.expect(snapshot(room, `1={"n":"old"}`)) // no news for those who are there
 	b.expect(snapshot(room, `1={"n":"new"}`))
-	b.session.End()
+	b.session.End(Ending{})
 	c.join(room, `{"user_id":"2"}`)
 	c.expect(snapshot(room, `1={"n":"new"}`, "2"))
 	b = n.connect()
@@ -105,13 +105,13 @@ func TestPresenceUserIDs(t *testing.T) {
 		} else {
 			c.expect(complaint(protocol.InvalidChannelData(protocol.ErrMemberID.Error())), subscriptionError(room, "AuthError", 401))
 		}
-		c.session.End()
+		c.session.End(Ending{})
 	}
 	for _, data := range []string{``, `[]`, `"x"`, `{`, `null`} {
 		c := n.connect()
 		c.join(room, data)
 		c.expect(complaint(protocol.InvalidChannelData(protocol.ErrChannelDataObject.Error())), subscriptionError(room, "AuthError", 401))
-		c.session.End()
+		c.session.End(Ending{})
 	}
 	n.expectNothing()
 }
@@ -183,10 +183,10 @@ func TestPresenceIsFullForNewUsersOnly(t *testing.T) {
 	if got := n.hub.Channel(n.app, room); got != (ChannelState{Occupied: true, Subscriptions: 101, Users: 100}) {
 		t.Errorf("Channel = %+v, want 101 subscriptions of 100 users", got)
 	}
-	clients[7].session.End()
+	clients[7].session.End(Ending{})
 	late.join(room, `{"user_id":"late"}`)
 	late.expect(complaint(protocol.ErrPresenceFull), subscriptionError(room, "LimitReached", 4004))
-	again.session.End()
+	again.session.End(Ending{})
 	late.join(room, `{"user_id":"late"}`)
 	if got := late.read(); len(got) != 1 || !strings.Contains(got[0], `"late":null`) {
 		t.Errorf("after a user left, the next one got %q, want in", got)
@@ -199,8 +199,8 @@ func TestPresenceRefusedForFullLeavesNoChannel(t *testing.T) {
 	a.join(room, `{"user_id":"1"}`)
 	b.join(room, `{"user_id":"2"}`)
 	a.expect(snapshot(room, "1"))
-	a.session.End()
-	b.session.End()
+	a.session.End(Ending{})
+	b.session.End(Ending{})
 	n.expectNothing()
 }
 

@@ -7,6 +7,8 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/broker"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -81,7 +83,7 @@ func (p *peers) Receive(l broker.Link, m *broker.Message) {
 	case broker.End:
 		p.end(st)
 	default:
-		p.hub.receive(st.bits(), m)
+		p.hub.receive(l.ID(), st.bits(), m)
 	}
 }
 
@@ -126,7 +128,7 @@ func (p *peers) end(st *standing) {
 }
 
 // receive applies a message of a peer that holds things under these bits.
-func (h *Hub) receive(by holders, m *broker.Message) {
+func (h *Hub) receive(from node.ID, by holders, m *broker.Message) {
 	app := h.cfg.Apps.ByID(m.App)
 	if app == nil {
 		h.peers.miss(m.App)
@@ -136,12 +138,14 @@ func (h *Hub) receive(by holders, m *broker.Message) {
 	switch m.Kind {
 	case broker.Event, broker.UserEvent:
 		if h.admitFromPeer() {
-			t.receiveEvent(m)
+			t.receiveEvent(from, m)
+		} else {
+			t.traceDropped(m.Name, trace.ID{Node: from, Number: m.Number})
 		}
 	case broker.Terminate:
 		t.terminate(m.Name)
 	case broker.Cached:
-		t.receiveCached(m)
+		t.receiveCached(from, m)
 	case broker.Subscribers:
 		t.receiveSubscribers(by, m)
 	case broker.Member:
@@ -209,37 +213,52 @@ func (p *peers) appeared(appID string) {
 }
 
 // receiveEvent delivers an event that was triggered on another node.
-func (t *tenant) receiveEvent(m *broker.Message) {
+func (t *tenant) receiveEvent(from node.ID, m *broker.Message) {
 	sh := t.shard(m.Name)
-	f := frame.Text(func(b []byte) []byte { return append(b, m.Text...) })
+	e := arrived(from, m)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if m.Kind == broker.UserEvent {
+		name := protocol.UserChannel(m.Name)
 		if u := sh.users[m.Name]; u != nil {
-			t.deliver(&u.connections, f, m.Except)
+			t.deliverEventLocked(&u.connections, e, name, reach{})
+		} else {
+			t.traceUnheardLocked(sh, name, e)
 		}
 	} else if ch := sh.channels[m.Name]; ch != nil {
-		t.deliver(&ch.audience, f, m.Except)
+		t.deliverEventLocked(&ch.audience, e, m.Name, reach{})
+	} else {
+		t.traceUnheardLocked(sh, m.Name, e)
+	}
+}
+
+// arrived is an event of another node.
+func arrived(from node.ID, m *broker.Message) *outgoing {
+	return &outgoing{
+		kind: trace.Arrived, origin: from, number: m.Number, except: m.Except,
+		frame: frame.Text(func(b []byte) []byte { return append(b, m.Text...) }),
 	}
 }
 
 // receiveCached remembers what another node has been told to, and delivers it
 // if it is new.
-func (t *tenant) receiveCached(m *broker.Message) {
+func (t *tenant) receiveCached(from node.ID, m *broker.Message) {
 	kind := protocol.KindOf(m.Name)
 	if !kind.Cache() {
 		return
 	}
 	t.hub.peers.heard(m.Stamp)
 	deliver := m.On && t.hub.admitFromPeer()
-	f := frame.Text(func(b []byte) []byte { return append(b, m.Text...) })
+	e := arrived(from, m)
 	sh := t.shard(m.Name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	ch := sh.open(m.Name, kind)
-	ch.remember(f, m.Data, time.Duration(m.TTL)*time.Millisecond, m.Stamp)
+	ch.remember(e.frame, m.Data, time.Duration(m.TTL)*time.Millisecond, m.Stamp)
 	if deliver {
-		t.deliver(&ch.audience, f, m.Except)
+		t.deliverEventLocked(&ch.audience, e, m.Name, reach{})
+	} else if m.On {
+		t.traceDropped(m.Name, trace.ID{Node: from, Number: m.Number})
 	}
 	t.tell(News{Kind: CacheFilled, Channel: m.Name})
 	sh.release(ch)

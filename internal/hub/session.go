@@ -16,6 +16,7 @@ type Session struct {
 	tenant *tenant
 	loop   int
 	id     protocol.SocketID
+	began  int64 // when it did, in nanoseconds since 1970
 
 	library protocol.ClientLibrary
 
@@ -61,7 +62,7 @@ func (s *Session) app() *apps.App { return s.tenant.app() }
 func (s *Session) Receive(now time.Time, text []byte) {
 	m, err := protocol.ParseMessage(text)
 	if err != nil {
-		s.complain(now, err)
+		s.object(now, m.Event, "", err)
 		return
 	}
 	switch m.Event {
@@ -76,7 +77,7 @@ func (s *Session) Receive(now time.Time, text []byte) {
 		s.signIn(now, m.Data)
 	default:
 		if !protocol.IsClientEvent(m.Event) {
-			s.complain(now, protocol.UnknownEvent(m.Event))
+			s.object(now, m.Event, m.Channel, protocol.UnknownEvent(m.Event))
 			return
 		}
 		s.clientEvent(now, m)
@@ -84,6 +85,13 @@ func (s *Session) Receive(now time.Time, text []byte) {
 }
 
 var pong = frame.Text(protocol.AppendPong)
+
+// object tells the client that a message of it is refused, which does not end the
+// session, and tells so whoever traces.
+func (s *Session) object(now time.Time, message, channel string, e *protocol.Error) {
+	s.traceError(message, channel, e)
+	s.complain(now, e)
+}
 
 // complain tells the client of an error that does not end the session.
 func (s *Session) complain(now time.Time, e *protocol.Error) {
@@ -150,11 +158,12 @@ func (s *Session) unauthorize(due time.Time) {
 // End takes the session out of everything it is in; if that is many channels,
 // soon. It is called once the client is gone or sent away; calling it again does
 // nothing.
-func (s *Session) End() {
+func (s *Session) End(how Ending) {
 	if s.ended {
 		return
 	}
 	s.ended = true
+	s.traceEnded(how)
 	s.socket, s.held = nowhere{}, nil
 	if s.subs.len() <= fewSubscriptions {
 		s.leaveSome(fewSubscriptions)

@@ -7,37 +7,36 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/broker"
-	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/node"
 	"github.com/belfryhq/belfry/protocol"
 )
 
 // publish sends an event to the peers that have subscribers on the channel.
 // The shard's lock is held, which keeps the events of a channel in order.
-func (t *tenant) publish(ch *channel, f *frame.Frame, except protocol.SocketID) {
-	if to := t.hub.peers.present(ch.elsewhere.by); to != 0 {
+func (t *tenant) publish(ch *channel, e *outgoing, to holders) {
+	if to != 0 {
 		t.hub.peers.send(to, &broker.Message{
-			Kind: broker.Event, App: t.app().ID, Name: ch.name, Text: f.Message(), Except: except,
+			Kind: broker.Event, App: t.app().ID, Name: ch.name, Text: e.frame.Message(), Except: e.except, Number: e.number,
 		})
 	}
 }
 
 // publishUser sends an event to the peers at which the user is signed in. The
 // shard's lock is held.
-func (t *tenant) publishUser(u *user, f *frame.Frame, except protocol.SocketID) {
-	if to := t.hub.peers.present(u.peers); to != 0 {
+func (t *tenant) publishUser(u *user, e *outgoing, to holders) {
+	if to != 0 {
 		t.hub.peers.send(to, &broker.Message{
-			Kind: broker.UserEvent, App: t.app().ID, Name: u.id, Text: f.Message(), Except: except,
+			Kind: broker.UserEvent, App: t.app().ID, Name: u.id, Text: e.frame.Message(), Except: e.except, Number: e.number,
 		})
 	}
 }
 
 // publishCached sends the event of a cache channel to all peers: each has to
 // remember it for whoever subscribes there. The shard's lock is held.
-func (t *tenant) publishCached(ch *channel, except protocol.SocketID) {
+func (t *tenant) publishCached(ch *channel, e *outgoing) {
 	if !t.hub.peers.alone() {
 		m := t.cachedMessage(ch)
-		m.On, m.Except = true, except
+		m.On, m.Except, m.Number = true, e.except, e.number
 		t.hub.peers.share(m)
 	}
 }

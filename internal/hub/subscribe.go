@@ -29,7 +29,7 @@ var refuseFull = overLimit(protocol.ErrPresenceFull)
 func (s *Session) subscribe(now time.Time, data []byte) {
 	m := protocol.ParseSubscribe(data)
 	if !m.HasChannel {
-		s.complain(now, protocol.MissingParameter("data.channel"))
+		s.object(now, protocol.EventSubscribe, "", protocol.MissingParameter("data.channel"))
 		return
 	}
 	if id, ok := protocol.UserOf(m.Channel); ok {
@@ -41,7 +41,7 @@ func (s *Session) subscribe(now time.Time, data []byte) {
 		return
 	}
 	if s.subs.get(m.Channel) != nil {
-		s.complain(now, protocol.ExistingSubscription(m.Channel))
+		s.object(now, protocol.EventSubscribe, m.Channel, protocol.ExistingSubscription(m.Channel))
 		return
 	}
 	kind := protocol.KindOf(m.Channel)
@@ -76,7 +76,7 @@ func (s *Session) subscribe(now time.Time, data []byte) {
 func (s *Session) unsubscribe(now time.Time, data []byte) {
 	m := protocol.ParseSubscribe(data)
 	if !m.HasChannel {
-		s.complain(now, protocol.MissingParameter("data.channel"))
+		s.object(now, protocol.EventUnsubscribe, "", protocol.MissingParameter("data.channel"))
 		return
 	}
 	if sub := s.subs.get(m.Channel); sub != nil {
@@ -86,13 +86,14 @@ func (s *Session) unsubscribe(now time.Time, data []byte) {
 		return
 	}
 	if id, ok := protocol.UserOf(m.Channel); !ok || !s.unsubscribeUser(id) {
-		s.complain(now, protocol.NoSubscription(m.Channel))
+		s.object(now, protocol.EventUnsubscribe, m.Channel, protocol.NoSubscription(m.Channel))
 	}
 }
 
 // refuse tells the client and the channel's listeners that there is no
 // subscription.
 func (s *Session) refuse(now time.Time, channel string, r *refusal) {
+	s.traceError(protocol.EventSubscribe, channel, r.err)
 	if !s.mayComplain(now) {
 		return
 	}

@@ -79,7 +79,7 @@ func TestSubscribeToANameThatIsNone(t *testing.T) {
 		c.expect(complaint(protocol.InvalidChannel(name)), want)
 	}
 	c.expectClosed(nil)
-	c.session.End()
+	c.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -293,7 +293,7 @@ func TestManySubscriptions(t *testing.T) {
 	if got, want := total(n.hub.metrics.subscriptions), float64(3*fewSubscriptions/2); got != want {
 		t.Errorf("%v subscriptions are counted, want %v", got, want)
 	}
-	c.session.End()
+	c.session.End(Ending{})
 	n.loops.run()
 	if got := total(n.hub.metrics.subscriptions); got != 0 {
 		t.Errorf("%v subscriptions are counted at the end, want 0", got)

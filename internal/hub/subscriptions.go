@@ -59,6 +59,22 @@ func (ss *subscriptions) remove(sub *subscription) {
 	ss.few = slices.Delete(ss.few, i, i+1)
 }
 
+// all yields the subscriptions.
+func (ss *subscriptions) all() iter.Seq[*subscription] {
+	return func(yield func(*subscription) bool) {
+		for _, sub := range ss.few {
+			if !yield(sub) {
+				return
+			}
+		}
+		for _, sub := range ss.many {
+			if !yield(sub) {
+				return
+			}
+		}
+	}
+}
+
 // drain yields the subscriptions, and has each no more.
 func (ss *subscriptions) drain() iter.Seq[*subscription] {
 	return func(yield func(*subscription) bool) {

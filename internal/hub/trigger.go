@@ -5,6 +5,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -23,76 +24,93 @@ type Targeted struct {
 	Except  protocol.SocketID // may be zero
 }
 
+// A Receipt is what is known of events that were triggered when they are on
+// their way.
+type Receipt struct {
+	// ID is that of the first. Those of a batch follow each other; an event has
+	// one, on however many channels.
+	ID     trace.ID
+	Events int
+	// Here and Elsewhere are how many subscriptions there were: on this node, and
+	// on others as far as they had told.
+	Here, Elsewhere int
+}
+
 // Trigger delivers e to the sessions on the channels, of which each is named
 // once and valid, but for one socket, which may be zero. A channel name made
 // by [protocol.UserChannel] means the connections of that user. If the node
 // has too much to do, Trigger waits, and returns [ErrOverloaded] if ctx ends
 // first; then nothing was delivered. When it returns, whoever subscribes to a
 // cache channel finds the event, on whichever node.
-func (h *Hub) Trigger(ctx context.Context, app *apps.App, channels []string, e Event, except protocol.SocketID) error {
+func (h *Hub) Trigger(ctx context.Context, app *apps.App, channels []string, e Event, except protocol.SocketID) (Receipt, error) {
 	if h.cfg.Loops.Admit(ctx) != nil {
-		return ErrOverloaded
+		return Receipt{}, ErrOverloaded
 	}
 	t := h.tenant(app)
-	caches := false
+	b := t.begin(1)
 	for _, name := range channels {
-		caches = t.trigger(name, e, except) || caches
+		b.trigger(name, e, except)
 	}
-	if caches {
-		h.peers.await(ctx)
-	}
-	t.meter.backend.Add(uint64(len(channels)))
-	h.metrics.backendEvents.Inc()
-	return nil
+	return b.finish(ctx, len(channels), 1), nil
 }
 
 // TriggerBatch does the same for several events, in their order.
-func (h *Hub) TriggerBatch(ctx context.Context, app *apps.App, batch []Targeted) error {
+func (h *Hub) TriggerBatch(ctx context.Context, app *apps.App, events []Targeted) (Receipt, error) {
 	if h.cfg.Loops.Admit(ctx) != nil {
-		return ErrOverloaded
+		return Receipt{}, ErrOverloaded
 	}
 	t := h.tenant(app)
-	caches := false
-	for _, e := range batch {
-		caches = t.trigger(e.Channel, e.Event, e.Except) || caches
+	b := t.begin(len(events))
+	for _, e := range events {
+		b.trigger(e.Channel, e.Event, e.Except)
+		b.next++
 	}
-	if caches {
-		h.peers.await(ctx)
-	}
-	t.meter.backend.Add(uint64(len(batch)))
-	h.metrics.backendEvents.Add(float64(len(batch)))
-	return nil
+	return b.finish(ctx, len(events), len(events)), nil
 }
 
-// trigger delivers an event here and at the peers, and reports whether the
-// peers remember it.
-func (t *tenant) trigger(name string, e Event, except protocol.SocketID) (cached bool) {
-	if id, ok := protocol.UserOf(name); ok {
-		t.triggerUser(id, name, e, except)
-		return false
+// A batch is the events of one call on their way.
+type batch struct {
+	tenant  *tenant
+	next    uint64 // number of the event that is triggered now
+	cached  bool   // peers have to remember something
+	receipt Receipt
+}
+
+// begin numbers the events of a call.
+func (t *tenant) begin(events int) batch {
+	first := t.hub.events.Add(uint64(events)) - uint64(events) + 1
+	return batch{tenant: t, next: first, receipt: Receipt{ID: trace.ID{Node: t.hub.cfg.Node, Number: first}, Events: events}}
+}
+
+// finish returns when the peers remember what they have to, and counts: one event
+// for each channel of the app's usage, and events of the node's metrics.
+func (b *batch) finish(ctx context.Context, used, events int) Receipt {
+	h := b.tenant.hub
+	if b.cached {
+		h.peers.await(ctx)
 	}
+	b.tenant.meter.backend.Add(uint64(used))
+	h.metrics.backendEvents.Add(float64(events))
+	return b.receipt
+}
+
+// reached adds those who get an event on one channel.
+func (b *batch) reached(r reach) {
+	b.receipt.Here += r.here
+	b.receipt.Elsewhere += r.elsewhere
+}
+
+// trigger delivers an event here and at the peers.
+func (b *batch) trigger(name string, e Event, except protocol.SocketID) {
+	id, user := protocol.UserOf(name)
 	kind := protocol.KindOf(name)
-	sh := t.shard(name)
-	if !kind.Cache() && !sh.has(name) {
-		return false // not worth encoding
+	switch {
+	case user:
+		b.triggerUser(id, name, e, except)
+	case kind.Cache() || b.tenant.wants(trace.APIMessage) || b.tenant.shard(name).has(name):
+		b.triggerChannel(kind, name, e, except)
+	default: // nobody gets it, and it is not worth encoding
 	}
-	f := frame.Text(func(b []byte) []byte { return protocol.AppendEvent(b, e.Name, name, e.Data, "") })
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if kind.Cache() {
-		ch := sh.open(name, kind)
-		stamp := t.hub.peers.stamp()
-		ch.remember(f, e.Data, t.app().Limits.CacheTTL, stamp)
-		t.tell(News{Kind: CacheFilled, Channel: name})
-		t.deliver(&ch.audience, f, except)
-		t.publishCached(ch, except)
-		return true
-	}
-	if ch := sh.channels[name]; ch != nil {
-		t.deliver(&ch.audience, f, except)
-		t.publish(ch, f, except)
-	}
-	return false
 }
 
 func (sh *shard) has(name string) bool {
@@ -101,17 +119,108 @@ func (sh *shard) has(name string) bool {
 	return sh.channels[name] != nil
 }
 
+// outgoing is an event of this call.
+func (b *batch) outgoing(e Event, except protocol.SocketID) outgoing {
+	return outgoing{
+		kind: trace.APIMessage, number: b.next, origin: b.tenant.hub.cfg.Node,
+		name: e.Name, size: max(len(e.Data)-len(`""`), 0), except: except,
+	}
+}
+
+// encode returns what clients get of an event on a channel.
+func (e Event) encode(channel string) *frame.Frame {
+	return frame.Text(func(b []byte) []byte { return protocol.AppendEvent(b, e.Name, channel, e.Data, "") })
+}
+
+// triggerUser delivers an event to a user's connections.
+func (b *batch) triggerUser(id, channel string, e Event, except protocol.SocketID) {
+	out := b.outgoing(e, except)
+	out.frame = e.encode(channel)
+	b.reached(b.tenant.triggerUser(id, channel, &out))
+}
+
+// triggerChannel delivers an event to a channel.
+func (b *batch) triggerChannel(kind protocol.Kind, name string, e Event, except protocol.SocketID) {
+	t, sh, out := b.tenant, b.tenant.shard(name), b.outgoing(e, except)
+	if want := t.tracer.Wants(trace.APIMessage); want != trace.Nothing && !kind.Cache() {
+		if want == trace.Data {
+			out.frame = e.encode(name)
+		}
+		if t.unheard(sh, name, &out) {
+			return
+		}
+	}
+	if out.frame == nil {
+		out.frame = e.encode(name)
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	switch ch := sh.channels[name]; {
+	case kind.Cache():
+		b.triggerCachedLocked(sh.open(name, kind), e.Data, &out)
+	case ch != nil:
+		b.reached(t.spreadLocked(ch, &out))
+	default: // the last has left meanwhile
+		t.traceUnheardLocked(sh, name, &out)
+	}
+}
+
+// triggerCachedLocked is trigger for a channel that remembers its last event. The
+// shard's lock is held.
+func (b *batch) triggerCachedLocked(ch *channel, data []byte, e *outgoing) {
+	t := b.tenant
+	stamp := t.hub.peers.stamp()
+	ch.remember(e.frame, data, t.app().Limits.CacheTTL, stamp)
+	t.tell(News{Kind: CacheFilled, Channel: ch.name})
+	to := t.reachLocked(ch)
+	to.peers = t.hub.peers.present(^holders(0)) // each has to remember it
+	t.deliverEventLocked(&ch.audience, e, ch.name, to)
+	t.publishCached(ch, e)
+	b.cached = true
+	b.reached(to)
+}
+
+// unheard reports whether nobody is on a channel, anywhere. If it is so, that is
+// told.
+func (t *tenant) unheard(sh *shard, name string, e *outgoing) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.channels[name] != nil {
+		return false
+	}
+	t.traceUnheardLocked(sh, name, e)
+	return true
+}
+
+// spreadLocked delivers an event to a channel, here and at peers. The shard's
+// lock is held.
+func (t *tenant) spreadLocked(ch *channel, e *outgoing) reach {
+	to := t.reachLocked(ch)
+	t.deliverEventLocked(&ch.audience, e, ch.name, to)
+	t.publish(ch, e, to.peers)
+	return to
+}
+
+// reachLocked is who is on a channel. The shard's lock is held.
+func (t *tenant) reachLocked(ch *channel) reach {
+	peers := t.hub.peers.present(ch.elsewhere.by)
+	return reach{here: ch.size, elsewhere: ch.elsewhere.subscriptions(peers), peers: peers}
+}
+
 // relay delivers a client's event to the other sessions on the channel. Data is
 // the event's, as a JSON string literal.
 func (t *tenant) relay(sub *subscription, event string, data []byte) {
-	f := frame.Text(func(b []byte) []byte {
-		return protocol.AppendEvent(b, event, sub.channel.name, data, sub.userID)
-	})
-	sh := t.shard(sub.channel.name)
+	id, channel := sub.session.id, sub.channel.name
+	out := outgoing{
+		kind: trace.ClientEvent, number: t.hub.events.Add(1), origin: t.hub.cfg.Node,
+		name: event, size: max(len(data)-len(`""`), 0), socket: id, user: sub.userID, except: id,
+		frame: frame.Text(func(b []byte) []byte {
+			return protocol.AppendEvent(b, event, channel, data, sub.userID)
+		}),
+	}
+	sh := t.shard(channel)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	t.deliver(&sub.channel.audience, f, sub.session.id)
-	t.publish(sub.channel, f, sub.session.id)
-	t.tell(News{Kind: apps.ClientEvent, Channel: sub.channel.name, UserID: sub.userID,
-		Event: event, Data: data, Socket: sub.session.id})
+	t.spreadLocked(sub.channel, &out)
+	t.tell(News{Kind: apps.ClientEvent, Channel: channel, UserID: sub.userID, Event: event, Data: data, Socket: id})
 }

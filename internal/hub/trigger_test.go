@@ -47,7 +47,7 @@ func TestTriggerCopiesTheLiteral(t *testing.T) {
 	}
 	s.Receive(time.Now(), []byte(`{"event":"pusher:subscribe","data":{"channel":"news"}}`))
 	const literal = `"\u0041\/\ud83d\ude00 <"`
-	if err := n.hub.Trigger(t.Context(), n.app, []string{"news"}, Event{"e", []byte(literal)}, protocol.SocketID{}); err != nil {
+	if _, err := n.hub.Trigger(t.Context(), n.app, []string{"news"}, Event{"e", []byte(literal)}, protocol.SocketID{}); err != nil {
 		t.Fatal(err)
 	}
 	n.loops.run()
@@ -71,7 +71,7 @@ func TestTriggerToSeveralChannels(t *testing.T) {
 	a.read()
 	b.read()
 	id := b.session.ID()
-	if err := n.hub.Trigger(t.Context(), n.app, []string{"x", "y", "z"}, Event{"e", []byte(`"d"`)}, id); err != nil {
+	if _, err := n.hub.Trigger(t.Context(), n.app, []string{"x", "y", "z"}, Event{"e", []byte(`"d"`)}, id); err != nil {
 		t.Fatal(err)
 	}
 	a.expect("e @x d", "e @y d")
@@ -81,7 +81,7 @@ func TestTriggerToSeveralChannels(t *testing.T) {
 		{Event: Event{"g", []byte(`"2"`)}, Channel: "x"},
 		{Event: Event{"h", []byte(`"3"`)}, Channel: "y", Except: id},
 	}
-	if err := n.hub.TriggerBatch(t.Context(), n.app, batch); err != nil {
+	if _, err := n.hub.TriggerBatch(t.Context(), n.app, batch); err != nil {
 		t.Fatal(err)
 	}
 	a.expect("f @y 1", "g @x 2", "h @y 3")
@@ -103,13 +103,13 @@ func TestTriggerOnAnOverloadedNode(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		e := Event{"e", []byte(`"d"`)}
-		if err := n.hub.Trigger(ctx, n.app, []string{"cache-x"}, e, protocol.SocketID{}); !errors.Is(err, ErrOverloaded) {
+		if _, err := n.hub.Trigger(ctx, n.app, []string{"cache-x"}, e, protocol.SocketID{}); !errors.Is(err, ErrOverloaded) {
 			t.Errorf("Trigger = %v, want %v", err, ErrOverloaded)
 		}
 		if got := time.Since(start); got != 5*time.Second {
 			t.Errorf("Trigger waited for %v, want as long as it may", got)
 		}
-		if err := n.hub.TriggerBatch(ctx, n.app, []Targeted{{Event: e, Channel: "cache-x"}}); !errors.Is(err, ErrOverloaded) {
+		if _, err := n.hub.TriggerBatch(ctx, n.app, []Targeted{{Event: e, Channel: "cache-x"}}); !errors.Is(err, ErrOverloaded) {
 			t.Errorf("TriggerBatch = %v, want %v", err, ErrOverloaded)
 		}
 		c.expect()

@@ -1,11 +1,6 @@
 package hub
 
-import (
-	"sync/atomic"
-
-	"github.com/belfryhq/belfry/internal/frame"
-	"github.com/belfryhq/belfry/protocol"
-)
+import "sync/atomic"
 
 // Usage is what an app used on this node since it was asked for last.
 type Usage struct {
@@ -54,10 +49,4 @@ func (h *Hub) TakeUsage(each func(appID string, u Usage)) {
 		})
 		return true
 	})
-}
-
-// deliver is that of the hub for an event that somebody triggered, which
-// counts as usage. The shard's lock is held.
-func (t *tenant) deliver(a *audience, f *frame.Frame, except protocol.SocketID) {
-	t.hub.deliverMetered(a, f, except, &t.meter)
 }

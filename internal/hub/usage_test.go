@@ -34,19 +34,19 @@ func TestUsage(t *testing.T) {
 		s.join("presence-x", `{"user_id":"7"}`) // whose frames are no messages of the app
 		s.subscribe("news")
 	}
-	c.session.End()
+	c.session.End(Ending{})
 	n.loops.run()
 	n.expectUsage(Usage{Connections: 2, PeakConnections: 3})
 
 	n.trigger("news", "e", "")
 	n.trigger("empty", "e", "")
-	if err := n.hub.TriggerBatch(context.Background(), n.app, []Targeted{
+	if _, err := n.hub.TriggerBatch(context.Background(), n.app, []Targeted{
 		{Event: Event{"e", []byte(`""`)}, Channel: "news", Except: a.session.ID()},
 		{Event: Event{"e", []byte(`""`)}, Channel: "presence-x"},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.hub.Trigger(context.Background(), n.app, []string{"news", "presence-x"}, Event{"e", []byte(`""`)}, protocol.SocketID{}); err != nil {
+	if _, err := n.hub.Trigger(context.Background(), n.app, []string{"news", "presence-x"}, Event{"e", []byte(`""`)}, protocol.SocketID{}); err != nil {
 		t.Fatal(err)
 	}
 	a.receive(`{"event":"client-e","channel":"presence-x"}`)
@@ -54,8 +54,8 @@ func TestUsage(t *testing.T) {
 	n.loops.run()
 	n.expectUsage(Usage{Connections: 2, PeakConnections: 2, BackendEvents: 6, ClientEvents: 1, Deliveries: 2 + 1 + 2 + 4 + 1})
 	n.expectUsage(Usage{Connections: 2, PeakConnections: 2})
-	a.session.End()
-	b.session.End()
+	a.session.End(Ending{})
+	b.session.End(Ending{})
 	n.expectUsage(Usage{PeakConnections: 2})
 	n.expectUsage(Usage{})
 	n.expectNothing()
@@ -71,7 +71,7 @@ func TestPeakIsNotAboveTheQuota(t *testing.T) {
 		t.Fatalf("Connect = %v, want %v", refused, protocol.ErrOverQuota)
 	}
 	n.expectUsage(Usage{Connections: 1, PeakConnections: 1})
-	a.session.End()
+	a.session.End(Ending{})
 }
 
 func TestNothingIsCountedTwiceOrLost(t *testing.T) {

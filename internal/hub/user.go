@@ -1,11 +1,13 @@
 package hub
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/broker"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -28,8 +30,10 @@ func (u *user) changed(t *tenant, was bool) {
 	case now == was || u.watchers.size == 0:
 	case now:
 		t.tellWatchers(u, []string{u.id}, nil)
+		t.traceUser(trace.Watchlist, u.id, "online")
 	default:
 		t.tellWatchers(u, nil, []string{u.id})
+		t.traceUser(trace.Watchlist, u.id, "offline")
 	}
 }
 
@@ -60,7 +64,7 @@ func (s *Session) signIn(now time.Time, data []byte) {
 	m := protocol.ParseSignin(data)
 	u, err := s.checkSignIn(m)
 	if err != nil {
-		s.complain(now, err)
+		s.object(now, protocol.EventSignin, "", err)
 		return
 	}
 	if !s.authorized() {
@@ -73,6 +77,7 @@ func (s *Session) signIn(now time.Time, data []byte) {
 	watchlist := u.Watchlist
 	u.Watchlist = nil
 	s.identity.data = u
+	s.traceSignedIn()
 	s.send(frame.Text(func(b []byte) []byte { return protocol.AppendSigninSuccess(b, m.UserData) }))
 	if s.app().WatchlistEvents {
 		s.watch(watchlist)
@@ -120,6 +125,7 @@ func (sh *shard) user(id string) *user {
 			sh.users = make(map[string]*user)
 		}
 		u = &user{id: id}
+		u.connections.last = sh.order
 		sh.users[id] = u
 	}
 	return u
@@ -129,6 +135,7 @@ func (sh *shard) user(id string) *user {
 // lock is held.
 func (sh *shard) releaseUser(u *user) {
 	if !u.online() && u.watchers.size == 0 {
+		sh.order = max(sh.order, u.connections.last)
 		delete(sh.users, u.id)
 	}
 }
@@ -168,7 +175,7 @@ func (t *tenant) disconnectUser(s *Session) {
 func (t *tenant) tellWatchers(u *user, online, offline []string) {
 	t.hub.deliver(&u.watchers, frame.Text(func(b []byte) []byte {
 		return protocol.AppendWatchlistEvents(b, online, offline)
-	}), protocol.SocketID{})
+	}))
 }
 
 // watch replaces the session's watchlist, and tells it who of the new one is
@@ -228,7 +235,7 @@ func (s *Session) subscribeUser(now time.Time, channel, id string) {
 	case s.identity == nil || s.identity.data.ID != id:
 		s.refuse(now, channel, unauthorized(protocol.OtherUsersChannel(channel)))
 	case s.identity.subscribed:
-		s.complain(now, protocol.ExistingSubscription(channel))
+		s.object(now, protocol.EventSubscribe, channel, protocol.ExistingSubscription(channel))
 	default:
 		s.identity.subscribed = true
 		s.send(frame.Text(func(b []byte) []byte {
@@ -247,15 +254,20 @@ func (s *Session) unsubscribeUser(id string) bool {
 }
 
 // triggerUser delivers a backend's event to a user's connections.
-func (t *tenant) triggerUser(id, channel string, e Event, except protocol.SocketID) {
-	f := frame.Text(func(b []byte) []byte { return protocol.AppendEvent(b, e.Name, channel, e.Data, "") })
+func (t *tenant) triggerUser(id, channel string, e *outgoing) reach {
 	sh := t.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if u := sh.users[id]; u != nil {
-		t.deliver(&u.connections, f, except)
-		t.publishUser(u, f, except)
+	u := sh.users[id]
+	if u == nil {
+		t.traceUnheardLocked(sh, channel, e)
+		return reach{}
 	}
+	to := reach{here: u.connections.size, peers: t.hub.peers.present(u.peers)}
+	to.elsewhere = bits.OnesCount64(uint64(to.peers)) // at least
+	t.deliverEventLocked(&u.connections, e, channel, to)
+	t.publishUser(u, e, to.peers)
+	return to
 }
 
 // Terminate closes every session that is signed in as that user.
@@ -276,5 +288,6 @@ func (t *tenant) terminate(userID string) {
 	if u == nil || u.connections.size == 0 {
 		return
 	}
+	t.traceUser(trace.Terminated, userID, "")
 	t.hub.dismiss(&u.connections, protocol.ErrTerminated)
 }

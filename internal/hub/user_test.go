@@ -75,7 +75,7 @@ func TestSignInRefused(t *testing.T) {
 	n.trigger("#server-to-user-16", "e", "")
 	n.trigger("#server-to-user-1", "e", "")
 	c.expect()
-	c.session.End()
+	c.session.End(Ending{})
 }
 
 func TestSignInAgain(t *testing.T) {
@@ -89,7 +89,7 @@ func TestSignInAgain(t *testing.T) {
 	a.expect(signedIn(`{"id":"16"}`), complaint(protocol.ErrOtherUser), signedIn(`{"id":"16","user_info":{"n":1}}`), "e @#server-to-user-16 d")
 	a.subscribe("presence-r")
 	a.expect(snapshot("presence-r", `16={"n":1}`))
-	a.session.End()
+	a.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -116,10 +116,10 @@ func TestEventsToAUser(t *testing.T) {
 	b.expect("f @#server-to-user-16 ")
 	c.expect()
 	d.expect()
-	b.session.End()
-	a.session.End()
-	c.session.End()
-	d.session.End()
+	b.session.End(Ending{})
+	a.session.End(Ending{})
+	c.session.End(Ending{})
+	d.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -163,15 +163,15 @@ func TestWatchlist(t *testing.T) {
 	c.signIn(`{"id":"18"}`)
 	a.expect(online("18"))
 	d.signIn(`{"id":"18"}`)
-	c.session.End()
+	c.session.End(Ending{})
 	a.expect() // still there
-	d.session.End()
+	d.session.End(Ending{})
 	a.expect(offline("18"))
 	b.signIn(`{"id":"17"}`)
 	a.expect()
-	b.session.End()
+	b.session.End(Ending{})
 	a.expect(offline("17"))
-	a.session.End()
+	a.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -193,9 +193,9 @@ func TestWatchlistMayHoldOneself(t *testing.T) {
 	a.signIn(`{"id":"1","watchlist":["1"]}`)
 	a.expect(signedIn(`{"id":"1","watchlist":["1"]}`), online("1"))
 	b.signIn(`{"id":"1"}`)
-	b.session.End()
+	b.session.End(Ending{})
 	a.expect()
-	a.session.End()
+	a.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -211,10 +211,10 @@ func TestWatchlistIsReplacedBySigningInAgain(t *testing.T) {
 	a.expect(online("3"))
 	a.signIn(`{"id":"1"}`)
 	a.expect(signedIn(`{"id":"1"}`))
-	c.session.End()
+	c.session.End(Ending{})
 	a.expect()
-	b.session.End()
-	a.session.End()
+	b.session.End(Ending{})
+	a.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -240,13 +240,13 @@ func TestWatchlistLimit(t *testing.T) {
 		b.signIn(`{"id":"u99"}`)
 		c.signIn(`{"id":"u100"}`)
 		a.expect(online("u99"))
-		b.session.End()
-		c.session.End()
-		a.session.End()
+		b.session.End(Ending{})
+		c.session.End(Ending{})
+		a.session.End(Ending{})
 		b, c = n.connect(), n.connect()
 	}
-	b.session.End()
-	c.session.End()
+	b.session.End(Ending{})
+	c.session.End(Ending{})
 	n.expectNothing()
 }
 
@@ -280,8 +280,8 @@ func TestTerminate(t *testing.T) {
 	watcher.expect(offline("16"))
 	n.hub.Terminate(n.app, "w")
 	watcher.expectClosed(protocol.ErrTerminated)
-	member.session.End()
-	other.session.End()
+	member.session.End(Ending{})
+	other.session.End(Ending{})
 	n.expectNothing()
 }
 

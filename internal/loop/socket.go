@@ -296,6 +296,10 @@ func (s *Socket) Lost(err error) {
 	s.Drop(err)
 }
 
+// Waiting is how much waits for the peer, in bytes and what frames cost beside
+// them.
+func (s *Socket) Waiting() int { return s.pending }
+
 // Outbox returns the frames that the link does not have yet, the oldest first.
 // The slice is valid until the next call of Took or Send. It is for links.
 func (s *Socket) Outbox() []*frame.Frame { return s.outbox }

@@ -73,7 +73,7 @@ func (n *testNode) triggerUntil(app *apps.App, stop <-chan struct{}) {
 			return
 		default:
 		}
-		if err := n.hub.Trigger(context.Background(), app, soakChannels, hub.Event{Name: "e", Data: data}, protocol.SocketID{}); err != nil {
+		if _, err := n.hub.Trigger(context.Background(), app, soakChannels, hub.Event{Name: "e", Data: data}, protocol.SocketID{}); err != nil {
 			n.t.Errorf("Trigger: %v", err)
 		}
 		n.hub.Terminate(app, fmt.Sprint(i%40))

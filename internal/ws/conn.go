@@ -10,6 +10,7 @@ import (
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
+	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -76,6 +77,7 @@ func (c *conn) Close(why *protocol.Error) {
 	}
 	c.socket.Send(frame.Text(func(b []byte) []byte { return protocol.AppendError(b, why) }))
 	c.shut(why.Code, why.Message, closing)
+	c.end(hub.Ending{By: trace.ByService, Code: why.Code})
 }
 
 // shut sends a Close frame and waits for the peer's.
@@ -84,12 +86,11 @@ func (c *conn) shut(code protocol.CloseCode, reason string, next state) {
 	c.socket.Send(frame.Control(opClose, closePayload(code, reason)))
 	c.state = next
 	c.socket.SetDeadline(c.socket.Loop().Now().Add(closeWait))
-	c.end()
 }
 
-func (c *conn) end() {
+func (c *conn) end(how hub.Ending) {
 	if c.session != nil {
-		c.session.End()
+		c.session.End(how)
 	}
 }
 
@@ -122,6 +123,7 @@ func (c *conn) Input(b []byte) {
 	case code == 0:
 	case c.state == open:
 		c.shut(code, reasons[code], deaf)
+		c.end(hub.Ending{By: trace.ByService, Code: code})
 	default:
 		c.state = deaf
 	}
@@ -177,7 +179,7 @@ func (c *conn) onClose(code protocol.CloseCode) {
 	}
 	c.state = gone
 	c.socket.SetDeadline(c.socket.Loop().Now().Add(closeWait))
-	c.end()
+	c.end(hub.Ending{By: trace.ByClient, Code: code})
 	c.socket.Finish()
 }
 
@@ -236,6 +238,8 @@ var ping = frame.Control(opPing, nil)
 // its way out gets nothing more, so it may overflow with its goodbye.
 func (c *conn) Overflow() {
 	if c.state == open {
+		// The session hears how it ended before its goodbye is sent.
+		c.end(hub.Ending{By: trace.ByService, Code: protocol.CloseOverCapacity, Slow: true, Waiting: c.socket.Waiting()})
 		c.socket.Discard()
 		c.Close(protocol.ErrOverCapacity)
 	}
@@ -251,11 +255,13 @@ func (c *conn) Drain(at time.Time) {
 
 // Closed implements loop.Handler.
 func (c *conn) Closed(err error) {
+	lost := hub.Ending{By: trace.ByNetwork, Loss: string(lossOf(err)), Waiting: c.socket.Waiting()}
+	lost.Slow = lossOf(err) == lossStuck
 	if c.state == open {
 		c.server.metrics.lose(lossOf(err))
 	}
 	c.state = gone
-	c.end()
+	c.end(lost)
 }
 
 // lossOf says in which of few ways a connection was lost.

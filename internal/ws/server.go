@@ -101,6 +101,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Secure: s.Secure(r),
 		Origin: r.Header.Get("Origin"),
 		Full:   accept.Full(r),
+
+		Transport: "websocket",
 	}
 	choice := chooseProtocol(r)
 	up := ws.HTTPUpgrader{

@@ -213,7 +213,7 @@ func (p *peer) subscribe(channel string) {
 func (s *site) trigger(channel, data string) {
 	s.t.Helper()
 	e := hub.Event{Name: "e", Data: []byte(`"` + data + `"`)}
-	if err := s.hub.Trigger(context.Background(), s.app, []string{channel}, e, protocol.SocketID{}); err != nil {
+	if _, err := s.hub.Trigger(context.Background(), s.app, []string{channel}, e, protocol.SocketID{}); err != nil {
 		s.t.Error(err)
 	}
 }

@@ -21,7 +21,7 @@ func sample() *broker.Message {
 	id, _ := protocol.ParseSocketID("45481.3166671")
 	return &broker.Message{
 		Kind: broker.Cached, On: true, App: "app", Name: "cache-c",
-		Text: text, Data: text[len(text)-4 : len(text)-1], Except: id, Stamp: 1 << 50, TTL: 1800_000,
+		Text: text, Data: text[len(text)-4 : len(text)-1], Except: id, Number: 1 << 40, Stamp: 1 << 50, TTL: 1800_000,
 	}
 }
 
