@@ -5,8 +5,13 @@ package belfry
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -210,6 +215,32 @@ func TestBlackBoxesKnowNothingInside(t *testing.T) {
 			if strings.HasPrefix(i, module+"/internal/") || strings.HasPrefix(i, module+"/cmd/") {
 				t.Errorf("%s imports %s", p.path(), i)
 			}
+		}
+	}
+}
+
+// TestKeptContextsSayWhy: a context is passed to those who need it. One that a
+// struct keeps has a comment that says why, or whose it is.
+func TestKeptContextsSayWhy(t *testing.T) {
+	for _, p := range listed(t) {
+		for _, file := range p.GoFiles {
+			set := token.NewFileSet()
+			f, err := parser.ParseFile(set, filepath.Join(p.Dir, file), nil, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				s, ok := n.(*ast.StructType)
+				if !ok {
+					return true
+				}
+				for _, field := range s.Fields.List {
+					if types.ExprString(field.Type) == "context.Context" && field.Doc == nil && field.Comment == nil {
+						t.Errorf("%s: a context is kept and no comment says why", set.Position(field.Pos()))
+					}
+				}
+				return true
+			})
 		}
 	}
 }

@@ -34,7 +34,7 @@ type watcher struct {
 	// Set by run before the client connects.
 	client *client.Client
 	signer *client.LocalSigner
-	ctx    context.Context
+	ctx    context.Context         // of the whole run; kept for print, which the client calls without one
 	end    context.CancelCauseFunc // with a *refusedError or errCounted
 	odd    []string                // channels that the client does not subscribe to by itself
 

@@ -103,8 +103,8 @@ type Engine struct {
 
 	atMost atomic.Int64 // copies of a stream that the external cluster can hold; 0: not known
 
-	loops sync.WaitGroup // supervise, replicate, watchStreams
-	life  context.Context
+	loops sync.WaitGroup  // supervise, replicate, watchStreams
+	life  context.Context // ends with Close: what the engine does by itself has no caller
 	end   context.CancelFunc
 }
 

@@ -226,8 +226,8 @@ const overloadWait = 2 * time.Second
 // for its end. It costs next to nothing when nobody does, which is the rule.
 // One goroutine uses it.
 type patience struct {
-	context.Context // of the request
-	waiting         context.Context
+	context.Context                 // of the request
+	waiting         context.Context // of the first that waits; a patience is one itself
 	cancel          context.CancelFunc
 }
 

@@ -80,7 +80,7 @@ type Relay struct {
 	closed bool
 	subs   []*nats.Subscription
 
-	base context.Context // of requests that are answered
+	base context.Context // of requests that are answered, whose callers are other nodes
 	stop context.CancelFunc
 	wg   sync.WaitGroup // of subscriptions, requests and the beat
 }

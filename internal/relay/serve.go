@@ -74,7 +74,7 @@ func (r *Relay) serve(w *response, req *http.Request) {
 // not come when the answer begins does not come any more.
 type requestBody struct {
 	stream *stream
-	ctx    context.Context
+	ctx    context.Context // of the request; a Reader is given none
 }
 
 // Read implements io.Reader.
@@ -133,7 +133,7 @@ func (s *stream) answer() {
 // alone uses it.
 type response struct {
 	stream   *stream
-	ctx      context.Context // of the request
+	ctx      context.Context // of the request; a ResponseWriter is given none
 	header   http.Header
 	status   int    // 0: not decided
 	top      []byte // the head, until it is sent

@@ -22,7 +22,7 @@ type endpoints struct {
 	all      map[address]*endpoint
 	stopping bool
 
-	ctx     context.Context // of everything that talks to the queue
+	ctx     context.Context // of everything that talks to the queue without a caller
 	cancel  context.CancelFunc
 	quit    chan struct{} // closed when no new attempt is to start
 	running sync.WaitGroup
@@ -33,11 +33,11 @@ type endpoints struct {
 // up, until they do so again or the process ends. What is in memory is of one
 // term.
 type term struct {
-	owner    owner     // of the queue that is published to
-	began    time.Time // what was in queues then was taken over
-	ctx      context.Context
+	owner    owner           // of the queue that is published to
+	began    time.Time       // what was in queues then was taken over
+	ctx      context.Context // ends with the term, and with it all that belongs to it
 	cancel   context.CancelFunc
-	attempts context.Context // of requests
+	attempts context.Context // of requests; ends before ctx when the process stops and they take too long
 	abandon  context.CancelFunc
 }
 

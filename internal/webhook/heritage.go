@@ -30,7 +30,7 @@ const (
 // its heir had looked already. For these the nodes look from time to time.
 type heritage struct {
 	sender *Sender
-	ctx    context.Context // ends with the process
+	ctx    context.Context // ends with the process: what is taken over has no caller
 	cancel context.CancelFunc
 
 	mu       sync.Mutex

@@ -20,7 +20,7 @@ const removeEvery = 100 * time.Millisecond
 // records it removes at once.
 type remover struct {
 	all    *endpoints
-	ctx    context.Context // of removals
+	ctx    context.Context // of removals, which have no caller
 	cancel context.CancelFunc
 	wake   wakeup.Signal
 	quit   chan struct{} // closed when the process ends
