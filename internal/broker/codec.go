@@ -31,7 +31,7 @@ const (
 	hasText // and Except, Number
 	hasData // and Stamp, TTL
 	hasCount
-	hasUse // Events, Reads
+	hasUse // Used
 )
 
 var schema = [endOfKinds]fields{
@@ -113,8 +113,9 @@ func (m *Message) Append(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, m.Count)
 	}
 	if f&hasUse != 0 {
-		dst = binary.AppendUvarint(dst, m.Events)
-		dst = binary.AppendUvarint(dst, m.Reads)
+		for _, n := range m.Used {
+			dst = binary.AppendUvarint(dst, n)
+		}
 	}
 	return dst
 }
@@ -210,7 +211,9 @@ func (m *Message) Parse(b []byte) error {
 		m.Count = r.number()
 	}
 	if f&hasUse != 0 {
-		m.Events, m.Reads = r.number(), r.number()
+		for i := range m.Used {
+			m.Used[i] = r.number()
+		}
 	}
 	if r.bad || len(r.rest) > 0 {
 		return errMessage

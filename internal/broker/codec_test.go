@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -58,7 +59,9 @@ func drawMessage(t *rapid.T) *Message {
 		m.Count = rapid.Uint64().Draw(t, "count")
 	}
 	if f&hasUse != 0 {
-		m.Events, m.Reads = rapid.Uint64().Draw(t, "events"), rapid.Uint64().Draw(t, "reads")
+		for i := range m.Used {
+			m.Used[i] = rapid.Uint64().Draw(t, "used")
+		}
 	}
 	return m
 }
@@ -161,7 +164,7 @@ func FuzzParse(f *testing.F) {
 		{Kind: Cached, App: "1", Name: "cache-c", Text: text, Data: []byte(`"other"`)},
 		{Kind: Member, On: true, App: "1", Name: "presence-c", User: "u", Info: []byte(`{"a":1}`)},
 		{Kind: Subscribers, On: true, App: "1", Name: "c", Count: 300},
-		{Kind: Load, App: "1", Count: 1, Events: 2, Reads: 3},
+		{Kind: Load, App: "1", Count: 1, Used: [apps.Rates]uint64{2, 3}},
 		{Kind: Restate},
 	} {
 		f.Add(m.Append(nil))

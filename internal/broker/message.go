@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -30,8 +31,8 @@ const (
 	// SignedIn is whether a user is signed in at the sender: Name, On.
 	SignedIn
 	// Load is how many connections the sender has that count towards the
-	// app's quota (Count), and how many events and reads of backends it has
-	// accepted since it said so last (Events, Reads).
+	// app's quota (Count), and what it has admitted of each rate since it
+	// said so last (Used).
 	Load
 
 	// Restate asks for everything that the sender holds.
@@ -57,8 +58,7 @@ type Message struct {
 	Data   []byte // JSON string literal; a part of Text
 	Except protocol.SocketID
 	Count  uint64
-	Events uint64
-	Reads  uint64
+	Used   [apps.Rates]uint64
 	Stamp  uint64 // the higher one is the newer one; see package hub
 	TTL    uint64 // milliseconds
 	// Number is the sender's of an event, for those who look for its way. Zero is

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/rawjson"
 )
@@ -18,7 +19,7 @@ func (a *api) triggerBatch(c *call) (answer, error) {
 	if err := c.readBatch(batch); err != nil {
 		return answer{}, err
 	}
-	if err := a.admitEvents(c, len(c.events)); err != nil {
+	if err := a.admit(c, apps.BackendEvents, len(c.events)); err != nil {
 		return answer{}, err
 	}
 	ctx := &patience{Context: c.r.Context()}

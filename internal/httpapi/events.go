@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/rawjson"
 	"github.com/belfryhq/belfry/protocol"
@@ -48,7 +49,7 @@ func (a *api) triggerEvent(c *call) (answer, error) {
 
 // trigger hands e to the hub, for c.channels.
 func (a *api) trigger(c *call, e hub.Event, except protocol.SocketID) error {
-	if err := a.admitEvents(c, len(c.channels)); err != nil {
+	if err := a.admit(c, apps.BackendEvents, len(c.channels)); err != nil {
 		return err
 	}
 	ctx := &patience{Context: c.r.Context()}

@@ -15,7 +15,7 @@ import (
 type Limits struct {
 	// Share tells other nodes what was admitted here; it must be set before
 	// the first request. Nil means that there are none.
-	Share func(appID string, events, reads int)
+	Share func(appID string, r apps.Rate, n int)
 
 	byApp sync.Map // app id → *appLimits
 }
@@ -23,24 +23,14 @@ type Limits struct {
 // Spent notes what other nodes have admitted. What is more than the app's
 // limit is owed, so that in the long run all nodes together keep to it; for a
 // moment each may admit a second's worth before it hears of the others.
-func (l *Limits) Spent(app *apps.App, events, reads int) {
-	now := time.Now()
-	if n := app.Limits.BackendEventsPerSecond; n > 0 && events > 0 {
-		l.of(app).events.Owe(now, events, rate.PerSecond(n))
-	}
-	if n := app.Limits.ReadRequestsPerSecond; n > 0 && reads > 0 {
-		l.of(app).reads.Owe(now, reads, rate.PerSecond(n))
-	}
-}
-
-func (l *Limits) share(appID string, events, reads int) {
-	if l.Share != nil {
-		l.Share(appID, events, reads)
+func (l *Limits) Spent(app *apps.App, r apps.Rate, n int) {
+	if perSecond := app.Limits.PerSecond(r); perSecond > 0 {
+		l.of(app)[r].Owe(time.Now(), n, rate.PerSecond(perSecond))
 	}
 }
 
 // appLimits are those of one app.
-type appLimits struct{ events, reads rate.Limiter }
+type appLimits [apps.Rates]rate.Limiter
 
 // of returns the limits of an app.
 func (l *Limits) of(app *apps.App) *appLimits {
@@ -55,41 +45,35 @@ func (l *Limits) of(app *apps.App) *appLimits {
 func (l *Limits) appChanged(c apps.Change) {
 	if c.New == nil {
 		l.byApp.Delete(c.Old.ID)
-	} else if c.New.Limits.BackendEventsPerSecond == 0 && c.New.Limits.ReadRequestsPerSecond == 0 {
-		l.byApp.Delete(c.New.ID)
+		return
 	}
-}
-
-// admitEvents refuses events beyond what the app may trigger. An event counts
-// once for each of its channels.
-func (a *api) admitEvents(c *call, n int) error {
-	perSecond := c.app.Limits.BackendEventsPerSecond
-	if perSecond <= 0 {
-		return nil
+	for r := range apps.Rates {
+		if c.New.Limits.PerSecond(r) > 0 {
+			return
+		}
 	}
-	err := a.take(&a.limits.of(c.app).events, n, perSecond)
-	if err == nil {
-		a.limits.share(c.app.ID, n, 0)
-	}
-	return err
+	l.byApp.Delete(c.New.ID)
 }
 
 // admitRead refuses requests beyond what the app may ask.
 func (a *api) admitRead(c *call) error {
-	perSecond := c.app.Limits.ReadRequestsPerSecond
-	if perSecond <= 0 || c.route.triggers() {
+	if c.route.triggers() {
 		return nil
 	}
-	err := a.take(&a.limits.of(c.app).reads, 1, perSecond)
-	if err == nil {
-		a.limits.share(c.app.ID, 0, 1)
-	}
-	return err
+	return a.admit(c, apps.ReadRequests, 1)
 }
 
-func (a *api) take(l *rate.Limiter, n, perSecond int) error {
-	wait, ok := l.Take(a.now(), n, rate.PerSecond(perSecond))
+// admit refuses what is beyond a rate of the app.
+func (a *api) admit(c *call, r apps.Rate, n int) error {
+	perSecond := c.app.Limits.PerSecond(r)
+	if perSecond == 0 {
+		return nil
+	}
+	wait, ok := a.limits.of(c.app)[r].Take(a.now(), n, rate.PerSecond(perSecond))
 	if ok {
+		if a.limits.Share != nil {
+			a.limits.Share(c.app.ID, r, n)
+		}
 		return nil
 	}
 	return &statusError{

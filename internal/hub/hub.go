@@ -99,7 +99,7 @@ type Config struct {
 	Tracer func(appID string) Tracer
 	// Spent hears what an app's backends have used of its rates on other
 	// nodes; see [Hub.Spend]. Nil means that nobody does.
-	Spent func(app *apps.App, events, reads int)
+	Spent func(app *apps.App, r apps.Rate, n int)
 	// Registerer is where the hub's metrics are registered. Nil means nowhere.
 	Registerer prometheus.Registerer
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/broker"
 	"github.com/belfryhq/belfry/internal/node"
 	"github.com/belfryhq/belfry/protocol"
@@ -157,33 +158,32 @@ func (t *tenant) shareCoarse() {
 
 // load is what an app uses in the cluster, as far as it is limited.
 type load struct {
-	events, reads atomic.Uint64 // of backends, accepted here and not told to peers yet
-	told          atomic.Int64  // connections that peers know of
-	peers         atomic.Int64  // connections at peers
+	used  [apps.Rates]atomic.Uint64 // of each rate, admitted here and not told to peers yet
+	told  atomic.Int64              // connections that peers know of
+	peers atomic.Int64              // connections at peers
 
 	mu sync.Mutex
 	by map[holders]int64 // connections at each peer, by its bit
 }
 
-// Spend notes that the app's backends have triggered events and asked for
-// things on this node, as far as the app limits that. [Config.Spent] hears of
-// what other nodes note.
-func (h *Hub) Spend(appID string, events, reads int) {
+// Spend notes that the app's backends have used n of a rate on this node, if
+// the app limits that. [Config.Spent] hears of what other nodes note.
+func (h *Hub) Spend(appID string, r apps.Rate, n int) {
 	if h.peers.alone() {
 		return
 	}
 	if found, ok := h.tenants.Load(appID); ok {
-		t := found.(*tenant)
-		t.load.events.Add(uint64(events))
-		t.load.reads.Add(uint64(reads))
+		found.(*tenant).load.used[r].Add(uint64(n))
 	}
 }
 
 // shareLoad tells peers what the app has used here, if that is new.
 func (t *tenant) shareLoad() {
 	m := t.loadMessage()
-	m.Events, m.Reads = t.load.events.Swap(0), t.load.reads.Swap(0)
-	if t.load.told.Swap(int64(m.Count)) != int64(m.Count) || m.Events > 0 || m.Reads > 0 {
+	for r := range m.Used {
+		m.Used[r] = t.load.used[r].Swap(0)
+	}
+	if t.load.told.Swap(int64(m.Count)) != int64(m.Count) || m.Used != [apps.Rates]uint64{} {
 		t.hub.peers.share(m)
 	}
 }
@@ -206,8 +206,10 @@ func (t *tenant) receiveLoad(by holders, m *broker.Message) {
 	}
 	t.sumLoad()
 	t.load.mu.Unlock()
-	if spent := t.hub.cfg.Spent; spent != nil && m.Events+m.Reads > 0 {
-		spent(t.app(), int(min(m.Events, maxLoad)), int(min(m.Reads, maxLoad)))
+	for r, n := range m.Used {
+		if spent := t.hub.cfg.Spent; spent != nil && n > 0 {
+			spent(t.app(), apps.Rate(r), int(min(n, maxLoad)))
+		}
 	}
 }
 

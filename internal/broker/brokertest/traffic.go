@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/broker"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -88,7 +89,7 @@ func testFieldsArrive(r *rig) {
 		*sample(),
 		{Kind: broker.Event, App: "app", Name: "c", Text: []byte("{}")},
 		{Kind: broker.Member, On: true, App: "app", Name: "presence-c", User: "u", Info: []byte("{}")},
-		{Kind: broker.Load, App: "app", Count: 1, Events: 2, Reads: 3},
+		{Kind: broker.Load, App: "app", Count: 1, Used: [apps.Rates]uint64{2, 3}},
 		{Kind: broker.Restate},
 	}
 	for _, m := range want {
