@@ -90,6 +90,10 @@ acceptance: setup web ## The whole of that suite: Node and Chromium, every trans
 	E2E_ACCEPTANCE=all go test -count=1 -timeout 40m -v ./e2e/acceptance
 	E2E_ACCEPTANCE=all go test -count=1 -timeout 5m -v -run HonestClients ./e2e
 
+.PHONY: acceptance-console
+acceptance-console: setup web ## Every page of the console in a browser: wide and narrow, light and dark, with axe-core (2 min)
+	E2E_REQUIRED=1 E2E_ACCEPTANCE=all go test -count=1 -timeout 10m -v -run 'Console' ./e2e
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (60s)
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz

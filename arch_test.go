@@ -28,6 +28,8 @@ var layers = [][]string{
 	},
 	{"protocol", "internal/rest", "internal/admission", "internal/engine", "internal/expiry"},
 	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},
+	{"web/console", "internal/access"},
+	{"internal/console"},
 	{"internal/loop", "internal/trace", "internal/appstore", "internal/usage", "internal/broker", "internal/roster", "backend/pusher"},
 	{"internal/broker/mesh", "internal/broker/brokertest", "internal/roster/local", "internal/roster/rostertest"},
 	{"internal/broker/membroker", "internal/broker/natsbroker", "internal/roster/natsroster", "internal/relay"},
@@ -35,6 +37,7 @@ var layers = [][]string{
 	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/webhook"},
 	{"internal/server"},
 	{"internal/config", "belfrytest"},
+	{"internal/console/bundle"},
 	{"cmd/belfry/internal/bench", "cmd/belfry/internal/reach", "cmd/belfry/internal/doctor"},
 	{"cmd/belfry/internal/adminclient"},
 	{"cmd/belfry/internal/tables"},
@@ -42,7 +45,7 @@ var layers = [][]string{
 }
 
 // parts are put together by internal/server; nothing above it imports them.
-var parts = []string{"internal/ws", "internal/fallback", "web", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/webhook", "internal/engine", "internal/loop", "internal/hub"}
+var parts = []string{"internal/ws", "internal/fallback", "web", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/access", "internal/console", "internal/webhook", "internal/engine", "internal/loop", "internal/hub"}
 
 // blackBoxes are directories whose programs meet the service from outside, as
 // other people's do. Neither they nor their tests know a package of it, other

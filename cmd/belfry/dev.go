@@ -91,15 +91,17 @@ func (d devService) run(ctx context.Context, s streams) error {
 		return err
 	}
 	site := devsite.New(devsite.Config{
-		App:     app,
-		Command: invocation(),
-		Log:     log,
-		Trigger: func(ctx context.Context, e devsite.Event) error { return triggerHere(ctx, app, e) },
+		App:       app,
+		AdminPort: port(d.adminListen),
+		Command:   invocation(),
+		Log:       log,
+		Trigger:   func(ctx context.Context, e devsite.Event) error { return triggerHere(ctx, app, e) },
 	})
 	node, err := server.New(server.Config{
 		Listen:                 d.listen,
 		AdminListen:            d.adminListen,
 		AdminToken:             devToken,
+		AdminOpen:              loopbackAddress(d.listen) && loopbackAddress(d.adminListen),
 		Apps:                   []*apps.App{app},
 		Hosts:                  devsite.Loopback,
 		Webhooks:               server.Webhooks{AllowedNetworks: everywhere},
@@ -112,6 +114,15 @@ func (d devService) run(ctx context.Context, s streams) error {
 	}
 	printDev(s.out, node.Addr().String(), app)
 	return runNode(ctx, node, log)
+}
+
+// port is the one of an address, if it is known before anything listens there.
+func port(address string) string {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil || port == "0" {
+		return ""
+	}
+	return port
 }
 
 // takeVariables gives the flags that are not on the command line the values of

@@ -8,9 +8,9 @@ import (
 // packages are the names that errors begin with in the log, sorted. People at
 // the command line know none of them.
 var packages = []string{
-	"accept", "admin", "adminclient", "admission", "apps", "appstore",
-	"backend", "backoff", "belfrytest", "bench", "broker", "brokertest",
-	"certificate", "certificatetest", "client", "config",
+	"accept", "access", "admin", "adminclient", "admission", "apps", "appstore",
+	"backend", "backoff", "belfrytest", "bench", "broker", "brokertest", "bundle",
+	"certificate", "certificatetest", "client", "config", "console",
 	"datadir", "devsite", "doctor",
 	"engine", "expiry",
 	"fallback", "frame",

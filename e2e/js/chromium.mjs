@@ -34,6 +34,9 @@ export class Browser {
       this.onPage(params.payload);
     } else if (method === 'Runtime.exceptionThrown') {
       process.stderr.write(`page: ${JSON.stringify(params.exceptionDetails)}\n`);
+      this.onEvent?.(method, params);
+    } else if (method) {
+      this.onEvent?.(method, params);
     } else if (id) {
       const [resolve, reject] = this.waiting.get(id);
       this.waiting.delete(id);

@@ -62,6 +62,7 @@ type Service struct {
 	CAFile    string // the authority of the certificate; empty without TLS
 
 	t      testing.TB
+	token  string   // of the admin API
 	args   []string // of the command line
 	cmd    *exec.Cmd
 	output *bytes.Buffer // of the process; read after it has ended
@@ -74,11 +75,11 @@ func Start(t testing.TB, cfg Config) *Service {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "belfry.yaml")
-	s := &Service{t: t, args: []string{"serve", "--config", file}}
+	s := &Service{t: t, args: []string{"serve", "--config", file}, token: "admin-token-of-tests"}
 	ports := FreePorts(t, 3)
 	s.Addr, s.AdminAddr = loopback(ports[0]), loopback(ports[1])
-	text := fmt.Sprintf("listen: %s\nadmin: {listen: %s}\ndata_dir: %s\n%s\n",
-		s.Addr, s.AdminAddr, cmp.Or(cfg.DataDir, filepath.Join(dir, "data")), cfg.Settings)
+	text := fmt.Sprintf("listen: %s\nadmin: {listen: %s, token: %s}\ndata_dir: %s\n%s\n",
+		s.Addr, s.AdminAddr, s.token, cmp.Or(cfg.DataDir, filepath.Join(dir, "data")), cfg.Settings)
 	if cfg.TLS {
 		s.TLSAddr = loopback(ports[2])
 		cert := NewCertificate(t, dir)
@@ -103,12 +104,15 @@ func Start(t testing.TB, cfg Config) *Service {
 func StartDev(t testing.TB) *Service {
 	t.Helper()
 	ports := FreePorts(t, 2)
-	s := &Service{t: t, Addr: loopback(ports[0]), AdminAddr: loopback(ports[1])}
+	s := &Service{t: t, Addr: loopback(ports[0]), AdminAddr: loopback(ports[1]), token: "admin-token-of-dev"}
 	s.args = []string{"dev", "--listen", s.Addr, "--admin-listen", s.AdminAddr}
 	t.Cleanup(s.Stop)
 	s.Restart()
 	return s
 }
+
+// Token is what the admin API asks for.
+func (s *Service) Token() string { return s.token }
 
 // Restart starts the stopped service again: same settings, same ports.
 func (s *Service) Restart() {

@@ -1,12 +1,8 @@
 package admin
 
 import (
-	"math"
 	"net/http"
-	"strconv"
-	"strings"
 
-	"github.com/belfryhq/belfry/internal/admission"
 	"github.com/belfryhq/belfry/internal/hostname"
 	"github.com/belfryhq/belfry/internal/rest"
 )
@@ -33,26 +29,12 @@ func (c Config) hosted(next http.Handler) http.Handler {
 	})
 }
 
-// bearer lets requests through to next that have the token.
-func (c Config) bearer(next http.Handler) http.Handler {
-	token := admission.NewSecret(admission.SecretConfig{Secret: c.Token, TrustedProxies: c.TrustedProxies, Registerer: c.Registerer})
-	return rest.Handler(c.Log, func(w http.ResponseWriter, r *http.Request) error {
-		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if given = strings.TrimSpace(given); !strings.EqualFold(scheme, "Bearer") || given == "" {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="belfry"`)
-			return rest.Refuse(http.StatusUnauthorized, "A token is needed: Authorization: Bearer …")
-		}
-		right, wait := token.Check(r, given)
-		if wait > 0 {
-			seconds := int(math.Ceil(wait.Seconds()))
-			w.Header().Set("Retry-After", strconv.Itoa(seconds))
-			return rest.Refuse(http.StatusTooManyRequests, "Too many wrong tokens came from this address; try again in %d s.", seconds)
-		}
-		if !right {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="belfry", error="invalid_token"`)
-			return rest.Refuse(http.StatusUnauthorized, "The token is not the one of this node.")
-		}
-		next.ServeHTTP(w, r)
-		return nil
-	})
+// ownPages refuses what pages of other hosts want to change. Programs, which
+// are not known to come from a page, go on.
+func (c Config) ownPages(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(rest.Handler(c.Log, func(http.ResponseWriter, *http.Request) error {
+		return rest.Refuse(http.StatusForbidden, "The request comes from a page of another host. If a proxy is in front, it must hand on Host as it came.")
+	}))
+	return protection.Handler(next)
 }

@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfryhq/belfry/internal/access"
 )
 
 // A bare handler has no apps, like that of a witness.
 func bare(hosts func(string) bool) (http.Handler, *prometheus.Registry) {
 	registry := prometheus.NewRegistry()
-	return New(Config{Token: testToken, Hosts: hosts, Gatherer: registry, Registerer: registry}), registry
+	return New(Config{Access: access.New(access.Config{Token: testToken, Registerer: registry}), Hosts: hosts, Gatherer: registry, Registerer: registry}), registry
 }
 
 func ask(h http.Handler, path, host, authorization string) *httptest.ResponseRecorder {

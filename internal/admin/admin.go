@@ -17,11 +17,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/belfryhq/belfry/internal/access"
 )
 
 // Config is what the handler reports about.
@@ -38,10 +39,12 @@ type Config struct {
 	// any name, because probes and scrapers send addresses.
 	Hosts func(host string) bool
 
-	// Token is what the API asks for. Without it there is no API.
-	Token string
-	// TrustedProxies name the clients whose wrong tokens are counted.
-	TrustedProxies []netip.Prefix
+	// Access knows who may ask the API. Without it there is no API.
+	Access *access.Gate
+	// Console are the pages below /console/. It may be nil.
+	Console http.Handler
+	// Node tells what this node is.
+	Node func() NodeInfo
 	// API are the calls about apps: those of AppRoutes or WitnessRoutes.
 	API Routes
 	// Cluster returns what the node knows of its cluster. What it can not find
@@ -70,6 +73,7 @@ const index = `Belfry administration
 /healthz        200 as long as the process answers
 /readyz         200 when the node takes clients, 503 and the reason when it does not
 /metrics        metrics for Prometheus
+/console/       the console, for a browser
 /openapi.yaml   what the API under /api/v1 offers; it asks for a token
 `
 
@@ -87,8 +91,15 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET /readyz", c.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.Gatherer, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /openapi.yaml", serveOpenAPI)
-	if c.Token != "" {
-		mux.Handle("/api/", counted(newMetrics(c.Registerer), c.bearer(c.api())))
+	if c.Access != nil {
+		metrics := newMetrics(c.Registerer)
+		mux.Handle("/api/", c.ownPages(counted(metrics, c.Access.Wrap(c.api()))))
+		sessions := c.ownPages(counted(metrics, c.Access.Handler()))
+		mux.Handle(access.Path, sessions)
+		mux.Handle(access.Path+"/", sessions)
+		if c.Console != nil {
+			mux.Handle("GET /console/", c.Console)
+		}
 	}
 	return c.hosted(otherPort(mux))
 }
@@ -97,7 +108,7 @@ func New(c Config) http.Handler {
 func otherPort(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Path
-		if !strings.HasPrefix(path, "/api/") && (strings.Contains(path, "/apps/") || strings.Contains(path, "/app/")) {
+		if !strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/console/") && (strings.Contains(path, "/apps/") || strings.Contains(path, "/app/")) {
 			text(w, http.StatusMisdirectedRequest, "this is the administration port of Belfry; clients and backends use the one of listen, by default 6001\n")
 			return
 		}

@@ -61,6 +61,7 @@ func (c Config) api() http.Handler {
 		"/api/v1/cluster":        {http.MethodGet: k.show},
 		"/api/v1/cluster/remove": {http.MethodPost: k.removeNode},
 		"/api/v1/drain":          {http.MethodGet: d.show, http.MethodPost: d.start},
+		"/api/v1/node":           {http.MethodGet: c.showNode},
 		"/api/":                  nil,
 	}} {
 		for path, m := range routes {

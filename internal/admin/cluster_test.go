@@ -10,6 +10,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/engine"
 )
 
@@ -24,7 +25,7 @@ type fakeCluster struct {
 
 func (f *fakeCluster) config() Config {
 	return Config{
-		Token:   testToken,
+		Access:  access.New(access.Config{Token: testToken}),
 		Cluster: func(context.Context) (ClusterStatus, error) { return f.status, f.err },
 		RemoveNode: func(_ context.Context, name string) error {
 			f.removed = append(f.removed, name)
@@ -329,7 +330,7 @@ func TestDrain(t *testing.T) {
 // not be drained.
 func TestNodeThatIsAlone(t *testing.T) {
 	f := newFixture(t)
-	f.handler = New(Config{Token: testToken})
+	f.handler = New(Config{Access: access.New(access.Config{Token: testToken})})
 	f.expect(f.call("GET", "/api/v1/cluster", ""), 404, "This node is alone")
 	f.expect(f.call("POST", "/api/v1/cluster/remove", `{"name":"n3"}`), 404, "This node is alone")
 	f.expect(f.call("GET", "/api/v1/drain", ""), 404, "SIGTERM")

@@ -152,6 +152,32 @@ func clientAddr(r *http.Request, trusted []netip.Prefix) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
+// Secure reports whether the client of a request used TLS, to us or to a proxy
+// that is trusted.
+func Secure(r *http.Request, trusted []netip.Prefix) bool {
+	if r.TLS != nil {
+		return true
+	}
+	// Proxies that do not replace the header append to it, or another line of
+	// it, so only its end is what the peer says; a client can have written the
+	// rest.
+	said := strings.Join(r.Header["X-Forwarded-Proto"], ",")
+	proto := strings.ToLower(strings.TrimSpace(said[strings.LastIndexByte(said, ',')+1:]))
+	if proto != "https" && proto != "wss" {
+		return false
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	addr = addr.Unmap()
+	return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
 // parse reads an address with or without a port.
 func parse(text string) (netip.Addr, bool) {
 	if host, _, err := net.SplitHostPort(text); err == nil {

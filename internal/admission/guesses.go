@@ -76,6 +76,16 @@ func NewSecret(cfg SecretConfig) *Secret {
 // The same wrong one again is no new guess: a program whose secret is out of
 // date does not keep others of its address out.
 func (s *Secret) Check(r *http.Request, given string) (right bool, wait time.Duration) {
+	return s.Try(r, given, func() bool {
+		got := sha256.Sum256([]byte(given))
+		return subtle.ConstantTimeCompare(got[:], s.want[:]) == 1
+	})
+}
+
+// Try is Check for something else than the secret, such as a code: right
+// reports whether it is one, and is called while it may be tried. All of them
+// count together.
+func (s *Secret) Try(r *http.Request, given string, right func() bool) (ok bool, wait time.Duration) {
 	now, got := s.now(), sha256.Sum256([]byte(given))
 	c := s.callers.get(s.address(r), now)
 	if c == nil {
@@ -91,7 +101,7 @@ func (s *Secret) Check(r *http.Request, given string) (right bool, wait time.Dur
 		s.slowed.Inc()
 		return false, wait
 	}
-	if subtle.ConstantTimeCompare(got[:], s.want[:]) == 1 {
+	if right() {
 		return true, 0
 	}
 	c.guesses.Take(now, 1, guessing)

@@ -219,6 +219,7 @@ func (l *loader) finish() (*Config, error) {
 	l.dataDir()
 	l.warnAdmin()
 	l.certificate()
+	l.adminCertificate()
 	l.sizes()
 	if len(l.problems) > 0 {
 		l.problems.sort()

@@ -54,7 +54,10 @@ func (l *loader) warnAdmin() {
 	if addr, err := netip.ParseAddr(host); err == nil && addr.IsLoopback() {
 		return
 	}
-	l.config.Warnings.add(l.place("admin.listen"), "admin.listen", "%s can be reached from other machines, and the token of the admin API goes over it without encryption; metrics need no token", l.config.Server.AdminListen)
+	if l.config.Server.AdminTLSCertFile != "" {
+		return
+	}
+	l.config.Warnings.add(l.place("admin.listen"), "admin.listen", "%s can be reached from other machines, and the token of the admin API goes over it without encryption; metrics need no token; admin.tls.cert_file encrypts", l.config.Server.AdminListen)
 }
 
 // clash reports whether one of two addresses takes the port of the other.
@@ -92,22 +95,49 @@ func (l *loader) certificate() {
 	if s.TLSListen != "" && key == "" {
 		l.problems.add(l.place("tls.listen"), "tls.key_file", "is missing; tls.listen needs the key of the certificate")
 	}
-	certPEM, certOK := l.read("tls.cert_file", cert)
-	keyPEM, keyOK := l.read("tls.key_file", key)
+	l.pair("tls.", cert, key)
+}
+
+// adminCertificate does so for the administration port, which has TLS or not.
+func (l *loader) adminCertificate() {
+	s := &l.config.Server
+	cert, key := s.AdminTLSCertFile, s.AdminTLSKeyFile
+	switch {
+	case cert == "" && key == "":
+		return
+	case s.AdminListen == "":
+		name := "admin.tls.cert_file"
+		if cert == "" {
+			name = "admin.tls.key_file"
+		}
+		l.problems.add(l.place(name), name, "is given, but admin.listen is off")
+	case cert == "":
+		l.problems.add(l.place("admin.tls.key_file"), "admin.tls.cert_file", "is missing; admin.tls.key_file belongs to a certificate")
+	case key == "":
+		l.problems.add(l.place("admin.tls.cert_file"), "admin.tls.key_file", "is missing; it is the key of admin.tls.cert_file")
+	}
+	l.pair("admin.tls.", cert, key)
+}
+
+// pair notes files that are not a certificate and its key. Their settings begin
+// with prefix.
+func (l *loader) pair(prefix, cert, key string) {
+	certPEM, certOK := l.read(prefix+"cert_file", cert)
+	keyPEM, keyOK := l.read(prefix+"key_file", key)
 	if !certOK || !keyOK {
 		return
 	}
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		l.problems.add(l.place("tls.cert_file"), "tls.cert_file", "does not make a pair with tls.key_file: %s", err)
+		l.problems.add(l.place(prefix+"cert_file"), prefix+"cert_file", "does not make a pair with %skey_file: %s", prefix, err)
 		return
 	}
-	l.warnExpired(pair.Leaf)
+	l.warnExpired(prefix+"cert_file", pair.Leaf)
 }
 
-func (l *loader) warnExpired(leaf *x509.Certificate) {
+func (l *loader) warnExpired(name string, leaf *x509.Certificate) {
 	if leaf != nil && time.Now().After(leaf.NotAfter) {
-		l.config.Warnings.add(l.place("tls.cert_file"), "tls.cert_file", "has expired on %s; clients will refuse it", leaf.NotAfter.Format(time.DateOnly))
+		l.config.Warnings.add(l.place(name), name, "has expired on %s; clients will refuse it", leaf.NotAfter.Format(time.DateOnly))
 	}
 }
 

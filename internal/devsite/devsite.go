@@ -20,13 +20,15 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 )
 
-// Config is what the site is about. All of it is required.
+// Config is what the site is about. All of it is required but for AdminPort.
 type Config struct {
 	// App is the app that is shown and signed for, with its oldest key.
 	App *apps.App
 	// Trigger sends an event as a backend does. Its error is shown on the page; a
 	// [Refusal] is answered with its status.
 	Trigger func(context.Context, Event) error
+	// AdminPort is where the console is; empty if there is none.
+	AdminPort string
 	// Command is how belfry is called in a terminal.
 	Command string
 	Log     *slog.Logger

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"html/template"
+	"net"
 	"net/http"
 	"net/url"
 )
@@ -23,6 +24,7 @@ type view struct {
 	Channel  string
 	Event    string
 	Snippets []Snippet
+	Console  string // where it is; empty: there is none
 }
 
 // page answers with the page, on which every address is the one by which it
@@ -36,6 +38,10 @@ func (s *site) page(w http.ResponseWriter, r *http.Request) {
 		Host: r.Host, AppID: s.App.ID, Key: s.key.Key, Secret: s.key.Secret,
 		Channel: exampleChannel, Event: exampleEvent,
 		Snippets: service.Snippets(),
+	}
+	if s.AdminPort != "" {
+		host, _ := splitHost(r.Host, "80")
+		v.Console = "http://" + net.JoinHostPort(host, s.AdminPort) + "/console/"
 	}
 	var text bytes.Buffer
 	if err := pageTemplate.Execute(&text, v); err != nil {

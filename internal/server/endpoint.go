@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -44,7 +45,13 @@ type endpoint struct {
 // listenForOperators opens the admin listener, which says that the node is
 // starting until openAdmin is called.
 func (p *process) listenForOperators() (err error) {
-	p.admin, err = p.endpoint("admin", p.cfg.AdminListen, nil, accept.New(accept.Config{
+	var encrypted *tls.Config
+	if p.cfg.AdminTLSCertFile != "" {
+		if encrypted, err = serverTLS(p.cfg.AdminTLSCertFile, p.cfg.AdminTLSKeyFile, p.log); err != nil {
+			return fmt.Errorf("server: admin.tls: %w", err)
+		}
+	}
+	p.admin, err = p.endpoint("admin", p.cfg.AdminListen, encrypted, accept.New(accept.Config{
 		Name:          "admin",
 		Max:           adminPending,
 		MaxPerAddress: adminPendingPerAddress,
@@ -71,15 +78,24 @@ func (s *Server) listen() (err error) {
 	if s.plain, err = s.endpoint("plain", s.cfg.Listen, nil, clients); err != nil || s.cfg.TLSListen == "" {
 		return err
 	}
-	pair, err := certificate.Pair(s.cfg.TLSCertFile, s.cfg.TLSKeyFile, s.log)
+	encrypted, err := serverTLS(s.cfg.TLSCertFile, s.cfg.TLSKeyFile, s.log)
 	if err != nil {
 		return fmt.Errorf("server: TLS certificate: %w", err)
 	}
-	s.tls, err = s.endpoint("tls", s.cfg.TLSListen, &tls.Config{
+	s.tls, err = s.endpoint("tls", s.cfg.TLSListen, encrypted, clients)
+	return err
+}
+
+// serverTLS has the certificate of two files, read again when they change.
+func serverTLS(certFile, keyFile string, log *slog.Logger) (*tls.Config, error) {
+	pair, err := certificate.Pair(certFile, keyFile, log)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.Current(), nil },
-	}, clients)
-	return err
+	}, nil
 }
 
 // warnOfDescriptors says when there can not be many clients: they take one

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -14,7 +15,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/belfryhq/belfry/internal/accept"
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/admin"
+	"github.com/belfryhq/belfry/internal/console"
 	"github.com/belfryhq/belfry/internal/datadir"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/node"
@@ -145,16 +148,38 @@ func (p *process) adminToken() error {
 
 // administration is what operators of every node are answered.
 func (p *process) administration() admin.Config {
-	return admin.Config{
-		Ready:          p.ready,
-		Gatherer:       p.metrics,
-		Hosts:          p.cfg.adminHosts(),
-		Token:          p.cfg.AdminToken,
-		TrustedProxies: p.cfg.TrustedProxies,
-		Drain:          p.Drain,
-		Draining:       func() (bool, int) { return p.leaving.Load(), 0 },
-		Registerer:     p.metrics,
-		Log:            p.log,
+	cfg := admin.Config{
+		Ready:      p.ready,
+		Gatherer:   p.metrics,
+		Hosts:      p.cfg.adminHosts(),
+		Console:    console.New(),
+		Node:       p.nodeInfo,
+		Drain:      p.Drain,
+		Draining:   func() (bool, int) { return p.leaving.Load(), 0 },
+		Registerer: p.metrics,
+		Log:        p.log,
+	}
+	if p.cfg.AdminToken != "" {
+		cfg.Access = access.New(access.Config{
+			Token:          p.cfg.AdminToken,
+			Open:           p.cfg.AdminOpen,
+			Insecure:       p.cfg.AdminInsecure,
+			TrustedProxies: p.cfg.TrustedProxies,
+			Registerer:     p.metrics,
+			Log:            p.log,
+		})
+	}
+	return cfg
+}
+
+// nodeInfo is what this node is.
+func (p *process) nodeInfo() admin.NodeInfo {
+	name := p.name
+	if name == "" {
+		name, _ = os.Hostname() // without one it has none
+	}
+	return admin.NodeInfo{
+		Name: name, Version: p.cfg.Version, Since: p.since.UTC(), Witness: p.cfg.Cluster.Witness, Clustered: p.cfg.Clustered(),
 	}
 }
 

@@ -45,8 +45,17 @@ type Config struct {
 	TLSKeyFile  string
 	AdminListen string   // health, metrics and the admin API; empty: none
 	AdminHosts  []string // patterns of package hostname: names under which AdminListen is reached, besides those that are known
-	AdminToken  string   // what the admin API asks for; empty: the one that DataDir keeps, and no API without DataDir
-	Path        string   // prefix in front of /app and /apps; empty, or as in "/realtime"
+	// AdminTLSCertFile and AdminTLSKeyFile encrypt AdminListen, if they are given.
+	// They are PEM, read again when they change.
+	AdminTLSCertFile, AdminTLSKeyFile string
+	// AdminOpen lets whoever asks into the console. It is for belfry dev, on
+	// loopback.
+	AdminOpen bool
+	// AdminInsecure lets people into the console whose session can be read on the
+	// network.
+	AdminInsecure bool
+	AdminToken    string // what the admin API asks for; empty: the one that DataDir keeps, and no API without DataDir
+	Path          string // prefix in front of /app and /apps; empty, or as in "/realtime"
 
 	// DataDir is where the engine keeps what it has to remember. Empty means in
 	// memory, until the node ends.
@@ -219,6 +228,7 @@ func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 	cfg := s.administration()
 	cfg.Ready, cfg.Draining = s.ready, s.stateOfDrain
 	cfg.API = admin.AppRoutes(s.apps, used)
+	cfg.Node = s.nodeInfo
 	if s.cfg.Clustered() {
 		cfg.Cluster = s.clusterStatus
 	}
@@ -227,6 +237,19 @@ func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 	}
 	cfg.Parts = map[string]http.Handler{webhook.APIPath: s.webhooks.Handler()}
 	return cfg
+}
+
+// nodeInfo is what this node is, and where its clients connect.
+func (s *Server) nodeInfo() admin.NodeInfo {
+	info := s.process.nodeInfo()
+	info.Path, info.HTTPPath = s.cfg.Path, s.cfg.HTTPPath
+	if a := s.Addr(); a != nil {
+		info.Listen = a.String()
+	}
+	if a := s.TLSAddr(); a != nil {
+		info.TLSListen = a.String()
+	}
+	return info
 }
 
 // Reconfigure makes true what can change while the node runs: the apps of the

@@ -10,7 +10,6 @@ package ws
 import (
 	"bufio"
 	"cmp"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -21,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/accept"
+	"github.com/belfryhq/belfry/internal/admission"
 	"github.com/belfryhq/belfry/internal/backoff"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
@@ -139,29 +139,7 @@ func buffered(r *bufio.Reader) []byte {
 
 // Secure reports whether the client used TLS, to us or to a proxy that we
 // believe.
-func (s *Server) Secure(r *http.Request) bool {
-	if r.TLS != nil {
-		return true
-	}
-	// Proxies that do not replace the header append to it, or another line of
-	// it, so only its end is what the peer says; a client can have written the
-	// rest.
-	said := strings.Join(r.Header["X-Forwarded-Proto"], ",")
-	proto := strings.ToLower(strings.TrimSpace(said[strings.LastIndexByte(said, ',')+1:]))
-	if proto != "https" && proto != "wss" {
-		return false
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return false
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	addr = addr.Unmap()
-	return slices.ContainsFunc(s.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
-}
+func (s *Server) Secure(r *http.Request) bool { return admission.Secure(r, s.cfg.TrustedProxies) }
 
 // chooseProtocol returns the sub-protocol that is echoed, or "": that of the
 // version in the query if it is offered, or else the highest. The Swift

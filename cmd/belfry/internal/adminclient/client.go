@@ -31,6 +31,7 @@ const (
 	WebhooksPath = "/api/v1/webhooks"
 	ClusterPath  = "/api/v1/cluster"
 	DrainPath    = "/api/v1/drain"
+	CodePath     = "/api/v1/session/code"
 )
 
 // AppPath is that of one app.
@@ -42,6 +43,9 @@ type Client struct {
 	token string
 	from  string // where the token comes from
 }
+
+// URL is an address below the service's administration port.
+func (c Client) URL(path string) *url.URL { return c.base.JoinPath(path) }
 
 // A Request is what a service is asked.
 type Request struct {

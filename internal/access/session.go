@@ -1,0 +1,163 @@
+package access
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"net/http"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/admission"
+	"github.com/belfryhq/belfry/internal/rest"
+)
+
+// Bounds of sessions and codes.
+const (
+	idleTime    = 30 * time.Minute // without a request of the person
+	sessionTime = 12 * time.Hour
+	maxSessions = 256 // then the one ends that was not used for the longest time
+	codeTime    = time.Minute
+	maxCodes    = 16 // then the oldest is forgotten
+)
+
+// The names of the cookie: over TLS, and in clear. The prefix makes browsers
+// refuse it from any other host, and over anything else than TLS.
+const (
+	secureCookie = "__Host-belfry"
+	clearCookie  = "belfry-session"
+)
+
+// PollHeader is in requests that a page makes by itself. They do not keep a
+// session from ending.
+const PollHeader = "Belfry-Poll"
+
+// A session is a browser that was let in.
+type session struct {
+	Principal
+
+	// Guarded by Gate.mu.
+	used time.Time
+	ends time.Time // however much it is used
+}
+
+var errNoSession = rest.Refuse(http.StatusUnauthorized, "A token is needed, Authorization: Bearer …, or a session that has not ended.")
+
+func (g *Gate) cookieName(r *http.Request) string {
+	if admission.Secure(r, g.cfg.TrustedProxies) {
+		return secureCookie
+	}
+	return clearCookie
+}
+
+// session returns the session of a request. Cookies do not know ports, so
+// another service of the same host can set one of the same name: a request
+// with two is refused.
+func (g *Gate) session(r *http.Request) (*session, error) {
+	cookies := r.CookiesNamed(g.cookieName(r))
+	switch {
+	case len(cookies) == 0:
+		return nil, errNobody
+	case len(cookies) > 1:
+		return nil, rest.Refuse(http.StatusUnauthorized, "The cookie of the session came twice: another service under this name sets one. Use another name, such as belfry.localhost.")
+	case !ownPage(r):
+		return nil, rest.Refuse(http.StatusUnauthorized, "Sessions are for the pages of this port only.")
+	}
+	key, now := hash(sha256.Sum256([]byte(cookies[0].Value))), g.cfg.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.sessions[key]
+	if s == nil || s.over(now) {
+		delete(g.sessions, key)
+		return nil, errNoSession
+	}
+	if r.Header.Get(PollHeader) == "" {
+		s.used = now
+	}
+	return s, nil
+}
+
+// ownPage reports whether the request comes from a page of this port, or of a
+// person. Browsers that do not say are believed: the cookie does not leave its
+// site.
+func ownPage(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+		return true
+	}
+	return false
+}
+
+func (s *session) over(now time.Time) bool {
+	return now.Sub(s.used) >= idleTime || !now.Before(s.ends)
+}
+
+// begin makes a session and returns its id, which is in the cookie and nowhere
+// else.
+func (g *Gate) begin(p Principal) (string, *session) {
+	id, now := rand.Text()+rand.Text(), g.cfg.Now()
+	s := &session{Principal: p, used: now, ends: now.Add(sessionTime)}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.makeRoomLocked(now)
+	g.sessions[sha256.Sum256([]byte(id))] = s
+	return id, s
+}
+
+// makeRoomLocked forgets sessions that are over and, if there are too many, the
+// one that was not used for the longest time. Gate.mu is held.
+func (g *Gate) makeRoomLocked(now time.Time) {
+	var oldest hash
+	for key, s := range g.sessions {
+		if s.over(now) {
+			delete(g.sessions, key)
+			continue
+		}
+		if o := g.sessions[oldest]; o == nil || s.used.Before(o.used) {
+			oldest = key
+		}
+	}
+	if len(g.sessions) >= maxSessions {
+		delete(g.sessions, oldest)
+	}
+}
+
+// end forgets the session of a request.
+func (g *Gate) end(r *http.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range r.CookiesNamed(g.cookieName(r)) {
+		delete(g.sessions, sha256.Sum256([]byte(c.Value)))
+	}
+}
+
+// makeCode returns a code that is good once, and until when.
+func (g *Gate) makeCode() (string, time.Time) {
+	code, now := rand.Text()+rand.Text(), g.cfg.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var oldest hash
+	for key, until := range g.codes {
+		if !now.Before(until) {
+			delete(g.codes, key)
+			continue
+		}
+		if o, ok := g.codes[oldest]; !ok || until.Before(o) {
+			oldest = key
+		}
+	}
+	if len(g.codes) >= maxCodes {
+		delete(g.codes, oldest)
+	}
+	until := now.Add(codeTime)
+	g.codes[sha256.Sum256([]byte(code))] = until
+	return code, until
+}
+
+// takeCode reports whether the code was good. It is not any more.
+func (g *Gate) takeCode(code string) bool {
+	key := hash(sha256.Sum256([]byte(code)))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	until, ok := g.codes[key]
+	delete(g.codes, key)
+	return ok && g.cfg.Now().Before(until)
+}

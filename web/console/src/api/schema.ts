@@ -1,0 +1,536 @@
+// Made from internal/admin/openapi.yaml and the table of settings by go generate ./web/console.
+
+export type App = {
+  activity_timeout?: string
+  allowed_origins: Array<string>
+  authorization_timeout?: string
+  authorized_connections?: boolean
+  client_events?: boolean
+  created?: string
+  disabled: boolean
+  id: string
+  keys: Array<Key>
+  limits: {
+    backend_events_per_second?: number
+    cache_ttl?: string
+    channel_name_length?: number
+    channels_per_connection?: number
+    channels_per_event?: number
+    client_events_per_second?: number
+    connections?: number
+    event_data?: number
+    event_name_length?: number
+    events_per_batch?: number
+    presence_members?: number
+    presence_user_id?: number
+    presence_user_info?: number
+    read_requests_per_second?: number
+    watchlist?: number
+  }
+  name: string
+  revision?: number
+  source: "configuration" | "store"
+  subscription_count?: boolean
+  tls_only?: boolean
+  updated?: string
+  watchlist_events?: boolean
+  webhooks: Array<Webhook>
+}
+
+export type AppChange = {
+  activity_timeout?: string | null
+  allowed_origins?: Array<string> | null
+  authorization_timeout?: string | null
+  authorized_connections?: boolean | null
+  client_events?: boolean | null
+  disabled?: boolean | null
+  id?: string
+  limits?: {
+    backend_events_per_second?: number | null
+    cache_ttl?: string | null
+    channel_name_length?: number | null
+    channels_per_connection?: number | null
+    channels_per_event?: number | null
+    client_events_per_second?: number | null
+    connections?: number | null
+    event_data?: number | null
+    event_name_length?: number | null
+    events_per_batch?: number | null
+    presence_members?: number | null
+    presence_user_id?: number | null
+    presence_user_info?: number | null
+    read_requests_per_second?: number | null
+    watchlist?: number | null
+  } | null
+  name?: string | null
+  subscription_count?: boolean | null
+  tls_only?: boolean | null
+  watchlist_events?: boolean | null
+  webhooks?: Array<Webhook> | null
+}
+
+export type AppUsed = {
+  backend_events: number
+  client_events: number
+  deliveries: number
+  id: string
+  peak_connections: number
+}
+
+export type Cluster = {
+  counters: {
+    decisions: number
+    drops: number
+    repairs: number
+    slow_consumers: number
+  }
+  engine: {
+    embedded: boolean
+    lost?: Array<{
+      at: string
+      held: string
+      missing: boolean
+      stream: string
+    }>
+    peers: Array<EnginePeer>
+    state: "ok" | "unavailable" | "disk_full" | "no_quorum" | "removed"
+  }
+  grace_ms: number
+  lease_ms: number
+  log?: ClusterLog
+  node: {
+    id: string
+    name: string
+    since: string
+    state: "starting" | "ready" | "draining" | "cut_off"
+    version: string
+  }
+  nodes: Array<ClusterNode>
+  notes: Array<Finding>
+  pending_limit_bytes?: number
+  problems: Array<Finding>
+  quorum: boolean
+  settled: boolean
+}
+
+export type ClusterLog = {
+  current: boolean
+  given_up: number
+  given_up_at?: string
+  lag: number
+  leader: string
+  position: number
+  stream: string
+}
+
+export type ClusterNode = {
+  differs?: Array<string>
+  dropped: number
+  id?: string
+  last_heard_ms: number
+  leader: boolean
+  lease?: {
+    contributions: number
+    last_batch_ms: number
+    pending: number
+    suspect: boolean
+    untold: number
+  }
+  lost: number
+  name: string
+  pending_bytes: number
+  received: number
+  round_trip_ms: number
+  self: boolean
+  sent: number
+  sockets: number
+  state: "starting" | "ready" | "draining" | "cut_off" | "suspect" | "leaving" | "absent" | "unheard"
+  version?: string
+  witness: boolean
+}
+
+export type Drain = {
+  connections: number
+  draining: boolean
+  since: string
+}
+
+export type Endpoint = {
+  app: string
+  endpoint: string
+  events: Array<string>
+  failures: number
+  last_error?: string
+  last_failure?: string
+  last_status?: number
+  last_success?: string
+  oldest_seconds: number
+  queued_bytes: number
+  state: "ok" | "failing" | "down"
+  url: string
+}
+
+export type EnginePeer = {
+  current: boolean
+  lag: number
+  last_heard_ms: number
+  leader: boolean
+  name: string
+  offline: boolean
+  witness: boolean
+}
+
+export type Finding = {
+  advice?: string
+  code: "removed" | "no_quorum" | "cut_off" | "disk_full" | "engine_unavailable" | "store_missing" | "no_log_leader" | "not_member" | "different_settings" | "duplicate_name" | "node_absent" | "node_suspect" | "node_unheard" | "lease_suspect" | "link_full" | "catching_up" | "log_lag" | "not_settled" | "two_nodes" | "store_lost" | "given_up" | "messages_lost" | "events_dropped" | "versions" | "node_going" | "untold"
+  node?: string
+  text: string
+}
+
+export type GivenUp = {
+  app: string
+  at: string
+  attempts: number
+  endpoint: string
+  error?: string
+  events: Array<{
+    event: Record<string, unknown>
+    id: string
+  }>
+  host?: string
+  id: number
+  reason: "exhausted" | "down" | "overflow" | "removed"
+  status?: number
+}
+
+export type Hour = {
+  backend_events: number
+  client_events: number
+  deliveries: number
+  hour: string
+  peak_connections: number
+}
+
+export type Key = {
+  created?: string
+  key: string
+  secret?: string
+}
+
+export type NewApp = {
+  activity_timeout?: string
+  allowed_origins?: Array<string>
+  authorization_timeout?: string
+  authorized_connections?: boolean
+  client_events?: boolean
+  disabled?: boolean
+  id?: string
+  keys?: Array<NewKey>
+  limits?: {
+    backend_events_per_second?: number
+    cache_ttl?: string
+    channel_name_length?: number
+    channels_per_connection?: number
+    channels_per_event?: number
+    client_events_per_second?: number
+    connections?: number
+    event_data?: number
+    event_name_length?: number
+    events_per_batch?: number
+    presence_members?: number
+    presence_user_id?: number
+    presence_user_info?: number
+    read_requests_per_second?: number
+    watchlist?: number
+  }
+  name?: string
+  subscription_count?: boolean
+  tls_only?: boolean
+  watchlist_events?: boolean
+  webhooks?: Array<Webhook>
+}
+
+export type NewKey = {
+  key: string
+  secret: string
+}
+
+export type Node = {
+  clustered: boolean
+  connections: number
+  http_path?: string
+  listen?: string
+  name: string
+  path?: string
+  ready: boolean
+  reason?: string
+  since: string
+  tls_listen?: string
+  version: string
+  witness: boolean
+}
+
+export type Problem = {
+  detail?: string
+  mistakes?: Array<{
+    name: string
+    text: string
+  }>
+  status: number
+  title: string
+}
+
+export type Session = {
+  ends?: string
+  idle_seconds?: number
+  name: string
+  role: "operator"
+  via: "token" | "login" | "code" | "open"
+}
+
+export type Used = {
+  backend_events: number
+  client_events: number
+  deliveries: number
+  peak_connections: number
+}
+
+export type Webhook = {
+  batch?: boolean
+  channel_prefixes?: Array<string>
+  channel_prefixes_except?: Array<string>
+  channel_suffixes?: Array<string>
+  events?: Array<string>
+  headers?: Array<string>
+  id?: string
+  url: string
+}
+
+// Calls are what the API can be asked.
+export interface Calls {
+  "GET /api/v1/apps": {
+    path: {  }
+    query: { after?: string; limit?: number }
+    body: undefined
+    answer: {
+      apps: Array<App>
+      next?: string
+    }
+  }
+  "POST /api/v1/apps": {
+    path: {  }
+    query: {  }
+    body: NewApp
+    answer: App
+  }
+  "DELETE /api/v1/apps/{id}": {
+    path: { id: string }
+    query: {  }
+    body: undefined
+    answer: undefined
+  }
+  "GET /api/v1/apps/{id}": {
+    path: { id: string }
+    query: {  }
+    body: undefined
+    answer: App
+  }
+  "PATCH /api/v1/apps/{id}": {
+    path: { id: string }
+    query: {  }
+    body: AppChange
+    answer: App
+  }
+  "POST /api/v1/apps/{id}/keys": {
+    path: { id: string }
+    query: {  }
+    body: NewKey
+    answer: Key
+  }
+  "DELETE /api/v1/apps/{id}/keys/{key}": {
+    path: { id: string; key: string }
+    query: {  }
+    body: undefined
+    answer: undefined
+  }
+  "GET /api/v1/apps/{id}/usage": {
+    path: { id: string }
+    query: { from?: string; to?: string }
+    body: undefined
+    answer: {
+      from: string
+      hours: Array<Hour>
+      to: string
+      total: Used
+    }
+  }
+  "GET /api/v1/cluster": {
+    path: {  }
+    query: {  }
+    body: undefined
+    answer: Cluster
+  }
+  "POST /api/v1/cluster/remove": {
+    path: {  }
+    query: {  }
+    body: {
+      name: string
+    }
+    answer: undefined
+  }
+  "GET /api/v1/drain": {
+    path: {  }
+    query: {  }
+    body: undefined
+    answer: Drain
+  }
+  "POST /api/v1/drain": {
+    path: {  }
+    query: {  }
+    body: undefined
+    answer: Drain
+  }
+  "GET /api/v1/node": {
+    path: {  }
+    query: {  }
+    body: undefined
+    answer: Node
+  }
+  "DELETE /api/v1/session": {
+    path: {  }
+    query: {  }
+    body: undefined
+    answer: undefined
+  }
+  "GET /api/v1/session": {
+    path: {  }
+    query: {  }
+    body: undefined
+    answer: Session
+  }
+  "POST /api/v1/session": {
+    path: {  }
+    query: {  }
+    body: {
+      code?: string
+      token?: string
+    }
+    answer: Session
+  }
+  "POST /api/v1/session/code": {
+    path: {  }
+    query: {  }
+    body: undefined
+    answer: {
+      code: string
+      until: string
+    }
+  }
+  "GET /api/v1/usage": {
+    path: {  }
+    query: { from?: string; to?: string; after?: string; limit?: number }
+    body: undefined
+    answer: {
+      apps: Array<AppUsed>
+      from: string
+      next?: string
+      to: string
+    }
+  }
+  "GET /api/v1/webhooks": {
+    path: {  }
+    query: { app?: string; after?: string; limit?: number }
+    body: undefined
+    answer: {
+      endpoints: Array<Endpoint>
+      next?: string
+    }
+  }
+  "GET /api/v1/webhooks/given-up": {
+    path: {  }
+    query: { app?: string; endpoint?: string; after?: string; limit?: number }
+    body: undefined
+    answer: {
+      given_up: Array<GivenUp>
+      next?: string
+    }
+  }
+  "POST /api/v1/webhooks/replay": {
+    path: {  }
+    query: {  }
+    body: {
+      after?: string
+      app?: string
+      endpoint?: string
+      ids?: Array<number>
+    }
+    answer: {
+      events: number
+      missing?: Array<number>
+      more: boolean
+      next?: string
+      replayed: number
+      skipped?: Array<number>
+    }
+  }
+  "POST /api/v1/webhooks/test": {
+    path: {  }
+    query: {  }
+    body: {
+      app: string
+      endpoint?: string
+    }
+    answer: {
+      delivered: boolean
+      endpoint: string
+      error?: string
+      reason?: string
+      status?: number
+      took_ms: number
+      url: string
+    }
+  }
+}
+
+export interface Setting { name: string; kind: string; initial: string; text: string }
+
+export const appSettings: Setting[] = [
+  { name: "id", kind: "text", initial: "", text: "Names the app in the paths of the HTTP API. Required, and no two apps have the same. Digits only, if backends use the Go or Python library with a URL." },
+  { name: "name", kind: "text", initial: "\"\"", text: "For people: logs and metrics call the app so." },
+  { name: "disabled", kind: "switch", initial: "false", text: "Refuses clients (4003) and backends (403) without forgetting the app." },
+  { name: "tls_only", kind: "switch", initial: "false", text: "Refuses clients that connect without TLS (4000)." },
+  { name: "client_events", kind: "switch", initial: "false", text: "Whether clients may trigger client- events on private and presence channels." },
+  { name: "subscription_count", kind: "switch", initial: "false", text: "Whether subscribers are told how many they are (pusher:subscription_count), and backends may ask for it." },
+  { name: "watchlist_events", kind: "switch", initial: "false", text: "Whether signed-in users are told when those on their watchlist come and go." },
+  { name: "authorized_connections", kind: "switch", initial: "false", text: "Closes connections (4009) that neither sign in nor subscribe to a private or presence channel within authorization_timeout." },
+  { name: "authorization_timeout", kind: "duration", initial: "30s", text: "How long authorized_connections waits." },
+  { name: "activity_timeout", kind: "duration", initial: "120s", text: "How long a connection may be silent before it is pinged; clients are told it in whole seconds. 10s to 600s is sensible." },
+  { name: "allowed_origins", kind: "list", initial: "[\"*\"]", text: "Hosts whose pages may connect, such as example.com or *.example.com. * allows every client; anything else also refuses clients that send no Origin, as native apps do, unless no-origin is among the list. SockJS is refused where there is a list." },
+  { name: "limits.connections", kind: "number", initial: "0", text: "Connections at once; more are refused (4004). 0 is no limit." },
+  { name: "limits.channels_per_connection", kind: "number", initial: "10000", text: "Channels that one connection may subscribe to; more are refused. This default is ours: the hosted service has none that is known. 0 is no limit." },
+  { name: "limits.client_events_per_second", kind: "number", initial: "10", text: "Client events of one connection; more are dropped and answered with 4301. 0 is no limit." },
+  { name: "limits.backend_events_per_second", kind: "number", initial: "0", text: "Events that backends may trigger, on each node and with a second's worth at once; more are refused (429). 0 is no limit." },
+  { name: "limits.read_requests_per_second", kind: "number", initial: "0", text: "Requests of backends about channels and users, likewise. 0 is no limit." },
+  { name: "limits.channel_name_length", kind: "number", initial: "200", text: "Bytes of a channel's name, prefix included. 0 is no limit." },
+  { name: "limits.event_name_length", kind: "number", initial: "200", text: "Characters of an event's name. 0 is no limit." },
+  { name: "limits.event_data", kind: "size", initial: "10KiB", text: "Bytes of an event's data. 0 is no limit." },
+  { name: "limits.channels_per_event", kind: "number", initial: "100", text: "Channels that one call of the HTTP API may name. 0 is no limit." },
+  { name: "limits.events_per_batch", kind: "number", initial: "10", text: "Events of one batch call of the HTTP API. 0 is no limit." },
+  { name: "limits.presence_members", kind: "number", initial: "100", text: "Users on one presence channel. 0 is no limit." },
+  { name: "limits.presence_user_id", kind: "number", initial: "128", text: "Characters of a user id on a presence channel. 0 is no limit." },
+  { name: "limits.presence_user_info", kind: "size", initial: "1KiB", text: "Bytes of user_info on a presence channel, as JSON. 0 is no limit." },
+  { name: "limits.watchlist", kind: "number", initial: "100", text: "User ids of one watchlist that are watched; the rest is ignored and answered with 4302. 0 is no limit." },
+  { name: "limits.cache_ttl", kind: "duration", initial: "30m", text: "How long a cache channel remembers its last event." },
+]
+
+export const webhookSettings: Setting[] = [
+  { name: "url", kind: "text", initial: "", text: "Where the requests go: http or https." },
+  { name: "id", kind: "text", initial: "\"\"", text: "Names the endpoint in lists and metrics; its queue is kept under that name, also when the URL changes. Without it the name is made of the URL." },
+  { name: "events", kind: "list", initial: "[]", text: "What the endpoint is told of: channel_occupied, channel_vacated (or both: channel_existence), member_added, member_removed (presence), client_event, cache_miss, subscription_count. Nothing by default." },
+  { name: "channel_prefixes", kind: "list", initial: "[]", text: "Tells only of channels whose name begins with one of these. Empty: of all." },
+  { name: "channel_prefixes_except", kind: "list", initial: "[]", text: "Does not tell of channels whose name begins with one of these, such as private-encrypted-, whatever else chooses them." },
+  { name: "channel_suffixes", kind: "list", initial: "[]", text: "Tells only of channels whose name ends with one of these. Empty: of all." },
+  { name: "headers", kind: "list", initial: "[]", text: "Sent with each request, as in Authorization: Bearer abc. They count as secrets." },
+  { name: "batch", kind: "switch", initial: "true", text: "Whether events that happen close together share a request. false sends each alone." },
+]
+

@@ -1,0 +1,16 @@
+// The console: one page that shows what the admin API tells.
+
+import { render } from "preact"
+import "./style/base.css"
+import "./style/shell.css"
+import "./style/parts.css"
+import "uplot/dist/uPlot.min.css"
+import { Shell } from "./shell/shell"
+import { begin } from "./shell/session"
+import { listenToLinks } from "./shell/router"
+import { watchNode } from "./shell/reach"
+
+listenToLinks()
+begin()
+watchNode()
+render(<Shell />, document.getElementById("console")!)

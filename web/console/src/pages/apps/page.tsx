@@ -1,0 +1,112 @@
+import { useState } from "preact/hooks"
+import { type Answer, call } from "../../api/client"
+import { useAsk } from "../../api/use"
+import type { Page } from "../../shell/page"
+import { query, setQuery, to } from "../../shell/router"
+import { count } from "../../ui/numbers"
+import { Badge, Empty, Wait } from "../../ui/state"
+import { type Column, Table } from "../../ui/table"
+import { Text } from "../../ui/text"
+import { Command, Failure, useAction } from "../../ui/form"
+
+type Apps = Answer<"GET /api/v1/apps">["apps"]
+type App = Apps[number]
+type Used = Answer<"GET /api/v1/usage">["apps"][number]
+
+export const appsPage: Page = { path: "", title: "Apps", view: View, menu: { of: "service", key: "a" } }
+
+const limit = 100
+
+function View() {
+  const first = useAsk("GET /api/v1/apps", { query: { limit } })
+  const used = useAsk("GET /api/v1/usage", { query: { limit: 1000 } }, { every: 30_000 })
+  return (
+    <>
+      <div class="head">
+        <h1>Apps</h1>
+        <a class="button" href="new">
+          Create an app
+        </a>
+      </div>
+      <Wait asked={first}>{(page) => <List first={page} used={used.data?.apps ?? []} />}</Wait>
+      <Command>{"belfry apps list\nbelfry apps usage"}</Command>
+    </>
+  )
+}
+
+// List shows the apps that were loaded, a hundred at a time.
+function List({ first, used }: { first: Answer<"GET /api/v1/apps">; used: Used[] }) {
+  const [more, setMore] = useState<{ apps: App[]; next: string | undefined }>({ apps: [], next: first.next })
+  const loading = useAction()
+  const load = () =>
+    loading.run(async () => {
+      const page = await call("GET /api/v1/apps", { query: { limit, after: more.next } })
+      setMore({ apps: [...more.apps, ...page.apps], next: page.next })
+    })
+  const all = [...first.apps, ...more.apps.filter((a) => !first.apps.some((f) => f.id === a.id))]
+  const wanted = query.value.get("q") ?? ""
+  const shown = all.filter((a) => [a.id, a.name, ...a.keys.map((k) => k.key)].some((t) => t.toLowerCase().includes(wanted.toLowerCase())))
+  if (all.length === 0) {
+    return (
+      <Empty>
+        <p>No apps yet. An app is a tenant with its own keys, limits and channels.</p>
+        <p>
+          <a href="new">Create one</a>, or type <code>belfry apps create --name shop</code>.
+        </p>
+      </Empty>
+    )
+  }
+  const usedBy = new Map(used.map((u) => [u.id, u]))
+  return (
+    <>
+      <p class="filters">
+        <label for="filter">Filter</label>
+        <input type="search" id="filter" value={wanted} placeholder="id, name or key" onInput={(e) => setQuery({ q: e.currentTarget.value })} />
+        <span role="status" class="hint">
+          {shown.length === all.length ? `${count(all.length)} apps` : `${count(shown.length)} of ${count(all.length)} apps`}
+          {more.next && ", and more"}
+        </span>
+      </p>
+      <Table label="Apps" rows={shown} id={(a) => a.id} columns={columns(usedBy)} />
+      <Failure problem={loading.problem} />
+      {more.next && (
+        <p class="actions">
+          <button type="button" disabled={loading.busy} onClick={load}>
+            Load more
+          </button>
+        </p>
+      )}
+      <p class="hint">Peak, events and deliveries are of the last 24 hours. In a cluster the peak is the sum of the peaks of the nodes.</p>
+    </>
+  )
+}
+
+function columns(used: Map<string, Used>): Column<App>[] {
+  const figure = (key: string, label: string, of: (u: Used) => number): Column<App> => ({
+    key,
+    label,
+    number: true,
+    sort: (a) => of(used.get(a.id) ?? none),
+    value: (a) => count(of(used.get(a.id) ?? none)),
+  })
+  return [
+    {
+      key: "id",
+      label: "App",
+      sort: (a) => a.id,
+      value: (a) => (
+        <a href={to("apps/:app", { app: a.id })}>
+          <Text value={a.id} />
+        </a>
+      ),
+    },
+    { key: "name", label: "Name", sort: (a) => a.name, value: (a) => <Text value={a.name} max={80} /> },
+    { key: "source", label: "Stands in", sort: (a) => a.source, value: (a) => (a.source === "store" ? "made at run time" : "configuration") },
+    { key: "state", label: "State", sort: (a) => Number(a.disabled), value: (a) => (a.disabled ? <Badge kind="off">disabled</Badge> : <Badge kind="good">on</Badge>) },
+    figure("peak", "Peak", (u) => u.peak_connections),
+    figure("events", "Events", (u) => u.backend_events + u.client_events),
+    figure("deliveries", "Deliveries", (u) => u.deliveries),
+  ]
+}
+
+const none: Used = { id: "", peak_connections: 0, backend_events: 0, client_events: 0, deliveries: 0 }

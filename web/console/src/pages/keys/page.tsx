@@ -1,0 +1,107 @@
+import { useState } from "preact/hooks"
+import { call } from "../../api/client"
+import type { App, Key } from "../../api/schema"
+import { useAsk } from "../../api/use"
+import type { Page } from "../../shell/page"
+import { Confirm } from "../../ui/dialog"
+import { Command, Failure, useAction } from "../../ui/form"
+import { Badge, Wait } from "../../ui/state"
+import { type Column, Table } from "../../ui/table"
+import { Code, Text } from "../../ui/text"
+import { Time } from "../../ui/time"
+import { visible } from "../../ui/visible"
+import { ReadOnly } from "../overview/readonly"
+import { Pair } from "./pair"
+
+export const keysPage: Page = { path: "apps/:app/keys", title: "Keys", view: View, menu: { of: "app", key: "k" } }
+
+const maxKeys = 10
+
+function View({ params }: { params: Record<string, string> }) {
+  const id = params.app!
+  const asked = useAsk("GET /api/v1/apps/{id}", { path: { id } })
+  return (
+    <>
+      <h1>Keys</h1>
+      <Wait asked={asked}>{(app) => <Keys app={app} again={asked.again} />}</Wait>
+      <Command>{`belfry apps rotate ${id}\nbelfry apps revoke ${id} KEY`}</Command>
+    </>
+  )
+}
+
+function Keys({ app, again }: { app: App; again: () => Promise<void> }) {
+  const [made, setMade] = useState<Key>()
+  const [revoke, setRevoke] = useState<Key>()
+  const adding = useAction()
+  const add = () =>
+    adding.run(async () => {
+      setMade(await call("POST /api/v1/apps/{id}/keys", { path: { id: app.id }, revision: app.revision }))
+      await again()
+    })
+  const fixed = app.source === "configuration"
+  const newest = app.keys.at(-1)!
+  const columns: Column<Key>[] = [
+    { key: "key", label: "Key", value: (k) => <Code value={k.key} /> },
+    { key: "age", label: "Made", value: (k) => (k.created ? <Time at={k.created} /> : "in the configuration, or brought along") },
+    { key: "use", label: "Use", value: (k) => (k === app.keys[0] ? <Badge kind="good">valid, signs webhooks</Badge> : <Badge kind="good">valid</Badge>) },
+  ]
+  if (!fixed) {
+    columns.push({
+      key: "revoke",
+      label: "Revoke",
+      value: (k) => (
+        <button type="button" class="danger" disabled={app.keys.length === 1} title={app.keys.length === 1 ? "The last key can not be revoked" : undefined} onClick={() => setRevoke(k)}>
+          Revoke<span class="unseen"> {visible(k.key)}</span>
+        </button>
+      ),
+    })
+  }
+  return (
+    <>
+      <ReadOnly app={app} what="keys" />
+      <p>Every pair is valid. The oldest signs webhooks, so receivers must know it until it is revoked.</p>
+      {made && <Pair pair={made} />}
+      <Table label="Keys" rows={app.keys} id={(k) => k.key} columns={columns} />
+      {app.keys.length === 1 && <p class="hint">The last key can not be revoked: add another first, or disable or delete the app.</p>}
+      {!fixed && (
+        <>
+          <h2>Exchange a key</h2>
+          <ol class="steps">
+            <li>
+              <button type="button" disabled={adding.busy || app.keys.length >= maxKeys} onClick={add}>
+                Add a key
+              </button>
+              {app.keys.length >= maxKeys && <span class="hint"> An app has at most {maxKeys}.</span>}
+              <Failure problem={adding.problem} />
+            </li>
+            <li>
+              Give <code><Text value={newest.key} /></code> and its secret to the backends, then the key to the clients, and to whoever checks webhooks both.
+            </li>
+            <li>Revoke the old key when nobody uses it any more. Clients that are connected with it stay connected.</li>
+          </ol>
+        </>
+      )}
+      {revoke && (
+        <Confirm
+          title="Revoke a key"
+          action="Revoke"
+          typed={revoke.key}
+          onClose={() => setRevoke(undefined)}
+          run={async () => {
+            await call("DELETE /api/v1/apps/{id}/keys/{key}", { path: { id: app.id, key: revoke.key }, revision: app.revision })
+            if (made?.key === revoke.key) setMade(undefined)
+            await again()
+          }}
+        >
+          <p>From then on, at once and on every node:</p>
+          <ul>
+            <li>backends that sign with its secret are refused (401),</li>
+            <li>clients can not connect with it any more (4001), and what its secret has signed authorizes no subscription,</li>
+            <li>clients that are connected with it stay connected,</li>
+            {revoke === app.keys[0] && <li>webhooks are signed with the next oldest key.</li>}
+          </ul>
+        </Confirm>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,81 @@
+import { pages } from "../pages"
+import { Dialog } from "../ui/dialog"
+import { go, to } from "./router"
+
+// listenToKeys makes keys go to pages; none of them changes anything. It returns
+// what ends that.
+export function listenToKeys(app: () => string, help: () => void): () => void {
+  let after = 0 // when g was pressed
+  const press = (e: KeyboardEvent) => {
+    const target = e.target as HTMLElement
+    if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return
+    if (target.closest("input, textarea, select, dialog, [contenteditable]")) return
+    if (Date.now() - after < 1_500) {
+      after = 0
+      const page = pages.find((p) => p.menu?.key === e.key && (p.menu.of === "service" || app()))
+      if (page) {
+        e.preventDefault()
+        go(to(page.path, { app: app() }))
+      }
+      return
+    }
+    switch (e.key) {
+      case "g":
+        after = Date.now()
+        break
+      case "/": {
+        const filter = document.querySelector<HTMLInputElement>("main [type=search]")
+        if (filter) {
+          e.preventDefault()
+          filter.focus()
+        }
+        break
+      }
+      case "?":
+        help()
+        break
+    }
+  }
+  addEventListener("keydown", press)
+  return () => removeEventListener("keydown", press)
+}
+
+// Help lists the keys.
+export function Help({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keys" onClose={onClose}>
+      <dl class="facts-list">
+        {pages
+          .filter((p) => p.menu)
+          .map((p) => (
+            <div>
+              <dt>
+                <kbd>g</kbd> <kbd>{p.menu!.key}</kbd>
+              </dt>
+              <dd>
+                {p.title}
+                {p.menu!.of === "app" && " of the app"}
+              </dd>
+            </div>
+          ))}
+        <div>
+          <dt>
+            <kbd>/</kbd>
+          </dt>
+          <dd>the filter of the page</dd>
+        </div>
+        <div>
+          <dt>
+            <kbd>?</kbd>
+          </dt>
+          <dd>this list</dd>
+        </div>
+      </dl>
+      <p class="actions">
+        <button type="button" onClick={onClose}>
+          Close
+        </button>
+      </p>
+    </Dialog>
+  )
+}

@@ -1,0 +1,36 @@
+// Whether the node is there, and what it is.
+
+import { signal } from "@preact/signals"
+import { type Answer, call, contact } from "../api/client"
+import { session } from "./session"
+
+export type Node = Answer<"GET /api/v1/node">
+export type Cluster = Answer<"GET /api/v1/cluster">
+
+export const node = signal<Node | undefined>(undefined)
+
+// cluster is how the cluster is; undefined if the node is alone, or it can not
+// be told.
+export const cluster = signal<Cluster | undefined>(undefined)
+
+// look is how often the node is asked. With the patience of such a call its
+// loss is noticed within five seconds.
+const look = 2_000
+
+// watchNode looks for the node as long as the page is there.
+export function watchNode(): void {
+  let first = true
+  const ask = async () => {
+    if (session.peek()) {
+      try {
+        node.value = await call("GET /api/v1/node", { poll: true })
+        first = false
+        if (node.peek()?.clustered) cluster.value = await call("GET /api/v1/cluster", { poll: true }).catch(() => undefined)
+      } catch {
+        // call has told contact
+      }
+    }
+    setTimeout(ask, contact.peek().lost || (first && !node.peek()) ? 500 : look)
+  }
+  void ask()
+}
