@@ -178,7 +178,7 @@ func (l *listener) admit(nc net.Conn) *Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.all.n >= p.max {
-		if p.evict(&p.all, tooMany, p.patience) {
+		if p.evictLocked(&p.all, tooMany, p.patience) {
 			continue
 		}
 		p.mu.Unlock()
@@ -189,7 +189,7 @@ func (l *listener) admit(nc net.Conn) *Conn {
 			return nil
 		}
 	}
-	p.add(e)
+	p.addLocked(e)
 	c := &Conn{Conn: nc}
 	c.entry.Store(e)
 	return c
@@ -224,7 +224,7 @@ func (p *Pending) starve(err error) {
 		least = 0 // nobody can come in before somebody goes
 	}
 	p.mu.Lock()
-	for i := 0; i < starveEvictions && p.evict(&p.all, noDescriptors, least); i++ {
+	for i := 0; i < starveEvictions && p.evictLocked(&p.all, noDescriptors, least); i++ {
 	}
 	p.mu.Unlock()
 	now := time.Now().Unix()
@@ -236,9 +236,9 @@ func (p *Pending) starve(err error) {
 		"listeners", p.cfg.Name, "limit", limit.Max, "kept_back", limit.kept(), "err", err)
 }
 
-// evict closes the oldest connection of a list that is silent, and pending for
+// evictLocked closes the oldest connection of a list that is silent, and pending for
 // that long at least. It reports whether there was one. The lock is held.
-func (p *Pending) evict(l *list, why reason, least time.Duration) bool {
+func (p *Pending) evictLocked(l *list, why reason, least time.Duration) bool {
 	before := time.Now().Add(-least)
 	e := l.oldest
 	for range look {
@@ -246,7 +246,7 @@ func (p *Pending) evict(l *list, why reason, least time.Duration) bool {
 			return false
 		}
 		if silent(e.conn) {
-			p.drop(e, why)
+			p.dropLocked(e, why)
 			return true
 		}
 		e = e.links[l.which].younger
@@ -254,16 +254,16 @@ func (p *Pending) evict(l *list, why reason, least time.Duration) bool {
 	return false
 }
 
-// drop closes a pending connection. The lock is held.
-func (p *Pending) drop(e *entry, why reason) {
-	p.forget(e)
+// dropLocked closes a pending connection. The lock is held.
+func (p *Pending) dropLocked(e *entry, why reason) {
+	p.forgetLocked(e)
 	e.conn.Close()
 	p.closed[why].Inc()
 }
 
-// add makes a connection the youngest of the pending ones, and closes those
+// addLocked makes a connection the youngest of the pending ones, and closes those
 // that are too many now. The lock is held.
-func (p *Pending) add(e *entry) {
+func (p *Pending) addLocked(e *entry) {
 	e.listed, e.since = true, time.Now()
 	p.all.push(e)
 	if e.peer.IsValid() {
@@ -273,23 +273,23 @@ func (p *Pending) add(e *entry) {
 			p.byPeer[e.peer] = peers
 		}
 		peers.push(e)
-		for peers.n > p.cfg.MaxPerAddress && p.evict(peers, tooManyOfAddress, p.patience) {
+		for peers.n > p.cfg.MaxPerAddress && p.evictLocked(peers, tooManyOfAddress, p.patience) {
 		}
 	}
-	for p.all.n > p.max && p.evict(&p.all, tooMany, p.patience) {
+	for p.all.n > p.max && p.evictLocked(&p.all, tooMany, p.patience) {
 	}
 }
 
-// forget is for a connection that ends, or that somebody else owns from here
+// forgetLocked is for a connection that ends, or that somebody else owns from here
 // on. The lock is held.
-func (p *Pending) forget(e *entry) {
+func (p *Pending) forgetLocked(e *entry) {
 	e.gone = true
-	p.remove(e)
-	p.count(e, func() { e.header, e.held = 0, 0 })
+	p.removeLocked(e)
+	p.countLocked(e, func() { e.header, e.held = 0, 0 })
 }
 
-// remove is for a connection that is pending no more. The lock is held.
-func (p *Pending) remove(e *entry) {
+// removeLocked is for a connection that is pending no more. The lock is held.
+func (p *Pending) removeLocked(e *entry) {
 	if !e.listed {
 		return
 	}
@@ -308,14 +308,14 @@ func (p *Pending) countHeader(e *entry, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e.listed && e.bodies == 0 {
-		p.count(e, func() { e.header += n })
-		p.closeLong()
+		p.countLocked(e, func() { e.header += n })
+		p.closeLongLocked()
 	}
 }
 
-// count changes what is counted of the headers of a connection. The lock is
+// countLocked changes what is counted of the headers of a connection. The lock is
 // held.
-func (p *Pending) count(e *entry, change func()) {
+func (p *Pending) countLocked(e *entry, change func()) {
 	before := e.counted()
 	change()
 	after := e.counted()
@@ -328,10 +328,10 @@ func (p *Pending) count(e *entry, change func()) {
 	}
 }
 
-// closeLong closes the oldest of those with long headers while they are too much
+// closeLongLocked closes the oldest of those with long headers while they are too much
 // together. The lock is held.
-func (p *Pending) closeLong() {
+func (p *Pending) closeLongLocked() {
 	for p.headers > maxHeaders && p.long.oldest != nil {
-		p.drop(p.long.oldest, tooMuchHeader)
+		p.dropLocked(p.long.oldest, tooMuchHeader)
 	}
 }

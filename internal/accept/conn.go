@@ -36,7 +36,7 @@ func (c *Conn) release() {
 	}
 	e.pending.mu.Lock()
 	defer e.pending.mu.Unlock()
-	e.pending.forget(e)
+	e.pending.forgetLocked(e)
 }
 
 // Release forgets a connection that somebody has taken over from net/http, and
@@ -82,8 +82,8 @@ func (e *entry) begin() {
 	e.pending.mu.Lock()
 	defer e.pending.mu.Unlock()
 	e.complete++
-	e.pending.remove(e)
-	e.pending.count(e, func() { e.header = 0 })
+	e.pending.removeLocked(e)
+	e.pending.countLocked(e, func() { e.header = 0 })
 }
 
 // end is called when a complete request has been answered.
@@ -91,7 +91,7 @@ func (e *entry) end() {
 	e.pending.mu.Lock()
 	defer e.pending.mu.Unlock()
 	if e.complete--; e.complete == 0 && !e.gone {
-		e.pending.add(e)
+		e.pending.addLocked(e)
 	}
 }
 
@@ -105,11 +105,11 @@ func (e *entry) beginBody(size int) {
 	}
 	e.bodies++
 	if e.listed { // not so for the second stream of HTTP/2
-		e.pending.remove(e)
-		e.pending.add(e)
+		e.pending.removeLocked(e)
+		e.pending.addLocked(e)
 	}
-	e.pending.count(e, func() { e.header, e.held = 0, e.held+size })
-	e.pending.closeLong()
+	e.pending.countLocked(e, func() { e.header, e.held = 0, e.held+size })
+	e.pending.closeLongLocked()
 }
 
 // completeBody is called when a body has ended.
@@ -117,8 +117,8 @@ func (e *entry) completeBody(size int) {
 	e.pending.mu.Lock()
 	defer e.pending.mu.Unlock()
 	e.complete++
-	e.pending.remove(e)
-	e.leaveBody(size)
+	e.pending.removeLocked(e)
+	e.leaveBodyLocked(size)
 }
 
 // endBody is called when a request has been answered whose body was not read
@@ -126,14 +126,14 @@ func (e *entry) completeBody(size int) {
 func (e *entry) endBody(size int) {
 	e.pending.mu.Lock()
 	defer e.pending.mu.Unlock()
-	e.leaveBody(size)
+	e.leaveBodyLocked(size)
 }
 
-// leaveBody is for a body that nobody waits for any more. The lock is held.
-func (e *entry) leaveBody(size int) {
+// leaveBodyLocked is for a body that nobody waits for any more. The lock is held.
+func (e *entry) leaveBodyLocked(size int) {
 	if !e.gone {
 		e.bodies--
-		e.pending.count(e, func() { e.held -= size })
+		e.pending.countLocked(e, func() { e.held -= size })
 	}
 }
 
@@ -150,6 +150,6 @@ func (e *entry) idle() {
 	defer e.pending.mu.Unlock()
 	if e.unread {
 		e.unread = false
-		e.leaveBody(e.held)
+		e.leaveBodyLocked(e.held)
 	}
 }

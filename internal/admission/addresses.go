@@ -8,21 +8,21 @@ import (
 )
 
 const (
-	partCount = 16
-	// maxAddresses is how many addresses are known in each part.
+	shardCount = 16
+	// maxAddresses is how many addresses are known in each shard.
 	maxAddresses = 8192
 )
 
 // addresses has something for each address that came lately. Who has not come
 // for a minute may be forgotten, and is after two.
 type addresses[V any] struct {
-	seed  maphash.Seed
-	parts [partCount]part[V]
+	seed   maphash.Seed
+	shards [shardCount]shard[V]
 }
 
-// A part is a share of the addresses: those that came in this minute or so, and
+// A shard is a share of the addresses: those that came in this minute or so, and
 // those that came in the one before and not again.
-type part[V any] struct {
+type shard[V any] struct {
 	mu           sync.Mutex
 	recent, past map[netip.Addr]*V
 	turned       time.Time // when recent was begun
@@ -31,7 +31,7 @@ type part[V any] struct {
 // get returns what there is for an address, at first a new V. It is nil if
 // there are too many addresses.
 func (a *addresses[V]) get(addr netip.Addr, now time.Time) *V {
-	p := &a.parts[maphash.Comparable(a.seed, addr)%partCount]
+	p := &a.shards[maphash.Comparable(a.seed, addr)%shardCount]
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if age := now.Sub(p.turned); p.recent == nil || age >= time.Minute {

@@ -9,7 +9,7 @@
 //
 // # Locks
 //
-// Each part of a table has a lock, a leaf, and so has each caller of a secret.
+// Each shard of a table has a lock, a leaf, and so has each caller of a secret.
 package admission
 
 import (

@@ -125,9 +125,9 @@ func TestAddressesAreForgottenButNotTooEarly(t *testing.T) {
 		c.expect(fmt.Sprintf("198.51.%d.%d:1", i/250, i%250), 0)
 	}
 	n := 0
-	for i := range c.attempts.parts {
-		n += len(c.attempts.parts[i].recent)
-		if _, kept := c.attempts.parts[i].past[netip.MustParseAddr("192.0.2.1")]; kept {
+	for i := range c.attempts.shards {
+		n += len(c.attempts.shards[i].recent)
+		if _, kept := c.attempts.shards[i].past[netip.MustParseAddr("192.0.2.1")]; kept {
 			t.Error("an address that did not try for minutes is kept")
 		}
 	}
@@ -138,7 +138,7 @@ func TestAddressesAreForgottenButNotTooEarly(t *testing.T) {
 
 func TestTooManyAddressesAreLetThrough(t *testing.T) {
 	c := newClock(t, 1)
-	const many = partCount*maxAddresses + 5000
+	const many = shardCount*maxAddresses + 5000
 	for i := range many {
 		a := netip.AddrFrom4([4]byte{9, byte(i >> 16), byte(i >> 8), byte(i)})
 		c.expect(a.String()+":1", 0)

@@ -79,7 +79,7 @@ func TestGuessesAreCountedByTheClientBehindAProxy(t *testing.T) {
 func TestTooManyAddressesShareTheirGuesses(t *testing.T) {
 	g := newGuessed(t)
 	slowed := 0
-	const many = partCount*maxAddresses + 5000
+	const many = shardCount*maxAddresses + 5000
 	for i := range many {
 		a := netip.AddrFrom4([4]byte{9, byte(i >> 16), byte(i >> 8), byte(i)})
 		if _, wait := g.Check(request(a.String()+":1"), fmt.Sprint("wrong", i)); wait > 0 {

@@ -17,14 +17,14 @@ type everyone struct {
 func (t *tenant) enter(s *Session) {
 	t.everyone.mu.Lock()
 	defer t.everyone.mu.Unlock()
-	t.everyone.add(&s.place, s)
+	t.everyone.addLocked(&s.place, s)
 }
 
 // exit takes a session out that ends. It runs on the session's loop.
 func (t *tenant) exit(s *Session) {
 	t.everyone.mu.Lock()
 	defer t.everyone.mu.Unlock()
-	t.everyone.remove(&s.place)
+	t.everyone.removeLocked(&s.place)
 }
 
 // appChanged makes a change of an app's settings true for the sessions that
@@ -59,7 +59,7 @@ func (h *Hub) appChanged(c apps.Change) {
 func (t *tenant) dismiss(why *protocol.Error) {
 	t.everyone.mu.Lock()
 	defer t.everyone.mu.Unlock()
-	t.hub.dismiss(&t.everyone.audience, why)
+	t.hub.dismissLocked(&t.everyone.audience, why)
 }
 
 // anyKey is a key by which clients know the app.

@@ -32,9 +32,9 @@ type seat struct {
 	since   uint64 // deliveries up to this one are not for this session
 }
 
-// add gives s a place, from the next delivery on. It runs on the session's
+// addLocked gives s a place, from the next delivery on. It runs on the session's
 // loop, with the shard's lock held.
-func (a *audience) add(st *seat, s *Session) {
+func (a *audience) addLocked(st *seat, s *Session) {
 	if a.roll == nil {
 		a.roll = make([]*roll, s.tenant.hub.cfg.Loops.Len())
 	}
@@ -49,9 +49,9 @@ func (a *audience) add(st *seat, s *Session) {
 	a.size++
 }
 
-// remove takes the place away. It runs on the session's loop, with the
+// removeLocked takes the place away. It runs on the session's loop, with the
 // shard's lock held.
-func (a *audience) remove(st *seat) {
+func (a *audience) removeLocked(st *seat) {
 	loop := st.session.loop
 	r := a.roll[loop]
 	last := len(r.seats) - 1
@@ -80,22 +80,22 @@ type delivery struct {
 	tally  *trace.Tally        // counts who was handed it; may be nil
 }
 
-// deliver posts f to all loops that have sessions in a. The shard's lock is
+// deliverLocked posts f to all loops that have sessions in a. The shard's lock is
 // held, which is what puts the deliveries of an audience in one order.
-func (h *Hub) deliver(a *audience, f *frame.Frame) {
-	h.start(delivery{to: a, frame: f, meter: &h.service})
+func (h *Hub) deliverLocked(a *audience, f *frame.Frame) {
+	h.startLocked(delivery{to: a, frame: f, meter: &h.service})
 }
 
-// deliverInternal is deliver for an event of the protocol that some clients can
-// not take on some kinds of channels.
-func (h *Hub) deliverInternal(a *audience, event string, kind protocol.Kind, f *frame.Frame) {
+// deliverInternalLocked is deliverLocked for an event of the protocol that some clients can
+// not take on some kinds of channels. The shard's lock is held.
+func (h *Hub) deliverInternalLocked(a *audience, event string, kind protocol.Kind, f *frame.Frame) {
 	takes := func(s *Session) bool { return s.library.Takes(event, kind) }
-	h.start(delivery{to: a, frame: f, takes: takes, meter: &h.service})
+	h.startLocked(delivery{to: a, frame: f, takes: takes, meter: &h.service})
 }
 
-// start gives a delivery its number and posts it, if there is anybody to get
+// startLocked gives a delivery its number and posts it, if there is anybody to get
 // it. The shard's lock is held.
-func (h *Hub) start(d delivery) {
+func (h *Hub) startLocked(d delivery) {
 	d.to.last++
 	if d.to.loops == 0 {
 		return
@@ -103,15 +103,15 @@ func (h *Hub) start(d delivery) {
 	d.number = d.to.last
 	shared := new(delivery)
 	*shared = d
-	h.post(d.to, shared.run, d.frame.Cost())
+	h.postLocked(d.to, shared.run, d.frame.Cost())
 }
 
 // bytesPerWeight is how much memory one unit of weight stands for; see [Loops].
 const bytesPerWeight = 128
 
-// post runs a function that holds so many bytes on all loops that have sessions
+// postLocked runs a function that holds so many bytes on all loops that have sessions
 // in a. The shard's lock is held.
-func (h *Hub) post(a *audience, run func(loop int), cost int) {
+func (h *Hub) postLocked(a *audience, run func(loop int), cost int) {
 	weight := 1 + a.size/bits.OnesCount64(a.loops) + cost/bytesPerWeight
 	for loops := a.loops; loops != 0; loops &= loops - 1 {
 		h.cfg.Loops.Post(bits.TrailingZeros64(loops), run, weight)
@@ -144,15 +144,15 @@ type dismissal struct {
 	why    *protocol.Error
 }
 
-// dismiss closes the sessions in a, but not those that join from here on. The
+// dismissLocked closes the sessions in a, but not those that join from here on. The
 // lock that guards a is held.
-func (h *Hub) dismiss(a *audience, why *protocol.Error) {
+func (h *Hub) dismissLocked(a *audience, why *protocol.Error) {
 	a.last++
 	if a.loops == 0 {
 		return
 	}
 	d := &dismissal{hub: h, of: a, number: a.last, why: why}
-	h.post(a, d.run, 0)
+	h.postLocked(a, d.run, 0)
 }
 
 // run is a dismissal's part on one loop.

@@ -29,17 +29,17 @@ func (h *Hub) Cached(app *apps.App, name string) (Cached, bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := time.Now()
-	if ch := sh.channels[name]; ch != nil && ch.fresh(now) {
+	if ch := sh.channels[name]; ch != nil && ch.freshLocked(now) {
 		return Cached{Data: ch.cached.data, TTL: ch.cached.expires.Sub(now)}, true
 	}
 	return Cached{}, false
 }
 
-// remember makes f the channel's cached event, unless a newer one is there:
+// rememberLocked makes f the channel's cached event, unless a newer one is there:
 // with a higher stamp or, of two that were triggered on two nodes at once, with
 // the greater text, so that all nodes remember the same. The shard's lock is
 // held.
-func (ch *channel) remember(f *frame.Frame, data []byte, ttl time.Duration, stamp uint64) {
+func (ch *channel) rememberLocked(f *frame.Frame, data []byte, ttl time.Duration, stamp uint64) {
 	if ttl <= 0 {
 		ttl = apps.DefaultCacheTTL
 	}
@@ -51,16 +51,16 @@ func (ch *channel) remember(f *frame.Frame, data []byte, ttl time.Duration, stam
 	ch.cached = &cached{frame: f, data: bytes.Clone(data), expires: time.Now().Add(ttl), stamp: stamp}
 }
 
-// fresh reports whether there is a cached event. The shard's lock is held.
-func (ch *channel) fresh(now time.Time) bool {
+// freshLocked reports whether there is a cached event. The shard's lock is held.
+func (ch *channel) freshLocked(now time.Time) bool {
 	return ch.cached != nil && now.Before(ch.cached.expires)
 }
 
-// cachedFrame is what a new subscriber gets after its success: the event as
+// cachedFrameLocked is what a new subscriber gets after its success: the event as
 // it was delivered first, or the news that there is none. The shard's lock is
 // held.
-func (ch *channel) cachedFrame(now time.Time) (f *frame.Frame, miss bool) {
-	if ch.fresh(now) {
+func (ch *channel) cachedFrameLocked(now time.Time) (f *frame.Frame, miss bool) {
+	if ch.freshLocked(now) {
 		return ch.cached.frame, false
 	}
 	return frame.Text(func(b []byte) []byte { return protocol.AppendCacheMiss(b, ch.name) }), true
@@ -72,9 +72,9 @@ func (t *tenant) dropExpired(now time.Time) {
 		sh := &t.shards[i]
 		sh.mu.Lock()
 		for _, ch := range sh.channels {
-			if ch.cached != nil && !ch.fresh(now) {
+			if ch.cached != nil && !ch.freshLocked(now) {
 				ch.cached = nil
-				sh.release(ch)
+				sh.releaseLocked(ch)
 			}
 		}
 		sh.mu.Unlock()

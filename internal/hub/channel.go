@@ -37,9 +37,9 @@ type joined struct {
 	shared    uint64       // when peers were told what is held here
 }
 
-// open returns the channel of that name, which it makes if need be. The
+// openLocked returns the channel of that name, which it makes if need be. The
 // shard's lock is held.
-func (sh *shard) open(name string, kind protocol.Kind) *channel {
+func (sh *shard) openLocked(name string, kind protocol.Kind) *channel {
 	ch := sh.channels[name]
 	if ch == nil {
 		if sh.channels == nil {
@@ -55,9 +55,9 @@ func (sh *shard) open(name string, kind protocol.Kind) *channel {
 	return ch
 }
 
-// release forgets the channel if nothing is left in it. The shard's lock is
+// releaseLocked forgets the channel if nothing is left in it. The shard's lock is
 // held.
-func (sh *shard) release(ch *channel) {
+func (sh *shard) releaseLocked(ch *channel) {
 	if ch.size == 0 && ch.cached == nil && ch.elsewhere.by == 0 && (ch.presence == nil || ch.presence.len() == 0) {
 		ch.count.stop()
 		sh.order = max(sh.order, ch.last)
@@ -71,42 +71,42 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 	sh := t.shard(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	ch := sh.open(name, kind)
+	ch := sh.openLocked(name, kind)
 	var j joined
 	sub := &subscription{channel: ch}
 	first, changed := false, false
 	if member != nil {
 		added, here, other, ok := ch.presence.add(*member, t.app().Limits.PresenceMembers)
 		if !ok {
-			sh.release(ch)
+			sh.releaseLocked(ch)
 			return nil, j, refuseFull
 		}
 		if added {
-			t.memberAdded(ch, *member)
+			t.memberAddedLocked(ch, *member)
 		}
 		first, changed = here, other
 		sub.userID = member.UserID
 	}
-	ch.add(&sub.seat, s)
+	ch.addLocked(&sub.seat, s)
 	t.traceSubscribedLocked(sub)
-	t.shareSubscribers(ch)
+	t.shareSubscribersLocked(ch)
 	if ch.size == 1 {
-		t.tell(News{Kind: apps.ChannelOccupied, Channel: name})
+		t.tellLocked(News{Kind: apps.ChannelOccupied, Channel: name})
 	}
 	if first || changed {
-		t.shareMember(ch, *member, true)
+		t.shareMemberLocked(ch, *member, true)
 	}
 	if first {
-		t.tell(News{Kind: apps.MemberAdded, Channel: name, UserID: sub.userID})
+		t.tellLocked(News{Kind: apps.MemberAdded, Channel: name, UserID: sub.userID})
 	}
-	j.succeeded, j.shared = ch.succeeded(), ch.shared
+	j.succeeded, j.shared = ch.succeededLocked(), ch.shared
 	if kind.Cache() {
 		var miss bool
-		if j.cached, miss = ch.cachedFrame(time.Now()); miss {
-			t.tell(News{Kind: apps.CacheMiss, Channel: name})
+		if j.cached, miss = ch.cachedFrameLocked(time.Now()); miss {
+			t.tellLocked(News{Kind: apps.CacheMiss, Channel: name})
 		}
 	}
-	t.countChanged(sh, ch, true)
+	t.countChangedLocked(sh, ch, true)
 	return sub, j, nil
 }
 
@@ -118,45 +118,45 @@ func (t *tenant) leave(sub *subscription) (shared uint64) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	t.traceUnsubscribedLocked(sub)
-	ch.remove(&sub.seat)
+	ch.removeLocked(&sub.seat)
 	linger := t.hub.lingering()
 	if ch.presence != nil {
 		removed, last := ch.presence.remove(sub.userID, linger)
 		if removed {
-			t.memberRemoved(ch, sub.userID)
+			t.memberRemovedLocked(ch, sub.userID)
 		}
 		if last {
-			t.shareMember(ch, protocol.Member{UserID: sub.userID}, false)
-			t.tell(News{Kind: apps.MemberRemoved, Channel: ch.name, UserID: sub.userID})
+			t.shareMemberLocked(ch, protocol.Member{UserID: sub.userID}, false)
+			t.tellLocked(News{Kind: apps.MemberRemoved, Channel: ch.name, UserID: sub.userID})
 		}
 	}
 	if ch.size == 0 {
 		ch.elsewhere.by |= linger
-		t.tell(News{Kind: apps.ChannelVacated, Channel: ch.name})
+		t.tellLocked(News{Kind: apps.ChannelVacated, Channel: ch.name})
 	}
-	t.shareSubscribers(ch)
-	t.countChanged(sh, ch, true)
-	sh.release(ch)
+	t.shareSubscribersLocked(ch)
+	t.countChangedLocked(sh, ch, true)
+	sh.releaseLocked(ch)
 	return ch.shared
 }
 
-// memberAdded tells the subscribers here of a member who was not there before.
+// memberAddedLocked tells the subscribers here of a member who was not there before.
 // The shard's lock is held.
-func (t *tenant) memberAdded(ch *channel, m protocol.Member) {
-	t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
+func (t *tenant) memberAddedLocked(ch *channel, m protocol.Member) {
+	t.hub.deliverLocked(&ch.audience, frame.Text(func(b []byte) []byte {
 		return protocol.AppendMemberAdded(b, ch.name, m)
 	}))
 }
 
-// memberRemoved is the opposite of memberAdded.
-func (t *tenant) memberRemoved(ch *channel, userID string) {
-	t.hub.deliver(&ch.audience, frame.Text(func(b []byte) []byte {
+// memberRemovedLocked is the opposite of memberAddedLocked. The shard's lock is held.
+func (t *tenant) memberRemovedLocked(ch *channel, userID string) {
+	t.hub.deliverLocked(&ch.audience, frame.Text(func(b []byte) []byte {
 		return protocol.AppendMemberRemoved(b, ch.name, userID)
 	}))
 }
 
-// succeeded is the answer to the newest subscriber. The shard's lock is held.
-func (ch *channel) succeeded() *frame.Frame {
+// succeededLocked is the answer to the newest subscriber. The shard's lock is held.
+func (ch *channel) succeededLocked() *frame.Frame {
 	if ch.presence == nil {
 		return frame.Text(func(b []byte) []byte {
 			return protocol.AppendSubscriptionSucceeded(b, ch.name)

@@ -24,11 +24,11 @@ func (c *countLimit) stop() {
 	}
 }
 
-// countChanged tells the channel's subscribers how many they are in the whole
+// countChangedLocked tells the channel's subscribers how many they are in the whole
 // cluster, now or when the interval is over. Here says that the number has
 // changed on this node, which makes it this node's news. The shard's lock is
 // held.
-func (t *tenant) countChanged(sh *shard, ch *channel, here bool) {
+func (t *tenant) countChangedLocked(sh *shard, ch *channel, here bool) {
 	if !t.app().SubscriptionCount || ch.kind.Presence() {
 		return
 	}
@@ -36,7 +36,7 @@ func (t *tenant) countChanged(sh *shard, ch *channel, here bool) {
 		ch.count.stop()
 		ch.count = nil
 		if here { // there is nobody else here to tell
-			t.tell(News{Kind: apps.SubscriptionCount, Channel: ch.name, Subscriptions: t.subscriptions(ch)})
+			t.tellLocked(News{Kind: apps.SubscriptionCount, Channel: ch.name, Subscriptions: t.subscriptionsLocked(ch)})
 		}
 		return
 	}
@@ -44,16 +44,16 @@ func (t *tenant) countChanged(sh *shard, ch *channel, here bool) {
 		ch.count = &countLimit{}
 	}
 	c := ch.count
-	if !here && t.subscriptions(ch) == c.told {
+	if !here && t.subscriptionsLocked(ch) == c.told {
 		return
 	}
 	now := time.Now()
 	due := c.last.Add(protocol.CountInterval)
 	c.news = c.news || here
 	switch {
-	case t.subscriptions(ch) <= protocol.CountThrottleAbove || !now.Before(due):
+	case t.subscriptionsLocked(ch) <= protocol.CountThrottleAbove || !now.Before(due):
 		c.stop()
-		t.tellCount(ch, now)
+		t.tellCountLocked(ch, now)
 	case c.timer == nil:
 		var timer *time.Timer
 		timer = time.AfterFunc(due.Sub(now), func() {
@@ -61,27 +61,29 @@ func (t *tenant) countChanged(sh *shard, ch *channel, here bool) {
 			defer sh.mu.Unlock()
 			if c.timer == timer && ch.size > 0 { // not stopped when it had fired
 				c.timer = nil
-				t.tellCount(ch, time.Now())
+				t.tellCountLocked(ch, time.Now())
 			}
 		})
 		c.timer = timer
 	}
 }
 
-func (t *tenant) tellCount(ch *channel, now time.Time) {
-	n := t.subscriptions(ch)
-	t.hub.deliverInternal(&ch.audience, protocol.EventSubscriptionCount, ch.kind, frame.Text(func(b []byte) []byte {
+// tellCountLocked tells the subscribers here, and the observer if this node is
+// to. The shard's lock is held.
+func (t *tenant) tellCountLocked(ch *channel, now time.Time) {
+	n := t.subscriptionsLocked(ch)
+	t.hub.deliverInternalLocked(&ch.audience, protocol.EventSubscriptionCount, ch.kind, frame.Text(func(b []byte) []byte {
 		return protocol.AppendSubscriptionCount(b, ch.name, n)
 	}))
 	if ch.count.news {
-		t.tell(News{Kind: apps.SubscriptionCount, Channel: ch.name, Subscriptions: n})
+		t.tellLocked(News{Kind: apps.SubscriptionCount, Channel: ch.name, Subscriptions: n})
 	}
 	ch.count.last, ch.count.told, ch.count.news = now, n, false
 }
 
-// subscriptions is how many the channel has in the cluster. The shard's lock
+// subscriptionsLocked is how many the channel has in the cluster. The shard's lock
 // is held.
-func (t *tenant) subscriptions(ch *channel) int {
+func (t *tenant) subscriptionsLocked(ch *channel) int {
 	return ch.size + ch.elsewhere.subscriptions(t.hub.peers.present(ch.elsewhere.by))
 }
 

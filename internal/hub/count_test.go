@@ -194,8 +194,8 @@ func TestCountTimerThatComesLate(t *testing.T) {
 		sh.mu.Lock()
 		ch := sh.channels["news"]
 		time.Sleep(time.Until(ch.count.last.Add(protocol.CountInterval))) // the timer has fired, and waits for the lock
-		tn.countChanged(sh, ch, true)                                     // tells
-		tn.countChanged(sh, ch, true)                                     // owes the next
+		tn.countChangedLocked(sh, ch, true)                               // tells
+		tn.countChangedLocked(sh, ch, true)                               // owes the next
 		sh.mu.Unlock()
 		synctest.Wait()
 		early.expect(count("news", 110))

@@ -7,20 +7,20 @@ import (
 
 // elsewhere is what peers hold of a channel. The shard's lock guards it.
 type elsewhere struct {
-	by     holders
+	by     peerSet
 	counts []heldCount // of those that have more or fewer than one subscription
 }
 
 // A heldCount is how many subscriptions a peer has, or zero while it only
 // keeps the channel for clients that it has sent elsewhere.
 type heldCount struct {
-	by holders // one bit
+	by peerSet // one bit
 	n  uint64
 }
 
 // set notes that peers hold the channel, each with n subscriptions. It
 // reports whether that is new.
-func (e *elsewhere) set(by holders, n uint64) (changed bool) {
+func (e *elsewhere) set(by peerSet, n uint64) (changed bool) {
 	changed = e.by&by != by
 	e.by |= by
 	for ; by != 0; by &= by - 1 {
@@ -29,7 +29,7 @@ func (e *elsewhere) set(by holders, n uint64) (changed bool) {
 	return changed
 }
 
-func (e *elsewhere) setCount(by holders, n uint64) (changed bool) {
+func (e *elsewhere) setCount(by peerSet, n uint64) (changed bool) {
 	i := slices.IndexFunc(e.counts, func(c heldCount) bool { return c.by == by })
 	switch {
 	case i >= 0 && n == 1:
@@ -48,7 +48,7 @@ func (e *elsewhere) setCount(by holders, n uint64) (changed bool) {
 
 // clear notes that peers hold the channel no more, and reports whether they
 // did.
-func (e *elsewhere) clear(by holders) (changed bool) {
+func (e *elsewhere) clear(by peerSet) (changed bool) {
 	if e.by&by == 0 {
 		return false
 	}
@@ -61,7 +61,7 @@ func (e *elsewhere) clear(by holders) (changed bool) {
 }
 
 // subscriptions is how many the peers in live have.
-func (e *elsewhere) subscriptions(live holders) int {
+func (e *elsewhere) subscriptions(live peerSet) int {
 	n := bits.OnesCount64(uint64(e.by & live))
 	for _, c := range e.counts {
 		if c.by&live != 0 {

@@ -31,8 +31,8 @@ type Observer interface {
 	Observe(app *apps.App, n News)
 }
 
-// tell passes news on, if anybody listens.
-func (t *tenant) tell(n News) {
+// tellLocked passes news on, if anybody listens. The lock is held of what they are of.
+func (t *tenant) tellLocked(n News) {
 	if o := t.hub.cfg.Observer; o != nil {
 		o.Observe(t.app(), n)
 	}

@@ -25,12 +25,12 @@ const slotCount = 64
 // maxPeers is how many other nodes there may be: each needs two bits at times.
 const maxPeers = 31
 
-// A holders is a set of peers, by their bits.
-type holders uint64
+// A peerSet is a set of peers, by their bits.
+type peerSet uint64
 
 // lingering is held by sessions that this node has sent elsewhere. They are
 // there until the node is gone and the grace of its peers is over.
-const lingering holders = 1 << (slotCount - 1)
+const lingering peerSet = 1 << (slotCount - 1)
 
 // peers are the other nodes.
 type peers struct {
@@ -50,13 +50,13 @@ type peers struct {
 // standing is what is known of one peer. The receiver's goroutine changes it,
 // under peers.mu.
 type standing struct {
-	slot, next holders   // next is zero but between Begin and End
+	slot, next peerSet   // next is zero but between Begin and End
 	synced     bool      // it has said everything at least once
 	asked      time.Time // for a restatement that has not begun; zero: none
 }
 
 // bits are those that hold what the peer says now.
-func (st *standing) bits() holders { return st.slot | st.next }
+func (st *standing) bits() peerSet { return st.slot | st.next }
 
 func (p *peers) init(h *Hub) {
 	p.hub = h
@@ -70,10 +70,10 @@ func (p *peers) init(h *Hub) {
 func (p *peers) alone() bool { return p.live.Load() == 0 }
 
 // present are those of the holders that count: each peer once.
-func (p *peers) present(by holders) holders { return by & holders(p.live.Load()) }
+func (p *peers) present(by peerSet) peerSet { return by & peerSet(p.live.Load()) }
 
 // send sends m to the peers among to. A shard's lock may be held.
-func (p *peers) send(to holders, m *broker.Message) {
+func (p *peers) send(to peerSet, m *broker.Message) {
 	for to = p.present(to); to != 0; to &= to - 1 {
 		if l := p.links[bits.TrailingZeros64(uint64(to))].Load(); l != nil {
 			(*l).Send(m)
@@ -81,12 +81,12 @@ func (p *peers) send(to holders, m *broker.Message) {
 	}
 }
 
-// share tells all peers what holds here. The lock is held that guards it, so
+// shareLocked tells all peers what holds here. The lock is held that guards it, so
 // that what a peer hears last is true.
-func (p *peers) share(m *broker.Message) { p.send(^holders(0), m) }
+func (p *peers) shareLocked(m *broker.Message) { p.send(^peerSet(0), m) }
 
-// free returns a bit that nobody has, or zero. p.mu is held.
-func (p *peers) free() holders {
+// freeLocked returns a bit that nobody has, or zero. p.mu is held.
+func (p *peers) freeLocked() peerSet {
 	taken := lingering
 	for _, st := range p.standing {
 		taken |= st.bits()
@@ -94,7 +94,7 @@ func (p *peers) free() holders {
 	return ^taken & -^taken // the lowest
 }
 
-func (p *peers) setLink(slot holders, l *broker.Link) {
+func (p *peers) setLink(slot peerSet, l *broker.Link) {
 	p.links[bits.TrailingZeros64(uint64(slot))].Store(l)
 }
 
@@ -119,8 +119,8 @@ func (p *peers) heard(stamp uint64) {
 	}
 }
 
-// ask asks a peer for all that it holds. p.mu is held.
-func (p *peers) ask(l broker.Link, st *standing) {
+// askLocked asks a peer for all that it holds. p.mu is held.
+func (p *peers) askLocked(l broker.Link, st *standing) {
 	st.asked = time.Now()
 	l.Send(&broker.Message{Kind: broker.Restate})
 }
@@ -176,7 +176,7 @@ func (p *peers) again() {
 	defer p.mu.Unlock()
 	for l, st := range p.standing {
 		if !st.asked.IsZero() && time.Since(st.asked) > askAgain {
-			p.ask(l, st)
+			p.askLocked(l, st)
 		}
 	}
 }
@@ -203,7 +203,7 @@ func (p *peers) nextWanted() broker.Link {
 }
 
 // slotOf is the bit of the peer of that id, or zero.
-func (p *peers) slotOf(id node.ID) holders {
+func (p *peers) slotOf(id node.ID) peerSet {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for l, st := range p.standing {

@@ -20,7 +20,7 @@ type presence struct {
 type member struct {
 	protocol.Member
 	sockets int // here
-	peers   holders
+	peers   peerSet
 }
 
 // add counts one more socket of a user here. It reports whether the user is
@@ -45,7 +45,7 @@ func (p *presence) add(m protocol.Member, limit int) (added, first, changed, ok 
 // remove counts one socket less here. It reports whether the user is gone from
 // the channel, and whether it was the last socket here. In the latter case
 // linger holds on to the user, unless it is zero.
-func (p *presence) remove(userID string, linger holders) (removed, last bool) {
+func (p *presence) remove(userID string, linger peerSet) (removed, last bool) {
 	m := p.byID[userID]
 	if m.sockets--; m.sockets > 0 {
 		return false, false
@@ -56,7 +56,7 @@ func (p *presence) remove(userID string, linger holders) (removed, last bool) {
 
 // hold notes that a user is present at peers. It reports whether the user is
 // new to the channel.
-func (p *presence) hold(m protocol.Member, by holders) (added bool) {
+func (p *presence) hold(m protocol.Member, by peerSet) (added bool) {
 	known := p.byID[m.UserID]
 	if known == nil {
 		known = p.enter(m)
@@ -69,7 +69,7 @@ func (p *presence) hold(m protocol.Member, by holders) (added bool) {
 
 // release is the opposite of hold, and reports whether the user is gone from
 // the channel.
-func (p *presence) release(userID string, by holders) (removed bool) {
+func (p *presence) release(userID string, by peerSet) (removed bool) {
 	m := p.byID[userID]
 	if m == nil {
 		return false
@@ -79,7 +79,7 @@ func (p *presence) release(userID string, by holders) (removed bool) {
 }
 
 // releaseAll does that for all users, and returns those that are gone.
-func (p *presence) releaseAll(by holders) (removed []string) {
+func (p *presence) releaseAll(by peerSet) (removed []string) {
 	for _, m := range p.order {
 		if m.peers&by == 0 {
 			continue

@@ -13,9 +13,9 @@ type ChannelState struct {
 	Users         int // distinct users; 0 but on presence channels
 }
 
-// state is the channel's in the cluster. The shard's lock is held.
-func (t *tenant) state(ch *channel) ChannelState {
-	s := ChannelState{Subscriptions: t.subscriptions(ch)}
+// stateLocked is the channel's in the cluster. The shard's lock is held.
+func (t *tenant) stateLocked(ch *channel) ChannelState {
+	s := ChannelState{Subscriptions: t.subscriptionsLocked(ch)}
 	s.Occupied = ch.size > 0 || t.hub.peers.present(ch.elsewhere.by) != 0
 	if ch.presence != nil {
 		s.Users = ch.presence.len()
@@ -31,7 +31,7 @@ func (h *Hub) Channel(app *apps.App, name string) ChannelState {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if ch := sh.channels[name]; ch != nil {
-		return t.state(ch)
+		return t.stateLocked(ch)
 	}
 	return ChannelState{}
 }
@@ -47,7 +47,7 @@ func (h *Hub) Channels(app *apps.App, prefix string, each func(name string, s Ch
 			if !strings.HasPrefix(name, prefix) {
 				continue
 			}
-			if s := t.state(ch); s.Occupied {
+			if s := t.stateLocked(ch); s.Occupied {
 				each(name, s)
 			}
 		}

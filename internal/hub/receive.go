@@ -22,7 +22,7 @@ var _ broker.Receiver = (*peers)(nil)
 func (p *peers) Joined(l broker.Link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	slot := p.free()
+	slot := p.freeLocked()
 	if len(p.standing) >= maxPeers || slot == 0 {
 		p.hub.metrics.peersRefused.Inc()
 		return
@@ -31,7 +31,7 @@ func (p *peers) Joined(l broker.Link) {
 	p.standing[l] = st
 	p.setLink(slot, &l)
 	p.live.Or(uint64(slot))
-	p.ask(l, st)
+	p.askLocked(l, st)
 }
 
 // Lost implements [broker.Receiver].
@@ -39,7 +39,7 @@ func (p *peers) Lost(l broker.Link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if st := p.standing[l]; st != nil {
-		p.ask(l, st)
+		p.askLocked(l, st)
 	}
 }
 
@@ -61,7 +61,7 @@ func (p *peers) Left(l broker.Link) {
 }
 
 // retire gives bits back that nothing is under any more.
-func (p *peers) retire(slots holders) {
+func (p *peers) retire(slots peerSet) {
 	for ; slots != 0; slots &= slots - 1 {
 		p.setLink(slots&-slots, nil)
 	}
@@ -98,7 +98,7 @@ func (p *peers) begin(l broker.Link, st *standing) {
 	defer p.mu.Unlock()
 	st.asked = time.Time{}
 	st.next = 0
-	if st.next = p.free(); st.next != 0 { // there always is one: see maxPeers
+	if st.next = p.freeLocked(); st.next != 0 { // there always is one: see maxPeers
 		p.setLink(st.next, &l)
 	}
 }
@@ -128,7 +128,7 @@ func (p *peers) end(st *standing) {
 }
 
 // receive applies a message of a peer that holds things under these bits.
-func (h *Hub) receive(from node.ID, by holders, m *broker.Message) {
+func (h *Hub) receive(from node.ID, by peerSet, m *broker.Message) {
 	app := h.cfg.Apps.ByID(m.App)
 	if app == nil {
 		h.peers.miss(m.App)
@@ -208,7 +208,7 @@ func (p *peers) appeared(appID string) {
 	}
 	delete(p.missed, appID)
 	for l, st := range p.standing {
-		p.ask(l, st)
+		p.askLocked(l, st)
 	}
 }
 
@@ -253,37 +253,37 @@ func (t *tenant) receiveCached(from node.ID, m *broker.Message) {
 	sh := t.shard(m.Name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	ch := sh.open(m.Name, kind)
-	ch.remember(e.frame, m.Data, time.Duration(m.TTL)*time.Millisecond, m.Stamp)
+	ch := sh.openLocked(m.Name, kind)
+	ch.rememberLocked(e.frame, m.Data, time.Duration(m.TTL)*time.Millisecond, m.Stamp)
 	if deliver {
 		t.deliverEventLocked(&ch.audience, e, m.Name, reach{})
 	} else if m.On {
 		t.traceDropped(m.Name, trace.ID{Node: from, Number: m.Number})
 	}
-	t.tell(News{Kind: CacheFilled, Channel: m.Name})
-	sh.release(ch)
+	t.tellLocked(News{Kind: CacheFilled, Channel: m.Name})
+	sh.releaseLocked(ch)
 }
 
 // receiveSubscribers notes how many subscriptions a peer has on a channel.
-func (t *tenant) receiveSubscribers(by holders, m *broker.Message) {
+func (t *tenant) receiveSubscribers(by peerSet, m *broker.Message) {
 	sh := t.shard(m.Name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if m.On {
-		ch := sh.open(m.Name, protocol.KindOf(m.Name))
+		ch := sh.openLocked(m.Name, protocol.KindOf(m.Name))
 		if ch.elsewhere.set(by, m.Count) {
-			t.countChanged(sh, ch, false)
+			t.countChangedLocked(sh, ch, false)
 		}
 	} else if ch := sh.channels[m.Name]; ch != nil {
 		if ch.elsewhere.clear(by) {
-			t.countChanged(sh, ch, false)
+			t.countChangedLocked(sh, ch, false)
 		}
-		sh.release(ch)
+		sh.releaseLocked(ch)
 	}
 }
 
 // receiveMember notes that a user is present at a peer, or not any more.
-func (t *tenant) receiveMember(by holders, m *broker.Message) {
+func (t *tenant) receiveMember(by peerSet, m *broker.Message) {
 	kind := protocol.KindOf(m.Name)
 	if !kind.Presence() {
 		return
@@ -292,35 +292,35 @@ func (t *tenant) receiveMember(by holders, m *broker.Message) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if m.On {
-		ch := sh.open(m.Name, kind)
+		ch := sh.openLocked(m.Name, kind)
 		who := protocol.Member{UserID: m.User, UserInfo: clone(m.Info)}
 		if ch.presence.hold(who, by) {
-			t.memberAdded(ch, who)
+			t.memberAddedLocked(ch, who)
 		}
 	} else if ch := sh.channels[m.Name]; ch != nil {
 		if ch.presence.release(m.User, by) {
-			t.memberRemoved(ch, m.User)
+			t.memberRemovedLocked(ch, m.User)
 		}
-		sh.release(ch)
+		sh.releaseLocked(ch)
 	}
 }
 
 // receiveSignedIn notes that a user is signed in at a peer, or not any more.
-func (t *tenant) receiveSignedIn(by holders, m *broker.Message) {
+func (t *tenant) receiveSignedIn(by peerSet, m *broker.Message) {
 	sh := t.shard(m.Name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if m.On {
-		sh.user(m.Name).changePeers(t, func(was holders) holders { return was | by })
+		sh.userLocked(m.Name).changePeers(t, func(was peerSet) peerSet { return was | by })
 	} else if u := sh.users[m.Name]; u != nil {
-		u.changePeers(t, func(was holders) holders { return was &^ by })
-		sh.releaseUser(u)
+		u.changePeers(t, func(was peerSet) peerSet { return was &^ by })
+		sh.releaseUserLocked(u)
 	}
 }
 
 // vacate takes away everything that is held under these bits. It may take
 // long, and holds one shard's lock at a time.
-func (h *Hub) vacate(by holders) {
+func (h *Hub) vacate(by peerSet) {
 	h.eachTenant(func(t *tenant) {
 		t.vacateLoad(by)
 		for i := range t.shards {
@@ -329,23 +329,23 @@ func (h *Hub) vacate(by holders) {
 	})
 }
 
-func (t *tenant) vacateShard(sh *shard, by holders) {
+func (t *tenant) vacateShard(sh *shard, by peerSet) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	for _, ch := range sh.channels {
 		if ch.presence != nil {
 			for _, id := range ch.presence.releaseAll(by) {
-				t.memberRemoved(ch, id)
+				t.memberRemovedLocked(ch, id)
 			}
 		}
 		if ch.elsewhere.clear(by) {
-			t.countChanged(sh, ch, false)
+			t.countChangedLocked(sh, ch, false)
 		}
-		sh.release(ch)
+		sh.releaseLocked(ch)
 	}
 	for _, u := range sh.users {
-		u.changePeers(t, func(was holders) holders { return was &^ by })
-		sh.releaseUser(u)
+		u.changePeers(t, func(was peerSet) peerSet { return was &^ by })
+		sh.releaseUserLocked(u)
 	}
 }
 

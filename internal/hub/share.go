@@ -12,9 +12,9 @@ import (
 	"github.com/belfryhq/belfry/protocol"
 )
 
-// publish sends an event to the peers that have subscribers on the channel.
+// publishLocked sends an event to the peers that have subscribers on the channel.
 // The shard's lock is held, which keeps the events of a channel in order.
-func (t *tenant) publish(ch *channel, e *outgoing, to holders) {
+func (t *tenant) publishLocked(ch *channel, e *outgoing, to peerSet) {
 	if to != 0 {
 		t.hub.peers.send(to, &broker.Message{
 			Kind: broker.Event, App: t.app().ID, Name: ch.name, Text: e.frame.Message(), Except: e.except, Number: e.number,
@@ -22,9 +22,9 @@ func (t *tenant) publish(ch *channel, e *outgoing, to holders) {
 	}
 }
 
-// publishUser sends an event to the peers at which the user is signed in. The
+// publishUserLocked sends an event to the peers at which the user is signed in. The
 // shard's lock is held.
-func (t *tenant) publishUser(u *user, e *outgoing, to holders) {
+func (t *tenant) publishUserLocked(u *user, e *outgoing, to peerSet) {
 	if to != 0 {
 		t.hub.peers.send(to, &broker.Message{
 			Kind: broker.UserEvent, App: t.app().ID, Name: u.id, Text: e.frame.Message(), Except: e.except, Number: e.number,
@@ -32,18 +32,18 @@ func (t *tenant) publishUser(u *user, e *outgoing, to holders) {
 	}
 }
 
-// publishCached sends the event of a cache channel to all peers: each has to
+// publishCachedLocked sends the event of a cache channel to all peers: each has to
 // remember it for whoever subscribes there. The shard's lock is held.
-func (t *tenant) publishCached(ch *channel, e *outgoing) {
+func (t *tenant) publishCachedLocked(ch *channel, e *outgoing) {
 	if !t.hub.peers.alone() {
-		m := t.cachedMessage(ch)
+		m := t.cachedMessageLocked(ch)
 		m.On, m.Except, m.Number = true, e.except, e.number
-		t.hub.peers.share(m)
+		t.hub.peers.shareLocked(m)
 	}
 }
 
-// cachedMessage is what the channel remembers. The shard's lock is held.
-func (t *tenant) cachedMessage(ch *channel) *broker.Message {
+// cachedMessageLocked is what the channel remembers. The shard's lock is held.
+func (t *tenant) cachedMessageLocked(ch *channel) *broker.Message {
 	c := ch.cached
 	return &broker.Message{
 		Kind: broker.Cached, App: t.app().ID, Name: ch.name, Text: c.frame.Message(), Data: c.data,
@@ -53,25 +53,25 @@ func (t *tenant) cachedMessage(ch *channel) *broker.Message {
 
 // lingering is what holds on to what ends here from now on: nothing, unless
 // the clients are being sent to other nodes.
-func (h *Hub) lingering() holders {
+func (h *Hub) lingering() peerSet {
 	if h.Draining() && h.cfg.Broker != nil {
 		return lingering
 	}
 	return 0
 }
 
-// shareSubscribers tells peers how many subscriptions the channel has here: at
+// shareSubscribersLocked tells peers how many subscriptions the channel has here: at
 // once if it is the first or there are none left, and soon otherwise. The
 // shard's lock is held.
-func (t *tenant) shareSubscribers(ch *channel) {
+func (t *tenant) shareSubscribersLocked(ch *channel) {
 	switch {
 	case t.hub.peers.alone():
 	case !ch.heldHere():
 		ch.coarse = false
-		t.hub.peers.share(&broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name})
+		t.hub.peers.shareLocked(&broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name})
 		ch.shared = t.hub.peers.fence.mark()
 	case ch.size == 1 && !ch.coarse:
-		t.hub.peers.share(t.subscribersMessage(ch))
+		t.hub.peers.shareLocked(t.subscribersMessage(ch))
 		ch.shared = t.hub.peers.fence.mark()
 	case !ch.coarse:
 		ch.coarse = true
@@ -93,13 +93,13 @@ func (t *tenant) subscribersMessage(ch *channel) *broker.Message {
 	return &broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name, On: true, Count: uint64(ch.size)}
 }
 
-// shareMember tells peers that a user has come to the channel here, or gone.
+// shareMemberLocked tells peers that a user has come to the channel here, or gone.
 // The shard's lock is held.
-func (t *tenant) shareMember(ch *channel, m protocol.Member, on bool) {
+func (t *tenant) shareMemberLocked(ch *channel, m protocol.Member, on bool) {
 	if t.hub.peers.alone() || !on && t.hub.lingering() != 0 {
 		return
 	}
-	t.hub.peers.share(t.memberMessage(ch, m, on))
+	t.hub.peers.shareLocked(t.memberMessage(ch, m, on))
 	ch.shared = t.hub.peers.fence.mark()
 }
 
@@ -109,13 +109,13 @@ func (t *tenant) memberMessage(ch *channel, m protocol.Member, on bool) *broker.
 	}
 }
 
-// shareSignedIn tells peers that a user has signed in here first, or out last.
+// shareSignedInLocked tells peers that a user has signed in here first, or out last.
 // The shard's lock is held.
-func (t *tenant) shareSignedIn(u *user, on bool) {
+func (t *tenant) shareSignedInLocked(u *user, on bool) {
 	if t.hub.peers.alone() || !on && t.hub.lingering() != 0 {
 		return
 	}
-	t.hub.peers.share(&broker.Message{Kind: broker.SignedIn, App: t.app().ID, Name: u.id, On: on})
+	t.hub.peers.shareLocked(&broker.Message{Kind: broker.SignedIn, App: t.app().ID, Name: u.id, On: on})
 	if on {
 		u.shared = t.hub.peers.fence.mark()
 	}
@@ -148,7 +148,7 @@ func (t *tenant) shareCoarse() {
 		sh := t.shard(ch.name)
 		sh.mu.Lock()
 		if ch.coarse && ch.heldHere() {
-			t.hub.peers.share(t.subscribersMessage(ch))
+			t.hub.peers.shareLocked(t.subscribersMessage(ch))
 		}
 		ch.coarse = false
 		sh.mu.Unlock()
@@ -163,7 +163,7 @@ type load struct {
 	peers atomic.Int64              // connections at peers
 
 	mu sync.Mutex
-	by map[holders]int64 // connections at each peer, by its bit
+	by map[peerSet]int64 // connections at each peer, by its bit
 }
 
 // Spend notes that the app's backends have used n of a rate on this node, if
@@ -184,7 +184,7 @@ func (t *tenant) shareLoad() {
 		m.Used[r] = t.load.used[r].Swap(0)
 	}
 	if t.load.told.Swap(int64(m.Count)) != int64(m.Count) || m.Used != [apps.Rates]uint64{} {
-		t.hub.peers.share(m)
+		t.hub.peers.shareLocked(m)
 	}
 }
 
@@ -196,15 +196,15 @@ func (t *tenant) loadMessage() *broker.Message {
 // maxLoad bounds what a peer is believed to have.
 const maxLoad = 1 << 40
 
-func (t *tenant) receiveLoad(by holders, m *broker.Message) {
+func (t *tenant) receiveLoad(by peerSet, m *broker.Message) {
 	t.load.mu.Lock()
 	if t.load.by == nil {
-		t.load.by = make(map[holders]int64)
+		t.load.by = make(map[peerSet]int64)
 	}
 	for ; by != 0; by &= by - 1 {
 		t.load.by[by&-by] = int64(min(m.Count, maxLoad))
 	}
-	t.sumLoad()
+	t.sumLoadLocked()
 	t.load.mu.Unlock()
 	for r, n := range m.Used {
 		if spent := t.hub.cfg.Spent; spent != nil && n > 0 {
@@ -213,17 +213,17 @@ func (t *tenant) receiveLoad(by holders, m *broker.Message) {
 	}
 }
 
-func (t *tenant) vacateLoad(by holders) {
+func (t *tenant) vacateLoad(by peerSet) {
 	t.load.mu.Lock()
 	defer t.load.mu.Unlock()
 	for ; by != 0; by &= by - 1 {
 		delete(t.load.by, by&-by)
 	}
-	t.sumLoad()
+	t.sumLoadLocked()
 }
 
-// sumLoad counts each peer once. The load's lock is held.
-func (t *tenant) sumLoad() {
+// sumLoadLocked counts each peer once. The load's lock is held.
+func (t *tenant) sumLoadLocked() {
 	sum := int64(0)
 	for by, n := range t.load.by {
 		if t.hub.peers.present(by) != 0 {
@@ -264,8 +264,8 @@ func (t *tenant) restateShard(sh *shard, to broker.Link) {
 		if ch.presence != nil {
 			t.restateMembers(ch, to)
 		}
-		if ch.fresh(now) {
-			to.Send(t.cachedMessage(ch))
+		if ch.freshLocked(now) {
+			to.Send(t.cachedMessageLocked(ch))
 		}
 	}
 	for _, u := range sh.users {

@@ -56,7 +56,7 @@ func (e *outgoing) record(channel string) trace.Record {
 // A reach is how many get an event.
 type reach struct {
 	here, elsewhere int
-	peers           holders // those that it is sent to
+	peers           peerSet // those that it is sent to
 }
 
 // deliverEventLocked delivers an event that somebody triggered, here or elsewhere, to
@@ -68,7 +68,7 @@ func (t *tenant) deliverEventLocked(a *audience, e *outgoing, channel string, to
 		r.Order, r.Here, r.Elsewhere, r.Peers = a.last+1, a.size, to.elsewhere, t.hub.peers.ids(to.peers)
 		d.tally = t.tracer.Trace(r)
 	}
-	t.hub.start(d)
+	t.hub.startLocked(d)
 }
 
 // traceUnheardLocked tells of an event that nobody gets. The shard's lock is
@@ -84,7 +84,7 @@ func (t *tenant) traceUnheardLocked(sh *shard, channel string, e *outgoing) {
 }
 
 // ids are the peers under those bits.
-func (p *peers) ids(of holders) (list []node.ID) {
+func (p *peers) ids(of peerSet) (list []node.ID) {
 	for ; of != 0; of &= of - 1 {
 		if l := p.links[bits.TrailingZeros64(uint64(of))].Load(); l != nil {
 			list = append(list, (*l).ID())

@@ -157,7 +157,7 @@ func (b *batch) triggerChannel(kind protocol.Kind, name string, e Event, except 
 	defer sh.mu.Unlock()
 	switch ch := sh.channels[name]; {
 	case kind.Cache():
-		b.triggerCachedLocked(sh.open(name, kind), e.Data, &out)
+		b.triggerCachedLocked(sh.openLocked(name, kind), e.Data, &out)
 	case ch != nil:
 		b.reached(t.spreadLocked(ch, &out))
 	default: // the last has left meanwhile
@@ -170,12 +170,12 @@ func (b *batch) triggerChannel(kind protocol.Kind, name string, e Event, except 
 func (b *batch) triggerCachedLocked(ch *channel, data []byte, e *outgoing) {
 	t := b.tenant
 	stamp := t.hub.peers.stamp()
-	ch.remember(e.frame, data, t.app().Limits.CacheTTL, stamp)
-	t.tell(News{Kind: CacheFilled, Channel: ch.name})
+	ch.rememberLocked(e.frame, data, t.app().Limits.CacheTTL, stamp)
+	t.tellLocked(News{Kind: CacheFilled, Channel: ch.name})
 	to := t.reachLocked(ch)
-	to.peers = t.hub.peers.present(^holders(0)) // each has to remember it
+	to.peers = t.hub.peers.present(^peerSet(0)) // each has to remember it
 	t.deliverEventLocked(&ch.audience, e, ch.name, to)
-	t.publishCached(ch, e)
+	t.publishCachedLocked(ch, e)
 	b.cached = true
 	b.reached(to)
 }
@@ -197,7 +197,7 @@ func (t *tenant) unheard(sh *shard, name string, e *outgoing) bool {
 func (t *tenant) spreadLocked(ch *channel, e *outgoing) reach {
 	to := t.reachLocked(ch)
 	t.deliverEventLocked(&ch.audience, e, ch.name, to)
-	t.publish(ch, e, to.peers)
+	t.publishLocked(ch, e, to.peers)
 	return to
 }
 
@@ -222,5 +222,5 @@ func (t *tenant) relay(sub *subscription, event string, data []byte) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	t.spreadLocked(sub.channel, &out)
-	t.tell(News{Kind: apps.ClientEvent, Channel: channel, UserID: sub.userID, Event: event, Data: data, Socket: id})
+	t.tellLocked(News{Kind: apps.ClientEvent, Channel: channel, UserID: sub.userID, Event: event, Data: data, Socket: id})
 }

@@ -17,7 +17,7 @@ type user struct {
 	id          string
 	connections audience // sessions signed in as this user
 	watchers    audience // sessions that have the user on their watchlist
-	peers       holders  // at which the user is signed in
+	peers       peerSet  // at which the user is signed in
 	shared      uint64   // when peers were told of the user; see fence
 }
 
@@ -38,7 +38,7 @@ func (u *user) changed(t *tenant, was bool) {
 }
 
 // changePeers changes at which peers the user is signed in.
-func (u *user) changePeers(t *tenant, change func(holders) holders) {
+func (u *user) changePeers(t *tenant, change func(peerSet) peerSet) {
 	was := u.online()
 	u.peers = change(u.peers)
 	u.changed(t, was)
@@ -117,8 +117,8 @@ func (s *Session) signOut() {
 	s.identity = nil
 }
 
-// user returns the user of that id, made if need be. The shard's lock is held.
-func (sh *shard) user(id string) *user {
+// userLocked returns the user of that id, made if need be. The shard's lock is held.
+func (sh *shard) userLocked(id string) *user {
 	u := sh.users[id]
 	if u == nil {
 		if sh.users == nil {
@@ -131,9 +131,9 @@ func (sh *shard) user(id string) *user {
 	return u
 }
 
-// releaseUser forgets a user that nobody is and nobody watches. The shard's
+// releaseUserLocked forgets a user that nobody is and nobody watches. The shard's
 // lock is held.
-func (sh *shard) releaseUser(u *user) {
+func (sh *shard) releaseUserLocked(u *user) {
 	if !u.online() && u.watchers.size == 0 {
 		sh.order = max(sh.order, u.connections.last)
 		delete(sh.users, u.id)
@@ -146,12 +146,12 @@ func (t *tenant) connectUser(s *Session, id string) (shared uint64) {
 	sh := t.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	u := sh.user(id)
+	u := sh.userLocked(id)
 	s.identity.user = u
 	was := u.online()
-	u.connections.add(&s.identity.connection, s)
+	u.connections.addLocked(&s.identity.connection, s)
 	if u.connections.size == 1 {
-		t.shareSignedIn(u, true)
+		t.shareSignedInLocked(u, true)
 	}
 	u.changed(t, was)
 	return u.shared
@@ -163,17 +163,17 @@ func (t *tenant) disconnectUser(s *Session) {
 	sh := t.shard(u.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	u.connections.remove(&s.identity.connection)
+	u.connections.removeLocked(&s.identity.connection)
 	if u.connections.size == 0 {
 		u.peers |= t.hub.lingering()
-		t.shareSignedIn(u, false)
+		t.shareSignedInLocked(u, false)
 		u.changed(t, true)
 	}
-	sh.releaseUser(u)
+	sh.releaseUserLocked(u)
 }
 
 func (t *tenant) tellWatchers(u *user, online, offline []string) {
-	t.hub.deliver(&u.watchers, frame.Text(func(b []byte) []byte {
+	t.hub.deliverLocked(&u.watchers, frame.Text(func(b []byte) []byte {
 		return protocol.AppendWatchlistEvents(b, online, offline)
 	}))
 }
@@ -215,8 +215,8 @@ func (t *tenant) startWatch(s *Session, id string) (w *watch, online bool) {
 	sh := t.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	w = &watch{user: sh.user(id)}
-	w.user.watchers.add(&w.seat, s)
+	w = &watch{user: sh.userLocked(id)}
+	w.user.watchers.addLocked(&w.seat, s)
 	return w, w.user.online()
 }
 
@@ -224,8 +224,8 @@ func (t *tenant) endWatch(w *watch) {
 	sh := t.shard(w.user.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	w.user.watchers.remove(&w.seat)
-	sh.releaseUser(w.user)
+	w.user.watchers.removeLocked(&w.seat)
+	sh.releaseUserLocked(w.user)
 }
 
 // subscribeUser answers a subscription to the channel of a user. Events to the
@@ -266,7 +266,7 @@ func (t *tenant) triggerUser(id, channel string, e *outgoing) reach {
 	to := reach{here: u.connections.size, peers: t.hub.peers.present(u.peers)}
 	to.elsewhere = bits.OnesCount64(uint64(to.peers)) // at least
 	t.deliverEventLocked(&u.connections, e, channel, to)
-	t.publishUser(u, e, to.peers)
+	t.publishUserLocked(u, e, to.peers)
 	return to
 }
 
@@ -275,7 +275,7 @@ func (h *Hub) Terminate(app *apps.App, userID string) {
 	t := h.tenant(app)
 	t.terminate(userID)
 	if !h.peers.alone() {
-		h.peers.share(&broker.Message{Kind: broker.Terminate, App: app.ID, Name: userID})
+		h.peers.shareLocked(&broker.Message{Kind: broker.Terminate, App: app.ID, Name: userID})
 	}
 }
 
@@ -289,5 +289,5 @@ func (t *tenant) terminate(userID string) {
 		return
 	}
 	t.traceUser(trace.Terminated, userID, "")
-	t.hub.dismiss(&u.connections, protocol.ErrTerminated)
+	t.hub.dismissLocked(&u.connections, protocol.ErrTerminated)
 }

@@ -33,7 +33,7 @@ type repeat struct {
 func (r *Repeats) Tell(now time.Time, kind string) (left int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	k := r.kind(now, kind)
+	k := r.kindLocked(now, kind)
 	if _, ok := k.limiter.Take(now, 1, telling); !ok {
 		k.left++
 		return 0, false
@@ -42,9 +42,9 @@ func (r *Repeats) Tell(now time.Time, kind string) (left int, ok bool) {
 	return left, true
 }
 
-// kind returns what is known of a kind, under the lock. Kinds that were rare
+// kindLocked returns what is known of a kind, under the lock. Kinds that were rare
 // lately are forgotten when there are too many.
-func (r *Repeats) kind(now time.Time, kind string) *repeat {
+func (r *Repeats) kindLocked(now time.Time, kind string) *repeat {
 	if k := r.kinds[kind]; k != nil {
 		return k
 	}

@@ -94,7 +94,7 @@ func (m *Mesh) hearBeat(b *beat) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.hear()
+	l.hearLocked()
 	if !maps.Equal(l.in.info, b.info) {
 		l.in.info = b.info
 	}
@@ -104,8 +104,8 @@ func (m *Mesh) hearBeat(b *beat) {
 	}
 }
 
-// hear notes that the peer is alive. l.mu is held.
-func (l *link) hear() {
+// hearLocked notes that the peer is alive. l.mu is held.
+func (l *link) hearLocked() {
 	if l.in.silent >= l.mesh.leaseTicks {
 		l.mesh.log.Info("a node is heard again", "node", l.name, "id", string(l.id))
 	}
@@ -177,7 +177,7 @@ func (m *Mesh) hearPacket(l *link, t packetType, h *header, rest []byte, message
 func (l *link) note(t packetType, h *header) (news, lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.hear()
+	l.hearLocked()
 	in := &l.in
 	if h.epoch < in.epoch {
 		return false, false
@@ -201,7 +201,7 @@ func (l *link) note(t packetType, h *header) (news, lost bool) {
 	switch {
 	case t == typePulse:
 		if h.number > in.number {
-			l.miss()
+			l.missLocked()
 		}
 		in.packets++
 		return true, lost
@@ -209,7 +209,7 @@ func (l *link) note(t packetType, h *header) (news, lost bool) {
 		l.out.pulse = true
 		return false, lost
 	case h.number-in.number > 1:
-		l.miss()
+		l.missLocked()
 		return false, lost
 	}
 	in.number = h.number
@@ -217,9 +217,9 @@ func (l *link) note(t packetType, h *header) (news, lost bool) {
 	return true, lost || h.lost
 }
 
-// miss asks for the batch that should have come, once between two ticks: what
+// missLocked asks for the batch that should have come, once between two ticks: what
 // follows it is on its way already. l.mu is held.
-func (l *link) miss() {
+func (l *link) missLocked() {
 	if next := l.in.number + 1; l.in.missed != next {
 		l.in.missed = next
 		l.out.pulse, l.out.again = true, true
@@ -243,8 +243,8 @@ func (l *link) acknowledged(h *header) {
 		l.mesh.counts.resent.Add(float64(n))
 		closed = closed || n > 0
 	}
-	l.makeRoom()
-	confirmed := o.confirmed()
+	l.makeRoomLocked()
+	confirmed := o.confirmedLocked()
 	l.mu.Unlock()
 	if closed || l.mesh.leaving.Load() {
 		l.mesh.ring()
@@ -341,7 +341,7 @@ func (l *link) age() (over bool) {
 		return true
 	case l.in.silent == m.leaseTicks:
 		m.log.Warn("a node is silent", "node", l.name, "id", string(l.id))
-		waiters = l.out.release(len(l.out.waiters))
+		waiters = l.out.releaseLocked(len(l.out.waiters))
 	}
 	return false
 }

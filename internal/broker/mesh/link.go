@@ -53,7 +53,7 @@ func (l *link) Name() string { return l.name }
 func (l *link) Send(m *broker.Message) {
 	l.mu.Lock()
 	idle := l.out.due == nil
-	drop := l.put(m)
+	drop := l.putLocked(m)
 	l.mu.Unlock()
 	switch {
 	case drop == dropGone: // it is no news
@@ -66,9 +66,9 @@ func (l *link) Send(m *broker.Message) {
 	}
 }
 
-// put appends a message to the outbox, or says why it is dropped. l.mu is
+// putLocked appends a message to the outbox, or says why it is dropped. l.mu is
 // held.
-func (l *link) put(m *broker.Message) dropReason {
+func (l *link) putLocked(m *broker.Message) dropReason {
 	o := &l.out
 	if o.dead || l.mesh.leaving.Load() {
 		o.lost++
@@ -145,7 +145,7 @@ func (l *link) next() *batch {
 	switch {
 	case o.pulse:
 		b, t = l.mesh.batch(), typePulse
-		b.buf = l.pulse().append(b.buf)
+		b.buf = l.pulseLocked().append(b.buf)
 		h.number, h.ask, h.again = o.sent, o.ask, o.again
 		o.pulse, o.ask, o.again = false, false, false
 	case o.due != nil && (o.underway() < l.mesh.window || o.due == o.first):
@@ -160,7 +160,7 @@ func (l *link) next() *batch {
 	o.packets++
 	h.put(b.buf, t, l.mesh.cfg.ID)
 	l.in.untold = 0
-	l.makeRoom()
+	l.makeRoomLocked()
 	return b
 }
 
@@ -182,8 +182,8 @@ func (l *link) done(b *batch, err error) {
 	}
 }
 
-// pulse returns the times that the next pulse tells. l.mu is held.
-func (l *link) pulse() *pulse {
+// pulseLocked returns the times that the next pulse tells. l.mu is held.
+func (l *link) pulseLocked() *pulse {
 	p := &pulse{stamp: uint64(time.Since(l.mesh.started)), echo: l.in.stamp}
 	if p.echo != 0 {
 		p.held = uint64(time.Since(l.in.stamped))
@@ -207,12 +207,12 @@ func (l *link) wantPulse() {
 	l.mu.Unlock()
 }
 
-// hasRoom reports whether little is on its way. l.mu is held.
-func (l *link) hasRoom() bool { return l.out.held <= l.mesh.room }
+// hasRoomLocked reports whether little is on its way. l.mu is held.
+func (l *link) hasRoomLocked() bool { return l.out.held <= l.mesh.room }
 
-// makeRoom tells those who wait for room, if there is some. l.mu is held.
-func (l *link) makeRoom() {
-	if l.out.room != nil && (l.out.dead || l.hasRoom()) {
+// makeRoomLocked tells those who wait for room, if there is some. l.mu is held.
+func (l *link) makeRoomLocked() {
+	if l.out.room != nil && (l.out.dead || l.hasRoomLocked()) {
 		close(l.out.room)
 		l.out.room = nil
 	}
@@ -242,7 +242,7 @@ func (l *link) waitRoom() (<-chan struct{}, error) {
 	switch {
 	case l.out.dead:
 		return nil, errGone
-	case l.hasRoom():
+	case l.hasRoomLocked():
 		return nil, nil
 	case l.out.room == nil:
 		l.out.room = make(chan struct{})
@@ -261,8 +261,8 @@ func (l *link) die() {
 		l.mesh.counts.drop(dropGone, o.first.messages)
 		o.drop(l.mesh.release)
 	}
-	l.makeRoom()
-	waiters := o.release(len(o.waiters))
+	l.makeRoomLocked()
+	waiters := o.releaseLocked(len(o.waiters))
 	l.mu.Unlock()
 	call(waiters)
 }

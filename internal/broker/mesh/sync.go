@@ -55,18 +55,18 @@ func (o *outbound) askLast() (ring bool) {
 	return true
 }
 
-// confirmed takes those out whose messages the peer has dispatched. l.mu is
+// confirmedLocked takes those out whose messages the peer has dispatched. l.mu is
 // held.
-func (o *outbound) confirmed() []waiter {
+func (o *outbound) confirmedLocked() []waiter {
 	n := 0
 	for n < len(o.waiters) && o.waiters[n].upTo <= o.acked {
 		n++
 	}
-	return o.release(n)
+	return o.releaseLocked(n)
 }
 
-// release takes the first n waiters out. l.mu is held.
-func (o *outbound) release(n int) []waiter {
+// releaseLocked takes the first n waiters out. l.mu is held.
+func (o *outbound) releaseLocked(n int) []waiter {
 	waiters := o.waiters[:n:n]
 	if o.waiters = o.waiters[n:]; len(o.waiters) == 0 {
 		o.waiters = nil
@@ -94,7 +94,7 @@ func (l *link) expire(now time.Time) (next time.Time) {
 		// Nobody waits for what comes after something that is overdue.
 		n = len(o.waiters)
 	}
-	expired := o.release(n)
+	expired := o.releaseLocked(n)
 	if len(o.waiters) > 0 {
 		next = o.waiters[0].deadline
 	}
