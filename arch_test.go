@@ -23,16 +23,16 @@ const module = "github.com/belfryhq/belfry"
 // packages of lower layers; a new one is given its place here.
 var layers = [][]string{
 	{
-		"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/natstest",
+		"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/cluster/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/natstest",
 		"internal/certificate", "internal/certificate/certificatetest",
 	},
 	{"protocol", "internal/rest", "internal/admission", "internal/engine", "internal/expiry"},
 	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},
 	{"web/console", "internal/access"},
 	{"internal/console"},
-	{"internal/loop", "internal/trace", "internal/appstore", "internal/usage", "internal/broker", "internal/roster", "backend/pusher"},
-	{"internal/broker/mesh", "internal/broker/brokertest", "internal/roster/local", "internal/roster/rostertest"},
-	{"internal/broker/membroker", "internal/broker/natsbroker", "internal/roster/natsroster", "internal/relay"},
+	{"internal/loop", "internal/trace", "internal/appstore", "internal/usage", "internal/cluster/broker", "internal/cluster/roster", "backend/pusher"},
+	{"internal/cluster/broker/mesh", "internal/cluster/broker/brokertest", "internal/cluster/roster/local", "internal/cluster/roster/rostertest"},
+	{"internal/cluster/broker/membroker", "internal/cluster/broker/natsbroker", "internal/cluster/roster/natsroster", "internal/cluster/relay"},
 	{"internal/hub"},
 	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/webhook"},
 	{"internal/server"},

@@ -3,7 +3,7 @@ package admin
 import (
 	"time"
 
-	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/cluster/node"
 )
 
 // A ClusterStatus is what one node knows of its cluster at one moment. Whoever

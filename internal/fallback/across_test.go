@@ -17,10 +17,10 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	nodeid "github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/cluster/relay"
 	"github.com/belfryhq/belfry/internal/fallback"
 	"github.com/belfryhq/belfry/internal/natstest"
-	nodeid "github.com/belfryhq/belfry/internal/node"
-	"github.com/belfryhq/belfry/internal/relay"
 )
 
 // TestAcrossNodes holds three servers that take requests in turns to the same

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/cluster/node"
 )
 
 // Elsewhere is the way to the sessions of other nodes. It is asked only for

@@ -18,10 +18,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/cluster/relay"
 	"github.com/belfryhq/belfry/internal/fallback"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
-	"github.com/belfryhq/belfry/internal/relay"
 	"github.com/belfryhq/belfry/protocol"
 )
 

@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/belfryhq/belfry/internal/apps"
-	"github.com/belfryhq/belfry/internal/broker"
-	ids "github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/cluster/broker"
+	ids "github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/protocol"
 )
 

@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/belfryhq/belfry/internal/broker"
+	"github.com/belfryhq/belfry/internal/cluster/broker"
 )
 
 // What a node pays for what its peers hold: reported as bytes, for

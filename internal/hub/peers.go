@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/broker"
-	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/cluster/broker"
+	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/wakeup"
 )
 

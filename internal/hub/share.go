@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
-	"github.com/belfryhq/belfry/internal/broker"
-	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/cluster/broker"
+	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/protocol"
 )
 

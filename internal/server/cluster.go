@@ -9,14 +9,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/broker"
-	"github.com/belfryhq/belfry/internal/broker/natsbroker"
+	"github.com/belfryhq/belfry/internal/cluster/broker"
+	"github.com/belfryhq/belfry/internal/cluster/broker/natsbroker"
+	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/cluster/relay"
+	"github.com/belfryhq/belfry/internal/cluster/roster"
+	"github.com/belfryhq/belfry/internal/cluster/roster/local"
+	"github.com/belfryhq/belfry/internal/cluster/roster/natsroster"
 	"github.com/belfryhq/belfry/internal/fallback"
-	"github.com/belfryhq/belfry/internal/node"
-	"github.com/belfryhq/belfry/internal/relay"
-	"github.com/belfryhq/belfry/internal/roster"
-	"github.com/belfryhq/belfry/internal/roster/local"
-	"github.com/belfryhq/belfry/internal/roster/natsroster"
 )
 
 // cluster is what joins a node to others. Of a node that is alone there is

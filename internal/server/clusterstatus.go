@@ -10,7 +10,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/admin"
 	"github.com/belfryhq/belfry/internal/appstore"
-	"github.com/belfryhq/belfry/internal/broker/mesh"
+	"github.com/belfryhq/belfry/internal/cluster/broker/mesh"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/usage"
 )

@@ -17,10 +17,10 @@ import (
 	"github.com/belfryhq/belfry/internal/accept"
 	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/admin"
+	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/console"
 	"github.com/belfryhq/belfry/internal/datadir"
 	"github.com/belfryhq/belfry/internal/engine"
-	"github.com/belfryhq/belfry/internal/node"
 )
 
 // A Node is a process of the service: a [Server], or a [Witness].

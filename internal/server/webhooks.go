@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
-	"github.com/belfryhq/belfry/internal/roster"
+	"github.com/belfryhq/belfry/internal/cluster/roster"
 	"github.com/belfryhq/belfry/internal/webhook"
 )
 

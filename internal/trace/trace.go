@@ -23,8 +23,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/frame"
-	"github.com/belfryhq/belfry/internal/node"
 	"github.com/belfryhq/belfry/protocol"
 )
 

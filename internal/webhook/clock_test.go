@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/cluster/roster/local"
 	"github.com/belfryhq/belfry/internal/hub"
-	"github.com/belfryhq/belfry/internal/roster/local"
 )
 
 // roundTrip is a transport that hands requests to receivers by their hosts,

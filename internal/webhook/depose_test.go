@@ -13,9 +13,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/cluster/roster"
 	"github.com/belfryhq/belfry/internal/hub"
-	"github.com/belfryhq/belfry/internal/node"
-	"github.com/belfryhq/belfry/internal/roster"
 )
 
 // A node that was given up forgets what was decided and what it had queued,

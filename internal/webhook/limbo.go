@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/roster"
+	"github.com/belfryhq/belfry/internal/cluster/roster"
 )
 
 const (

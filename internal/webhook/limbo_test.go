@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/belfryhq/belfry/internal/apps"
-	"github.com/belfryhq/belfry/internal/roster"
+	"github.com/belfryhq/belfry/internal/cluster/roster"
 )
 
 // late is a decision about the app 2, which comes later.

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/cluster/roster"
 	"github.com/belfryhq/belfry/internal/hub"
-	"github.com/belfryhq/belfry/internal/roster"
 )
 
 var _ hub.Observer = (*Sender)(nil)

@@ -16,10 +16,10 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/cluster/roster"
+	"github.com/belfryhq/belfry/internal/cluster/roster/local"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/hub"
-	"github.com/belfryhq/belfry/internal/roster"
-	"github.com/belfryhq/belfry/internal/roster/local"
 	"github.com/belfryhq/belfry/protocol"
 )
 

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/cluster/roster"
 	"github.com/belfryhq/belfry/internal/engine"
-	"github.com/belfryhq/belfry/internal/node"
-	"github.com/belfryhq/belfry/internal/roster"
 )
 
 // Incarnations for tests.

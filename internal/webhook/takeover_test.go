@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
-	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/cluster/node"
 )
 
 // eventIDs are the ids of the events of all requests, in order.

@@ -14,9 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/cluster/roster"
 	"github.com/belfryhq/belfry/internal/engine"
-	"github.com/belfryhq/belfry/internal/node"
-	"github.com/belfryhq/belfry/internal/roster"
 )
 
 // Config is what a sender needs. Apps, Engine and Roster are required. A zero
