@@ -26,7 +26,7 @@ var layers = [][]string{
 		"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/cluster/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/natstest",
 		"internal/certificate", "internal/certificate/certificatetest",
 	},
-	{"protocol", "internal/rest", "internal/admission", "internal/engine", "internal/expiry"},
+	{"protocol", "internal/jsonhttp", "internal/admission", "internal/engine", "internal/expiry"},
 	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},
 	{"web/console", "internal/access"},
 	{"internal/console"},

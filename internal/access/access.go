@@ -26,7 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/admission"
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
 // A Role says what somebody may do.
@@ -115,7 +115,7 @@ func From(ctx context.Context) Principal {
 
 // Wrap lets requests through to next that show who asks.
 func (g *Gate) Wrap(next http.Handler) http.Handler {
-	return rest.Handler(g.log, func(w http.ResponseWriter, r *http.Request) error {
+	return jsonhttp.Handler(g.log, func(w http.ResponseWriter, r *http.Request) error {
 		p, err := g.principal(w, r)
 		if err != nil {
 			return err
@@ -147,8 +147,8 @@ func (g *Gate) principal(w http.ResponseWriter, r *http.Request) (Principal, err
 }
 
 var (
-	errNobody = rest.Refuse(http.StatusUnauthorized, "A token is needed: Authorization: Bearer …")
-	errWrong  = rest.Refuse(http.StatusUnauthorized, "The token is not the one of this node.")
+	errNobody = jsonhttp.Refuse(http.StatusUnauthorized, "A token is needed: Authorization: Bearer …")
+	errWrong  = jsonhttp.Refuse(http.StatusUnauthorized, "The token is not the one of this node.")
 )
 
 // guess looks at something that was given, unless too much of it was wrong.
@@ -157,7 +157,7 @@ func (g *Gate) guess(w http.ResponseWriter, r *http.Request, given string, check
 	if wait > 0 {
 		seconds := int(math.Ceil(wait.Seconds()))
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
-		return rest.Refuse(http.StatusTooManyRequests, "Too many wrong tokens came from this address; try again in %d s.", seconds)
+		return jsonhttp.Refuse(http.StatusTooManyRequests, "Too many wrong tokens came from this address; try again in %d s.", seconds)
 	}
 	if !right {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="belfry", error="invalid_token"`)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/admission"
 	"github.com/belfryhq/belfry/internal/hostname"
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
 // Path is where sessions begin and end.
@@ -26,19 +26,19 @@ func (g *Gate) Handler() http.Handler {
 		Path + "/code":           wrongMethod("POST"),
 		Path + "/":               nothingHere,
 	} {
-		mux.Handle(pattern, rest.Handler(g.log, serve))
+		mux.Handle(pattern, jsonhttp.Handler(g.log, serve))
 	}
 	return mux
 }
 
 func nothingHere(http.ResponseWriter, *http.Request) error {
-	return rest.Refuse(http.StatusNotFound, "There is nothing at this path; /openapi.yaml says what there is.")
+	return jsonhttp.Refuse(http.StatusNotFound, "There is nothing at this path; /openapi.yaml says what there is.")
 }
 
 func wrongMethod(allow string) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Allow", allow)
-		return rest.Refuse(http.StatusMethodNotAllowed, "This path can be asked %s.", allow)
+		return jsonhttp.Refuse(http.StatusMethodNotAllowed, "This path can be asked %s.", allow)
 	}
 }
 
@@ -55,7 +55,7 @@ func (s *session) view() view {
 
 // show tells who asks.
 func (g *Gate) show(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	if r.Header.Get("Authorization") == "" {
@@ -63,28 +63,28 @@ func (g *Gate) show(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return rest.Write(w, http.StatusOK, s.view())
+		return jsonhttp.Write(w, http.StatusOK, s.view())
 	}
 	p, err := g.principal(w, r)
 	if err != nil {
 		return err
 	}
-	return rest.Write(w, http.StatusOK, view{Principal: p})
+	return jsonhttp.Write(w, http.StatusOK, view{Principal: p})
 }
 
 // login begins a session.
 func (g *Gate) login(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	if !g.confidential(r) {
-		return rest.Refuse(http.StatusForbidden, "The cookie of a session would go over the network without encryption. Open the console through ssh -L, give this port a certificate (admin.tls.cert_file), name the proxy that has one in trusted_proxies, or accept it with admin.insecure: true.")
+		return jsonhttp.Refuse(http.StatusForbidden, "The cookie of a session would go over the network without encryption. Open the console through ssh -L, give this port a certificate (admin.tls.cert_file), name the proxy that has one in trusted_proxies, or accept it with admin.insecure: true.")
 	}
 	var given struct {
 		Token string `json:"token"`
 		Code  string `json:"code"`
 	}
-	if err := rest.Read(r, &given); err != nil {
+	if err := jsonhttp.Read(r, &given); err != nil {
 		return err
 	}
 	p, err := g.admit(w, r, given.Token, given.Code)
@@ -97,7 +97,7 @@ func (g *Gate) login(w http.ResponseWriter, r *http.Request) error {
 	cookie.Value = id
 	http.SetCookie(w, cookie)
 	g.log.InfoContext(r.Context(), "session of the console began", "via", p.Via, "address", r.RemoteAddr)
-	return rest.Write(w, http.StatusCreated, s.view())
+	return jsonhttp.Write(w, http.StatusCreated, s.view())
 }
 
 // admit returns who begins a session.
@@ -105,7 +105,7 @@ func (g *Gate) admit(w http.ResponseWriter, r *http.Request, token, code string)
 	p := Principal{Name: "operator", Role: Operator}
 	switch {
 	case token != "" && code != "":
-		return p, rest.Refuse(http.StatusBadRequest, "Give token or code, not both.")
+		return p, jsonhttp.Refuse(http.StatusBadRequest, "Give token or code, not both.")
 	case token != "":
 		p.Via = ViaLogin
 		return p, g.guess(w, r, token, g.token.Check)
@@ -115,7 +115,7 @@ func (g *Gate) admit(w http.ResponseWriter, r *http.Request, token, code string)
 			return g.token.Try(r, code, func() bool { return g.takeCode(code) })
 		})
 		if err == errWrong {
-			err = rest.Refuse(http.StatusUnauthorized, "The address was used already, or is older than a minute; belfry console prints another.")
+			err = jsonhttp.Refuse(http.StatusUnauthorized, "The address was used already, or is older than a minute; belfry console prints another.")
 		}
 		return p, err
 	case g.cfg.Open:
@@ -127,7 +127,7 @@ func (g *Gate) admit(w http.ResponseWriter, r *http.Request, token, code string)
 
 // logout ends the session of a request, if it has one.
 func (g *Gate) logout(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	g.end(r)
@@ -141,7 +141,7 @@ func (g *Gate) logout(w http.ResponseWriter, r *http.Request) error {
 
 // code makes a code for whoever has the token.
 func (g *Gate) code(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	p, err := g.principal(w, r)
@@ -149,13 +149,13 @@ func (g *Gate) code(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if p.Via != ViaToken {
-		return rest.Refuse(http.StatusForbidden, "A session makes no codes; that needs the token.")
+		return jsonhttp.Refuse(http.StatusForbidden, "A session makes no codes; that needs the token.")
 	}
-	if err := rest.Read(r, &struct{}{}); err != nil {
+	if err := jsonhttp.Read(r, &struct{}{}); err != nil {
 		return err
 	}
 	code, until := g.makeCode()
-	return rest.Write(w, http.StatusCreated, struct {
+	return jsonhttp.Write(w, http.StatusCreated, struct {
 		Code  string    `json:"code"`
 		Until time.Time `json:"until"`
 	}{code, until.UTC()})

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/admission"
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
 // Bounds of sessions and codes.
@@ -39,7 +39,7 @@ type session struct {
 	ends time.Time // however much it is used
 }
 
-var errNoSession = rest.Refuse(http.StatusUnauthorized, "A token is needed, Authorization: Bearer …, or a session that has not ended.")
+var errNoSession = jsonhttp.Refuse(http.StatusUnauthorized, "A token is needed, Authorization: Bearer …, or a session that has not ended.")
 
 func (g *Gate) cookieName(r *http.Request) string {
 	if admission.Secure(r, g.cfg.TrustedProxies) {
@@ -57,9 +57,9 @@ func (g *Gate) session(r *http.Request) (*session, error) {
 	case len(cookies) == 0:
 		return nil, errNobody
 	case len(cookies) > 1:
-		return nil, rest.Refuse(http.StatusUnauthorized, "The cookie of the session came twice: another service under this name sets one. Use another name, such as belfry.localhost.")
+		return nil, jsonhttp.Refuse(http.StatusUnauthorized, "The cookie of the session came twice: another service under this name sets one. Use another name, such as belfry.localhost.")
 	case !ownPage(r):
-		return nil, rest.Refuse(http.StatusUnauthorized, "Sessions are for the pages of this port only.")
+		return nil, jsonhttp.Refuse(http.StatusUnauthorized, "Sessions are for the pages of this port only.")
 	}
 	key, now := hash(sha256.Sum256([]byte(cookies[0].Value))), g.cfg.Now()
 	g.mu.Lock()

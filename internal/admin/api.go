@@ -9,7 +9,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 	"github.com/belfryhq/belfry/internal/usage"
 )
 
@@ -39,7 +39,7 @@ func AppRoutes(store *appstore.Store, recorder *usage.Recorder) Routes {
 // apps and says so.
 func WitnessRoutes() Routes {
 	none := func(http.ResponseWriter, *http.Request) error {
-		return rest.Refuse(http.StatusNotFound, "This node is a witness, which knows of no apps; ask another one.")
+		return jsonhttp.Refuse(http.StatusNotFound, "This node is a witness, which knows of no apps; ask another one.")
 	}
 	routes := AppRoutes(nil, nil)
 	for _, m := range routes {
@@ -65,7 +65,7 @@ func (c Config) api() http.Handler {
 		"/api/":                  nil,
 	}} {
 		for path, m := range routes {
-			mux.Handle(path, rest.Handler(c.Log, m.serve))
+			mux.Handle(path, jsonhttp.Handler(c.Log, m.serve))
 		}
 	}
 	for path, part := range c.Parts {
@@ -85,7 +85,7 @@ func (m methods) serve(w http.ResponseWriter, r *http.Request) error {
 	case h != nil:
 		return h(w, r)
 	case m == nil:
-		return rest.Refuse(http.StatusNotFound, "There is nothing at this path; /openapi.yaml says what there is.")
+		return jsonhttp.Refuse(http.StatusNotFound, "There is nothing at this path; /openapi.yaml says what there is.")
 	}
 	var allow []string
 	for method := range m {
@@ -93,7 +93,7 @@ func (m methods) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	slices.Sort(allow)
 	w.Header().Set("Allow", strings.Join(allow, ", "))
-	return rest.Refuse(http.StatusMethodNotAllowed, "This path can be asked %s.", strings.Join(allow, ", "))
+	return jsonhttp.Refuse(http.StatusMethodNotAllowed, "This path can be asked %s.", strings.Join(allow, ", "))
 }
 
 // appsAPI has what the calls about apps work on.
@@ -105,13 +105,13 @@ type appsAPI struct {
 // refusal turns an error of the parts below into what the caller is told.
 func refusal(err error) error {
 	if m, ok := errors.AsType[apps.Mistakes](err); ok {
-		p := &rest.Problem{
+		p := &jsonhttp.Problem{
 			Title:  http.StatusText(http.StatusUnprocessableEntity),
 			Status: http.StatusUnprocessableEntity,
 			Detail: "There are mistakes in the settings.",
 		}
 		for _, mistake := range m {
-			p.Mistakes = append(p.Mistakes, rest.Mistake{Name: mistake.Setting, Text: mistake.Text})
+			p.Mistakes = append(p.Mistakes, jsonhttp.Mistake{Name: mistake.Setting, Text: mistake.Text})
 		}
 		return p
 	}
@@ -129,11 +129,11 @@ func refusal(err error) error {
 		{appstore.ErrRevision, http.StatusPreconditionFailed, "The app was changed meanwhile; look at it and try again."},
 	} {
 		if errors.Is(err, known.err) {
-			return rest.Refuse(known.status, "%s", known.detail)
+			return jsonhttp.Refuse(known.status, "%s", known.detail)
 		}
 	}
 	if errors.Is(err, appstore.ErrUnavailable) || errors.Is(err, usage.ErrUnavailable) {
-		return &rest.Problem{
+		return &jsonhttp.Problem{
 			Title:  http.StatusText(http.StatusServiceUnavailable),
 			Status: http.StatusServiceUnavailable,
 			Detail: "The engine does not answer, or its disk is full. Connected clients are not affected. Whether the change was made is not known.",

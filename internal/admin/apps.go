@@ -12,14 +12,14 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
 func (a *appsAPI) listApps(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r, "after", "limit"); err != nil {
+	if err := jsonhttp.Query(r, "after", "limit"); err != nil {
 		return err
 	}
-	after, limit, err := rest.Page(r)
+	after, limit, err := jsonhttp.Page(r)
 	if err != nil {
 		return err
 	}
@@ -34,11 +34,11 @@ func (a *appsAPI) listApps(w http.ResponseWriter, r *http.Request) error {
 	if more {
 		answer.Next = list[len(list)-1].App.ID
 	}
-	return rest.Write(w, http.StatusOK, answer)
+	return jsonhttp.Write(w, http.StatusOK, answer)
 }
 
 func (a *appsAPI) showApp(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	e, err := a.apps.Get(r.PathValue("id"))
@@ -49,10 +49,10 @@ func (a *appsAPI) showApp(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *appsAPI) createApp(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
-	body, err := rest.Body(r)
+	body, err := jsonhttp.Body(r)
 	if err != nil {
 		return err
 	}
@@ -107,10 +107,10 @@ func setNew(app *apps.App, body []byte) error {
 }
 
 func (a *appsAPI) updateApp(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
-	body, err := rest.Body(r, "application/json", "application/merge-patch+json")
+	body, err := jsonhttp.Body(r, "application/json", "application/merge-patch+json")
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func complete(app *apps.App, before []apps.Webhook) error {
 }
 
 func (a *appsAPI) deleteApp(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	revision, err := ifMatch(r)
@@ -187,5 +187,5 @@ func write(w http.ResponseWriter, status int, e appstore.Entry, s secrets) error
 	if e.Revision != 0 {
 		w.Header().Set("ETag", tag(e.Revision))
 	}
-	return rest.Write(w, status, view(e, s))
+	return jsonhttp.Write(w, status, view(e, s))
 }

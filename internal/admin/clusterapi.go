@@ -7,10 +7,10 @@ import (
 	"net/http"
 
 	"github.com/belfryhq/belfry/internal/engine"
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
-var errNotClustered = rest.Refuse(http.StatusNotFound,
+var errNotClustered = jsonhttp.Refuse(http.StatusNotFound,
 	"This node is alone: it was started neither with cluster.listen nor with an external NATS for several nodes.")
 
 // clusterAPI has what the calls about the cluster work on.
@@ -33,29 +33,29 @@ func (k *clusterAPI) cluster(r *http.Request) (ClusterStatus, error) {
 }
 
 func clusterUnavailable(detail string, err error) error {
-	return &rest.Problem{Title: http.StatusText(http.StatusServiceUnavailable), Status: http.StatusServiceUnavailable, Detail: detail, Err: err}
+	return &jsonhttp.Problem{Title: http.StatusText(http.StatusServiceUnavailable), Status: http.StatusServiceUnavailable, Detail: detail, Err: err}
 }
 
 func (k *clusterAPI) show(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	s, err := k.cluster(r)
 	if err != nil {
 		return err
 	}
-	return rest.Write(w, http.StatusOK, s)
+	return jsonhttp.Write(w, http.StatusOK, s)
 }
 
 // removeNode makes the cluster forget a node that is gone for good.
 func (k *clusterAPI) removeNode(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	var given struct {
 		Name string `json:"name"`
 	}
-	if err := rest.Read(r, &given); err != nil {
+	if err := jsonhttp.Read(r, &given); err != nil {
 		return err
 	}
 	s, err := k.cluster(r)
@@ -63,15 +63,15 @@ func (k *clusterAPI) removeNode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if given.Name == "" {
-		return &rest.Problem{
+		return &jsonhttp.Problem{
 			Title:    http.StatusText(http.StatusUnprocessableEntity),
 			Status:   http.StatusUnprocessableEntity,
 			Detail:   "Which node?",
-			Mistakes: []rest.Mistake{{Name: "name", Text: "is missing"}},
+			Mistakes: []jsonhttp.Mistake{{Name: "name", Text: "is missing"}},
 		}
 	}
 	if k.remove == nil || !s.Engine.Embedded {
-		return rest.Refuse(http.StatusConflict, "The engine is an external NATS: a node that is gone is forgotten by itself.")
+		return jsonhttp.Refuse(http.StatusConflict, "The engine is an external NATS: a node that is gone is forgotten by itself.")
 	}
 	if err := s.removable(given.Name); err != nil {
 		return err
@@ -87,7 +87,7 @@ func (k *clusterAPI) removeNode(w http.ResponseWriter, r *http.Request) error {
 }
 
 func unknownNode(name string) error {
-	return rest.Refuse(http.StatusNotFound, "The cluster has no node %q.", name)
+	return jsonhttp.Refuse(http.StatusNotFound, "The cluster has no node %q.", name)
 }
 
 // removable returns why a node must not be removed, or nil.
@@ -100,12 +100,12 @@ func (s *ClusterStatus) removable(name string) error {
 		known = true
 		switch {
 		case n.Self:
-			return rest.Refuse(http.StatusConflict, "It is this node. To end it: belfry drain.")
+			return jsonhttp.Refuse(http.StatusConflict, "It is this node. To end it: belfry drain.")
 		case n.State == StateSuspect || n.State == StateLeaving:
-			return rest.Refuse(http.StatusConflict, "%s is %s; %s. It can be removed when it is given up, %s after it was heard last.",
+			return jsonhttp.Refuse(http.StatusConflict, "%s is %s; %s. It can be removed when it is given up, %s after it was heard last.",
 				name, n.State, silence(n.LastHeardMS), milliseconds(s.LeaseMS+s.GraceMS))
 		case n.State != StateAbsent:
-			return rest.Refuse(http.StatusConflict, "%s is running (%s). End it first: belfry drain, on its own administration port.", name, n.State)
+			return jsonhttp.Refuse(http.StatusConflict, "%s is running (%s). End it first: belfry drain, on its own administration port.", name, n.State)
 		}
 	}
 	if !known {

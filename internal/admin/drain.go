@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
 // A drain is how far the end of the process is.
@@ -16,11 +16,11 @@ type drain struct {
 	asked    atomic.Bool // over the API
 }
 
-var errNoDrain = rest.Refuse(http.StatusNotFound, "This node can not be drained over the API; send it SIGTERM.")
+var errNoDrain = jsonhttp.Refuse(http.StatusNotFound, "This node can not be drained over the API; send it SIGTERM.")
 
 // show tells how far it is.
 func (d *drain) show(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	return d.answer(w, http.StatusOK)
@@ -28,13 +28,13 @@ func (d *drain) show(w http.ResponseWriter, r *http.Request) error {
 
 // start begins to drain and to end. To ask again does no harm.
 func (d *drain) start(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	if d.begin == nil {
 		return errNoDrain
 	}
-	if err := rest.Read(r, &struct{}{}); err != nil {
+	if err := jsonhttp.Read(r, &struct{}{}); err != nil {
 		return err
 	}
 	if !d.asked.Swap(true) {
@@ -56,5 +56,5 @@ func (d *drain) answer(w http.ResponseWriter, status int) error {
 		draining, connections := d.progress()
 		a.Draining, a.Connections = a.Draining || draining, connections
 	}
-	return rest.Write(w, status, a)
+	return jsonhttp.Write(w, status, a)
 }

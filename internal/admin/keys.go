@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
 // maxKeys is how many pairs an app can have at once.
@@ -15,11 +15,11 @@ const maxKeys = 10
 // addKey gives an app another pair of credentials. The ones that it has stay
 // valid until they are revoked.
 func (a *appsAPI) addKey(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	var given pair
-	if err := rest.Read(r, &given); err != nil {
+	if err := jsonhttp.Read(r, &given); err != nil {
 		return err
 	}
 	made := apps.NewKey(time.Now())
@@ -35,10 +35,10 @@ func (a *appsAPI) addKey(w http.ResponseWriter, r *http.Request) error {
 	}
 	e, err := a.apps.Update(r.Context(), r.PathValue("id"), revision, func(app *apps.App) error {
 		if len(app.Keys) >= maxKeys {
-			return rest.Refuse(http.StatusConflict, "The app has %d pairs already; revoke one that is not used any more.", len(app.Keys))
+			return jsonhttp.Refuse(http.StatusConflict, "The app has %d pairs already; revoke one that is not used any more.", len(app.Keys))
 		}
 		if slices.ContainsFunc(app.Keys, func(k apps.Key) bool { return k.Key == made.Key }) {
-			return rest.Refuse(http.StatusConflict, "The app has that key already.")
+			return jsonhttp.Refuse(http.StatusConflict, "The app has that key already.")
 		}
 		app.Keys = append(app.Keys, made)
 		return nil
@@ -47,12 +47,12 @@ func (a *appsAPI) addKey(w http.ResponseWriter, r *http.Request) error {
 		return refusal(err)
 	}
 	w.Header().Set("ETag", tag(e.Revision))
-	return rest.Write(w, http.StatusCreated, viewKey(made, showSecrets))
+	return jsonhttp.Write(w, http.StatusCreated, viewKey(made, showSecrets))
 }
 
 // revokeKey makes a pair of credentials invalid at once.
 func (a *appsAPI) revokeKey(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	revision, err := ifMatch(r)
@@ -64,9 +64,9 @@ func (a *appsAPI) revokeKey(w http.ResponseWriter, r *http.Request) error {
 		i := slices.IndexFunc(app.Keys, func(k apps.Key) bool { return k.Key == key })
 		switch {
 		case i < 0:
-			return rest.Refuse(http.StatusNotFound, "The app has no such key.")
+			return jsonhttp.Refuse(http.StatusNotFound, "The app has no such key.")
 		case len(app.Keys) == 1:
-			return rest.Refuse(http.StatusConflict, "It is the last key of the app. Add another first, or disable or delete the app.")
+			return jsonhttp.Refuse(http.StatusConflict, "It is the last key of the app. Add another first, or disable or delete the app.")
 		}
 		app.Keys = slices.Delete(app.Keys, i, i+1)
 		return nil

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
 // NodeInfo is what one node is, whether or not it has peers.
@@ -23,7 +23,7 @@ type NodeInfo struct {
 
 // showNode tells what this node is.
 func (c Config) showNode(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r); err != nil {
+	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
 	answer := struct {
@@ -43,5 +43,5 @@ func (c Config) showNode(w http.ResponseWriter, r *http.Request) error {
 	if c.Draining != nil {
 		_, answer.Connections = c.Draining()
 	}
-	return rest.Write(w, http.StatusOK, answer)
+	return jsonhttp.Write(w, http.StatusOK, answer)
 }

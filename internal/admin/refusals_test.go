@@ -9,7 +9,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
 func TestTokenIsNeeded(t *testing.T) {
@@ -41,7 +41,7 @@ func TestTokenIsNeeded(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	f := newFixture(t)
 	f.expect(f.call("POST", "/api/v1/apps", `{"id":"1","keys":[{"key":"k","secret":"s"}]}`), 201)
-	huge := `{"name":"` + strings.Repeat("x", rest.MaxBody) + `"}`
+	huge := `{"name":"` + strings.Repeat("x", jsonhttp.MaxBody) + `"}`
 	for name, tt := range map[string]struct {
 		method, path, body string
 		status             int

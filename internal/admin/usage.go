@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 	"github.com/belfryhq/belfry/internal/usage"
 )
 
@@ -31,23 +31,23 @@ func period(r *http.Request) (from, to time.Time, err error) {
 	query := r.URL.Query()
 	if text := query.Get("to"); text != "" {
 		if to, err = time.Parse(time.RFC3339, text); err != nil {
-			return from, to, rest.Refuse(http.StatusBadRequest, "to is not a time such as 2026-01-31T15:00:00Z.")
+			return from, to, jsonhttp.Refuse(http.StatusBadRequest, "to is not a time such as 2026-01-31T15:00:00Z.")
 		}
 	}
 	from = to.Add(-defaultPeriod).Truncate(time.Hour)
 	if text := query.Get("from"); text != "" {
 		if from, err = time.Parse(time.RFC3339, text); err != nil {
-			return from, to, rest.Refuse(http.StatusBadRequest, "from is not a time such as 2026-01-31T15:00:00Z.")
+			return from, to, jsonhttp.Refuse(http.StatusBadRequest, "from is not a time such as 2026-01-31T15:00:00Z.")
 		}
 	}
 	if from.After(to) {
-		return from, to, rest.Refuse(http.StatusBadRequest, "from is after to.")
+		return from, to, jsonhttp.Refuse(http.StatusBadRequest, "from is after to.")
 	}
 	return from, to, nil
 }
 
 func (a *appsAPI) appUsage(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r, "from", "to"); err != nil {
+	if err := jsonhttp.Query(r, "from", "to"); err != nil {
 		return err
 	}
 	from, to, err := period(r)
@@ -62,7 +62,7 @@ func (a *appsAPI) appUsage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return refusal(err)
 	}
-	return rest.Write(w, http.StatusOK, struct {
+	return jsonhttp.Write(w, http.StatusOK, struct {
 		From  time.Time    `json:"from"`
 		To    time.Time    `json:"to"`
 		Hours []usage.Hour `json:"hours"`
@@ -71,14 +71,14 @@ func (a *appsAPI) appUsage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *appsAPI) allUsage(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r, "from", "to", "after", "limit"); err != nil {
+	if err := jsonhttp.Query(r, "from", "to", "after", "limit"); err != nil {
 		return err
 	}
 	from, to, err := period(r)
 	if err != nil {
 		return err
 	}
-	after, limit, err := rest.Page(r)
+	after, limit, err := jsonhttp.Page(r)
 	if err != nil {
 		return err
 	}
@@ -106,5 +106,5 @@ func (a *appsAPI) allUsage(w http.ResponseWriter, r *http.Request) error {
 		}
 		answer.Apps = append(answer.Apps, appUsed{id, usedOf(totals[id])})
 	}
-	return rest.Write(w, http.StatusOK, answer)
+	return jsonhttp.Write(w, http.StatusOK, answer)
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
 // A door answers for a node that is not complete yet: in a cluster it may wait
@@ -34,6 +34,6 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // notYet is what callers of the admin API are told.
-var notYet = rest.Handler(slog.New(slog.DiscardHandler), func(http.ResponseWriter, *http.Request) error {
-	return rest.Refuse(http.StatusServiceUnavailable, "The node is starting; its log says what it waits for.")
+var notYet = jsonhttp.Handler(slog.New(slog.DiscardHandler), func(http.ResponseWriter, *http.Request) error {
+	return jsonhttp.Refuse(http.StatusServiceUnavailable, "The node is starting; its log says what it waits for.")
 })

@@ -11,7 +11,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
 // APIPath is where the handler of [Sender.Handler] is to be served. It asks
@@ -33,19 +33,19 @@ func (s *Sender) Handler() http.Handler {
 		APIPath + "/test":              wrongMethod("POST"),
 		APIPath + "/":                  nothingHere,
 	} {
-		mux.Handle(pattern, rest.Handler(s.log, serve))
+		mux.Handle(pattern, jsonhttp.Handler(s.log, serve))
 	}
 	return mux
 }
 
 func nothingHere(http.ResponseWriter, *http.Request) error {
-	return rest.Refuse(http.StatusNotFound, "There is nothing at this path; /openapi.yaml says what there is.")
+	return jsonhttp.Refuse(http.StatusNotFound, "There is nothing at this path; /openapi.yaml says what there is.")
 }
 
 func wrongMethod(allow string) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Allow", allow)
-		return rest.Refuse(http.StatusMethodNotAllowed, "This path can be asked %s.", allow)
+		return jsonhttp.Refuse(http.StatusMethodNotAllowed, "This path can be asked %s.", allow)
 	}
 }
 
@@ -111,10 +111,10 @@ func stamp(t time.Time) string {
 
 // listEndpoints lists the endpoints of the apps, ordered by app.
 func (s *Sender) listEndpoints(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r, "app", "after", "limit"); err != nil {
+	if err := jsonhttp.Query(r, "app", "after", "limit"); err != nil {
 		return err
 	}
-	after, limit, err := rest.Page(r)
+	after, limit, err := jsonhttp.Page(r)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (s *Sender) listEndpoints(w http.ResponseWriter, r *http.Request) error {
 	}{Endpoints: []endpointView{}}
 	only := r.URL.Query().Get("app")
 	if only != "" && s.cfg.Apps.ByID(only) == nil {
-		return rest.Refuse(http.StatusNotFound, "There is no such app.")
+		return jsonhttp.Refuse(http.StatusNotFound, "There is no such app.")
 	}
 	last := ""
 	for _, app := range s.cfg.Apps.All() {
@@ -140,7 +140,7 @@ func (s *Sender) listEndpoints(w http.ResponseWriter, r *http.Request) error {
 		}
 		last = app.ID
 	}
-	return rest.Write(w, http.StatusOK, answer)
+	return jsonhttp.Write(w, http.StatusOK, answer)
 }
 
 // A burialView is what an operator is told of events that were given up.
@@ -174,10 +174,10 @@ func (b *burial) view() burialView {
 
 // listGivenUp lists what was given up, the oldest first.
 func (s *Sender) listGivenUp(w http.ResponseWriter, r *http.Request) error {
-	if err := rest.Query(r, "app", "endpoint", "after", "limit"); err != nil {
+	if err := jsonhttp.Query(r, "app", "endpoint", "after", "limit"); err != nil {
 		return err
 	}
-	after, limit, err := rest.Page(r)
+	after, limit, err := jsonhttp.Page(r)
 	if err != nil {
 		return err
 	}
@@ -201,11 +201,11 @@ func (s *Sender) listGivenUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return unavailable(err)
 	}
-	return rest.Write(w, http.StatusOK, answer)
+	return jsonhttp.Write(w, http.StatusOK, answer)
 }
 
 func unavailable(err error) error {
-	return &rest.Problem{Title: http.StatusText(http.StatusServiceUnavailable), Status: http.StatusServiceUnavailable,
+	return &jsonhttp.Problem{Title: http.StatusText(http.StatusServiceUnavailable), Status: http.StatusServiceUnavailable,
 		Detail: "The engine does not answer, or its disk is full.", Err: err}
 }
 
@@ -213,7 +213,7 @@ func unavailable(err error) error {
 func cursor(after string) (uint64, error) {
 	id, err := strconv.ParseUint("0"+after, 10, 64)
 	if err != nil {
-		return 0, rest.Refuse(http.StatusBadRequest, "after is not the id of something that was given up.")
+		return 0, jsonhttp.Refuse(http.StatusBadRequest, "after is not the id of something that was given up.")
 	}
 	return id, nil
 }
@@ -242,14 +242,14 @@ type replayAnswer struct {
 // replay puts what was given up into the queue again.
 func (s *Sender) replay(w http.ResponseWriter, r *http.Request) error {
 	var body replayRequest
-	if err := errors.Join(rest.Query(r), rest.Read(r, &body)); err != nil {
+	if err := errors.Join(jsonhttp.Query(r), jsonhttp.Read(r, &body)); err != nil {
 		return err
 	}
 	switch {
 	case len(body.IDs) > replayMost:
-		return rest.Refuse(http.StatusBadRequest, "ids has more than %d elements.", replayMost)
+		return jsonhttp.Refuse(http.StatusBadRequest, "ids has more than %d elements.", replayMost)
 	case body.IDs != nil && body.After != "":
-		return rest.Refuse(http.StatusBadRequest, "after is for what is not named by ids.")
+		return jsonhttp.Refuse(http.StatusBadRequest, "after is for what is not named by ids.")
 	}
 	var answer replayAnswer
 	todo, err := s.toReplay(r.Context(), &body, &answer)
@@ -268,7 +268,7 @@ func (s *Sender) replay(w http.ResponseWriter, r *http.Request) error {
 			answer.Events += len(b.events)
 		}
 	}
-	return rest.Write(w, http.StatusOK, answer)
+	return jsonhttp.Write(w, http.StatusOK, answer)
 }
 
 // toReplay returns what is asked for, and notes in the answer what is missing
@@ -349,22 +349,22 @@ func (s *Sender) test(w http.ResponseWriter, r *http.Request) error {
 		App      string `json:"app"`
 		Endpoint string `json:"endpoint"`
 	}
-	if err := errors.Join(rest.Query(r), rest.Read(r, &body)); err != nil {
+	if err := errors.Join(jsonhttp.Query(r), jsonhttp.Read(r, &body)); err != nil {
 		return err
 	}
 	app := s.cfg.Apps.ByID(body.App)
 	if app == nil {
-		return rest.Refuse(http.StatusNotFound, "There is no such app.")
+		return jsonhttp.Refuse(http.StatusNotFound, "There is no such app.")
 	}
 	hook := app.Webhook(body.Endpoint)
 	if body.Endpoint == "" && len(app.Webhooks) == 1 {
 		hook = &app.Webhooks[0]
 	}
 	if hook == nil {
-		return rest.Refuse(http.StatusNotFound, "The app has no such endpoint; GET %s?app=%s lists them.", APIPath, url.QueryEscape(app.ID))
+		return jsonhttp.Refuse(http.StatusNotFound, "The app has no such endpoint; GET %s?app=%s lists them.", APIPath, url.QueryEscape(app.ID))
 	}
 	if len(app.Keys) == 0 {
-		return rest.Refuse(http.StatusConflict, "The app has no key to sign with.")
+		return jsonhttp.Refuse(http.StatusConflict, "The app has no key to sign with.")
 	}
 	o := s.try(r.Context(), app, hook)
 	answer := struct {
@@ -379,7 +379,7 @@ func (s *Sender) test(w http.ResponseWriter, r *http.Request) error {
 	if o.err != nil {
 		answer.Error = o.err.Error()
 	}
-	return rest.Write(w, http.StatusOK, answer)
+	return jsonhttp.Write(w, http.StatusOK, answer)
 }
 
 // try sends an event of a channel that nobody uses.

@@ -1,21 +1,21 @@
-// Package rest is what the handlers of the admin API have in common: how bodies
+// Package jsonhttp is what the handlers of the admin API have in common: how bodies
 // and queries are read, and how refusals are told (problem details, RFC 9457).
 //
 // A handler returns its refusals as errors:
 //
-//	mux.Handle("GET /api/v1/things/{id}", rest.Handler(log, func(w http.ResponseWriter, r *http.Request) error {
-//		if err := rest.Query(r); err != nil {
+//	mux.Handle("GET /api/v1/things/{id}", jsonhttp.Handler(log, func(w http.ResponseWriter, r *http.Request) error {
+//		if err := jsonhttp.Query(r); err != nil {
 //			return err
 //		}
 //		thing, ok := things[r.PathValue("id")]
 //		if !ok {
-//			return rest.Refuse(http.StatusNotFound, "There is no thing %q.", r.PathValue("id"))
+//			return jsonhttp.Refuse(http.StatusNotFound, "There is no thing %q.", r.PathValue("id"))
 //		}
-//		return rest.Write(w, http.StatusOK, thing)
+//		return jsonhttp.Write(w, http.StatusOK, thing)
 //	}))
 //
 // The package keeps nothing and takes no locks.
-package rest
+package jsonhttp
 
 import (
 	"bytes"
@@ -54,7 +54,7 @@ type Mistake struct {
 }
 
 func (p *Problem) Error() string {
-	return fmt.Sprintf("rest: answer %d: %s", p.Status, p.Detail)
+	return fmt.Sprintf("jsonhttp: answer %d: %s", p.Status, p.Detail)
 }
 
 // Unwrap returns the cause.
@@ -100,7 +100,7 @@ func Write(w http.ResponseWriter, status int, v any) error {
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		return fmt.Errorf("rest: answer: %w", err)
+		return fmt.Errorf("jsonhttp: answer: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	send(w, status, b.Bytes())
