@@ -75,7 +75,7 @@ func wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		b := &body{ReadCloser: r.Body, entry: e, header: headerSize(r), http1: r.ProtoMajor == 1}
+		b := &body{ReadCloser: r.Body, entry: e, header: HeaderSize(r), http1: r.ProtoMajor == 1}
 		e.beginBody(b.header)
 		defer b.end()
 		// A copy, because net/http looks at the body of its own request.
@@ -85,9 +85,9 @@ func wrap(next http.Handler) http.Handler {
 	})
 }
 
-// headerSize is about how many bytes the header of a request has without
-// compression.
-func headerSize(r *http.Request) int {
+// HeaderSize is about how many bytes the header of a request has without
+// compression, its first line among them.
+func HeaderSize(r *http.Request) int {
 	const around = len(": \r\n")
 	n := len(r.Method) + len(r.RequestURI) + len(r.Host)
 	for name, values := range r.Header {

@@ -47,6 +47,9 @@ func TestLongHeadersAreNotKept(t *testing.T) {
 			if resp, _ := n.do("POST", path+query, "", "Cookie", cookie, "X-Other", cookie); resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 				t.Errorf("%s with a header of 16 KiB = %d, want 431", path, resp.StatusCode)
 			}
+			if resp, _ := n.do("POST", path+query+"&more="+cookie+cookie, ""); resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+				t.Errorf("%s with a query of 16 KiB = %d, want 431", path, resp.StatusCode)
+			}
 		}
 		n.polling(appPath("1")+"/3/aaaaaaaa", "news")
 		if c := n.connections(); c != 1 {

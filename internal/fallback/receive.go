@@ -24,20 +24,9 @@ const (
 // as long, in many times its size.
 const maxHeader = 16 << 10
 
-// headerSize is about how many bytes a header has on the wire.
-func headerSize(h http.Header) int {
-	n := 0
-	for name, values := range h {
-		for _, v := range values {
-			n += len(name) + len(v) + len(": \r\n")
-		}
-	}
-	return n
-}
-
 // serveReceive answers a request that waits for frames.
 func (s *Server) serveReceive(w http.ResponseWriter, r *http.Request, rt route) {
-	if headerSize(r.Header) > maxHeader {
+	if accept.HeaderSize(r) > maxHeader {
 		refuse(w, http.StatusRequestHeaderFieldsTooLarge, "the header is too long")
 		return
 	}
