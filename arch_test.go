@@ -24,7 +24,7 @@ const module = "github.com/belfryhq/belfry"
 var layers = [][]string{
 	{
 		"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/cluster/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/natstest",
-		"internal/certificate", "internal/certificate/certificatetest",
+		"internal/forwarded", "internal/certificate", "internal/certificate/certificatetest",
 	},
 	{"protocol", "internal/jsonhttp", "internal/admission", "internal/engine", "internal/expiry"},
 	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},

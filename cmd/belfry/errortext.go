@@ -13,7 +13,7 @@ var packages = []string{
 	"certificate", "certificatetest", "client", "config", "console",
 	"datadir", "devsite", "doctor",
 	"engine", "expiry",
-	"fallback", "frame",
+	"fallback", "forwarded", "frame",
 	"hostname", "httpapi", "hub",
 	"jsonhttp",
 	"local", "loop",

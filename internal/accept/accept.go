@@ -21,7 +21,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +28,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/admission"
+	"github.com/belfryhq/belfry/internal/forwarded"
 )
 
 // Config says how much may be pending. The zero value is usable.
@@ -43,7 +43,7 @@ type Config struct {
 	// IPv6 network of 64 bits. Loopback and TrustedProxies have no such limit,
 	// because they stand for others. Zero means DefaultMaxPerAddress.
 	MaxPerAddress  int
-	TrustedProxies []netip.Prefix
+	TrustedProxies forwarded.Proxies
 	// Reserved lets the listeners have the descriptors that are kept back from
 	// others.
 	Reserved bool
@@ -203,7 +203,7 @@ func (p *Pending) limited(addr net.Addr) netip.Addr {
 		return netip.Addr{}
 	}
 	a := tcp.AddrPort().Addr().Unmap()
-	if a.IsLoopback() || slices.ContainsFunc(p.cfg.TrustedProxies, func(n netip.Prefix) bool { return n.Contains(a) }) {
+	if a.IsLoopback() || p.cfg.TrustedProxies.Has(a) {
 		return netip.Addr{}
 	}
 	return admission.Network(a)

@@ -17,7 +17,6 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/admission"
+	"github.com/belfryhq/belfry/internal/forwarded"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
@@ -64,7 +64,7 @@ type Config struct {
 	Insecure bool
 	// TrustedProxies name the clients whose guesses are counted, and say whether
 	// they use TLS.
-	TrustedProxies []netip.Prefix
+	TrustedProxies forwarded.Proxies
 
 	Registerer prometheus.Registerer // nil: no metrics
 	Log        *slog.Logger          // nil: no log

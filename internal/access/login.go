@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/admission"
 	"github.com/belfryhq/belfry/internal/hostname"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
@@ -173,7 +172,7 @@ func (g *Gate) cookie(r *http.Request) *http.Cookie {
 // that can be known here: it goes over TLS, or does not leave the machine. Who
 // comes under another name than loopback comes through something.
 func (g *Gate) confidential(r *http.Request) bool {
-	if g.cfg.Insecure || admission.Secure(r, g.cfg.TrustedProxies) {
+	if g.cfg.Insecure || g.cfg.TrustedProxies.Secure(r) {
 		return true
 	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/admission"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
@@ -42,7 +41,7 @@ type session struct {
 var errNoSession = jsonhttp.Refuse(http.StatusUnauthorized, "A token is needed, Authorization: Bearer …, or a session that has not ended.")
 
 func (g *Gate) cookieName(r *http.Request) string {
-	if admission.Secure(r, g.cfg.TrustedProxies) {
+	if g.cfg.TrustedProxies.Secure(r) {
 		return secureCookie
 	}
 	return clearCookie

@@ -15,17 +15,15 @@ package admission
 import (
 	"hash/maphash"
 	"math"
-	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfryhq/belfry/internal/forwarded"
 	"github.com/belfryhq/belfry/internal/rate"
 )
 
@@ -35,7 +33,7 @@ type Config struct {
 	// Zero means no limit.
 	PerMinute int
 	// TrustedProxies are those whose X-Forwarded-For is believed.
-	TrustedProxies []netip.Prefix
+	TrustedProxies forwarded.Proxies
 	Registerer     prometheus.Registerer // nil: no metrics are registered
 	Now            func() time.Time      // nil: time.Now
 }
@@ -43,7 +41,7 @@ type Config struct {
 // A Limiter counts attempts. It is safe for concurrent use.
 type Limiter struct {
 	perMinute atomic.Int64
-	trusted   []netip.Prefix
+	trusted   forwarded.Proxies
 	now       func() time.Time
 	attempts  addresses[rate.Limiter]
 
@@ -83,7 +81,7 @@ func (l *Limiter) Admit(r *http.Request) (wait time.Duration, ok bool) {
 	if perMinute <= 0 {
 		return 0, true
 	}
-	addr, known := clientAddr(r, l.trusted)
+	addr, known := l.trusted.Client(r)
 	if !known {
 		return 0, true
 	}
@@ -123,66 +121,4 @@ func Network(addr netip.Addr) netip.Addr {
 		return addr
 	}
 	return prefix.Addr()
-}
-
-// clientAddr returns the address of the client of a request. Proxies append
-// whom they heard from, so the list is read from its end, as far as it is that
-// of proxies that are trusted. If nobody else is named, the client is not known.
-func clientAddr(r *http.Request, trusted []netip.Prefix) (netip.Addr, bool) {
-	peer, ok := parse(r.RemoteAddr)
-	if !ok {
-		return netip.Addr{}, false
-	}
-	isTrusted := func(a netip.Addr) bool {
-		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(a) })
-	}
-	if !isTrusted(peer) {
-		return peer, true
-	}
-	list := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
-	for _, text := range slices.Backward(list) {
-		addr, ok := parse(strings.TrimSpace(text))
-		if !ok {
-			break
-		}
-		if !isTrusted(addr) {
-			return addr, true
-		}
-	}
-	return netip.Addr{}, false
-}
-
-// Secure reports whether the client of a request used TLS, to us or to a proxy
-// that is trusted.
-func Secure(r *http.Request, trusted []netip.Prefix) bool {
-	if r.TLS != nil {
-		return true
-	}
-	// Proxies that do not replace the header append to it, or another line of
-	// it, so only its end is what the peer says; a client can have written the
-	// rest.
-	said := strings.Join(r.Header["X-Forwarded-Proto"], ",")
-	proto := strings.ToLower(strings.TrimSpace(said[strings.LastIndexByte(said, ',')+1:]))
-	if proto != "https" && proto != "wss" {
-		return false
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return false
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	addr = addr.Unmap()
-	return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(addr) })
-}
-
-// parse reads an address with or without a port.
-func parse(text string) (netip.Addr, bool) {
-	if host, _, err := net.SplitHostPort(text); err == nil {
-		text = host
-	}
-	addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
-	return addr.Unmap(), err == nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfryhq/belfry/internal/forwarded"
 	"github.com/belfryhq/belfry/internal/rate"
 )
 
@@ -21,7 +22,7 @@ var guessing = rate.Limit{Tokens: 10, Window: time.Minute}
 // wrong ones, and then one every six seconds. It is safe for concurrent use.
 type Secret struct {
 	want    [sha256.Size]byte
-	trusted []netip.Prefix
+	trusted forwarded.Proxies
 	now     func() time.Time
 	callers addresses[caller]
 	others  caller // all addresses together that are too many to be known
@@ -39,7 +40,7 @@ type caller struct {
 // A SecretConfig is what NewSecret needs.
 type SecretConfig struct {
 	Secret         string // must not be empty
-	TrustedProxies []netip.Prefix
+	TrustedProxies forwarded.Proxies
 	Registerer     prometheus.Registerer // nil: no metrics are registered
 	Now            func() time.Time      // nil: time.Now
 }
@@ -113,9 +114,9 @@ func (s *Secret) Try(r *http.Request, given string, right func() bool) (ok bool,
 // address is what a caller is known by: that of the client, or of the proxy
 // which does not name it.
 func (s *Secret) address(r *http.Request) netip.Addr {
-	if addr, ok := clientAddr(r, s.trusted); ok {
+	if addr, ok := s.trusted.Client(r); ok {
 		return Network(addr)
 	}
-	peer, _ := parse(r.RemoteAddr)
+	peer, _ := forwarded.Peer(r)
 	return peer
 }

@@ -37,6 +37,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/forwarded"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
@@ -72,9 +73,8 @@ type Config struct {
 	// MaxMessageSize is the longest message of a client, in bytes. Zero means
 	// DefaultMaxMessageSize.
 	MaxMessageSize int
-	// Secure reports whether a request came over TLS, to us or to a proxy
-	// that we believe. Nil means to us.
-	Secure func(*http.Request) bool
+	// TrustedProxies are the peers whose X-Forwarded-Proto is believed.
+	TrustedProxies forwarded.Proxies
 	// Attempt reports whether the client of a request may try to connect, and
 	// counts that. It is asked once for each new session, of any goroutine;
 	// refused ones get status 429. Nil means always.
@@ -118,9 +118,6 @@ func New(cfg Config) *Server {
 	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, DefaultHeartbeat)
 	cfg.MaxSessions = cmp.Or(cfg.MaxSessions, DefaultMaxSessions)
 	cfg.MaxMessageSize = cmp.Or(cfg.MaxMessageSize, DefaultMaxMessageSize)
-	if cfg.Secure == nil {
-		cfg.Secure = func(r *http.Request) bool { return r.TLS != nil }
-	}
 	if cfg.Attempt == nil {
 		cfg.Attempt = func(*http.Request) bool { return true }
 	}

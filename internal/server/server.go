@@ -25,6 +25,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/fallback"
+	"github.com/belfryhq/belfry/internal/forwarded"
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
@@ -281,8 +282,8 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 	return &router{
 		websocket: s.attempts.Wrap(websocket),
 		parts: []part{
-			s.fallback(registry, websocket.Secure),
-			web.New(web.Config{Path: s.cfg.Path, HTTPPath: cmp.Or(s.cfg.HTTPPath, fallback.DefaultHTTPPath), Secure: websocket.Secure}),
+			s.fallback(registry),
+			web.New(web.Config{Path: s.cfg.Path, HTTPPath: cmp.Or(s.cfg.HTTPPath, fallback.DefaultHTTPPath), Secure: forwarded.Proxies(s.cfg.TrustedProxies).Secure}),
 		},
 		api: httpapi.New(httpapi.Config{
 			Apps:             registry,
@@ -302,7 +303,7 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 }
 
 // fallback serves clients for which WebSocket does not work.
-func (s *Server) fallback(registry *apps.Registry, secure func(*http.Request) bool) part {
+func (s *Server) fallback(registry *apps.Registry) part {
 	script, err := web.File("sockjs.min.js")
 	if err != nil {
 		s.log.Debug("the client files are not in this binary; make web adds them")
@@ -317,7 +318,7 @@ func (s *Server) fallback(registry *apps.Registry, secure func(*http.Request) bo
 		Disabled:       s.cfg.NoFallbacks,
 		MaxMessageSize: s.cfg.MaxMessageSize,
 		Attempt:        func(r *http.Request) bool { _, ok := s.attempts.Admit(r); return ok },
-		Secure:         secure,
+		TrustedProxies: s.cfg.TrustedProxies,
 		SockJS:         script,
 		Registerer:     s.metrics,
 	})

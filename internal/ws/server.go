@@ -11,7 +11,6 @@ import (
 	"bufio"
 	"cmp"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -20,8 +19,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/accept"
-	"github.com/belfryhq/belfry/internal/admission"
 	"github.com/belfryhq/belfry/internal/backoff"
+	"github.com/belfryhq/belfry/internal/forwarded"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
@@ -43,7 +42,7 @@ type Config struct {
 	// Compression lets clients negotiate permessage-deflate.
 	Compression bool
 	// TrustedProxies are the peers whose X-Forwarded-Proto is believed.
-	TrustedProxies []netip.Prefix
+	TrustedProxies forwarded.Proxies
 	Registerer     prometheus.Registerer // nil: no metrics are registered
 }
 
@@ -98,7 +97,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := hub.Request{
 		Path:   s.mount.Rest(r.URL.EscapedPath(), "/app/"),
 		Query:  r.URL.Query(),
-		Secure: s.Secure(r),
+		Secure: s.cfg.TrustedProxies.Secure(r),
 		Origin: r.Header.Get("Origin"),
 		Full:   accept.Full(r),
 
@@ -136,10 +135,6 @@ func buffered(r *bufio.Reader) []byte {
 	b, _ := r.Peek(r.Buffered())
 	return slices.Clone(b)
 }
-
-// Secure reports whether the client used TLS, to us or to a proxy that we
-// believe.
-func (s *Server) Secure(r *http.Request) bool { return admission.Secure(r, s.cfg.TrustedProxies) }
 
 // chooseProtocol returns the sub-protocol that is echoed, or "": that of the
 // version in the query if it is offered, or else the highest. The Swift

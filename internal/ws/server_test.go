@@ -3,13 +3,11 @@ package ws
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -90,41 +88,6 @@ func TestChooseProtocol(t *testing.T) {
 		if got := chooseProtocol(r); got != tt.want {
 			t.Errorf("chooseProtocol of %q for version %q = %q, want %q", tt.offered, tt.version, got, tt.want)
 		}
-	}
-}
-
-func TestSecure(t *testing.T) {
-	s := New(Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::/8")}})
-	for _, tt := range []struct {
-		remote  string
-		headers []string
-		want    bool
-	}{
-		{"10.1.2.3:4567", []string{"https"}, true},
-		{"10.1.2.3:4567", []string{"WSS"}, true},
-		{"10.1.2.3:4567", []string{"http"}, false},
-		{"10.1.2.3:4567", nil, false},
-		{"10.1.2.3:4567", []string{""}, false},
-		{"10.2.2.3:4567", []string{"https"}, false},
-		{"[::ffff:10.1.2.3]:4567", []string{"https"}, true},
-		{"[fd00::1]:4567", []string{"https"}, true},
-		{"[fe80::1]:4567", []string{"https"}, false},
-		{"10.1.2.3", []string{"https"}, false}, // net/http always gives a port
-		{"@", []string{"https"}, false},        // a unix socket
-		{"name:80", []string{"https"}, false},
-		// What the client wrote before the proxy appended what it saw.
-		{"10.1.2.3:4567", []string{"https, http"}, false},
-		{"10.1.2.3:4567", []string{"http , https "}, true},
-		{"10.1.2.3:4567", []string{"https", "http"}, false},
-		{"10.1.2.3:4567", []string{"http", "https"}, true},
-	} {
-		r := &http.Request{RemoteAddr: tt.remote, Header: http.Header{"X-Forwarded-Proto": tt.headers}}
-		if got := s.Secure(r); got != tt.want {
-			t.Errorf("Secure from %s with %q = %t, want %t", tt.remote, tt.headers, got, tt.want)
-		}
-	}
-	if !s.Secure(&http.Request{TLS: &tls.ConnectionState{}, RemoteAddr: "192.0.2.1:80"}) {
-		t.Error("Secure over TLS = false, want true")
 	}
 }
 
