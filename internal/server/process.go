@@ -179,7 +179,7 @@ func (p *process) nodeInfo() admin.NodeInfo {
 		name, _ = os.Hostname() // without one it has none
 	}
 	return admin.NodeInfo{
-		Name: name, Version: p.cfg.Version, Since: p.since.UTC(), Witness: p.cfg.Cluster.Witness, Clustered: p.cfg.Clustered(),
+		Name: name, Version: p.cfg.Version, Since: p.since.UTC(), Clustered: p.cfg.Clustered(),
 	}
 }
 

@@ -39,7 +39,7 @@ func NewWitness(cfg Config) (_ *Witness, err error) {
 		return nil, err
 	}
 	answers := w.administration()
-	answers.API = admin.WitnessRoutes()
+	answers.API, answers.Node = admin.WitnessRoutes(), w.nodeInfo
 	answers.Cluster, answers.RemoveNode = w.clusterStatus, w.engine.Remove
 	w.openAdmin(answers)
 	return w, nil
@@ -60,6 +60,12 @@ func (w *Witness) sayThatItIsOne() error {
 		return nil
 	})
 	return nil
+}
+
+func (w *Witness) nodeInfo() admin.NodeInfo {
+	info := w.process.nodeInfo()
+	info.Witness = true
+	return info
 }
 
 // clusterStatus is what an operator sees of the cluster from here.
