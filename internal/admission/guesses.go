@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,8 +35,11 @@ type Secret struct {
 type caller struct {
 	mu      sync.Mutex
 	guesses rate.Limiter
-	last    [sha256.Size]byte // the wrong one that it gave last
+	wrong   [][sha256.Size]byte // those that it gave last, the oldest first
 }
+
+// wrongKept is how many wrong secrets of one address are remembered.
+const wrongKept = 8
 
 // A SecretConfig is what NewSecret needs.
 type SecretConfig struct {
@@ -74,8 +78,8 @@ func NewSecret(cfg SecretConfig) *Secret {
 // Check reports whether what came with a request is the secret. If wait is
 // above zero it was not looked at, right or wrong, and is not until then.
 //
-// The same wrong one again is no new guess: a program whose secret is out of
-// date does not keep others of its address out.
+// The same wrong one again is no new guess: programs whose secrets are out of
+// date do not keep others of their address out.
 func (s *Secret) Check(r *http.Request, given string) (right bool, wait time.Duration) {
 	return s.Try(r, given, func() bool {
 		got := sha256.Sum256([]byte(given))
@@ -94,7 +98,7 @@ func (s *Secret) Try(r *http.Request, given string, right func() bool) (ok bool,
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if got == c.last { // of what is wrong, hashes are no secret
+	if slices.Contains(c.wrong, got) { // of what is wrong, hashes are no secret
 		s.wrong.Inc()
 		return false, 0
 	}
@@ -106,7 +110,10 @@ func (s *Secret) Try(r *http.Request, given string, right func() bool) (ok bool,
 		return true, 0
 	}
 	c.guesses.Take(now, 1, guessing)
-	c.last = got
+	if len(c.wrong) == wrongKept {
+		c.wrong = slices.Delete(c.wrong, 0, 1)
+	}
+	c.wrong = append(c.wrong, got)
 	s.wrong.Inc()
 	return false, 0
 }

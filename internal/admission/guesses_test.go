@@ -51,10 +51,11 @@ func TestGuessesOfOneAddressAreSlowedDown(t *testing.T) {
 }
 
 // A program that was not told of the new token asks again and again.
-func TestTheSameWrongSecretAgainKeepsNobodyOut(t *testing.T) {
+func TestTheSameWrongSecretsAgainKeepNobodyOut(t *testing.T) {
 	g := newGuessed(t)
 	for range 1000 {
 		g.expect("192.0.2.1:1", "old", false, 0)
+		g.expect("192.0.2.1:1", "older", false, 0)
 		g.expect("192.0.2.1:1", "right", true, 0)
 	}
 }
