@@ -45,13 +45,7 @@ func (s *session) schedule() {
 	if s.ended {
 		return
 	}
-	var first time.Time
-	for _, t := range [...]time.Time{s.beatAt(), s.deadAt(), s.absentAt(), s.sendAwayAt(), s.clock.nameBy, s.order.due(), s.authorizeBy()} {
-		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
-			first = t
-		}
-	}
-	s.socket.SetDeadline(first)
+	s.socket.ExpireAtFirst(s.beatAt(), s.deadAt(), s.absentAt(), s.sendAwayAt(), s.clock.nameBy, s.order.due(), s.authorizeBy())
 }
 
 // beatAt is when the next heartbeat, or the end of a hold, is due.

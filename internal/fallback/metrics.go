@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -17,14 +18,13 @@ const (
 	transportSockJS    transport = "sockjs"
 )
 
-// A loss is how a session ended without a close frame.
-type loss string
-
-const (
-	lossAborted loss = "aborted" // the client gave up its request
-	lossGap     loss = "gap"     // no request came back for more
-	lossStopped loss = "stopped" // the node stopped
-)
+// losses are what a session that ended without a close frame counts as.
+var losses = map[loop.Loss]string{
+	loop.PeerEnded: "aborted", // the client gave up its request
+	loop.Broken:    "gap",
+	loop.TimedOut:  "gap", // no request came back for more
+	loop.Stopped:   "stopped",
+}
 
 // metrics are the sessions, and how they ended. No label value comes from a
 // client.
@@ -60,6 +60,6 @@ func (m *metrics) close(t transport, code protocol.CloseCode) {
 	m.closed.WithLabelValues(string(t), strconv.Itoa(int(code))).Inc()
 }
 
-func (m *metrics) lose(t transport, why loss) {
-	m.lost.WithLabelValues(string(t), string(why)).Inc()
+func (m *metrics) lose(t transport, why loop.Loss) {
+	m.lost.WithLabelValues(string(t), losses[why]).Inc()
 }

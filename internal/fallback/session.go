@@ -1,8 +1,6 @@
 package fallback
 
 import (
-	"errors"
-	"io"
 	"os"
 	"time"
 
@@ -212,19 +210,10 @@ func (s *session) Closed(err error) {
 	s.ended = true
 	s.server.table.remove(s)
 	s.detach()
-	s.leave(hub.Ending{By: trace.ByNetwork, Loss: string(lossOf(err)), Waiting: s.socket.Waiting()})
+	why := loop.LossOf(err)
+	s.leave(hub.Ending{By: trace.ByNetwork, Loss: losses[why], Waiting: s.socket.Waiting()})
 	s.server.metrics.end(s.transport)
 	if s.closing == nil {
-		s.server.metrics.lose(s.transport, lossOf(err))
+		s.server.metrics.lose(s.transport, why)
 	}
-}
-
-func lossOf(err error) loss {
-	switch {
-	case errors.Is(err, io.EOF):
-		return lossAborted
-	case errors.Is(err, loop.ErrStopped):
-		return lossStopped
-	}
-	return lossGap
 }

@@ -204,6 +204,18 @@ func (s *Socket) SetDeadline(t time.Time) {
 	s.loop.wheel.set(&s.deadline, t)
 }
 
+// ExpireAtFirst makes [Handler.Expired] be called at the first of some times, as
+// [Socket.SetDeadline] does. Zero times are no times.
+func (s *Socket) ExpireAtFirst(times ...time.Time) {
+	var first time.Time
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	s.SetDeadline(first)
+}
+
 func (s *Socket) expired() {
 	if !s.dropped {
 		s.handler.Expired()

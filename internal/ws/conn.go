@@ -2,8 +2,6 @@ package ws
 
 import (
 	"encoding/binary"
-	"errors"
-	"io"
 	"os"
 	"time"
 
@@ -189,12 +187,7 @@ func (c *conn) schedule() {
 	if !c.pinged.IsZero() {
 		at = c.pinged.Add(c.server.cfg.PongTimeout)
 	}
-	for _, t := range [...]time.Time{c.session.AuthorizeBy(), c.drainAt} {
-		if !t.IsZero() && t.Before(at) {
-			at = t
-		}
-	}
-	c.socket.SetDeadline(at)
+	c.socket.ExpireAtFirst(at, c.session.AuthorizeBy(), c.drainAt)
 }
 
 // Expired implements loop.Handler.
@@ -255,24 +248,10 @@ func (c *conn) Drain(at time.Time) {
 
 // Closed implements loop.Handler.
 func (c *conn) Closed(err error) {
-	lost := hub.Ending{By: trace.ByNetwork, Loss: string(lossOf(err)), Waiting: c.socket.Waiting()}
-	lost.Slow = lossOf(err) == lossStuck
+	why := loop.LossOf(err)
 	if c.state == open {
-		c.server.metrics.lose(lossOf(err))
+		c.server.metrics.lose(why)
 	}
 	c.state = gone
-	c.end(lost)
-}
-
-// lossOf says in which of few ways a connection was lost.
-func lossOf(err error) loss {
-	switch {
-	case errors.Is(err, io.EOF):
-		return lossEOF
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return lossStuck
-	case errors.Is(err, loop.ErrStopped):
-		return lossStopped
-	}
-	return lossReset
+	c.end(hub.Ending{By: trace.ByNetwork, Loss: losses[why], Slow: why == loop.TimedOut, Waiting: c.socket.Waiting()})
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -14,15 +15,13 @@ type metrics struct {
 	lost   *prometheus.CounterVec
 }
 
-// A loss is how a connection ended without a Close frame.
-type loss string
-
-const (
-	lossEOF     loss = "eof"     // the peer ended TCP
-	lossReset   loss = "reset"   // the network or the peer broke it
-	lossStuck   loss = "stuck"   // the peer took nothing for too long
-	lossStopped loss = "stopped" // the node stopped
-)
+// losses are what a connection that ended without a Close frame counts as.
+var losses = map[loop.Loss]string{
+	loop.PeerEnded: "eof",
+	loop.Broken:    "reset",
+	loop.TimedOut:  "stuck", // the peer took nothing for too long
+	loop.Stopped:   "stopped",
+}
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
@@ -43,4 +42,4 @@ func (m *metrics) close(code protocol.CloseCode) {
 	m.closed.WithLabelValues(strconv.Itoa(int(code))).Inc()
 }
 
-func (m *metrics) lose(why loss) { m.lost.WithLabelValues(string(why)).Inc() }
+func (m *metrics) lose(why loop.Loss) { m.lost.WithLabelValues(losses[why]).Inc() }
