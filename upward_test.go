@@ -24,7 +24,7 @@ import (
 // run upward, in percent.
 var mostUpward = map[string]int{
 	"client":           10,
-	"internal/hub":     25,
+	"internal/hub":     18,
 	"internal/webhook": 25,
 }
 

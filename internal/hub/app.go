@@ -1,31 +1,9 @@
 package hub
 
 import (
-	"sync"
-
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/protocol"
 )
-
-// everyone is all sessions of an app, for what concerns all of them.
-type everyone struct {
-	mu sync.Mutex // guards the audience like a shard's lock
-	audience
-}
-
-// enter adds a session that begins. It runs on the session's loop.
-func (t *tenant) enter(s *Session) {
-	t.everyone.mu.Lock()
-	defer t.everyone.mu.Unlock()
-	t.everyone.addLocked(&s.place, s)
-}
-
-// exit takes a session out that ends. It runs on the session's loop.
-func (t *tenant) exit(s *Session) {
-	t.everyone.mu.Lock()
-	defer t.everyone.mu.Unlock()
-	t.everyone.removeLocked(&s.place)
-}
 
 // appChanged makes a change of an app's settings true for the sessions that
 // are there: they stay, under the new settings, unless the app is disabled or

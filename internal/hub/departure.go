@@ -83,3 +83,29 @@ type nowhere struct{}
 
 func (nowhere) Send(*frame.Frame)     {}
 func (nowhere) Close(*protocol.Error) {}
+
+// End takes the session out of everything it is in; if that is many channels,
+// soon. It is called once the client is gone or sent away; calling it again does
+// nothing.
+func (s *Session) End(how Ending) {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	s.traceEnded(how)
+	s.socket, s.held = nowhere{}, nil
+	if s.subs.len() <= fewSubscriptions {
+		s.leaveSome(fewSubscriptions)
+	} else {
+		s.tenant.hub.depart(s)
+	}
+	s.signOut()
+	if s.authorizeBy.IsZero() {
+		s.tenant.connections.Add(-1)
+	} else {
+		s.tenant.waiting.Add(-1)
+	}
+	s.tenant.exit(s)
+	s.tenant.hub.connections.Add(-1)
+	s.tenant.hub.metrics.connections.Dec()
+}

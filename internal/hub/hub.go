@@ -43,7 +43,6 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/broker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/frame"
-	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -122,36 +121,6 @@ type Hub struct {
 	running     sync.WaitGroup
 }
 
-// New returns a hub. Close it.
-func New(cfg Config) *Hub {
-	h := &Hub{
-		cfg:     cfg,
-		metrics: newMetrics(cfg.Registerer),
-		seed:    maphash.MakeSeed(),
-
-		departures: make([]departures, cfg.Loops.Len()),
-	}
-	h.service.hub = h
-	h.peers.init(h)
-	h.SetMaxConnections(cfg.MaxConnections)
-	cfg.Apps.Watch(h.appChanged)
-	ctx, cancel := context.WithCancel(context.Background())
-	h.cancel = cancel
-	h.running.Go(func() { h.sweep(ctx) })
-	if cfg.Broker != nil {
-		h.running.Go(func() { h.peers.tend(ctx) })
-	}
-	return h
-}
-
-// Close stops what the hub does by itself. Call it when the sessions are gone,
-// and the broker is closed.
-func (h *Hub) Close() {
-	h.cancel()
-	h.running.Wait()
-	h.eachTenant(func(t *tenant) { t.stopTimers() })
-}
-
 // Drain makes the hub refuse new sessions with 4200. What is there stays.
 func (h *Hub) Drain() { h.draining.Store(true) }
 
@@ -164,81 +133,3 @@ func (h *Hub) SetMaxConnections(n int) { h.capacity.Store(int64(n)) }
 
 // Connections is the number of sessions.
 func (h *Hub) Connections() int { return int(h.connections.Load()) }
-
-// shardCount is how many locks the channels of one app are spread over.
-const shardCount = 32
-
-// A tenant is the state of one app.
-type tenant struct {
-	hub         *Hub
-	current     atomic.Pointer[apps.App]
-	tracer      Tracer
-	everyone    everyone     // all sessions of the app
-	connections atomic.Int64 // sessions that count towards the app's quota
-	waiting     atomic.Int64 // sessions that are not authorized yet
-	meter       meter
-	load        load
-	coarse      coarseList
-	shards      [shardCount]shard
-}
-
-// A shard is a part of an app's channels and users.
-type shard struct {
-	mu       sync.Mutex
-	order    uint64              // the highest number of a delivery in what is forgotten
-	channels map[string]*channel // those with subscriptions, anywhere, or a cached event
-	users    map[string]*user    // those signed in anywhere, or watched here
-}
-
-// tenant returns the state of app, which it makes on first use.
-func (h *Hub) tenant(app *apps.App) *tenant {
-	if t, ok := h.tenants.Load(app.ID); ok {
-		return t.(*tenant)
-	}
-	fresh := &tenant{hub: h, meter: meter{hub: h}, tracer: (*trace.Log)(nil)}
-	if h.cfg.Tracer != nil {
-		fresh.tracer = h.cfg.Tracer(app.ID)
-	}
-	fresh.current.Store(app)
-	found, _ := h.tenants.LoadOrStore(app.ID, fresh)
-	t := found.(*tenant)
-	// The app may have changed since the caller looked it up, when there was
-	// nobody here yet to be told.
-	if now := h.cfg.Apps.ByID(app.ID); now != nil && now != app {
-		t.current.CompareAndSwap(app, now)
-	}
-	return t
-}
-
-// app is what the app is now.
-func (t *tenant) app() *apps.App { return t.current.Load() }
-
-func (h *Hub) eachTenant(do func(*tenant)) {
-	h.tenants.Range(func(_, t any) bool {
-		do(t.(*tenant))
-		return true
-	})
-}
-
-// shard returns the shard of a channel name or of a user id.
-func (t *tenant) shard(name string) *shard {
-	return &t.shards[maphash.String(t.hub.seed, name)%shardCount]
-}
-
-// sweepInterval is how often cached events that nobody asks for are dropped.
-const sweepInterval = time.Minute
-
-// sweep is a goroutine that forgets expired cached events until the hub is
-// closed.
-func (h *Hub) sweep(ctx context.Context) {
-	tick := time.NewTicker(sweepInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case now := <-tick.C:
-			h.eachTenant(func(t *tenant) { t.dropExpired(now) })
-		case <-ctx.Done():
-			return
-		}
-	}
-}

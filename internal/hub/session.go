@@ -57,35 +57,6 @@ func (s *Session) CheckAuthorized(now time.Time) {
 
 func (s *Session) app() *apps.App { return s.tenant.app() }
 
-// Receive is called with each message of the client, in order, at about now.
-// Text is valid UTF-8; the session does not keep it.
-func (s *Session) Receive(now time.Time, text []byte) {
-	m, err := protocol.ParseMessage(text)
-	if err != nil {
-		s.object(now, m.Event, "", err)
-		return
-	}
-	switch m.Event {
-	case protocol.EventPing:
-		s.send(pong)
-	case protocol.EventPong:
-	case protocol.EventSubscribe:
-		s.subscribe(now, m.Data)
-	case protocol.EventUnsubscribe:
-		s.unsubscribe(now, m.Data)
-	case protocol.EventSignin:
-		s.signIn(now, m.Data)
-	default:
-		if !protocol.IsClientEvent(m.Event) {
-			s.object(now, m.Event, m.Channel, protocol.UnknownEvent(m.Event))
-			return
-		}
-		s.clientEvent(now, m)
-	}
-}
-
-var pong = frame.Text(protocol.AppendPong)
-
 // object tells the client that a message of it is refused, which does not end the
 // session, and tells so whoever traces.
 func (s *Session) object(now time.Time, message, channel string, e *protocol.Error) {
@@ -153,30 +124,4 @@ func (s *Session) unauthorize(due time.Time) {
 	s.tenant.connections.Add(-1)
 	s.tenant.waiting.Add(1)
 	s.authorizeBy = due
-}
-
-// End takes the session out of everything it is in; if that is many channels,
-// soon. It is called once the client is gone or sent away; calling it again does
-// nothing.
-func (s *Session) End(how Ending) {
-	if s.ended {
-		return
-	}
-	s.ended = true
-	s.traceEnded(how)
-	s.socket, s.held = nowhere{}, nil
-	if s.subs.len() <= fewSubscriptions {
-		s.leaveSome(fewSubscriptions)
-	} else {
-		s.tenant.hub.depart(s)
-	}
-	s.signOut()
-	if s.authorizeBy.IsZero() {
-		s.tenant.connections.Add(-1)
-	} else {
-		s.tenant.waiting.Add(-1)
-	}
-	s.tenant.exit(s)
-	s.tenant.hub.connections.Add(-1)
-	s.tenant.hub.metrics.connections.Dec()
 }

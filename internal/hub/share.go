@@ -2,8 +2,6 @@ package hub
 
 import (
 	"context"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
@@ -121,27 +119,6 @@ func (t *tenant) shareSignedInLocked(u *user, on bool) {
 	}
 }
 
-// A coarseList is the channels of which peers are to be told how many
-// subscriptions they have here.
-type coarseList struct {
-	mu       sync.Mutex
-	channels []*channel
-}
-
-func (c *coarseList) add(ch *channel) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.channels = append(c.channels, ch)
-}
-
-func (c *coarseList) take() []*channel {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	list := c.channels
-	c.channels = nil
-	return list
-}
-
 // shareCoarse tells peers what may be a moment late.
 func (t *tenant) shareCoarse() {
 	for _, ch := range t.coarse.take() {
@@ -154,16 +131,6 @@ func (t *tenant) shareCoarse() {
 		sh.mu.Unlock()
 	}
 	t.shareLoad()
-}
-
-// load is what an app uses in the cluster, as far as it is limited.
-type load struct {
-	used  [apps.Rates]atomic.Uint64 // of each rate, admitted here and not told to peers yet
-	told  atomic.Int64              // connections that peers know of
-	peers atomic.Int64              // connections at peers
-
-	mu sync.Mutex
-	by map[peerSet]int64 // connections at each peer, by its bit
 }
 
 // Spend notes that the app's backends have used n of a rate on this node, if
@@ -179,12 +146,8 @@ func (h *Hub) Spend(appID string, r apps.Rate, n int) {
 
 // shareLoad tells peers what the app has used here, if that is new.
 func (t *tenant) shareLoad() {
-	m := t.loadMessage()
-	for r := range m.Used {
-		m.Used[r] = t.load.used[r].Swap(0)
-	}
-	if t.load.told.Swap(int64(m.Count)) != int64(m.Count) || m.Used != [apps.Rates]uint64{} {
-		t.hub.peers.shareLocked(m)
+	if m := t.loadMessage(); t.load.take(m) {
+		t.hub.peers.send(^peerSet(0), m) // it is under no lock
 	}
 }
 
@@ -193,19 +156,8 @@ func (t *tenant) loadMessage() *broker.Message {
 	return &broker.Message{Kind: broker.Load, App: t.app().ID, Count: uint64(max(t.connections.Load(), 0))}
 }
 
-// maxLoad bounds what a peer is believed to have.
-const maxLoad = 1 << 40
-
 func (t *tenant) receiveLoad(by peerSet, m *broker.Message) {
-	t.load.mu.Lock()
-	if t.load.by == nil {
-		t.load.by = make(map[peerSet]int64)
-	}
-	for ; by != 0; by &= by - 1 {
-		t.load.by[by&-by] = int64(min(m.Count, maxLoad))
-	}
-	t.sumLoadLocked()
-	t.load.mu.Unlock()
+	t.load.receive(by, m.Count, t.hub.peers.present)
 	for r, n := range m.Used {
 		if spent := t.hub.cfg.Spent; spent != nil && n > 0 {
 			spent(t.app(), apps.Rate(r), int(min(n, maxLoad)))
@@ -213,25 +165,7 @@ func (t *tenant) receiveLoad(by peerSet, m *broker.Message) {
 	}
 }
 
-func (t *tenant) vacateLoad(by peerSet) {
-	t.load.mu.Lock()
-	defer t.load.mu.Unlock()
-	for ; by != 0; by &= by - 1 {
-		delete(t.load.by, by&-by)
-	}
-	t.sumLoadLocked()
-}
-
-// sumLoadLocked counts each peer once. The load's lock is held.
-func (t *tenant) sumLoadLocked() {
-	sum := int64(0)
-	for by, n := range t.load.by {
-		if t.hub.peers.present(by) != 0 {
-			sum += n
-		}
-	}
-	t.load.peers.Store(sum)
-}
+func (t *tenant) vacateLoad(by peerSet) { t.load.vacate(by, t.hub.peers.present) }
 
 // restate tells a peer everything that is held here. Each shard is told under
 // its lock, and with it everything later that changes it, so what the peer has
@@ -318,9 +252,7 @@ func (h *Hub) ConnectionsOf(peer node.ID) int {
 	slot := h.peers.slotOf(peer)
 	sum := int64(0)
 	h.eachTenant(func(t *tenant) {
-		t.load.mu.Lock()
-		defer t.load.mu.Unlock()
-		sum += t.load.by[slot]
+		sum += t.load.of(slot)
 	})
 	return int(sum)
 }

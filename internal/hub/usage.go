@@ -14,7 +14,7 @@ type Usage struct {
 // A meter counts what an app uses. That of the hub itself counts frames that
 // are no messages of an app, and nobody reads it.
 type meter struct {
-	hub                   *Hub
+	metrics               *metrics
 	peak                  atomic.Int64
 	backend, client, sent atomic.Uint64
 }
@@ -30,7 +30,7 @@ func (m *meter) connected(n int64) {
 
 // delivered notes that n sessions got a frame.
 func (m *meter) delivered(n int) {
-	m.hub.metrics.deliveries.Add(float64(n))
+	m.metrics.deliveries.Add(float64(n))
 	m.sent.Add(uint64(n))
 }
 

@@ -1,0 +1,55 @@
+package hub
+
+import (
+	"context"
+	"hash/maphash"
+	"time"
+)
+
+// New returns a hub. Close it.
+func New(cfg Config) *Hub {
+	h := &Hub{
+		cfg:     cfg,
+		metrics: newMetrics(cfg.Registerer),
+		seed:    maphash.MakeSeed(),
+
+		departures: make([]departures, cfg.Loops.Len()),
+	}
+	h.service.metrics = h.metrics
+	h.peers.init(h)
+	h.SetMaxConnections(cfg.MaxConnections)
+	cfg.Apps.Watch(h.appChanged)
+	ctx, cancel := context.WithCancel(context.Background())
+	h.cancel = cancel
+	h.running.Go(func() { h.sweep(ctx) })
+	if cfg.Broker != nil {
+		h.running.Go(func() { h.peers.tend(ctx) })
+	}
+	return h
+}
+
+// Close stops what the hub does by itself. Call it when the sessions are gone,
+// and the broker is closed.
+func (h *Hub) Close() {
+	h.cancel()
+	h.running.Wait()
+	h.eachTenant(func(t *tenant) { t.stopTimers() })
+}
+
+// sweepInterval is how often cached events that nobody asks for are dropped.
+const sweepInterval = time.Minute
+
+// sweep is a goroutine that forgets expired cached events until the hub is
+// closed.
+func (h *Hub) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			h.eachTenant(func(t *tenant) { t.dropExpired(now) })
+		case <-ctx.Done():
+			return
+		}
+	}
+}

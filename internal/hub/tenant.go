@@ -1,0 +1,90 @@
+package hub
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/trace"
+)
+
+// shardCount is how many locks the channels of one app are spread over.
+const shardCount = 32
+
+// A tenant is the state of one app.
+type tenant struct {
+	hub         *Hub
+	current     atomic.Pointer[apps.App]
+	tracer      Tracer
+	everyone    everyone     // all sessions of the app
+	connections atomic.Int64 // sessions that count towards the app's quota
+	waiting     atomic.Int64 // sessions that are not authorized yet
+	meter       meter
+	load        load
+	coarse      coarseList
+	shards      [shardCount]shard
+}
+
+// A shard is a part of an app's channels and users.
+type shard struct {
+	mu       sync.Mutex
+	order    uint64              // the highest number of a delivery in what is forgotten
+	channels map[string]*channel // those with subscriptions, anywhere, or a cached event
+	users    map[string]*user    // those signed in anywhere, or watched here
+}
+
+// tenant returns the state of app, which it makes on first use.
+func (h *Hub) tenant(app *apps.App) *tenant {
+	if t, ok := h.tenants.Load(app.ID); ok {
+		return t.(*tenant)
+	}
+	fresh := &tenant{hub: h, meter: meter{metrics: h.metrics}, tracer: (*trace.Log)(nil)}
+	if h.cfg.Tracer != nil {
+		fresh.tracer = h.cfg.Tracer(app.ID)
+	}
+	fresh.current.Store(app)
+	found, _ := h.tenants.LoadOrStore(app.ID, fresh)
+	t := found.(*tenant)
+	// The app may have changed since the caller looked it up, when there was
+	// nobody here yet to be told.
+	if now := h.cfg.Apps.ByID(app.ID); now != nil && now != app {
+		t.current.CompareAndSwap(app, now)
+	}
+	return t
+}
+
+// app is what the app is now.
+func (t *tenant) app() *apps.App { return t.current.Load() }
+
+func (h *Hub) eachTenant(do func(*tenant)) {
+	h.tenants.Range(func(_, t any) bool {
+		do(t.(*tenant))
+		return true
+	})
+}
+
+// shard returns the shard of a channel name or of a user id.
+func (t *tenant) shard(name string) *shard {
+	return &t.shards[maphash.String(t.hub.seed, name)%shardCount]
+}
+
+// everyone is all sessions of an app, for what concerns all of them.
+type everyone struct {
+	mu sync.Mutex // guards the audience like a shard's lock
+	audience
+}
+
+// enter adds a session that begins. It runs on the session's loop.
+func (t *tenant) enter(s *Session) {
+	t.everyone.mu.Lock()
+	defer t.everyone.mu.Unlock()
+	t.everyone.addLocked(&s.place, s)
+}
+
+// exit takes a session out that ends. It runs on the session's loop.
+func (t *tenant) exit(s *Session) {
+	t.everyone.mu.Lock()
+	defer t.everyone.mu.Unlock()
+	t.everyone.removeLocked(&s.place)
+}
