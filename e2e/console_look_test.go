@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"testing"
 
@@ -36,14 +39,49 @@ func TestConsolePagesAreForEverybody(t *testing.T) {
 // A view is a page, and something that it says when it is complete.
 type view struct{ path, says string }
 
-// furnish fills a service with what pages can show, and lists the pages.
+// hostile are texts of strangers that want to be more than text.
+const (
+	hostileName    = `<img src=x onerror=alert(1)>"'&amp;` + "\u202egnp.exe\u2066 \u0000\u200b" + `</title><script>alert(2)</script>`
+	hostilePrefix  = `private-<b onmouseover=alert(3)>` + "\u202e"
+	hostileHeader  = "X-Note: <script>alert(4)</script>"
+	hostileURLPath = "/<script>alert(5)</script>?secret=hunter2"
+)
+
+// furnish fills a service with what pages can show, all of it as strangers would
+// write it, and lists the pages.
 func furnish(t testing.TB, svc *service.Service) map[string]view {
 	t.Helper()
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "<script>alert(6)</script>\u202e", http.StatusTeapot)
+	}))
+	t.Cleanup(receiver.Close)
+	app := map[string]any{
+		"id": "77", "name": hostileName, "client_events": true, "limits": map[string]any{"connections": 500},
+		"webhooks": []any{map[string]any{
+			"id": "hook", "url": receiver.URL + hostileURLPath, "events": []string{"channel_occupied", "channel_vacated", "client_event"},
+			"channel_prefixes": []string{hostilePrefix}, "headers": []string{hostileHeader},
+		}},
+	}
+	body, err := json.Marshal(app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api(t, svc, "POST", "/api/v1/apps", string(body), http.StatusCreated, nil)
 	return map[string]view{
-		"apps":     {"", "Create an app"},
-		"new":      {"new", "For people"},
-		"overview": {"apps/1", "Peak connections"},
-		"keys":     {"apps/1/keys", "signs webhooks"},
-		"none":     {"no/such/page", "There is no page"},
+		"apps":      {"", "Create an app"},
+		"new":       {"new", "For people"},
+		"overview":  {"apps/77", "Peak connections"},
+		"keys":      {"apps/77/keys", "signs webhooks"},
+		"settings":  {"apps/77/settings", "Force TLS"},
+		"fixed":     {"apps/1/settings", "can only be changed there"},
+		"connect":   {"apps/77/connect", "REVERB_APP_KEY"},
+		"webhooks":  {"apps/77/webhooks", "Last success"},
+		"endpoint":  {"apps/77/webhooks/1", "Channel existence"},
+		"given-up":  {"given-up", "no endpoint took"},
+		"usage":     {"apps/77/usage?range=7d", "Export CSV"},
+		"all-usage": {"usage", "Usage of all apps"},
+		"endpoints": {"webhooks", "Oldest"},
+		"nodes":     {"cluster", "Drain this node"},
+		"none":      {"no/such/page", "There is no page"},
 	}
 }

@@ -23,13 +23,14 @@ type methods map[string]handler
 type Routes map[string]methods
 
 // AppRoutes are the calls about apps and their use.
-func AppRoutes(store *appstore.Store, recorder *usage.Recorder) Routes {
-	a := &appsAPI{apps: store, usage: recorder}
+func AppRoutes(store *appstore.Store, recorder *usage.Recorder, snippets Snippets) Routes {
+	a := &appsAPI{apps: store, usage: recorder, snippets: snippets}
 	return Routes{
 		"/api/v1/apps":                 {http.MethodGet: a.listApps, http.MethodPost: a.createApp},
 		"/api/v1/apps/{id}":            {http.MethodGet: a.showApp, http.MethodPatch: a.updateApp, http.MethodDelete: a.deleteApp},
 		"/api/v1/apps/{id}/keys":       {http.MethodPost: a.addKey},
 		"/api/v1/apps/{id}/keys/{key}": {http.MethodDelete: a.revokeKey},
+		"/api/v1/apps/{id}/snippets":   {http.MethodGet: a.showSnippets},
 		"/api/v1/apps/{id}/usage":      {http.MethodGet: a.appUsage},
 		"/api/v1/usage":                {http.MethodGet: a.allUsage},
 	}
@@ -41,7 +42,7 @@ func WitnessRoutes() Routes {
 	none := func(http.ResponseWriter, *http.Request) error {
 		return jsonhttp.Refuse(http.StatusNotFound, "This node is a witness, which knows of no apps; ask another one.")
 	}
-	routes := AppRoutes(nil, nil)
+	routes := AppRoutes(nil, nil, nil)
 	for _, m := range routes {
 		for method := range m {
 			m[method] = none
@@ -100,6 +101,8 @@ func (m methods) serve(w http.ResponseWriter, r *http.Request) error {
 type appsAPI struct {
 	apps  *appstore.Store
 	usage *usage.Recorder
+
+	snippets Snippets // nil: there are none
 }
 
 // refusal turns an error of the parts below into what the caller is told.

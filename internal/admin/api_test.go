@@ -89,7 +89,7 @@ func newFixture(t testing.TB, configured ...*apps.App) *fixture {
 	t.Cleanup(func() { recorder.Close(context.Background()) })
 	f.cluster.status = threeNodes()
 	c := f.cluster.config()
-	c.API, c.Log = AppRoutes(store, recorder), log
+	c.API, c.Log = AppRoutes(store, recorder, nil), log
 	c.Parts = map[string]http.Handler{
 		"/api/v1/part": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }),
 	}

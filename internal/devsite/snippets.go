@@ -81,6 +81,10 @@ func (s Service) fill(code string) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
+	master := MasterKey // known to everybody, for the channels of belfry dev alone
+	if !s.Authorizes {
+		master = "32-RANDOM-BYTES-IN-BASE64"
+	}
 	tls, ssl := "false", "False" // in most languages, and in Python
 	if s.Base.Scheme == "https" {
 		tls, ssl = "true", "True"
@@ -90,7 +94,7 @@ func (s Service) fill(code string) string {
 		"<url>", all.String(), "<hostport>", hostport, "<host>", host, "<port>", port,
 		"<scheme>", s.Base.Scheme, "<tls>", tls, "<ssl>", ssl,
 		"<id>", s.AppID, "<key>", s.Pair.Key, "<secret>", s.Pair.Secret,
-		"<master>", MasterKey, "<channel>", exampleChannel, "<event>", exampleEvent, "<belfry>", s.Command,
+		"<master>", master, "<channel>", exampleChannel, "<event>", exampleEvent, "<belfry>", s.Command,
 	).Replace(code)
 }
 

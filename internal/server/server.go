@@ -24,6 +24,7 @@ import (
 	"github.com/belfryhq/belfry/internal/admission"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
+	"github.com/belfryhq/belfry/internal/devsite"
 	"github.com/belfryhq/belfry/internal/fallback"
 	"github.com/belfryhq/belfry/internal/forwarded"
 	"github.com/belfryhq/belfry/internal/httpapi"
@@ -228,7 +229,7 @@ func (s *Server) openHub(registry *apps.Registry) (err error) {
 func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 	cfg := s.administration()
 	cfg.Ready, cfg.Draining = s.ready, s.stateOfDrain
-	cfg.API = admin.AppRoutes(s.apps, used)
+	cfg.API = admin.AppRoutes(s.apps, used, s.snippets)
 	cfg.Node = s.nodeInfo
 	if s.cfg.Clustered() {
 		cfg.Cluster = s.clusterStatus
@@ -238,6 +239,16 @@ func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 	}
 	cfg.Parts = map[string]http.Handler{webhook.APIPath: s.webhooks.Handler()}
 	return cfg
+}
+
+// snippets are the lines that connect an application. In place of a secret they
+// have a word.
+func (s *Server) snippets(app *apps.App, at *url.URL) (list []admin.Snippet) {
+	service := devsite.Service{Base: at, HTTPPath: s.cfg.HTTPPath, AppID: app.ID, Pair: apps.Key{Key: app.Keys[len(app.Keys)-1].Key, Secret: "SECRET"}, Command: "belfry"}
+	for _, snippet := range service.Snippets() {
+		list = append(list, admin.Snippet(snippet))
+	}
+	return list
 }
 
 // nodeInfo is what this node is, and where its clients connect.

@@ -29,8 +29,9 @@ func needPackages(t *testing.T) {
 	}
 }
 
-func TestCommittedFilesAreWhatTheSourceBuilds(t *testing.T) {
-	needPackages(t)
+// TestTypesAreThoseOfTheAPI needs no packages, so it tells whoever changes the
+// API.
+func TestTypesAreThoseOfTheAPI(t *testing.T) {
 	text, err := schema(filepath.Join(source, "../../internal/admin/openapi.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +39,10 @@ func TestCommittedFilesAreWhatTheSourceBuilds(t *testing.T) {
 	if written, err := os.ReadFile(filepath.Join(source, schemaFile)); err != nil || !bytes.Equal(text, written) {
 		t.Errorf("%s is not what openapi.yaml describes: go generate ./web/console (%v)", schemaFile, err)
 	}
+}
+
+func TestCommittedFilesAreWhatTheSourceBuilds(t *testing.T) {
+	needPackages(t)
 	want, err := build(source)
 	if err != nil {
 		t.Fatal(err)
@@ -85,20 +90,16 @@ func TestFilesStayWithinTheirBudget(t *testing.T) {
 // TestNothingIsMadeOfMarkup: what strangers wrote becomes text and nothing else.
 // The browser holds the page to it as well (Trusted Types).
 func TestNothingIsMadeOfMarkup(t *testing.T) {
-	err := filepath.WalkDir(filepath.Join(source, "src"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
+	for _, path := range sources(t, "") {
 		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, word := range []string{"dangerouslySetInnerHTML", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "https://", "http://"} {
 			if strings.Contains(strings.ReplaceAll(string(text), "http://www.w3.org/2000/svg", ""), word) && !strings.HasSuffix(path, "schema.ts") {
 				t.Errorf("%s has %s", path, word)
 			}
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -110,19 +111,33 @@ func TestTypesAreRight(t *testing.T) {
 	}
 }
 
+// sources are the absolute paths of the sources that end so.
+func sources(t *testing.T, suffix string) (list []string) {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join(source, "src"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.HasSuffix(path, suffix) {
+			list = append(list, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
 // TestLogic runs the tests of what needs no browser.
 func TestLogic(t *testing.T) {
 	needPackages(t)
-	tests, err := filepath.Glob(filepath.Join(source, "src", "*", "*.test.ts"))
-	if err != nil || len(tests) == 0 {
-		t.Fatalf("there are no tests: %v", err)
+	tests := sources(t, ".test.ts")
+	if len(tests) == 0 {
+		t.Fatal("there are no tests")
 	}
 	dir := t.TempDir()
-	for i := range tests {
-		if tests[i], err = filepath.Abs(tests[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
 	built := api.Build(api.BuildOptions{
 		EntryPoints: tests, Outdir: dir, Bundle: true, Write: true, Format: api.FormatESModule, Platform: api.PlatformNode,
 		OutExtension: map[string]string{".js": ".mjs"}, LogLevel: api.LogLevelSilent,

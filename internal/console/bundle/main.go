@@ -28,11 +28,11 @@ func main() {
 }
 
 func run(dir string, watch bool) error {
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "preact")); err != nil {
-		return errors.New("the packages are not there: npm ci --prefix web/console --ignore-scripts")
-	}
 	if err := writeSchema(dir); err != nil {
 		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "preact")); err != nil {
+		return errors.New("the packages are not there: npm ci --prefix web/console --ignore-scripts")
 	}
 	if watch {
 		return watchSources(dir)

@@ -6,10 +6,28 @@ import { appsPage } from "./pages/apps/page"
 import { newAppPage } from "./pages/apps/create"
 import { overviewPage } from "./pages/overview/page"
 import { keysPage } from "./pages/keys/page"
+import { settingsPage } from "./pages/settings/page"
+import { connectPage } from "./pages/connect/page"
+import { webhooksPage } from "./pages/webhooks/page"
+import { endpointPage } from "./pages/webhooks/edit"
+import { givenUpPage } from "./pages/givenup/page"
+import { usagePage } from "./pages/usage/page"
+import { allUsagePage } from "./pages/usage/all"
+import { endpointsPage } from "./pages/webhooks/all"
+import { clusterPage } from "./pages/cluster/page"
 
 export const pages: Page[] = [
   appsPage,
   newAppPage,
   overviewPage,
+  webhooksPage,
+  endpointPage,
+  givenUpPage,
+  usagePage,
+  connectPage,
   keysPage,
+  settingsPage,
+  allUsagePage,
+  endpointsPage,
+  clusterPage,
 ]

@@ -288,6 +288,12 @@ export type Session = {
   via: "token" | "login" | "code" | "open"
 }
 
+export type Snippet = {
+  code: string
+  file: string
+  title: string
+}
+
 export type Used = {
   backend_events: number
   client_events: number
@@ -352,6 +358,14 @@ export interface Calls {
     query: {  }
     body: undefined
     answer: undefined
+  }
+  "GET /api/v1/apps/{id}/snippets": {
+    path: { id: string }
+    query: { url: string }
+    body: undefined
+    answer: {
+      snippets: Array<Snippet>
+    }
   }
   "GET /api/v1/apps/{id}/usage": {
     path: { id: string }

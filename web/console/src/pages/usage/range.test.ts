@@ -1,0 +1,23 @@
+import assert from "node:assert/strict"
+import test from "node:test"
+import { range, whole } from "./range"
+
+const now = new Date("2026-11-29T12:34:56.789Z")
+
+test("a range ends now and begins with an hour", () => {
+  assert.deepEqual(range("24h", "", "", now), { from: new Date("2026-11-28T13:00:00Z"), to: new Date("2026-11-29T12:34:56Z") })
+  assert.equal(range("31d", "", "", now).from.toISOString(), "2026-10-29T13:00:00.000Z")
+  assert.equal(range("nonsense", "", "", now).from.toISOString(), "2026-11-28T13:00:00.000Z")
+})
+
+test("two moments are a range, unless they are none", () => {
+  const asked = range("", "2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z", now)
+  assert.equal(asked.to.toISOString(), "2026-11-02T00:00:00.000Z")
+  assert.equal(range("", "x", "y", now).to.toISOString(), "2026-11-29T12:34:56.000Z")
+  assert.equal(range("", "2026-11-03T00:00:00Z", "2026-11-02T00:00:00Z", now).to.toISOString(), "2026-11-29T12:34:56.000Z")
+})
+
+test("hours without use are there", () => {
+  const hours = whole([{ hour: "2026-11-29T11:00:00Z", n: 5 }], { from: new Date("2026-11-29T10:00:00Z"), to: now }, { n: 0 })
+  assert.deepEqual(hours.map((h) => h.n), [0, 5, 0])
+})
