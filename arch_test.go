@@ -23,7 +23,7 @@ const module = "github.com/belfryhq/belfry"
 // packages of lower layers; a new one is given its place here.
 var layers = [][]string{
 	{
-		"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/cluster/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/natstest",
+		"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/intern", "internal/cluster/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/natstest",
 		"internal/forwarded", "internal/certificate", "internal/certificate/certificatetest",
 	},
 	{"protocol", "internal/jsonhttp", "internal/admission", "internal/engine", "internal/expiry"},

@@ -102,6 +102,7 @@ func (s *Server) missing(w http.ResponseWriter, r *http.Request, rt route, f *fo
 func (s *Server) newSession(r *http.Request, rt route, f *format, query map[string][]string) *session {
 	n := &session{server: s, id: rt.id, transport: f.transport, opened: make(chan struct{})}
 	n.request.Secure = s.cfg.TrustedProxies.Secure(r)
+	n.request.Address, _ = s.cfg.TrustedProxies.Client(r)
 	n.request.Full = accept.Full(r)
 	if rt.id.sockJS() {
 		n.transport = transportSockJS

@@ -102,6 +102,9 @@ func (s *session) leave(how hub.Ending) {
 	}
 }
 
+// State implements hub.Watched.
+func (s *session) State() (waiting int, heard time.Time) { return s.socket.Waiting(), s.clock.heard }
+
 // Owner implements loop.Owned: the app of the client.
 func (s *session) Owner() string {
 	if s.hub == nil {

@@ -28,7 +28,8 @@ type roll struct{ seats []*seat }
 // A seat is a session's place in an audience. Its loop owns it.
 type seat struct {
 	session *Session
-	at      int    // place in the roll
+	at      int32  // place in the roll
+	joined  uint32 // when, in tenths of a second of the hub's life
 	since   uint64 // deliveries up to this one are not for this session
 }
 
@@ -43,7 +44,8 @@ func (a *audience) addLocked(st *seat, s *Session) {
 		r = new(roll)
 		a.roll[s.loop] = r
 	}
-	st.session, st.since, st.at = s, a.last, len(r.seats)
+	st.session, st.since, st.at = s, a.last, int32(len(r.seats))
+	st.joined = s.tenant.hub.age()
 	r.seats = append(r.seats, st)
 	a.loops |= 1 << s.loop
 	a.size++

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -23,10 +24,10 @@ type Request struct {
 	Path   string
 	Query  url.Values
 	Secure bool // the client reached us, or our proxy, over TLS
-	// Transport and Address are for those who trace: how and from where the client
-	// came. They may be empty.
+	// Transport and Address are for operators: how and from where the client came.
+	// They may be empty and invalid.
 	Transport string
-	Address   string
+	Address   netip.Addr
 	Origin    string // the Origin header; empty when there was none
 	Full      bool   // the node has no room for another client
 }
@@ -52,6 +53,7 @@ func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.E
 		began:  time.Now().UnixNano(),
 
 		library: protocol.ClientLibraryOf(r.Query),
+		visitor: h.visitors.remember(r),
 	}
 	if app.AuthorizedRequired {
 		s.authorizeBy = time.Now().Add(app.AuthorizationTimeout)

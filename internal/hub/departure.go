@@ -106,6 +106,7 @@ func (s *Session) End(how Ending) {
 		s.tenant.waiting.Add(-1)
 	}
 	s.tenant.exit(s)
+	s.tenant.hub.visitors.forget(s.visitor)
 	s.tenant.hub.connections.Add(-1)
 	s.tenant.hub.metrics.connections.Dec()
 }

@@ -113,6 +113,8 @@ type Hub struct {
 	capacity    atomic.Int64 // Config.MaxConnections, as it is now
 	connections atomic.Int64
 	draining    atomic.Bool
+	began       time.Time
+	visitors    visitors
 	departures  []departures // by loop
 	peers       peers
 	events      atomic.Uint64 // number of the last event that was triggered here

@@ -29,18 +29,18 @@ func BenchmarkHeldByPeer(b *testing.B) {
 		b.Run(bm.name, func(b *testing.B) {
 			for b.Loop() {
 				n := newTestNode(b, nil)
-				before := heap()
+				before := heapBytes()
 				for i := range many {
 					n.hub.receive("", 1, bm.make(i))
 				}
-				b.ReportMetric(float64(heap()-before)/many, "B/"+bm.name)
+				b.ReportMetric(float64(heapBytes()-before)/many, "B/"+bm.name)
 				runtime.KeepAlive(n)
 			}
 		})
 	}
 }
 
-func heap() uint64 {
+func heapBytes() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

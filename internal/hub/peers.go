@@ -72,6 +72,9 @@ func (p *peers) alone() bool { return p.live.Load() == 0 }
 // present are those of the holders that count: each peer once.
 func (p *peers) present(by peerSet) peerSet { return by & peerSet(p.live.Load()) }
 
+// count is how many peers are in the set.
+func (p *peers) count(by peerSet) int { return bits.OnesCount64(uint64(p.present(by))) }
+
 // send sends m to the peers among to. A shard's lock may be held.
 func (p *peers) send(to peerSet, m *broker.Message) {
 	for to = p.present(to); to != 0; to &= to - 1 {

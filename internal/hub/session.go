@@ -19,6 +19,7 @@ type Session struct {
 	began  int64 // when it did, in nanoseconds since 1970
 
 	library protocol.ClientLibrary
+	visitor visitor
 
 	// Owned by the loop.
 	socket       Socket // nowhere when the session has ended

@@ -12,6 +12,7 @@ func New(cfg Config) *Hub {
 		cfg:     cfg,
 		metrics: newMetrics(cfg.Registerer),
 		seed:    maphash.MakeSeed(),
+		began:   time.Now(),
 
 		departures: make([]departures, cfg.Loops.Len()),
 	}

@@ -137,9 +137,11 @@ func (r Request) client(key string) *trace.Client {
 	if v := r.Query.Get("version"); v != "" {
 		library += " " + v
 	}
-	return &trace.Client{
-		Key: key, Transport: r.Transport, Library: library, Origin: r.Origin, Address: r.Address, TLS: r.Secure,
+	c := &trace.Client{Key: key, Transport: r.Transport, Library: library, Origin: r.Origin, TLS: r.Secure}
+	if r.Address.IsValid() {
+		c.Address = r.Address.String()
 	}
+	return c
 }
 
 // traceSubscribedLocked tells of the beginning of a subscription. The shard's lock is

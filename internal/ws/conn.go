@@ -96,6 +96,9 @@ func closePayload(code protocol.CloseCode, reason string) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(code)), protocol.CloseReason(reason)...)
 }
 
+// State implements hub.Watched.
+func (c *conn) State() (waiting int, heard time.Time) { return c.socket.Waiting(), c.heard }
+
 // Owner implements loop.Owned: the app of the client.
 func (c *conn) Owner() string {
 	if c.session == nil {

@@ -94,6 +94,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.cfg.Hub.Draining() && !backoff.Sleep(r.Context(), drainPause) {
 		return
 	}
+	address, _ := s.cfg.TrustedProxies.Client(r)
 	req := hub.Request{
 		Path:   s.mount.Rest(r.URL.EscapedPath(), "/app/"),
 		Query:  r.URL.Query(),
@@ -102,6 +103,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Full:   accept.Full(r),
 
 		Transport: "websocket",
+		Address:   address,
 	}
 	choice := chooseProtocol(r)
 	up := ws.HTTPUpgrader{
