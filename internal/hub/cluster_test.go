@@ -125,7 +125,7 @@ func (m *mesh) part(a, b int) {
 func (m *mesh) work() (any bool) {
 	for _, n := range m.nodes {
 		for l := n.hub.peers.nextWanted(); l != nil; l = n.hub.peers.nextWanted() {
-			n.hub.restate(context.Background(), l)
+			n.hub.resync(context.Background(), l)
 			any = true
 		}
 		n.hub.eachTenant((*tenant).shareCoarse)

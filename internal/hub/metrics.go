@@ -19,23 +19,23 @@ type metrics struct {
 	deliveries          prometheus.Counter
 	complaints          prometheus.Counter
 	refused             *prometheus.CounterVec
-	restatements        prometheus.CounterFunc
+	resyncs             prometheus.CounterFunc
 	peersRefused        prometheus.Counter
 	peerEventsDropped   prometheus.CounterFunc
 
 	// What operators are also told in the status of the cluster.
-	restated, dropped atomic.Uint64
+	resynced, dropped atomic.Uint64
 }
 
 // PeerCounts are about the peers, since the start of the node.
 type PeerCounts struct {
-	Restatements  uint64 // how often a peer has said everything again
+	Resyncs       uint64 // how often a peer has said everything again
 	EventsDropped uint64 // events of peers that were not delivered
 }
 
 // PeerCounts returns what was counted up to now.
 func (h *Hub) PeerCounts() PeerCounts {
-	return PeerCounts{Restatements: h.metrics.restated.Load(), EventsDropped: h.metrics.dropped.Load()}
+	return PeerCounts{Resyncs: h.metrics.resynced.Load(), EventsDropped: h.metrics.dropped.Load()}
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -67,14 +67,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "belfry_cluster_peers_refused_total", Help: "Peers that were ignored because there are too many.",
 		}),
 	}
-	m.restatements = prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "belfry_cluster_restatements_total", Help: "How often a peer has said everything that it holds: when it joined, and after messages of it were lost.",
-	}, func() float64 { return float64(m.restated.Load()) })
+	m.resyncs = prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "belfry_cluster_resyncs_total", Help: "How often a peer has said everything that it holds: when it joined, and after messages of it were lost.",
+	}, func() float64 { return float64(m.resynced.Load()) })
 	m.peerEventsDropped = prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "belfry_cluster_events_dropped_total", Help: "Events of peers that were not delivered because this node had too much to do.",
 	}, func() float64 { return float64(m.dropped.Load()) })
 	if r != nil {
-		r.MustRegister(m.restatements, m.peersRefused, m.peerEventsDropped, m.connections, m.subscriptions, events, m.clientEventsRefused, m.deliveries, m.complaints, m.refused)
+		r.MustRegister(m.resyncs, m.peersRefused, m.peerEventsDropped, m.connections, m.subscriptions, events, m.clientEventsRefused, m.deliveries, m.complaints, m.refused)
 	}
 	return m
 }

@@ -43,8 +43,8 @@ type peers struct {
 	mu       sync.Mutex
 	standing map[broker.Link]*standing
 	missed   map[string]bool // apps that peers have spoken of and that are not known here
-	wake     wakeup.Signal   // somebody wants a restatement, or it may be time to ask again
-	wanted   []broker.Link   // whom to restate to
+	wake     wakeup.Signal   // somebody wants a resync, or it may be time to ask again
+	wanted   []broker.Link   // whom to resync to
 }
 
 // standing is what is known of one peer. The receiver's goroutine changes it,
@@ -52,7 +52,7 @@ type peers struct {
 type standing struct {
 	slot, next peerSet   // next is zero but between Begin and End
 	synced     bool      // it has said everything at least once
-	asked      time.Time // for a restatement that has not begun; zero: none
+	asked      time.Time // for a resync that has not begun; zero: none
 }
 
 // bits are those that hold what the peer says now.
@@ -125,14 +125,14 @@ func (p *peers) heard(stamp uint64) {
 // askLocked asks a peer for all that it holds. p.mu is held.
 func (p *peers) askLocked(l broker.Link, st *standing) {
 	st.asked = time.Now()
-	l.Send(&broker.Message{Kind: broker.Restate})
+	l.Send(&broker.Message{Kind: broker.Resync})
 }
 
 const (
 	// shareInterval is how often coarse facts are told to peers: numbers of
 	// subscriptions, connections, and what backends have used of their rates.
 	shareInterval = 250 * time.Millisecond
-	// askAgain is how long a restatement may take to begin.
+	// askAgain is how long a resync may take to begin.
 	askAgain = 2 * time.Second
 )
 
@@ -165,7 +165,7 @@ func (p *peers) tend(ctx context.Context) {
 			}
 		case <-p.wake:
 			for l := p.nextWanted(); l != nil && ctx.Err() == nil; l = p.nextWanted() {
-				p.hub.restate(ctx, l)
+				p.hub.resync(ctx, l)
 			}
 		case <-ctx.Done():
 			return
@@ -173,7 +173,7 @@ func (p *peers) tend(ctx context.Context) {
 	}
 }
 
-// again repeats requests for a restatement that may have been lost.
+// again repeats requests for a resync that may have been lost.
 func (p *peers) again() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -184,7 +184,7 @@ func (p *peers) again() {
 	}
 }
 
-// want queues a restatement for a peer.
+// want queues a resync for a peer.
 func (p *peers) want(l broker.Link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

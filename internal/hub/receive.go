@@ -76,7 +76,7 @@ func (p *peers) Receive(l broker.Link, m *broker.Message) {
 		return
 	}
 	switch m.Kind {
-	case broker.Restate:
+	case broker.Resync:
 		p.want(l)
 	case broker.Begin:
 		p.begin(l, st)
@@ -87,7 +87,7 @@ func (p *peers) Receive(l broker.Link, m *broker.Message) {
 	}
 }
 
-// begin gives the peer a second bit for what it says again. A restatement that
+// begin gives the peer a second bit for what it says again. A resync that
 // had begun already was not finished, and what it said counts no more.
 func (p *peers) begin(l broker.Link, st *standing) {
 	if old := st.next; old != 0 {
@@ -124,7 +124,7 @@ func (p *peers) end(st *standing) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	st.slot, st.next, st.synced = next, 0, true
-	p.hub.metrics.restated.Add(1)
+	p.hub.metrics.resynced.Add(1)
 }
 
 // receive applies a message of a peer that holds things under these bits.

@@ -167,10 +167,10 @@ func (t *tenant) receiveLoad(by peerSet, m *broker.Message) {
 
 func (t *tenant) vacateLoad(by peerSet) { t.load.vacate(by, t.hub.peers.present) }
 
-// restate tells a peer everything that is held here. Each shard is told under
+// resync tells a peer everything that is held here. Each shard is told under
 // its lock, and with it everything later that changes it, so what the peer has
 // heard last is true although it takes a while.
-func (h *Hub) restate(ctx context.Context, to broker.Link) {
+func (h *Hub) resync(ctx context.Context, to broker.Link) {
 	to.Send(&broker.Message{Kind: broker.Begin})
 	complete := true
 	h.eachTenant(func(t *tenant) {
@@ -179,7 +179,7 @@ func (h *Hub) restate(ctx context.Context, to broker.Link) {
 			if complete = complete && to.Room(ctx) == nil; !complete {
 				return
 			}
-			t.restateShard(&t.shards[i], to)
+			t.resyncShard(&t.shards[i], to)
 		}
 	})
 	if complete {
@@ -187,7 +187,7 @@ func (h *Hub) restate(ctx context.Context, to broker.Link) {
 	}
 }
 
-func (t *tenant) restateShard(sh *shard, to broker.Link) {
+func (t *tenant) resyncShard(sh *shard, to broker.Link) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := time.Now()
@@ -196,7 +196,7 @@ func (t *tenant) restateShard(sh *shard, to broker.Link) {
 			to.Send(t.subscribersMessage(ch))
 		}
 		if ch.presence != nil {
-			t.restateMembers(ch, to)
+			t.resyncMembers(ch, to)
 		}
 		if ch.freshLocked(now) {
 			to.Send(t.cachedMessageLocked(ch))
@@ -209,7 +209,7 @@ func (t *tenant) restateShard(sh *shard, to broker.Link) {
 	}
 }
 
-func (t *tenant) restateMembers(ch *channel, to broker.Link) {
+func (t *tenant) resyncMembers(ch *channel, to broker.Link) {
 	for _, m := range ch.presence.order {
 		if m.heldHere() {
 			to.Send(t.memberMessage(ch, m.Member, true))

@@ -125,7 +125,7 @@ func (s *Server) addLog(ctx context.Context, status *admin.ClusterStatus) {
 // addPeers adds the nodes that this one hears.
 func (s *Server) addPeers(status *admin.ClusterStatus) {
 	counts := s.hub.PeerCounts()
-	status.Counters.Repairs, status.Counters.Drops = counts.Restatements, counts.EventsDropped
+	status.Counters.Repairs, status.Counters.Drops = counts.Resyncs, counts.EventsDropped
 	status.Counters.SlowConsumers = s.cluster.broker.Slow()
 	here := s.info()
 	for _, p := range s.cluster.broker.Peers() {

@@ -43,7 +43,7 @@ var schema = [endOfKinds]fields{
 	Member:      hasApp | hasName | hasUser | hasInfo,
 	SignedIn:    hasApp | hasName,
 	Load:        hasApp | hasCount | hasUse,
-	Restate:     0,
+	Resync:      0,
 	Begin:       0,
 	End:         0,
 }

@@ -126,7 +126,7 @@ func TestMalformedMessagesAreRefused(t *testing.T) {
 		"a byte too many":              append(slices.Clone(whole), 0),
 		"no kind":                      {0, 0},
 		"unknown kind":                 {byte(End) + 1, 0},
-		"unknown mark":                 {byte(Restate), allMarks + 1},
+		"unknown mark":                 {byte(Resync), allMarks + 1},
 		"info of one who is gone":      {byte(Member), markInfo, 1, 'a', 1, 'c', 1, 'u', 2, '{', '}'},
 		"info of an event":             {byte(Event), markOn | markInfo, 1, 'a', 1, 'c', 0, 0},
 		"number without a text":        {byte(Load), markNumber, 1, 'a', 1, 1, 1},
@@ -165,7 +165,7 @@ func FuzzParse(f *testing.F) {
 		{Kind: Member, On: true, App: "1", Name: "presence-c", User: "u", Info: []byte(`{"a":1}`)},
 		{Kind: Subscribers, On: true, App: "1", Name: "c", Count: 300},
 		{Kind: Load, App: "1", Count: 1, Used: [apps.Rates]uint64{2, 3}},
-		{Kind: Restate},
+		{Kind: Resync},
 	} {
 		f.Add(m.Append(nil))
 	}

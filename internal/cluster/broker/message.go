@@ -9,7 +9,7 @@ import (
 type Kind uint8
 
 // The kinds of messages, and the fields of [Message] that each has. App is in
-// all of them but those of a restatement.
+// all of them but those of a resync.
 const (
 	// Event is for the subscribers of a channel: Name, Text, Except, Number.
 	Event Kind = iota + 1
@@ -35,8 +35,8 @@ const (
 	// said so last (Used).
 	Load
 
-	// Restate asks for everything that the sender holds.
-	Restate
+	// Resync asks for everything that the sender holds.
+	Resync
 	// Begin and End enclose that: what was held and not said again in between
 	// is not held any more. Other messages may come in between too.
 	Begin

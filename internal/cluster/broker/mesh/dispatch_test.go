@@ -176,8 +176,8 @@ func TestMetrics(t *testing.T) {
 		m.handleAll(beatOf(node.NewID()))
 	}
 	l := *m.list.Load()
-	l[0].Send(&broker.Message{Kind: broker.Restate})
-	l[1].Send(&broker.Message{Kind: broker.Restate})
+	l[0].Send(&broker.Message{Kind: broker.Resync})
+	l[1].Send(&broker.Message{Kind: broker.Resync})
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
