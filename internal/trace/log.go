@@ -93,6 +93,7 @@ func (l *Log) Trace(r Record) (tally *Tally) {
 		return nil
 	}
 	r.App, r.At = l.app, time.Now().UnixNano()
+	r.shorten()
 	for i := range rs.list {
 		if !rs.list[i].wants.Kinds.Has(r.Kind) {
 			continue

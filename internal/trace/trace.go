@@ -174,11 +174,8 @@ type Ending struct {
 // It is a value, and what it refers to never changes.
 type Record struct {
 	Kind Kind
-	// Remembered says that the event of a cache channel is what subscribers get
-	// who come later.
-	Remembered bool
-	App        string // set by [Log.Trace], like At
-	At         int64  // nanoseconds since 1970
+	App  string // set by [Log.Trace], like At
+	At   int64  // nanoseconds since 1970
 
 	Socket  protocol.SocketID
 	User    string
