@@ -111,8 +111,8 @@ func TestEveryOperationExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, item := range doc.Paths.Map() {
-		if strings.HasPrefix(path, "/api/v1/webhooks") {
-			continue // served by another package
+		if strings.HasPrefix(path, "/api/v1/webhooks") || path == "/api/v1/apps/{id}/live" {
+			continue // served by other packages
 		}
 		concrete := strings.NewReplacer("{id}", "none", "{key}", "none").Replace(path)
 		var described []string

@@ -90,6 +90,10 @@ type Config struct {
 	// own, which know of this handler alone.
 	Limits *Limits
 
+	// Tracer returns who is told of refusals that concern the app with that id.
+	// Nil means that nobody is.
+	Tracer func(appID string) hub.Tracer
+
 	// Log may be nil: nothing is logged then.
 	Log *slog.Logger
 	// Now tells the time that timestamps are compared with; nil means
@@ -114,6 +118,7 @@ func New(cfg Config) http.Handler {
 		now:        cfg.Now,
 		metrics:    newMetrics(cfg.Registerer),
 		limits:     cfg.Limits,
+		tracer:     cfg.Tracer,
 	}
 	if a.limits == nil {
 		a.limits = new(Limits)
@@ -140,6 +145,7 @@ type api struct {
 	log        *slog.Logger
 	now        func() time.Time
 	metrics    *metrics
+	tracer     func(appID string) hub.Tracer
 
 	limits *Limits
 	calls  sync.Pool // of *call
@@ -152,6 +158,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ans, err := a.serve(c)
 	if err != nil {
 		ans = a.refusal(c, err)
+		a.traceRefusal(c, ans)
 	} else if c.receipt.Events > 0 {
 		acknowledge(w.Header(), c.receipt)
 	}

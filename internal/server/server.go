@@ -31,6 +31,7 @@ import (
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
+	"github.com/belfryhq/belfry/internal/tap"
 	"github.com/belfryhq/belfry/internal/usage"
 	"github.com/belfryhq/belfry/internal/webhook"
 	"github.com/belfryhq/belfry/internal/ws"
@@ -127,6 +128,7 @@ type Server struct {
 	webhooks  *webhook.Sender
 	fallbacks *fallback.Server
 	cluster   cluster
+	tracing   tracing
 	limits    httpapi.Limits
 	attempts  *admission.Limiter
 
@@ -162,6 +164,7 @@ func New(cfg Config) (_ *Server, err error) {
 	if err := s.openApps(registry); err != nil {
 		return nil, err
 	}
+	s.openTracing(registry)
 	if err := s.openHub(registry); err != nil {
 		return nil, err
 	}
@@ -209,6 +212,8 @@ func (s *Server) openHub(registry *apps.Registry) (err error) {
 	}
 	s.hub = hub.New(hub.Config{
 		Observer:         s.webhooks,
+		Tracer:           s.tracing.app,
+		Node:             s.id,
 		Apps:             registry,
 		Loops:            s.loops,
 		Broker:           s.cluster.bus(),
@@ -237,7 +242,7 @@ func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 	if s.cfg.Cluster.Listen != "" {
 		cfg.RemoveNode = s.engine.Remove
 	}
-	cfg.Parts = map[string]http.Handler{webhook.APIPath: s.webhooks.Handler()}
+	cfg.Parts = map[string]http.Handler{webhook.APIPath: s.webhooks.Handler(), tap.Path: s.tracing.taps.Handler()}
 	return cfg
 }
 
@@ -304,6 +309,7 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 			UnknownKeyStatus: s.cfg.UnknownKeyStatus,
 			CORS:             s.cfg.CORS,
 			Limits:           &s.limits,
+			Tracer:           s.tracing.app,
 			Log:              s.log,
 			Registerer:       s.metrics,
 		}),

@@ -18,7 +18,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/node"
+	"github.com/belfryhq/belfry/internal/cluster/node"
 )
 
 // Wait is how long a peer has for its answer, or for a sign of life while it

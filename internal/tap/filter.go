@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 	"github.com/belfryhq/belfry/internal/setting"
 	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
@@ -48,7 +48,7 @@ func ParseFilter(q url.Values) (*Filter, error) {
 	}
 	for _, name := range Parameters {
 		if len(q[name]) > maxPatterns {
-			return nil, rest.Refuse(http.StatusBadRequest, "There are more than %d values for %s.", maxPatterns, name)
+			return nil, jsonhttp.Refuse(http.StatusBadRequest, "There are more than %d values for %s.", maxPatterns, name)
 		}
 		if q.Has(name) {
 			f.text[name] = q[name]
@@ -60,14 +60,14 @@ func ParseFilter(q url.Values) (*Filter, error) {
 	for _, text := range q["socket"] {
 		id, ok := protocol.ParseSocketID(text)
 		if !ok {
-			return nil, rest.Refuse(http.StatusBadRequest, "socket: %q is not a socket id such as 1234.5678.", text)
+			return nil, jsonhttp.Refuse(http.StatusBadRequest, "socket: %q is not a socket id such as 1234.5678.", text)
 		}
 		f.Sockets = append(f.Sockets, id)
 	}
 	if text := q.Get("sample"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > maxSample {
-			return nil, rest.Refuse(http.StatusBadRequest, "sample is not a number from 1 to %d: of how many channels one is shown.", maxSample)
+			return nil, jsonhttp.Refuse(http.StatusBadRequest, "sample is not a number from 1 to %d: of how many channels one is shown.", maxSample)
 		}
 		f.Sample = n
 	}
@@ -78,7 +78,7 @@ func ParseFilter(q url.Values) (*Filter, error) {
 	default:
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > MaxRate {
-			return nil, rest.Refuse(http.StatusBadRequest, "rate is neither full nor a number from 1 to %d: of rows a second.", MaxRate)
+			return nil, jsonhttp.Refuse(http.StatusBadRequest, "rate is neither full nor a number from 1 to %d: of rows a second.", MaxRate)
 		}
 		f.Rate = n
 	}
@@ -87,7 +87,7 @@ func ParseFilter(q url.Values) (*Filter, error) {
 	case "false":
 		f.Data = false
 	default:
-		return nil, rest.Refuse(http.StatusBadRequest, "data is neither true nor false.")
+		return nil, jsonhttp.Refuse(http.StatusBadRequest, "data is neither true nor false.")
 	}
 	return f, nil
 }
@@ -103,9 +103,9 @@ func (f *Filter) parseKinds(given []string) error {
 			case name != "":
 				all := trace.AllKinds.Names()
 				if near, ok := setting.Nearest(name, all); ok {
-					return rest.Refuse(http.StatusBadRequest, "There is no type %q; did you mean %s?", name, near)
+					return jsonhttp.Refuse(http.StatusBadRequest, "There is no type %q; did you mean %s?", name, near)
 				}
-				return rest.Refuse(http.StatusBadRequest, "There is no type %q; there are %s.", name, strings.Join(all, ", "))
+				return jsonhttp.Refuse(http.StatusBadRequest, "There is no type %q; there are %s.", name, strings.Join(all, ", "))
 			}
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/node"
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 	"github.com/belfryhq/belfry/internal/survey"
 )
 
@@ -135,7 +135,7 @@ func (g *gathering) read(ctx context.Context, p survey.Peer, last *string) error
 
 // refusal is why a peer does not show its rows.
 func refusal(response *http.Response) error {
-	var p rest.Problem
+	var p jsonhttp.Problem
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxLine))
 	if json.Unmarshal(body, &p) == nil && p.Detail != "" {
 		return errors.New(p.Detail)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
 // Path is where the admin API shows what happens to an app.
@@ -25,12 +25,12 @@ const (
 
 // Handler answers at [Path], where the id of the app is the path's value id.
 func (t *Taps) Handler() http.Handler {
-	return rest.Handler(t.cfg.Log, func(w http.ResponseWriter, r *http.Request) error {
+	return jsonhttp.Handler(t.cfg.Log, func(w http.ResponseWriter, r *http.Request) error {
 		if r.Method != http.MethodGet {
 			w.Header().Set("Allow", http.MethodGet)
-			return rest.Refuse(http.StatusMethodNotAllowed, "This path can be asked GET.")
+			return jsonhttp.Refuse(http.StatusMethodNotAllowed, "This path can be asked GET.")
 		}
-		if err := rest.Query(r, Parameters...); err != nil {
+		if err := jsonhttp.Query(r, Parameters...); err != nil {
 			return err
 		}
 		return t.serve(w, r, r.PathValue("id"), r.URL.Query(), true)
@@ -45,7 +45,7 @@ const parameterApp = "app"
 
 // ServePeer answers at [PeerPath].
 func (t *Taps) ServePeer(w http.ResponseWriter, r *http.Request) {
-	rest.Handler(t.cfg.Log, func(w http.ResponseWriter, r *http.Request) error {
+	jsonhttp.Handler(t.cfg.Log, func(w http.ResponseWriter, r *http.Request) error {
 		query := r.URL.Query()
 		return t.serve(w, r, query.Get(parameterApp), query, false)
 	}).ServeHTTP(w, r)
@@ -58,7 +58,7 @@ func (t *Taps) serve(w http.ResponseWriter, r *http.Request, app string, query u
 		return err
 	}
 	if !t.cfg.Known(app) {
-		return rest.Refuse(http.StatusNotFound, "There is no such app.")
+		return jsonhttp.Refuse(http.StatusNotFound, "There is no such app.")
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()

@@ -38,7 +38,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/belfryhq/belfry/internal/rest"
+	"github.com/belfryhq/belfry/internal/jsonhttp"
 	"github.com/belfryhq/belfry/internal/survey"
 	"github.com/belfryhq/belfry/internal/trace"
 )
@@ -102,10 +102,10 @@ func (t *Taps) watch(app string, f *Filter, wide bool) (*session, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return nil, rest.Refuse(http.StatusServiceUnavailable, "This node is stopping.")
+		return nil, jsonhttp.Refuse(http.StatusServiceUnavailable, "This node is stopping.")
 	}
 	if len(t.sessions) >= maxSessions && !t.makeRoomLocked("") {
-		return nil, rest.Refuse(http.StatusTooManyRequests, "There are %d who watch apps of this node already.", maxSessions)
+		return nil, jsonhttp.Refuse(http.StatusTooManyRequests, "There are %d who watch apps of this node already.", maxSessions)
 	}
 	r := t.rings[app]
 	if r == nil {
@@ -114,7 +114,7 @@ func (t *Taps) watch(app string, f *Filter, wide bool) (*session, error) {
 	s := newSession(t, app, f, r)
 	if !r.add(s.local) && !(t.makeRoomLocked(app) && r.add(s.local)) {
 		s.end()
-		return nil, rest.Refuse(http.StatusTooManyRequests, "There are %d who watch this app already.", maxWatchers)
+		return nil, jsonhttp.Refuse(http.StatusTooManyRequests, "There are %d who watch this app already.", maxWatchers)
 	}
 	t.rings[app] = r
 	t.sessions[s.id] = s

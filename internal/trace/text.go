@@ -7,16 +7,22 @@ import (
 	"github.com/belfryhq/belfry/protocol"
 )
 
-// maxText is how many bytes of a text of a stranger a record keeps.
-const maxText = 256
+// maxText and maxSentence are how many bytes of a text of a stranger a record
+// keeps.
+const (
+	maxText     = 256
+	maxSentence = 1024
+)
 
 // Short returns a text as records keep it: what is long is cut, and does not hold
 // on to the rest.
-func Short(text string) string {
-	if len(text) <= maxText {
+func Short(text string) string { return cut(text, maxText) }
+
+func cut(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	end := maxText
+	end := most
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}
@@ -25,11 +31,12 @@ func Short(text string) string {
 
 // shorten cuts the texts of a record.
 func (r *Record) shorten() {
-	for _, text := range [...]*string{&r.User, &r.Channel, &r.Event, &r.Text} {
+	for _, text := range [...]*string{&r.User, &r.Channel, &r.Event} {
 		if len(*text) > maxText {
 			*text = Short(*text)
 		}
 	}
+	r.Text = cut(r.Text, maxSentence)
 	if c := r.Client; c != nil {
 		c.Key, c.Library, c.Origin = Short(c.Key), Short(c.Library), Short(c.Origin)
 	}
