@@ -3,16 +3,18 @@ package loop
 import (
 	"runtime"
 	"time"
+
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 // A bell is the waiter of a loop that polls nothing.
 type bell struct {
-	ring  chan struct{}
+	ring  wakeup.Signal
 	timer *time.Timer
 }
 
 func newBell() *bell {
-	b := &bell{ring: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	b := &bell{ring: wakeup.New(), timer: time.NewTimer(time.Hour)}
 	b.timer.Stop()
 	return b
 }
@@ -37,11 +39,6 @@ func (b *bell) wait(until time.Time) {
 
 func (b *bell) receive() {}
 
-func (b *bell) wake() {
-	select {
-	case b.ring <- struct{}{}:
-	default:
-	}
-}
+func (b *bell) wake() { b.ring.Set() }
 
 func (b *bell) close() {}

@@ -1,0 +1,165 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"pgregory.net/rapid"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/cluster/broker"
+	ids "github.com/belfryhq/belfry/internal/cluster/node"
+)
+
+// A mesh is several hubs, and between each two of them a wire in each direction
+// whose messages wait until the test delivers or loses them.
+type mesh struct {
+	t     rapid.TB
+	nodes []*testNode
+	wires map[[2]int]*wire
+}
+
+// A wire is the way from one node to another, and the link of it.
+type wire struct {
+	mesh     *mesh
+	from, to int
+	back     *wire // the link by which the receiver knows the sender
+	queue    []sent
+	gap      bool // something was lost that would be before the rest
+	dead     bool
+}
+
+// sent is a message, or a function to call when all before it has come.
+type sent struct {
+	message *broker.Message
+	done    func()
+}
+
+func (w *wire) ID() ids.ID                 { return ids.ID(fmt.Sprint("node", w.to)) }
+func (w *wire) Name() string               { return fmt.Sprint("node", w.to) }
+func (w *wire) Room(context.Context) error { return nil }
+
+func (w *wire) Send(m *broker.Message) {
+	if w.dead {
+		return
+	}
+	c := *m
+	c.Info, c.Text, c.Data = clone(m.Info), clone(m.Text), clone(m.Data)
+	w.queue = append(w.queue, sent{message: &c})
+}
+
+func (w *wire) Sync(done func()) {
+	if w.dead {
+		done()
+		return
+	}
+	w.queue = append(w.queue, sent{done: done})
+}
+
+// deliver hands over the first message, and reports whether there was one.
+func (w *wire) deliver() bool {
+	r := w.mesh.nodes[w.to].hub.Receiver()
+	if w.gap {
+		w.gap = false
+		r.Lost(w.back)
+	}
+	if len(w.queue) == 0 {
+		return false
+	}
+	s := w.queue[0]
+	w.queue = w.queue[1:]
+	if s.done != nil {
+		s.done()
+	} else {
+		r.Receive(w.back, s.message)
+	}
+	return true
+}
+
+func newMesh(t rapid.TB, size int, change func(*apps.App)) *mesh {
+	m := &mesh{t: t, wires: make(map[[2]int]*wire)}
+	for range size {
+		m.nodes = append(m.nodes, newTestNode(t, change))
+	}
+	for a := range size {
+		for b := range a {
+			m.join(a, b)
+		}
+	}
+	m.settle()
+	return m
+}
+
+// join makes two nodes known to each other.
+func (m *mesh) join(a, b int) {
+	there, back := &wire{mesh: m, from: a, to: b}, &wire{mesh: m, from: b, to: a}
+	there.back, back.back = back, there
+	m.wires[[2]int{a, b}], m.wires[[2]int{b, a}] = there, back
+	m.nodes[a].hub.Receiver().Joined(there)
+	m.nodes[b].hub.Receiver().Joined(back)
+}
+
+// part makes two nodes believe that the other is gone.
+func (m *mesh) part(a, b int) {
+	for _, pair := range [][2]int{{a, b}, {b, a}} {
+		w := m.wires[pair]
+		w.dead = true
+		for _, s := range w.queue {
+			if s.done != nil {
+				s.done()
+			}
+		}
+		w.queue = nil
+		delete(m.wires, pair)
+		m.nodes[pair[0]].hub.Receiver().Left(w)
+	}
+}
+
+// work does what the hubs do beside their calls.
+func (m *mesh) work() (any bool) {
+	for _, n := range m.nodes {
+		for l := n.hub.peers.nextWanted(); l != nil; l = n.hub.peers.nextWanted() {
+			n.hub.resync(context.Background(), l)
+			any = true
+		}
+		n.hub.eachTenant((*tenant).shareCoarse)
+		n.loops.run()
+	}
+	return any
+}
+
+// settle delivers everything.
+func (m *mesh) settle() {
+	for more := true; more; {
+		more = m.work() || m.again()
+		for a := range m.nodes {
+			for b := range m.nodes {
+				for w := m.wires[[2]int{a, b}]; w != nil && (w.gap || len(w.queue) > 0); {
+					w.deliver()
+					more = true
+				}
+			}
+		}
+	}
+}
+
+// again lets the time pass after which requests are repeated, for those nodes
+// that have nothing on the way to them. It reports whether there were any.
+func (m *mesh) again() (any bool) {
+	for i, n := range m.nodes {
+		for l, st := range n.hub.peers.standing {
+			out := l.(*wire)
+			if !st.asked.IsZero() && len(out.queue) == 0 && len(m.wires[[2]int{out.to, i}].queue) == 0 {
+				st.asked = st.asked.Add(-2 * askAgain)
+				any = true
+			}
+		}
+		n.hub.peers.again()
+	}
+	return any
+}
+
+func (m *mesh) settled() bool {
+	return !slices.ContainsFunc(m.nodes, func(n *testNode) bool { return !n.hub.Settled() })
+}
