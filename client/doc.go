@@ -28,37 +28,39 @@
 // # Events
 //
 // Functions are bound to names of events on a channel, on the client (which
-// sees every channel) and on the [User]; [On] binds to what happens to
-// connections, subscriptions and members, by the type of the argument. They are
-// called by a [Queue], one at a time and in the order in which events arrived;
-// the goroutine that reads the connection calls none of them. A function that
-// is slow delays its own queue only, which is bounded and reports what it had
-// to drop as a [*SlowConsumerError]. Every method may be called from them,
-// except those that wait for them: [Client.Shutdown], [Client.Run] and
-// [Binding.Wait].
+// sees every channel) and on the [User]. [On] binds to what happens to
+// connections, subscriptions and members, by the type of the argument. A
+// [Queue] calls the functions, one at a time and in the order in which events
+// arrived. The goroutine that reads the connection calls none of them. A
+// function that is slow delays its own queue only, which is bounded and
+// reports what it had to drop as a [*SlowConsumerError]. Every method may be
+// called from them, except those that wait for them: [Client.Shutdown],
+// [Client.Run] and [Binding.Wait].
 //
 // # Promises
 //
-// In one queue, events are handled in the order in which their frames arrived,
-// and for one event what is bound to the channel comes before what is bound to
-// the client, all-event functions before named ones, and these before those of
-// [On]; otherwise in the order of binding. A [StateChange] to connected precedes
-// every event of that connection; when it is lost, the change away from connected,
-// [Disconnected] and, if there is a wait, [ConnectingIn] follow its last event in
-// that order. [Subscribed] precedes every other event of the subscription. Between
-// queues there is no order. Getters such as [Client.State] may be ahead of the
-// event that a function looks at.
+// In one queue, events are handled in the order in which their frames arrived.
+// For one event, functions of the channel come before those of the client.
+// Among these, functions for all events come first, then named ones, then
+// those of [On]. Otherwise the order is that of binding. A [StateChange] to
+// connected precedes every event of that connection. When the connection is
+// lost, the change away from connected follows its last event. Then come
+// [Disconnected] and, if there is a wait, [ConnectingIn]. [Subscribed]
+// precedes every other event of the subscription. Between queues there is no
+// order. Getters such as [Client.State] may be ahead of the event that a
+// function looks at.
 //
 // Delivery is at most once: what is published while there is no connection is
-// not seen. After [Channel.Unsubscribe] no function of the channel is called, after
-// [Client.Close] none at all; once [Client.Done] is closed no goroutine is left.
+// not seen. After [Channel.Unsubscribe] no function of the channel is called,
+// and after [Client.Close] none at all. Once [Client.Done] is closed, no
+// goroutine is left.
 //
 // # Goroutines
 //
-// One goroutine per started client runs its state machine, one reads and one
-// writes the connection, and there is one for each queue that has something to
-// deliver, up to Config.AuthConcurrency for authorization, and one for each
-// transport that is being tried.
+// Each started client has one goroutine for its state machine. Each connection
+// has one that reads and one that writes. There is one for each queue that has
+// something to deliver, and one for each transport that is being tried.
+// Authorization takes up to Config.AuthConcurrency.
 //
 // # Components and locks
 //

@@ -9,7 +9,7 @@
 // # Bytes
 //
 // Signatures cover exact bytes, and events are relayed unchanged. So what
-// arrives is never decoded into Go values and encoded again: parsers hand out
-// raw JSON text, which is part of the text they were given and read-only, and
-// the Append functions copy it through.
+// arrives is never decoded into Go values and encoded again. Parsers hand out
+// raw JSON text: read-only pieces of the text they were given. The Append
+// functions copy it through.
 package protocol

@@ -1,7 +1,6 @@
 // Package pusher lets a program that was written for pusher-http-go, version
-// 5, use package backend: the names, types and results are those of that
-// library, so that the program changes an import and a constructor and
-// nothing else.
+// 5, use package backend. The names, types and results are those of that
+// library. The program changes an import and a constructor, and nothing else.
 //
 //   - import "github.com/pusher/pusher-http-go/v5"
 //
@@ -13,12 +12,12 @@
 //
 // Programs that use ClientFromURL or ClientFromEnv change the import only.
 //
-// What differs is on purpose: no host is assumed, so that New fails without a
-// host or cluster; queries are sent with escapes; an empty list of channels is
-// an error; webhooks that concern encrypted channels arrive when they have no
-// data to decrypt; and errors are those of package backend, with a status and
-// a body, instead of text. New programs use package backend, which has
-// contexts, results and handlers as well. [Client.Backend] is the way over.
+// Some things differ on purpose. No host is assumed, so New fails without a
+// host or cluster. Queries are sent with escapes. An empty list of channels is
+// an error. Webhooks about encrypted channels arrive also when they have no
+// data to decrypt. Errors are those of package backend, with a status and a
+// body, instead of text. New programs use package backend, which has contexts,
+// results and handlers as well. [Client.Backend] is the way over.
 package pusher
 
 import (

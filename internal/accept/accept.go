@@ -1,11 +1,12 @@
 // Package accept takes connections in, and bounds those that owe a request.
 //
-// A connection is pending while no request of it is complete: it has sent
-// nothing yet, its TLS handshake, its header or its body has not ended, or it
-// is kept alive and idle. Nobody has shown who he is by then, so there is a limit to
-// pending connections in all and by address, and to the bytes of their headers.
-// The oldest one that is silent goes first. From its complete request on, a
-// connection is bounded by whoever answers it, and [Release] forgets it.
+// A connection is pending while no request of it is complete. It has sent
+// nothing yet, or its TLS handshake, its header or its body has not ended, or
+// it is kept alive and idle. Nobody has shown who he is by then. So there is a
+// limit to pending connections in all and by address, and to the bytes of
+// their headers. The oldest one that is silent goes first. From its complete
+// request on, a connection is bounded by whoever answers it, and [Release]
+// forgets it.
 //
 // The package also looks at how many descriptors the process has left. Before
 // the last are taken, clients are told so by whoever answers them ([Full]);

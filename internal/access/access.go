@@ -1,8 +1,8 @@
 // Package access decides who asks on the administration port: a program or a
 // person with the token of the service, or a browser with a session.
 //
-// A session begins with the token, or with a code that whoever has the token
-// asked for: the code is good once, for a minute, so that it may stand in the
+// A session begins with the token, or with a code for which somebody with the
+// token has asked. The code is good once, for a minute, so it may stand in the
 // address that a terminal shows. Of codes and sessions the gate keeps hashes,
 // in memory: neither survives the process, and neither can be read out of it.
 //

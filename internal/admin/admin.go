@@ -1,11 +1,11 @@
 // Package admin answers on the administration port: whether the node lives,
-// whether it should get traffic, its metrics, and the API by which apps are
-// made and changed while the service runs, the cluster is looked at, and the
-// node is made to end.
+// whether it should get traffic, and its metrics. It also serves the API by
+// which operators make and change apps, look at the cluster, and end the node.
 //
 // Health and metrics ask nobody who he is, so they tell no secret and change
 // nothing. The API asks for a token; openapi.yaml describes it. Secrets of
-// apps are in the answers that make them and in no other, and never in the log.
+// apps are in the answers that make them, in no other answer, and never in the
+// log.
 //
 // Neither is told to who comes under a foreign name, but for health and metrics.
 //

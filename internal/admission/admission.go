@@ -1,11 +1,11 @@
-// Package admission decides, by the address of a client, whether it may try to
-// connect, before the upgrade and before anything is known about it, and
-// whether it may try another secret.
+// Package admission decides by the address of a client whether it may try to
+// connect, before the upgrade and before anything else is known about it. It
+// also decides whether the client may try another secret.
 //
-// The address is that of the TCP connection or, if that is a proxy that is
-// trusted, the one that the proxy names; a proxy that names nobody is not
-// limited, because it stands for everybody behind it. Of IPv6 it is the network of 64 bits
-// that one customer has at least.
+// The address is that of the TCP connection. If that is a trusted proxy, it is
+// the one that the proxy names. A proxy that names nobody is not limited,
+// because it stands for everybody behind it. Of an IPv6 address the first 64
+// bits count, since every customer has at least such a network.
 //
 // # Locks
 //

@@ -1,5 +1,6 @@
-// Package apps knows what an app is: its identity, its key and secret pairs,
-// what it is allowed to do, and how an app is found by id or by key.
+// Package apps knows what an app is: its identity, its pairs of key and
+// secret, and what it is allowed to do. It also knows how an app is found by
+// id or by key.
 //
 // An [App] is immutable once it is in a [Registry]; a change of settings is a
 // new App. The package holds no sockets and no counters: what an app uses is

@@ -3,10 +3,10 @@
 //
 // Every node watches the bucket, and what it sees there is what is served. A
 // node serves what it has written at once, without waiting until it sees it.
-// If the bucket is lost, the nodes that know its apps write them again.
-// Where the configuration and the bucket, or two apps in the bucket, want the
-// same id or key, one of them has it and the log says so: the configuration
-// before the bucket, and in the bucket the app that was made first.
+// If the bucket is lost, the nodes that know its apps write them again. The
+// configuration and the bucket, or two apps in the bucket, may want the same
+// id or key. Then one of them has it, and the log says so. The configuration
+// comes before the bucket; in the bucket it is the app that was made first.
 //
 // # Locks
 //

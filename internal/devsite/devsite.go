@@ -1,11 +1,11 @@
-// Package devsite is what belfry dev answers besides the protocol: a page on
-// which a person sees a first event, and endpoints that authorize whatever a
-// front end asks for, in place of the backend that it does not have yet.
+// Package devsite is what belfry dev answers besides the protocol. It has a
+// page on which a person sees a first event. Its endpoints authorize whatever
+// a front end asks for, in place of the backend that does not exist yet.
 //
 // All of it gives away what the app's secret protects. So it is for a service
-// on loopback whose credentials are known anyway; it refuses requests that
-// came by another name than one of this machine, and belfry serve has none
-// of it. The package takes no locks and starts nothing.
+// on loopback whose credentials are known anyway. It refuses requests that
+// came by another name than one of this machine. belfry serve has none of it.
+// The package takes no locks and starts nothing.
 package devsite
 
 import (

@@ -11,20 +11,20 @@
 // [Elsewhere] is the way there. A request that came that way is answered from
 // the table alone.
 //
-// Two protocols share this engine. Under /app/{key}/… a stream is ended by the
-// client, which rotates it by a rule that the server has to keep to exactly;
+// Two protocols share this engine. Under /app/{key}/… the client ends a
+// stream, and rotates it by a rule that the server has to keep to exactly.
 // SockJS has its own streams, which the server ends, and names the app in its
 // first message. DESIGN.md says why things are as they are.
 //
 // # Who may touch what
 //
-// A session belongs to its loop. The goroutines of net/http reach it by posting
-// to the loop, and get what they are to write through a channel with room for
-// one chunk, so that a client that does not read holds up nobody.
+// A session belongs to its loop. The goroutines of net/http reach it by
+// posting to the loop. They get what they are to write through a channel with
+// room for one chunk, so a client that does not read holds up nobody.
 //
 // # Locks
 //
-// Each part of the table has a lock, a leaf. Everything else of a session
+// Each shard of the table has a lock, a leaf. Everything else of a session
 // belongs to its loop.
 package fallback
 

@@ -8,7 +8,7 @@
 // checked before the hub is told anything.
 //
 // The signature covers the hash of the body, so it is checked before the body
-// is read: who has no secret can not make the process hold a body for him.
+// is read. Who has no secret can not make the process hold a body.
 //
 // The path and the query are taken from the request line as it came, because
 // that is what was signed. A router in front must therefore not redirect to

@@ -1,6 +1,6 @@
-// Package hub is the core of a node: which sessions are subscribed to which
-// channels of which app, who is present and signed in, what a cache channel
-// remembers, and who receives what.
+// Package hub is the core of a node. It knows which sessions are subscribed to
+// which channels of which app, and who is present and signed in. It knows what
+// a cache channel remembers, and who receives what.
 //
 // A transport gives the hub a [Session] for each of its sockets and calls it
 // with every message of the client; backends come in through [Hub.Trigger] and
@@ -11,10 +11,10 @@
 //
 // A session belongs to one loop, and only that loop's goroutine calls it. What
 // sessions share is kept per channel and user, in shards of an app, each under
-// the lock of its shard. A change under that lock that others must hear of
-// posts the frame to the loops before the lock is released, so all loops see
-// the deliveries of one channel in one order; each has a number, and a session
-// gets those with a number above the one at which it joined.
+// the lock of its shard. If others must hear of a change, the frame is posted
+// to the loops before the lock is released. So all loops see the deliveries of
+// one channel in one order. Each delivery has a number, and a session gets
+// those with a number above the one at which it joined.
 //
 // # Other nodes
 //

@@ -2,8 +2,8 @@
 // many who say the same remember it cheaply. It is for what thousands of
 // connections have in common: the origin of a page, the name of a library.
 //
-// A text has its number while somebody uses it. A [Table] knows so many texts
-// and no more: what comes beyond that is [Other], so that whoever makes texts up
+// A text has its number while somebody uses it. A [Table] has room for so many
+// texts and no more; what comes beyond that is [Other]. So who makes texts up
 // costs a bounded amount of memory, and only while he stays.
 //
 // It does not know what the texts mean.

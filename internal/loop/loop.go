@@ -1,12 +1,13 @@
 // Package loop runs the goroutines that own sockets.
 //
-// A [Loop] owns a share of the node's sockets: it alone touches them, their
-// outboxes and their deadlines, and it calls their [Handler], so that none of
-// that takes a lock. Work from elsewhere reaches a loop through its mailbox,
-// in order. A turn of a loop is: go on with input that took more than a turn,
-// read what sockets have received, run what is in the mailbox, fire deadlines,
-// and flush sockets that got something to send. While a turn flushes, further frames gather in the outboxes, and go
-// out together: the more there is to do, the less each frame costs.
+// A [Loop] owns a share of the node's sockets. It alone touches them, their
+// outboxes and their deadlines, and it calls their [Handler], so none of that
+// takes a lock. Work from elsewhere reaches a loop through its mailbox, in
+// order. A turn of a loop goes on with input that took more than a turn, and
+// reads what sockets have received. Then it runs what is in the mailbox, fires
+// deadlines, and flushes sockets that got something to send. While a turn
+// flushes, further frames gather in the outboxes and go out together: the more
+// there is to do, the less each frame costs.
 //
 // How bytes move is a [Link]'s business. On Linux, plain TCP needs no
 // goroutine and no buffer per socket: the loop polls the descriptors itself

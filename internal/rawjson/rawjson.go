@@ -1,10 +1,10 @@
 // Package rawjson reads and writes JSON text without re-encoding it.
 //
 // What clients and backends send is signed, relayed and measured byte for
-// byte, so nothing here goes through Go values: a reader is handed sub-slices
-// of the text it gave, with numbers, escapes and white space as they came. The
-// text is validated in the same single pass, as strictly as encoding/json does,
-// and beyond that for UTF-8 and for depth. Keys are case-sensitive.
+// byte, so nothing here goes through Go values. A reader gets sub-slices of
+// the text it gave, with numbers, escapes and white space as they came. The
+// text is validated in the same single pass, as strictly as encoding/json
+// does, and beyond that for UTF-8 and for depth. Keys are case-sensitive.
 //
 // Nothing is allocated except where a comment says so. The package holds no
 // state and takes no locks.

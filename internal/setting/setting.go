@@ -1,5 +1,5 @@
 // Package setting knows how settings are written, read and refused, whatever
-// they set and wherever they stand: a table has a [Setting] for each, and the
+// they set and wherever they stand. A table has a [Setting] for each. The
 // file, flags, the admin API and the reference page are made from it.
 //
 // The package takes no locks and keeps nothing.

@@ -1,8 +1,8 @@
 // Package doctor examines a service that speaks the Pusher Channels protocol
-// from outside, as its clients and backends meet it: the name, the port, TLS,
-// the WebSocket upgrade, the clock, signatures, and one event over each
-// transport. Every check ends with a verdict and, if something is wrong, with
-// what to do.
+// from outside, as its clients and backends meet it. It looks at the name, the
+// port, TLS, the WebSocket upgrade, the clock and signatures, and at one event
+// over each transport. Every check ends with a verdict and, if something is
+// wrong, with what to do.
 //
 // It knows the protocol and what proxies do to it. It leaves to others where
 // the address comes from and how findings are printed. It changes nothing on

@@ -1,15 +1,15 @@
 // Package mesh is how brokers speak to each other over anything that carries
-// packets at most once: it finds peers, keeps messages in order, sends again
+// packets at most once. It finds peers, keeps messages in order, sends again
 // what was lost on the way, and tells who is gone. It knows no network; see
 // [Wire].
 //
 // Messages for a peer gather in its link's outbox, and one goroutine sends for
-// all links: what waits for a peer leaves as one packet, so packets grow with
+// all links. What waits for a peer leaves as one packet. So packets grow with
 // the load by themselves, and an idle node sends at once. Packets of a link
-// have numbers, and are kept until the receiver has confirmed them; it asks for
-// one that is missing. What finds no room is lost, and the receiver hears of
-// it. No more than a window is on its way to it, so that a slow node fills the
-// outboxes of the others and not the network. DESIGN.md has the reasons.
+// have numbers, and are kept until the receiver has confirmed them; it asks
+// for one that is missing. What finds no room is lost, and the receiver hears
+// of it. No more than a window is on its way to it, so that a slow node fills
+// the outboxes of the others and not the network. DESIGN.md has the reasons.
 //
 // # Goroutines
 //

@@ -1,6 +1,6 @@
 // Package natsroster decides by the order of one log in JetStream that all
-// nodes write to and read: two that have read the same have decided the same,
-// and exactly one of them is to tell. DESIGN.md says why it is as it is.
+// nodes write to and read. Two nodes that have read the same have decided the
+// same, and exactly one of them is to tell. DESIGN.md says why it is as it is.
 //
 // A ledger is what the log says up to a position, and changes by what is read
 // alone. A part is what one node makes of it: what it has to write, to whom it
