@@ -24,17 +24,20 @@ func TestConsolePagesAreForEverybody(t *testing.T) {
 	for name, p := range pages {
 		tb.open(p.path)
 		tb.see(p.says)
-		for _, width := range []int{1280, 390, 360} {
+		for _, width := range []int{1280, 800, 390, 360} {
 			for _, dark := range []bool{false, true} {
 				tb.must("screen", map[string]any{"width": width, "dark": dark}, nil)
 				tb.accessible(name)
-				if dir := os.Getenv("BELFRY_TEST_PICTURES"); dir != "" && width != 360 {
+				if dir := picturesDir(); dir != "" && (width == 1280 || width == 390) {
 					tb.picture(dir, name, width, dark)
 				}
 			}
 		}
 	}
 }
+
+// picturesDir is where pictures of pages are wanted, or empty.
+func picturesDir() string { return os.Getenv("BELFRY_TEST_PICTURES") }
 
 // A view is a page, and something that it says when it is complete.
 type view struct{ path, says string }

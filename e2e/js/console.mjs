@@ -19,12 +19,17 @@ const watched = `document.addEventListener('securitypolicyviolation', (e) => {
 // helpers find things by what a person reads.
 const helpers = `{
   const shown = (e) => e.checkVisibility?.({ visibilityProperty: true }) ?? true
-  const name = (e) => (e.getAttribute('aria-label') ?? e.textContent).trim().replace(/\\s+/g, ' ')
+  const read = (e) => {
+    const copy = e.cloneNode(true)
+    copy.querySelectorAll('[aria-hidden=true]').forEach((sign) => sign.remove())
+    return copy.textContent
+  }
+  const name = (e) => (e.getAttribute('aria-label') ?? read(e)).trim().replace(/\\s+/g, ' ')
   // In front of the page is what a dialog has.
   const front = () => document.querySelector('dialog[open]') ?? document
   window.press = (text) => {
     const all = [...front().querySelectorAll('button, a[href], summary, [role=tab]')].filter(shown)
-    const found = all.find((e) => name(e) === text) ?? all.find((e) => name(e).startsWith(text))
+    const found = all.find((e) => name(e) === text)
     if (!found) throw new Error('nothing to press says ' + text + ' but: ' + all.map(name).join(' | '))
     if (found.disabled) throw new Error(text + ' is disabled')
     found.click()

@@ -73,6 +73,14 @@ type Service struct {
 // it, and fails the test if it does not stop cleanly.
 func Start(t testing.TB, cfg Config) *Service {
 	t.Helper()
+	s := prepare(t, cfg)
+	s.Restart()
+	return s
+}
+
+// prepare writes the configuration of a service, which the test's end stops.
+func prepare(t testing.TB, cfg Config) *Service {
+	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "belfry.yaml")
 	s := &Service{t: t, args: []string{"serve", "--config", file}, token: "admin-token-of-tests"}
@@ -95,7 +103,6 @@ func Start(t testing.TB, cfg Config) *Service {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
-	s.Restart()
 	return s
 }
 
@@ -114,8 +121,26 @@ func StartDev(t testing.TB) *Service {
 // Token is what the admin API asks for.
 func (s *Service) Token() string { return s.token }
 
+// StartTogether starts two services that wait for each other.
+func StartTogether(t testing.TB, a, b Config) (*Service, *Service) {
+	t.Helper()
+	first, second := prepare(t, a), prepare(t, b)
+	first.launch()
+	second.launch()
+	first.awaitReady()
+	second.awaitReady()
+	return first, second
+}
+
 // Restart starts the stopped service again: same settings, same ports.
 func (s *Service) Restart() {
+	s.t.Helper()
+	s.launch()
+	s.awaitReady()
+}
+
+// launch starts the process.
+func (s *Service) launch() {
 	s.t.Helper()
 	s.output = new(bytes.Buffer)
 	s.exited = make(chan error, 1)
@@ -127,7 +152,28 @@ func (s *Service) Restart() {
 		s.t.Fatal(err)
 	}
 	go func(cmd *exec.Cmd, exited chan<- error) { exited <- cmd.Wait() }(s.cmd, s.exited)
-	s.awaitReady()
+}
+
+// Signal sends a signal to the process, which goes on or not.
+func (s *Service) Signal(sig os.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Fatalf("signal the service: %v", err)
+	}
+}
+
+// AwaitEnd waits until the process has ended by itself, without a fault.
+func (s *Service) AwaitEnd() {
+	s.t.Helper()
+	select {
+	case err := <-s.exited:
+		s.cmd = nil
+		if err != nil {
+			s.t.Errorf("the service ended with %v\n%s", err, s.output)
+		}
+	case <-time.After(Patience):
+		s.t.Fatalf("the service has not ended after %v", Patience)
+	}
 }
 
 // awaitReady asks the admin port until the service says that it is ready.

@@ -16,18 +16,20 @@ import { allUsagePage } from "./pages/usage/all"
 import { endpointsPage } from "./pages/webhooks/all"
 import { clusterPage } from "./pages/cluster/page"
 
+// They stand in the menu in this order.
 export const pages: Page[] = [
   appsPage,
   newAppPage,
+  allUsagePage,
+  endpointsPage,
+  givenUpPage,
+  clusterPage,
+
   overviewPage,
+  usagePage,
   webhooksPage,
   endpointPage,
-  givenUpPage,
-  usagePage,
   connectPage,
   keysPage,
   settingsPage,
-  allUsagePage,
-  endpointsPage,
-  clusterPage,
 ]

@@ -15,6 +15,7 @@ export interface Given<N extends Name> {
   body?: Part<N, "body">
   revision?: number // the only one that may be changed
   poll?: boolean // asked by the page itself, which is no use of the session
+  patience?: number // after how long the node counts as lost, in milliseconds
   signal?: AbortSignal
 }
 
@@ -38,10 +39,8 @@ export class Unreachable extends Error {
 
 const api = new URL("../", document.baseURI)
 
-// patience is how long an answer may take. Asking for the node, which finds out
-// whether it is there, has less.
+// patience is how long an answer may take.
 const patience = 20_000
-const pollPatience = 2_500
 
 // unauthorized counts the answers that said that there is no session.
 export const unauthorized = signal(0)
@@ -77,7 +76,7 @@ export async function call<N extends Name>(name: N, given: Given<N> = {}): Promi
   if (given.body !== undefined) headers["Content-Type"] = "application/json"
   if (given.revision) headers["If-Match"] = `"${given.revision}"`
   if (given.poll) headers["Belfry-Poll"] = "1"
-  const end = AbortSignal.timeout(given.poll ? pollPatience : patience)
+  const end = AbortSignal.timeout(given.patience ?? patience)
   let response: Response, text: string
   try {
     response = await fetch(url, {
@@ -91,7 +90,8 @@ export async function call<N extends Name>(name: N, given: Given<N> = {}): Promi
     text = await response.text()
   } catch (e) {
     if (given.signal?.aborted) throw e
-    lost()
+    // An answer that is late may be one that takes long.
+    if (!end.aborted || given.patience) lost()
     throw new Unreachable()
   }
   reached()

@@ -217,6 +217,46 @@ export type Key = {
   secret?: string
 }
 
+export type LiveRow = {
+  channel?: string
+  channel_count?: number
+  channels?: Array<string>
+  client?: {
+    address?: string
+    key?: string
+    library?: string
+    origin?: string
+    tls?: boolean
+    transport?: string
+  }
+  closed_by?: "service" | "client" | "network"
+  code?: number
+  count?: number | null
+  data?: string
+  detail?: string
+  elsewhere?: number
+  event?: string
+  event_id?: string
+  except?: string
+  hash?: string
+  here?: number
+  lasted?: number
+  no_data?: string
+  node?: string
+  nodes?: Array<{
+    answered: boolean
+    detail?: string
+    name: string
+  }>
+  reason?: "rate" | "slow_reader" | "busy_node" | "lost"
+  size?: number
+  socket?: string
+  time?: string
+  type: "connection" | "disconnection" | "refused_connection" | "slow_client_closed" | "occupied" | "vacated" | "subscribed" | "unsubscribed" | "api_message" | "client_event" | "presence_event" | "signed_in" | "watchlist" | "cache_miss" | "terminated" | "client_error" | "api_error" | "error" | "webhook_sent" | "webhook_failed" | "config_change" | "gap" | "nodes"
+  user?: string
+  waiting?: number
+}
+
 export type NewApp = {
   activity_timeout?: string
   allowed_origins?: Array<string>
@@ -356,6 +396,12 @@ export interface Calls {
   "DELETE /api/v1/apps/{id}/keys/{key}": {
     path: { id: string; key: string }
     query: {  }
+    body: undefined
+    answer: undefined
+  }
+  "GET /api/v1/apps/{id}/live": {
+    path: { id: string }
+    query: { type?: Array<string>; channel?: Array<string>; event?: Array<string>; socket?: Array<string>; user?: Array<string>; node?: Array<string>; sample?: number; rate?: string; data?: boolean }
     body: undefined
     answer: undefined
   }

@@ -13,7 +13,7 @@ export function Menu({ app, current }: { app: string; current: Page | undefined 
   const item = (p: Page) => (
     <li key={p.path}>
       <a href={to(p.path, { app })} aria-current={p === current ? "page" : undefined} onClick={() => setOpen(false)}>
-        {p.title}
+        {p.menu?.name ?? p.title}
       </a>
     </li>
   )

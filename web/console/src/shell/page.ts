@@ -7,6 +7,6 @@ export interface Page {
   view: (props: { params: Record<string, string> }) => ComponentChildren
   // menu puts it into the menu, in the order of the rows: of the service, or of
   // an app. Its key, after g, goes there.
-  menu?: { of: "service" | "app"; key: string }
+  menu?: { of: "service" | "app"; key: string; name?: string }
   witness?: boolean // a witness has it too
 }

@@ -13,9 +13,10 @@ export const node = signal<Node | undefined>(undefined)
 // be told.
 export const cluster = signal<Cluster | undefined>(undefined)
 
-// look is how often the node is asked. With the patience of such a call its
-// loss is noticed within five seconds.
+// look is how often the node is asked, and patience how long it has to answer:
+// its loss is noticed within five seconds.
 const look = 2_000
+const patience = 2_500
 
 // watchNode looks for the node as long as the page is there.
 export function watchNode(): void {
@@ -23,7 +24,7 @@ export function watchNode(): void {
   const ask = async () => {
     if (session.peek()) {
       try {
-        node.value = await call("GET /api/v1/node", { poll: true })
+        node.value = await call("GET /api/v1/node", { poll: true, patience })
         first = false
         if (node.peek()?.clustered) cluster.value = await call("GET /api/v1/cluster", { poll: true }).catch(() => undefined)
       } catch {

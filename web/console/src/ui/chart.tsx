@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks"
+import { useEffect, useRef, useState } from "preact/hooks"
 import uPlot from "uplot"
 import { theme } from "../shell/theme"
 import { short } from "./numbers"
@@ -21,11 +21,27 @@ const height = 220
 const colours = ["--chart-1", "--chart-2", "--chart-3", "--chart-4"]
 const dashes = [[], [6, 4], [2, 3], [10, 3, 2, 3]]
 
+// incrs are the steps of an axis that counts things.
+const incrs = Array.from({ length: 14 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat()
+
+// useDark reports whether the page is dark, as was chosen or as the system is.
+function useDark(): boolean {
+  const system = matchMedia("(prefers-color-scheme: dark)")
+  const [is, setIs] = useState(system.matches)
+  useEffect(() => {
+    const changed = () => setIs(system.matches)
+    changed()
+    system.addEventListener("change", changed)
+    return () => system.removeEventListener("change", changed)
+  }, [])
+  return theme.value === "system" ? is : theme.value === "dark"
+}
+
 // Chart draws series over time. What it shows stands in a table as well, which
 // is for everybody who can not see it.
 export function Chart({ label, times, series, line }: ChartProps) {
   const element = useRef<HTMLDivElement>(null)
-  const chosen = theme.value
+  const dark = useDark()
   useEffect(() => {
     const host = element.current!
     const style = getComputedStyle(document.documentElement)
@@ -44,8 +60,8 @@ export function Chart({ label, times, series, line }: ChartProps) {
           spanGaps: false,
           points: { show: times.length < 3 },
         }))],
-        axes: [axis, { ...axis, values: (_, values) => values.map(short), size: 56 }],
-        scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
+        axes: [axis, { ...axis, values: (_, values) => values.map(short), size: 56, incrs }],
+        scales: { y: { range: (_, __, max) => [0, Math.max(5, max * 1.1)] } },
         legend: { live: false },
       },
       [times, ...all.map((s) => s.values)],
@@ -53,15 +69,11 @@ export function Chart({ label, times, series, line }: ChartProps) {
     )
     const resized = new ResizeObserver(() => plot.setSize({ width: host.clientWidth, height }))
     resized.observe(host)
-    const dark = matchMedia("(prefers-color-scheme: dark)")
-    const redraw = () => plot.redraw()
-    dark.addEventListener("change", redraw)
     return () => {
-      dark.removeEventListener("change", redraw)
       resized.disconnect()
       plot.destroy()
     }
-  }, [times, series, line?.value, chosen])
+  }, [times, series, line?.value, dark])
   return (
     <figure class="chart">
       <figcaption>{label}</figcaption>

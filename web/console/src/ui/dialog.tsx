@@ -3,15 +3,19 @@ import { useEffect, useId, useRef, useState } from "preact/hooks"
 import { Failure, Line, useAction } from "./form"
 import { visible } from "./visible"
 
-// Dialog is something in front of the page. The browser keeps the focus in it
-// and gives it back.
+// Dialog is something in front of the page. The browser keeps the focus in it,
+// and it goes back to where it was, or to the page if that is gone.
 export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ComponentChildren }) {
   const element = useRef<HTMLDialogElement>(null)
   const id = useId()
   useEffect(() => {
     const dialog = element.current!
+    const before = document.activeElement as HTMLElement | null
     dialog.showModal()
-    return () => dialog.close()
+    return () => {
+      dialog.close()
+      queueMicrotask(() => (before?.isConnected ? before : document.getElementById("main"))?.focus())
+    }
   }, [])
   return (
     <dialog

@@ -3,6 +3,8 @@ import { useId, useState } from "preact/hooks"
 import { Refused } from "../api/client"
 import { says } from "../api/use"
 import { Notice } from "./state"
+import { Text } from "./text"
+import { visible } from "./visible"
 
 // A Mistake stands beside its field.
 export function Mistake({ id, text }: { id: string; text: string | undefined }) {
@@ -17,16 +19,18 @@ interface FieldProps {
   label: ComponentChildren
   hint?: ComponentChildren
   mistake?: string | undefined
+  after?: ComponentChildren
   children: (attributes: { id: string; "aria-describedby": string; "aria-invalid": boolean }) => ComponentChildren
 }
 
 // Field is one thing to fill in: its label, what it means, what is wrong.
-export function Field({ label, hint, mistake, children }: FieldProps) {
+export function Field({ label, hint, mistake, after, children }: FieldProps) {
   const id = useId()
   return (
     <div class="field">
       <label for={id}>{label}</label>
       {children({ id, "aria-describedby": `${id}-hint ${id}-mistake`, "aria-invalid": !!mistake })}
+      {after}
       {hint && (
         <span class="hint" id={`${id}-hint`}>
           {hint}
@@ -37,7 +41,7 @@ export function Field({ label, hint, mistake, children }: FieldProps) {
   )
 }
 
-type LineProps = Omit<FieldProps, "children"> & {
+type LineProps = Omit<FieldProps, "children" | "after"> & {
   value: string
   onValue: (value: string) => void
   kind?: "text" | "password"
@@ -52,7 +56,7 @@ type LineProps = Omit<FieldProps, "children"> & {
 // Line is a field of one line.
 export function Line({ label, hint, mistake, value, onValue, kind = "text", autocomplete = "off", ...rest }: LineProps) {
   return (
-    <Field label={label} hint={hint} mistake={mistake}>
+    <Field label={label} hint={hint} mistake={mistake} after={kind === "text" && <Escapes value={value} />}>
       {(a) => (
         <input
           type={kind as "text"}
@@ -68,6 +72,16 @@ export function Line({ label, hint, mistake, value, onValue, kind = "text", auto
   )
 }
 
+// Escapes shows what a field would hide. In the field the text is as it is.
+function Escapes({ value }: { value: string }) {
+  if (visible(value, value.length) === value) return null
+  return (
+    <span class="hint">
+      There are characters in it that can not be seen: <Text value={value} />
+    </span>
+  )
+}
+
 // Lines is a list, one element a line.
 export function Lines({ label, hint, mistake, value, onValue, rows = 3 }: Omit<FieldProps, "children"> & { value: string[]; onValue: (value: string[]) => void; rows?: number }) {
   const [text, setText] = useState(value.join("\n"))
@@ -78,7 +92,7 @@ export function Lines({ label, hint, mistake, value, onValue, rows = 3 }: Omit<F
     onValue(elements(t))
   }
   return (
-    <Field label={label} hint={hint ?? "One a line."} mistake={mistake}>
+    <Field label={label} hint={hint ?? "One a line."} mistake={mistake} after={value.map((v) => <Escapes value={v} />)}>
       {(a) => <textarea rows={rows} spellcheck={false} autocomplete="off" {...a} value={shown} onInput={(e) => input(e.currentTarget.value)} />}
     </Field>
   )

@@ -101,7 +101,7 @@ function columns(used: Map<string, Used>): Column<App>[] {
       ),
     },
     { key: "name", label: "Name", sort: (a) => a.name, value: (a) => <Text value={a.name} max={80} /> },
-    { key: "source", label: "Stands in", sort: (a) => a.source, value: (a) => (a.source === "store" ? "made at run time" : "configuration") },
+    { key: "source", label: "Source", sort: (a) => a.source, value: (a) => (a.source === "store" ? "made at run time" : "configuration") },
     { key: "state", label: "State", sort: (a) => Number(a.disabled), value: (a) => (a.disabled ? <Badge kind="off">disabled</Badge> : <Badge kind="good">on</Badge>) },
     figure("peak", "Peak", (u) => u.peak_connections),
     figure("events", "Events", (u) => u.backend_events + u.client_events),

@@ -12,7 +12,7 @@ import { type Column, Table } from "../../ui/table"
 import { Json, Text } from "../../ui/text"
 import { Time } from "../../ui/time"
 
-export const givenUpPage: Page = { path: "given-up", title: "Given up", view: View, menu: { of: "service", key: "v" } }
+export const givenUpPage: Page = { path: "given-up", title: "Given up", view: View, menu: { of: "service", key: "v", name: "Given up" } }
 
 const reasons: Record<GivenUp["reason"], string> = {
   exhausted: "every attempt failed",

@@ -12,7 +12,7 @@ import { Text } from "../../ui/text"
 import { Choose } from "./page"
 import { range } from "./range"
 
-export const allUsagePage: Page = { path: "usage", title: "Usage of all", view: View, menu: { of: "service", key: "l" } }
+export const allUsagePage: Page = { path: "usage", title: "Usage of all apps", view: View, menu: { of: "service", key: "l", name: "Usage" } }
 
 function View() {
   const name = query.value.get("range") || "24h"

@@ -9,7 +9,7 @@ import { Text } from "../../ui/text"
 import { Command } from "../../ui/form"
 import { OneNode, State } from "./health"
 
-export const endpointsPage: Page = { path: "webhooks", title: "Endpoints", view: View, menu: { of: "service", key: "e" } }
+export const endpointsPage: Page = { path: "webhooks", title: "Endpoints of webhooks", view: View, menu: { of: "service", key: "e", name: "Webhooks" } }
 
 function View() {
   const asked = useAsk("GET /api/v1/webhooks", { query: { limit: 1000 } }, { every: 5_000 })
