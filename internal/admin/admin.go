@@ -45,7 +45,8 @@ type Config struct {
 	Console http.Handler
 	// Node tells what this node is.
 	Node func() NodeInfo
-	// API are the calls about apps: those of AppRoutes or WitnessRoutes.
+	// API are the calls about apps and webhooks: those of AppRoutes and
+	// WebhookRoutes, or of WitnessRoutes.
 	API Routes
 	// Cluster returns what the node knows of its cluster. What it can not find
 	// out in a second or two it leaves out. Nil means that the node is alone.
@@ -61,7 +62,7 @@ type Config struct {
 	// has. It may be nil.
 	Draining func() (draining bool, connections int)
 	// Parts serve more of the API, behind the token: by the path that theirs
-	// begin with, such as /api/v1/webhooks.
+	// begin with, such as /api/v1/apps/{id}/live.
 	Parts map[string]http.Handler
 
 	Registerer prometheus.Registerer // nil: no metrics of the API

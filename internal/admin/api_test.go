@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -22,8 +23,10 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
+	"github.com/belfryhq/belfry/internal/cluster/roster/local"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/usage"
+	"github.com/belfryhq/belfry/internal/webhook"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -90,6 +93,10 @@ func newFixture(t testing.TB, configured ...*apps.App) *fixture {
 	f.cluster.status = threeNodes()
 	c := f.cluster.config()
 	c.API, c.Log = AppRoutes(store, recorder, nil), log
+	sender, err := webhook.New(t.Context(), webhook.Config{Apps: f.registry, Engine: f.engine, Roster: local.New(local.Config{}), Log: log})
+	must(err)
+	t.Cleanup(func() { sender.Stop(context.Background()) })
+	maps.Copy(c.API, WebhookRoutes(sender))
 	c.Parts = map[string]http.Handler{
 		"/api/v1/part": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }),
 	}

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -235,6 +236,7 @@ func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 	cfg := s.administration()
 	cfg.Ready, cfg.Draining = s.ready, s.stateOfDrain
 	cfg.API = admin.AppRoutes(s.apps, used, s.snippets)
+	maps.Copy(cfg.API, admin.WebhookRoutes(s.webhooks))
 	cfg.Node = s.nodeInfo
 	if s.cfg.Clustered() {
 		cfg.Cluster = s.clusterStatus
@@ -242,7 +244,7 @@ func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 	if s.cfg.Cluster.Listen != "" {
 		cfg.RemoveNode = s.engine.Remove
 	}
-	cfg.Parts = map[string]http.Handler{webhook.APIPath: s.webhooks.Handler(), tap.Path: s.tracing.taps.Handler()}
+	cfg.Parts = map[string]http.Handler{tap.Path: s.tracing.taps.Handler()}
 	return cfg
 }
 

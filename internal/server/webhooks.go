@@ -7,6 +7,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/roster"
 	"github.com/belfryhq/belfry/internal/webhook"
+	"github.com/belfryhq/belfry/internal/webhook/delivery"
 )
 
 // Webhooks says how backends are told what happens. Which of them are is a
@@ -34,22 +35,24 @@ func (s *Server) openWebhooks(registry *apps.Registry) (err error) {
 	defer cancel()
 	c := s.cfg.Webhooks
 	s.webhooks, err = webhook.New(ctx, webhook.Config{
-		Apps:            registry,
-		Engine:          s.engine,
-		Roster:          s.cluster.roster,
-		Node:            s.name,
-		Clustered:       s.cfg.Clustered(),
-		Known:           s.cluster.known(),
-		Holdings:        s.holdings,
-		Gate:            s.loops,
-		BatchInterval:   c.BatchInterval,
-		Timeout:         c.Timeout,
-		RetryFirst:      c.RetryFirst,
-		RetryWindow:     c.RetryWindow,
-		Concurrency:     c.Concurrency,
-		AllowedNetworks: c.AllowedNetworks,
-		Registerer:      s.metrics,
-		Log:             s.log,
+		Apps:      registry,
+		Engine:    s.engine,
+		Roster:    s.cluster.roster,
+		Node:      s.name,
+		Clustered: s.cfg.Clustered(),
+		Known:     s.cluster.known(),
+		Holdings:  s.holdings,
+		Gate:      s.loops,
+		Delivery: delivery.Policy{
+			BatchInterval:   c.BatchInterval,
+			Timeout:         c.Timeout,
+			RetryFirst:      c.RetryFirst,
+			RetryWindow:     c.RetryWindow,
+			Concurrency:     c.Concurrency,
+			AllowedNetworks: c.AllowedNetworks,
+		},
+		Registerer: s.metrics,
+		Log:        s.log,
 	})
 	if err != nil {
 		return err

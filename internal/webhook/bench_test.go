@@ -15,6 +15,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/roster/local"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/webhook/delivery"
 )
 
 // cpu is the processor time that this process has used.
@@ -70,7 +71,7 @@ func BenchmarkObserve(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			app := newApp("1", tt.hooks...)
 			gate := &benchGate{}
-			s, err := New(b.Context(), Config{Apps: registry(b, app), Engine: openEngine(b, b.TempDir()), Roster: local.New(local.Config{}), Transport: tt.transport, Gate: gate})
+			s, err := New(b.Context(), Config{Apps: registry(b, app), Engine: openEngine(b, b.TempDir()), Roster: local.New(local.Config{}), Gate: gate, Delivery: delivery.Policy{Transport: tt.transport}})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -96,7 +97,7 @@ func BenchmarkObserve(b *testing.B) {
 			for s.recorder.pending() > 0 {
 				time.Sleep(time.Millisecond)
 			}
-			for tt.transport == (taker{}) && s.totals().busy > 0 {
+			for tt.transport == (taker{}) && s.dispatcher.Totals().Busy > 0 {
 				time.Sleep(time.Millisecond)
 			}
 			b.ReportMetric(float64(cpu(b)-before)/float64(i), "cpu-ns/op")

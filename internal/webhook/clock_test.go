@@ -15,6 +15,8 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/roster/local"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/webhook/delivery"
+	"github.com/belfryhq/belfry/internal/webhook/queue/queuetest"
 )
 
 // roundTrip is a transport that hands requests to receivers by their hosts,
@@ -50,7 +52,7 @@ func (rt *roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
 type bench struct {
 	*testing.T
 	*Sender
-	queue    *memQueue
+	memory   *queuetest.Memory
 	app      *apps.App
 	registry *apps.Registry
 	hosts    *roundTrip
@@ -67,16 +69,16 @@ func onBench(t *testing.T, cfg Config, hook apps.Webhook, test func(*bench)) {
 		if hook.Events == 0 {
 			hook.Events = everything
 		}
-		b := &bench{T: t, queue: newMemQueue(), app: newApp("1", hook), hosts: &roundTrip{}}
+		b := &bench{T: t, memory: queuetest.New(), app: newApp("1", hook), hosts: &roundTrip{}}
 		b.registry = registry(t, b.app)
-		cfg.Apps, cfg.queue, cfg.Transport, cfg.publishEvery = b.registry, b.queue, b.hosts, cmp.Or(cfg.publishEvery, -1)
+		cfg.Apps, cfg.Store, cfg.Delivery.Transport, cfg.publishEvery = b.registry, b.memory.Store(), b.hosts, cmp.Or(cfg.publishEvery, -1)
 		b.Sender = start(t, cfg)
 		test(b)
 	})
 }
 
 // receiver serves a host.
-func (b *bench) receiver(host string, answer func(n int, d delivery) int) *receiver {
+func (b *bench) receiver(host string, answer func(n int, d arrival) int) *receiver {
 	r := newReceiver(b.T, answer)
 	b.hosts.serve(host, r)
 	return r
@@ -239,7 +241,7 @@ func testEventsShareARequest(t *testing.T) {
 }
 
 func TestBatchIsSentWhenItIsFull(t *testing.T) {
-	onBench(t, Config{BatchInterval: time.Hour}, apps.Webhook{Batch: true}, func(b *bench) {
+	onBench(t, Config{Delivery: delivery.Policy{BatchInterval: time.Hour}}, apps.Webhook{Batch: true}, func(b *bench) {
 		r := b.receiver("a", nil)
 		for i := range 250 {
 			b.tell(apps.CacheMiss, fmt.Sprintf("cache-%d", i))
@@ -260,7 +262,7 @@ func TestBatchIsSentWhenItIsFull(t *testing.T) {
 }
 
 func TestLargeEventsDoNotShareARequest(t *testing.T) {
-	onBench(t, Config{BatchBytes: 1000}, apps.Webhook{Batch: true}, func(b *bench) {
+	onBench(t, Config{Delivery: delivery.Policy{BatchBytes: 1000}}, apps.Webhook{Batch: true}, func(b *bench) {
 		r := b.receiver("a", nil)
 		for i := range 4 {
 			b.Observe(b.app, clientEvent(fmt.Sprintf("private-%d", i), fmt.Sprintf("%0700d", i)))

@@ -42,7 +42,7 @@ func TestFullDiskHoldsTheAppBack(t *testing.T) {
 
 	const events = 2000
 	g, y := &gate{}, newTally(t, events)
-	r := receive(t, func(_ int, d delivery) int { y.take(d); return http.StatusOK })
+	r := receive(t, func(_ int, d arrival) int { y.take(d); return http.StatusOK })
 	app := newApp("1", apps.Webhook{URL: r.url, Events: everything, Batch: true})
 	s := start(t, Config{Apps: registry(t, app), Engine: e, Gate: g, MaxPending: 1000})
 	for i := range events {

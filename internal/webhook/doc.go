@@ -1,38 +1,47 @@
-// Package webhook tells the backends of apps what happens in channels: signed
-// HTTP requests, at least once, in order per channel.
+// Package webhook tells the backends of apps what happens in channels.
 //
-// An event passes these stations:
+// It observes the hub, and puts what some endpoint wants to hear into the queue.
+// The rest it leaves to three packages, of which the last two do not know each
+// other:
 //
-//	hub → Sender.Observe → recorder → queue → endpoint → HTTP
-//	         ↓      ↑
-//	          roster
+//		hub ─► Sender.Observe ─► recorder ─► queue ─► delivery ─► HTTP
+//		          │      ▲          ▲                    ▲
+//		          ▼      │ Decide   └──── handover ──────┘
+//		         roster ─┘          pause, skip       deliver
 //
-// The [Sender] hears news under a lock of the hub, and appends it to the outbox
-// of each endpoint that wants it. What concerns the presence of anybody takes
-// the way by the roster, which decides whether it is news (a page reload is
-// not) and, in a cluster, which node tells of it: the sender is its host
-// (host.go, heritage.go, limbo.go). The recorder cuts outboxes into records and
-// publishes them to the queue, a JetStream stream with a subject for each
-// endpoint; what the queue has acknowledged survives the process. An endpoint
-// takes its records from memory or, when there are too many, from the queue,
-// forms requests of them, and removes a record once all of its events are
-// delivered or buried. Events that could not be delivered in time are buried:
-// kept in a second stream, from where they can be listed and replayed.
+//	  - queue keeps records of events and dead letters, and says who owns which
+//	    queue;
+//	  - delivery brings records to endpoints, tries again, and gives up;
+//	  - handover decides what of dead nodes is this node's, and when the roster
+//	    may forget a decision.
 //
-// # Order
-//
-// Events of one channel are delivered to one endpoint in order: while a
-// request is under way or waits to be retried, no later event of its channels
-// is sent. Other channels go on. Endpoints share nothing but memory bounds, so
-// none waits for another.
+// The [Sender] hears news under a lock of the hub. What is news as such (a
+// client's event, a cache miss) goes into the outbox of each endpoint that wants
+// it. What concerns the presence of anybody takes the way by the roster, which
+// decides whether it is news (a page reload is not) and, in a cluster, which
+// node tells of it: the sender is its host. The recorder cuts outboxes into
+// records and publishes them. What the queue has acknowledged survives the
+// process. docs/design has the reasons.
 //
 // # Locks
 //
-// ledger.mu and heritage.mu are taken before recorder.mu, that before
-// endpoint.mu, and that before endpoints.mu and remover.mu. The registry of apps
-// tells of changes with its own lock held, which comes before all of them; to
-// find an app takes none. Nothing is called while they are held but the gate of
-// the loops, which takes the locks of mailboxes, and, with ledger.mu, the roster to say what is told and to ask
-// whether the node is cut off; neither blocks. A goroutine per endpoint that has
-// work owns the rest of the endpoint's state.
+// Those of handover.Decisions and handover.Takeover are taken before the
+// recorder's, and that before those of package delivery. The recorder's guards
+// outboxes, what counts for backpressure, and recent cache misses. With it two
+// things are called: the gate of the loops, which takes the locks of mailboxes,
+// and delivery.Dispatcher.Begin, so that a term begins for both at the same
+// moment. The registry of apps tells of changes with its own lock held, which
+// comes before all of them; to find an app takes none.
+//
+// # Goroutines
+//
+// Three of the recorder: one publishes, one hears what became of it, one forgets
+// cache misses. Stop waits for them, and for those of the three packages.
+//
+// # Bounds
+//
+// Of events that the queue does not have, one app may have a quarter of
+// Config.MaxPending and of 64 MiB; then its clients are not read. When four apps
+// have their share, the node takes no new work. At most queue.MaxInFlight records
+// are under way, one for each endpoint.
 package webhook

@@ -27,8 +27,8 @@ const sealedKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 // goReceiver answers as a backend does that uses pusher-http-go, with a key for
 // encrypted channels or without: what the library refuses is a 400.
-func goReceiver(masterKey string) func(int, delivery) int {
-	return func(_ int, d delivery) int {
+func goReceiver(masterKey string) func(int, arrival) int {
+	return func(_ int, d arrival) int {
 		client := pusher.Client{AppID: "1", Key: testKey, Secret: testSecret, EncryptionMasterKeyBase64: masterKey} // not for several goroutines
 		if _, err := client.Webhook(d.header, d.body); err != nil {
 			return http.StatusBadRequest
@@ -38,7 +38,7 @@ func goReceiver(masterKey string) func(int, delivery) int {
 }
 
 // taken are the events that a receiver has taken.
-func (r *receiver) taken(answer func(int, delivery) int) []string {
+func (r *receiver) taken(answer func(int, arrival) int) []string {
 	var list []string
 	for _, d := range r.all() {
 		if answer(0, d) == http.StatusOK {
@@ -117,7 +117,7 @@ func TestRefusedEventHoldsUpItsOwnChannelOnly(t *testing.T) {
 	for name, status := range map[string]int{"bad request": 400, "internal error": 500} {
 		t.Run(name, func(t *testing.T) {
 			onBench(t, Config{}, apps.Webhook{Batch: true}, func(b *bench) {
-				answer := func(_ int, d delivery) int {
+				answer := func(_ int, d arrival) int {
 					for _, e := range d.events {
 						if e.Data == "poison" {
 							return status
@@ -144,8 +144,8 @@ func TestRefusedEventHoldsUpItsOwnChannelOnly(t *testing.T) {
 				if want := []any{"0", "10", "20", "30", "40"}; !slices.Equal(own, want) {
 					b.Errorf("its own channel got %v afterwards, want %v", own, want)
 				}
-				if records, burials := b.queue.left(); records != 0 || burials != 1 {
-					b.Errorf("%d records are left and %d burials, want the one event put aside", records, burials)
+				if records, letters := b.memory.Left(); records != 0 || letters != 1 {
+					b.Errorf("%d records are left and %d letters, want the one event put aside", records, letters)
 				}
 			})
 		})
@@ -156,7 +156,7 @@ func TestRefusedEventHoldsUpItsOwnChannelOnly(t *testing.T) {
 // those soon.
 func TestRefusedEventsDoNotKeepAnEndpointDown(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
-		r := b.receiver("a", func(_ int, d delivery) int {
+		r := b.receiver("a", func(_ int, d arrival) int {
 			if d.events[0].Data == "poison" {
 				return 400
 			}
@@ -189,7 +189,7 @@ func TestRefusedEventsDoNotKeepAnEndpointDown(t *testing.T) {
 func TestBatchesStayTogetherWhileAnEndpointIsAway(t *testing.T) {
 	for _, status := range []int{408, 429, 502, 503, 504} {
 		onBench(t, Config{}, apps.Webhook{Batch: true}, func(b *bench) {
-			r := b.receiver("a", func(n int, _ delivery) int {
+			r := b.receiver("a", func(n int, _ arrival) int {
 				if n <= 8 {
 					return status
 				}

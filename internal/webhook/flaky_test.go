@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/webhook/delivery"
 )
 
 // flakyEvents is how many events TestHalfOfTheRequestsFail sends to each of
@@ -46,7 +47,7 @@ func newTally(t *testing.T, events int) *tally {
 }
 
 // take looks at a request. The receiver drops what it has seen, by the ids.
-func (y *tally) take(d delivery) {
+func (y *tally) take(d arrival) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	if len(d.ids) != len(d.events) {
@@ -72,7 +73,7 @@ func (y *tally) take(d delivery) {
 
 // flaky answers half of the requests with a failure: before it has looked at
 // the events, or after.
-func (y *tally) flaky(_ int, d delivery) int {
+func (y *tally) flaky(_ int, d arrival) int {
 	switch rand.IntN(4) {
 	case 0:
 		return http.StatusInternalServerError
@@ -118,8 +119,7 @@ func TestHalfOfTheRequestsFail(t *testing.T) {
 			y := newTally(t, tt.events)
 			r := receive(t, y.flaky)
 			app := newApp("1", apps.Webhook{URL: r.url, Events: everything, Batch: tt.batch})
-			s := start(t, Config{Apps: registry(t, app), Engine: openEngine(t, t.TempDir()), RetryFirst: time.Millisecond,
-				BatchInterval: 2 * time.Millisecond})
+			s := start(t, Config{Apps: registry(t, app), Engine: openEngine(t, t.TempDir()), Delivery: delivery.Policy{RetryFirst: time.Millisecond, BatchInterval: 2 * time.Millisecond}})
 			begin := time.Now()
 			for i := range tt.events {
 				s.Observe(app, clientEvent(fmt.Sprintf("private-%d", i%channels), strconv.Itoa(i/channels)))
@@ -151,8 +151,8 @@ func TestHalfOfTheRequestsFailOnTheDocumentedSchedule(t *testing.T) {
 				<-y.done
 				b.Logf("%d events took %v of that clock", events, time.Since(begin))
 				pass(time.Hour)
-				if _, burials := b.queue.left(); burials != 0 {
-					b.Errorf("events were given up %d times", burials)
+				if _, letters := b.memory.Left(); letters != 0 {
+					b.Errorf("events were given up %d times", letters)
 				}
 			})
 		})
@@ -164,7 +164,7 @@ func TestHalfOfTheRequestsFailOnTheDocumentedSchedule(t *testing.T) {
 func TestPoisonIsTriedWhileOthersPass(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		var times []time.Time
-		b.receiver("a", func(_ int, d delivery) int {
+		b.receiver("a", func(_ int, d arrival) int {
 			if d.events[0].Channel == "private-poison" {
 				times = append(times, time.Now())
 				return 500
@@ -180,11 +180,11 @@ func TestPoisonIsTriedWhileOthersPass(t *testing.T) {
 		if n := len(times); n < 30 || n > 60 {
 			b.Errorf("%d attempts, want one every 8 seconds or so", n)
 		}
-		if last := times[len(times)-1].Sub(times[0]); last > DefaultRetryWindow {
+		if last := times[len(times)-1].Sub(times[0]); last > delivery.DefaultRetryWindow {
 			b.Errorf("the last attempt came after %v", last)
 		}
-		if records, burials := b.queue.left(); records != 0 || burials != 1 {
-			b.Errorf("%d records are left and %d burials, want 0 and 1", records, burials)
+		if records, letters := b.memory.Left(); records != 0 || letters != 1 {
+			b.Errorf("%d records are left and %d letters, want 0 and 1", records, letters)
 		}
 	})
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/natstest"
+	"github.com/belfryhq/belfry/internal/webhook/delivery"
+	"github.com/belfryhq/belfry/internal/webhook/queue"
+	"github.com/belfryhq/belfry/internal/webhook/queue/queuetest"
 )
 
 // observe observes so many client events after the first ones of a tally.
@@ -29,23 +32,23 @@ func (b *bench) observe(from, to int) {
 func TestEventsThatWaitWhileTheStoreIsLostAreDelivered(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{ID: "main"}, func(b *bench) {
 		y := newTally(b.T, 400)
-		b.receiver("a", func(_ int, d delivery) int { y.take(d); return 200 })
+		b.receiver("a", func(_ int, d arrival) int { y.take(d); return 200 })
 		for i := range 100 { // a number for each
 			b.observe(i, i+1)
 			synctest.Wait()
 		}
-		b.queue.fail(errDown)
+		b.memory.Refuse(queuetest.ErrDown)
 		b.observe(100, 200)
 		pass(time.Minute)
-		b.queue.lose()
-		b.queue.fail(nil)
+		b.memory.Lose()
+		b.memory.Refuse(nil)
 		pass(time.Second)
 		b.observe(200, 400)
 		pass(time.Minute)
 		if y.missing != 0 || y.repeats != 0 {
 			b.Errorf("%d events are missing and %d came twice", y.missing, y.repeats)
 		}
-		if records, _ := b.queue.left(); records != 0 {
+		if records, _ := b.memory.Left(); records != 0 {
 			b.Errorf("%d records are left in the queue", records)
 		}
 		if age := b.oldest(); age != 0 {
@@ -57,9 +60,9 @@ func TestEventsThatWaitWhileTheStoreIsLostAreDelivered(t *testing.T) {
 // What was not in memory when the store was lost is gone, and is not counted
 // as queued any more; what comes afterwards goes its way.
 func TestQueueThatWasLostIsNotCounted(t *testing.T) {
-	onBench(t, Config{MaxEndpoint: 8 << 20}, apps.Webhook{ID: "main"}, func(b *bench) {
+	onBench(t, Config{Delivery: delivery.Policy{MaxEndpoint: 8 << 20}}, apps.Webhook{ID: "main"}, func(b *bench) {
 		var up atomic.Bool
-		in := b.receiver("a", func(int, delivery) int {
+		in := b.receiver("a", func(int, arrival) int {
 			if up.Load() {
 				return 200
 			}
@@ -71,10 +74,10 @@ func TestQueueThatWasLostIsNotCounted(t *testing.T) {
 			b.Observe(b.app, n)
 			synctest.Wait()
 		}
-		b.queue.lose()
+		b.memory.Lose()
 		b.Observe(b.app, clientEvent("private-a", "after"))
 		pass(10 * time.Second)
-		if got := b.totals().queued; got > 5<<20 {
+		if got := b.dispatcher.Totals().QueuedBytes; got > 5<<20 {
 			b.Errorf("%d bytes are said to be queued, want what is in memory", got)
 		}
 		up.Store(true)
@@ -83,7 +86,7 @@ func TestQueueThatWasLostIsNotCounted(t *testing.T) {
 		if last := events[len(events)-1]; last != "client_event private-a client-e after" {
 			b.Errorf("the last event is %.60s, want the one that came after the loss", last)
 		}
-		if got := b.totals().queued; got != 0 {
+		if got := b.dispatcher.Totals().QueuedBytes; got != 0 {
 			b.Errorf("%d bytes are said to be queued in the end", got)
 		}
 	})
@@ -93,7 +96,7 @@ func TestQueueThatWasLostIsNotCounted(t *testing.T) {
 func TestRemovalsOfALostStoreRemoveNothing(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{ID: "main"}, func(b *bench) {
 		var up atomic.Bool
-		b.receiver("a", func(int, delivery) int {
+		b.receiver("a", func(int, arrival) int {
 			if up.Load() {
 				return 200
 			}
@@ -103,18 +106,18 @@ func TestRemovalsOfALostStoreRemoveNothing(t *testing.T) {
 			b.Observe(b.app, clientEvent(fmt.Sprint("private-", i), "x"))
 			synctest.Wait()
 		}
-		b.queue.lose()
+		b.memory.Lose()
 		for i := range 20 { // of another node, and of this one's earlier life
 			e := newEvent(clientEvent("private-new", "x"), time.Now())
-			e.id = eventID{"other", uint64(i)}
-			of := []owner{"other", "%"}[i%2]
-			if _, err := b.queue.publish(of, address{"1", "main"}, &record{id: fmt.Sprint("other.", i), events: []event{e}, bytes: e.size()}); err != nil {
+			e.ID = queue.EventID{Origin: "other", Number: uint64(i)}
+			of := []queue.Owner{"other", "%"}[i%2]
+			if _, err := b.memory.Publish(of, queue.Address{App: "1", Endpoint: "main"}, &queue.Record{ID: fmt.Sprint("other.", i), Events: []queue.Event{e}, Bytes: e.Size()}); err != nil {
 				b.Fatal(err)
 			}
 		}
 		up.Store(true)
 		pass(time.Minute)
-		if records, _ := b.queue.left(); records != 20 {
+		if records, _ := b.memory.Left(); records != 20 {
 			b.Errorf("%d of 20 records of the new store are left", records)
 		}
 	})
@@ -138,8 +141,8 @@ func TestNATSThatComesBackWithoutItsStore(t *testing.T) {
 	server := natstest.Start(t, natstest.Kept(natstest.AnyPort, t.TempDir()))
 	port := server.Addr().(*net.TCPAddr).Port
 	var up atomic.Bool
-	answer := func(y *tally) func(int, delivery) int {
-		return func(_ int, d delivery) int {
+	answer := func(y *tally) func(int, arrival) int {
+		return func(_ int, d arrival) int {
 			if !up.Load() {
 				return 500
 			}
@@ -153,7 +156,7 @@ func TestNATSThatComesBackWithoutItsStore(t *testing.T) {
 	for i, name := range []string{"one", "two"} {
 		tallies[i] = newTally(t, each)
 		hook := apps.Webhook{ID: "main", URL: receive(t, answer(tallies[i])).url, Events: everything}
-		nodes[i] = start(t, Config{Apps: registry(t, newApp("1", hook)), Engine: openExternal(t, server), Node: name, RetryFirst: 50 * time.Millisecond, publishEvery: -1})
+		nodes[i] = start(t, Config{Apps: registry(t, newApp("1", hook)), Engine: openExternal(t, server), Node: name, publishEvery: -1, Delivery: delivery.Policy{RetryFirst: 50 * time.Millisecond}})
 	}
 	observe := func(from, to int) {
 		for i := from; i < to; i++ {
@@ -168,7 +171,7 @@ func TestNATSThatComesBackWithoutItsStore(t *testing.T) {
 	natstest.Stop(server)
 	observe(30, 60)
 	server = natstest.Start(t, natstest.Kept(port, t.TempDir()))
-	if _, err := openQueue(t.Context(), Config{Engine: openExternal(t, server), MaxBytes: 1 << 30, MaxBuried: 1 << 20}); err != nil { // as any node does
+	if _, err := queue.Open(t.Context(), queue.Config{Engine: openExternal(t, server), MaxBytes: 1 << 30, MaxDeadLetters: 1 << 20}); err != nil { // as any node does
 		t.Fatal(err)
 	}
 	until(t, "what waited is queued", func() bool { return nodes[0].recorder.pending()+nodes[1].recorder.pending() == 0 })
@@ -178,7 +181,7 @@ func TestNATSThatComesBackWithoutItsStore(t *testing.T) {
 		y.await()
 	}
 	until(t, "nothing is left", func() bool {
-		left, err := nodes[0].queue.owners(t.Context())
+		left, err := nodes[0].store.Queue.Owners(t.Context())
 		return err == nil && len(left) == 0
 	})
 }

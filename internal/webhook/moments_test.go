@@ -7,15 +7,19 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/webhook/delivery"
+	"github.com/belfryhq/belfry/internal/webhook/queue"
+	"github.com/belfryhq/belfry/internal/webhook/queue/queuetest"
 )
 
 // leftBefore puts an event into the queue of this node as an earlier process
 // has left it, which happened at that time by its clock.
-func (q *memQueue) leftBefore(t *testing.T, at time.Time, channel string) {
+func leftBefore(t *testing.T, m *queuetest.Memory, at time.Time, channel string) {
 	t.Helper()
 	e := newEvent(clientEvent(channel, "x"), at)
-	e.id = eventID{"before", uint64(q.seq)}
-	if _, err := q.publish("%", address{"1", "main"}, &record{id: fmt.Sprint("before.", q.seq), events: []event{e}, bytes: e.size()}); err != nil {
+	records, _ := m.Left()
+	e.ID = queue.EventID{Origin: "before", Number: uint64(records)}
+	if _, err := m.Publish(queue.OwnerOf(""), queue.Address{App: "1", Endpoint: "main"}, &queue.Record{ID: e.ID.String(), Events: []queue.Event{e}, Bytes: e.Size()}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -26,17 +30,17 @@ func TestClockThatIsSetBackStopsNoWebhook(t *testing.T) {
 	for name, batch := range map[string]bool{"one by one": false, "in batches": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				queue, hosts, r := newMemQueue(), &roundTrip{}, newReceiver(t, nil)
+				memory, hosts, r := queuetest.New(), &roundTrip{}, newReceiver(t, nil)
 				hosts.serve("a", r)
-				queue.leftBefore(t, time.Now().Add(time.Hour), "private-ahead")
+				leftBefore(t, memory, time.Now().Add(time.Hour), "private-ahead")
 				app := newApp("1", apps.Webhook{ID: "main", URL: "http://a", Events: everything, Batch: batch})
-				s := start(t, Config{Apps: registry(t, app), queue: queue, Transport: hosts, publishEvery: -1})
+				s := start(t, Config{Apps: registry(t, app), Store: memory.Store(), publishEvery: -1, Delivery: delivery.Policy{Transport: hosts}})
 				s.Observe(app, clientEvent("private-a", "now"))
 				pass(time.Second)
 				if n := len(r.events()); n != 2 {
 					t.Errorf("%d events came within a second, want both: %q", n, r.events())
 				}
-				if records, _ := queue.left(); records != 0 {
+				if records, _ := memory.Left(); records != 0 {
 					t.Errorf("%d records are left", records)
 				}
 			})
@@ -48,21 +52,21 @@ func TestClockThatIsSetBackStopsNoWebhook(t *testing.T) {
 // retry window like everything else, and not an hour later.
 func TestEventAheadOfNowIsGivenUpInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		queue, r := newMemQueue(), newReceiver(t, always(500))
+		memory, r := queuetest.New(), newReceiver(t, always(500))
 		hosts := &roundTrip{}
 		hosts.serve("a", r)
 		for i := range 200 {
-			queue.leftBefore(t, time.Now().Add(time.Hour), fmt.Sprint("private-", i))
+			leftBefore(t, memory, time.Now().Add(time.Hour), fmt.Sprint("private-", i))
 		}
 		app := newApp("1", apps.Webhook{ID: "main", URL: "http://a", Events: everything})
-		s := start(t, Config{Apps: registry(t, app), queue: queue, Transport: hosts, publishEvery: -1})
+		s := start(t, Config{Apps: registry(t, app), Store: memory.Store(), publishEvery: -1, Delivery: delivery.Policy{Transport: hosts}})
 		pass(time.Minute)
 		if age := s.oldest(); age != time.Minute {
 			t.Errorf("the oldest is said to be %v old after a minute", age)
 		}
 		pass(9 * time.Minute)
-		if records, buried := queue.left(); records != 0 || buried == 0 {
-			t.Errorf("%d records are left and %d burials made after ten minutes", records, buried)
+		if records, letters := memory.Left(); records != 0 || letters == 0 {
+			t.Errorf("%d records are left and %d dead letters made after ten minutes", records, letters)
 		}
 	})
 }
@@ -72,7 +76,7 @@ func TestEventAheadOfNowIsGivenUpInTime(t *testing.T) {
 func TestOldestCountsWhatWaitsForTheEngine(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{ID: "main"}, func(b *bench) {
 		b.receiver("a", nil)
-		b.queue.fail(errDown)
+		b.memory.Refuse(queuetest.ErrDown)
 		for i := range 1000 {
 			b.Observe(b.app, clientEvent(fmt.Sprint("private-", i%10), fmt.Sprint(i)))
 		}
@@ -80,11 +84,10 @@ func TestOldestCountsWhatWaitsForTheEngine(t *testing.T) {
 		if age := b.oldest(); age != 90*time.Second {
 			b.Errorf("the oldest is said to be %v old, want 90 s", age)
 		}
-		var list struct{ Endpoints []endpointView }
-		if ask(b, b.Sender, "GET", "?app=1", "", &list); len(list.Endpoints) != 1 || list.Endpoints[0].Oldest != 90 {
-			b.Errorf("the endpoint is listed as %+v, want its oldest event 90 s old", list.Endpoints)
+		if s := b.Status(queue.Address{App: "1", Endpoint: "main"}); time.Since(s.Oldest) != 90*time.Second {
+			b.Errorf("the endpoint is %+v, want its oldest event 90 s old", s)
 		}
-		b.queue.fail(nil)
+		b.memory.Refuse(nil)
 		pass(time.Minute)
 		if age := b.oldest(); age != 0 {
 			b.Errorf("after all was delivered the oldest is said to be %v old", age)
@@ -106,15 +109,15 @@ func TestOldestCountsDecisionsThatWaitForTheirApp(t *testing.T) {
 // And so has what is in the queue and can not be read.
 func TestOldestCountsWhatCanNotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		queue, hosts := newMemQueue(), &roundTrip{}
-		queue.leftBefore(t, time.Now(), "private-a")
-		queue.broken = errDown
+		memory, hosts := queuetest.New(), &roundTrip{}
+		leftBefore(t, memory, time.Now(), "private-a")
+		memory.Break(queuetest.ErrDown)
 		app := newApp("1", apps.Webhook{ID: "main", URL: "http://a", Events: everything})
-		s := start(t, Config{Apps: registry(t, app), queue: queue, Transport: hosts, publishEvery: -1})
+		s := start(t, Config{Apps: registry(t, app), Store: memory.Store(), publishEvery: -1, Delivery: delivery.Policy{Transport: hosts}})
 		pass(time.Minute)
 		if age := s.oldest(); age != time.Minute {
 			t.Errorf("the oldest is said to be %v old, want a minute", age)
 		}
-		queue.broke(nil)
+		memory.Break(nil)
 	})
 }

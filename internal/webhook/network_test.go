@@ -11,10 +11,9 @@ import (
 	"testing"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/webhook/delivery"
 )
 
 // misbehave does to the nth request what real endpoints do, and reports
@@ -55,7 +54,7 @@ func testEndpointThatMisbehaves(t *testing.T) {
 		if r.URL.Path != "/" {
 			elsewhere.Store(true)
 		}
-		d := delivery{header: r.Header}
+		d := arrival{header: r.Header}
 		d.body, _ = io.ReadAll(r.Body)
 		if misbehave(int(n.Add(1)), w, r) {
 			y.take(d.parsed(t))
@@ -63,14 +62,14 @@ func testEndpointThatMisbehaves(t *testing.T) {
 	}))
 	defer server.Close()
 	app := newApp("1", apps.Webhook{URL: server.URL, Events: everything})
-	s := start(t, Config{Apps: registry(t, app), RetryFirst: time.Millisecond, Timeout: 300 * time.Millisecond})
+	s := start(t, Config{Apps: registry(t, app), Delivery: delivery.Policy{RetryFirst: time.Millisecond, Timeout: 300 * time.Millisecond}})
 	for i := range events {
 		s.Observe(app, clientEvent(fmt.Sprintf("private-%d", i%3), strconv.Itoa(i/3)))
 	}
 	y.await()
-	for _, c := range []cause{causeNone, causeStatus, causeRedirect, causeTimeout, causeConnection} {
+	for _, c := range []string{"ok", "status", "redirect", "timeout", "connection"} {
 		if attemptsThat(t, s, c) == 0 {
-			t.Errorf("no attempt ended with %s", c.label())
+			t.Errorf("no attempt ended with %s", c)
 		}
 	}
 	if elsewhere.Load() {
@@ -92,12 +91,12 @@ func testEndpointThatIsNotThereYet(t *testing.T) {
 	untrusted.StartTLS()
 	defer untrusted.Close()
 	app := newApp("1", apps.Webhook{ID: "a", URL: "http://" + address, Events: everything}, apps.Webhook{ID: "b", URL: untrusted.URL, Events: everything})
-	s := start(t, Config{Apps: registry(t, app), RetryFirst: time.Millisecond})
+	s := start(t, Config{Apps: registry(t, app), Delivery: delivery.Policy{RetryFirst: time.Millisecond}})
 	s.Observe(app, hub.News{Kind: apps.ChannelOccupied, Channel: "news"})
-	for _, c := range []cause{causeRefused, causeTLS} {
+	for _, c := range []string{"refused", "tls"} {
 		for deadline := time.Now().Add(patience); attemptsThat(t, s, c) < 2; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("no second attempt ended with %s", c.label())
+				t.Fatalf("no second attempt ended with %s", c)
 			}
 		}
 	}
@@ -111,12 +110,8 @@ func testEndpointThatIsNotThereYet(t *testing.T) {
 	r.await(1)
 }
 
-// attemptsThat is how many attempts ended with a cause.
-func attemptsThat(t *testing.T, s *Sender, c cause) int {
+// attemptsThat is how many attempts ended with a result.
+func attemptsThat(t *testing.T, s *Sender, result string) int {
 	t.Helper()
-	var m dto.Metric
-	if err := s.metrics.attempts.WithLabelValues(c.label()).Write(&m); err != nil {
-		t.Fatal(err)
-	}
-	return int(m.GetCounter().GetValue())
+	return counted(t, s, "belfry_webhook_attempts_total", result)
 }

@@ -1,8 +1,6 @@
 package webhook
 
 import (
-	"time"
-
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/roster"
 	"github.com/belfryhq/belfry/internal/hub"
@@ -86,8 +84,8 @@ func (s *Sender) appChanged(c apps.Change) {
 	if app == nil {
 		app = c.Old
 	}
-	s.limbo.appChanged(app.ID)
-	s.endpoints.appChanged(app.ID)
+	s.decisions.AppChanged(app.ID)
+	s.dispatcher.AppChanged(app.ID)
 }
 
 // states reports whether an endpoint of the app is told of channels or members.
@@ -98,78 +96,4 @@ func states(app *apps.App) bool {
 		}
 	}
 	return false
-}
-
-// cache is a cache miss, or the end of it.
-func (r *recorder) cache(app *apps.App, n hub.News) {
-	now := time.Now()
-	p := place{app.ID, n.Channel}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if n.Kind == hub.CacheFilled {
-		r.missed.Cancel(p)
-		return
-	}
-	if r.missed.Has(p) {
-		return
-	}
-	if r.missed.Begin(p, now.Add(missEvery)) {
-		r.miss.Set()
-	}
-	r.emitLocked(app, n.Kind, newEvent(n, now))
-}
-
-// missEvery is how long a channel's second cache miss is no news, unless there
-// was a cached event in between.
-const missEvery = 5 * time.Second
-
-// A place is a channel of an app.
-type place struct{ app, channel string }
-
-// expireMisses gives back what is remembered of misses, and returns when there
-// will be more of it, or zero.
-func (r *recorder) expireMisses(now time.Time) time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, ok := r.missed.Due(now); ok; _, ok = r.missed.Due(now) {
-	}
-	return r.missed.Next()
-}
-
-// emit puts what was observed here into the outboxes.
-func (r *recorder) emit(app *apps.App, n hub.News) {
-	e := newEvent(n, time.Now())
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.emitLocked(app, n.Kind, e)
-}
-
-// emitLocked puts an event of this node's own into the outboxes of the
-// endpoints that want it. r.mu is held.
-func (r *recorder) emitLocked(app *apps.App, kind apps.WebhookEvents, e event) {
-	r.numbers++
-	e.id = eventID{r.origin, r.numbers}
-	r.spreadLocked(app, kind, e)
-}
-
-// spreadLocked puts an event into the outboxes of the endpoints that want it,
-// but for those whose queue has it already, and returns how many there are.
-// r.mu is held.
-func (r *recorder) spreadLocked(app *apps.App, kind apps.WebhookEvents, e event) int {
-	if e.size() > maxEvent {
-		r.sender.metrics.lost(lostTooLarge, 1)
-		r.sender.log.Error("event is too large for a webhook and was dropped", "app", app.ID, "channel", e.channel, "bytes", len(e.body))
-		return 0
-	}
-	n := 0
-	boxes := r.boxesLocked(app)
-	for i := range app.Webhooks {
-		if !app.Webhooks[i].Wants(kind, e.channel) || e.decided() && r.queued.has(boxes[i].to, e.id) {
-			continue
-		}
-		r.putLocked(boxes[i], e)
-		r.sender.metrics.created[kind.Name()].Inc()
-		n++
-	}
-	return n
 }

@@ -13,7 +13,7 @@ import (
 // What one process has queued and not delivered, the next one delivers.
 func TestQueueOutlivesTheSender(t *testing.T) {
 	dir := t.TempDir()
-	down := receive(t, func(int, delivery) int { return 500 })
+	down := receive(t, func(int, arrival) int { return 500 })
 	app := newApp("1", apps.Webhook{ID: "main", URL: down.url, Events: everything})
 	e, err := engine.Open(t.Context(), engine.Config{DataDir: dir})
 	if err != nil {
@@ -29,7 +29,7 @@ func TestQueueOutlivesTheSender(t *testing.T) {
 		t.Fatal(err)
 	}
 	y := newTally(t, 1000)
-	up := receive(t, func(_ int, d delivery) int { y.take(d); return 200 })
+	up := receive(t, func(_ int, d arrival) int { y.take(d); return 200 })
 	app = newApp("1", apps.Webhook{ID: "main", URL: up.url, Events: everything})
 	start(t, Config{Apps: registry(t, app), Engine: openEngine(t, dir)})
 	y.await()

@@ -12,13 +12,22 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/webhook/delivery"
+	"github.com/belfryhq/belfry/internal/webhook/queue"
+	"github.com/belfryhq/belfry/internal/webhook/queue/queuetest"
 )
 
-func always(status int) func(int, delivery) int { return func(int, delivery) int { return status } }
+// Headers of package delivery.
+const (
+	headerIDs     = "X-Belfry-Event-Ids"
+	headerAttempt = "X-Belfry-Attempt"
+)
+
+func always(status int) func(int, arrival) int { return func(int, arrival) int { return status } }
 
 // failFirst answers the first n requests with 500.
-func failFirst(n int) func(int, delivery) int {
-	return func(i int, _ delivery) int {
+func failFirst(n int) func(int, arrival) int {
+	return func(i int, _ arrival) int {
 		if i <= n {
 			return http.StatusInternalServerError
 		}
@@ -61,8 +70,8 @@ func testRetrySchedule(t *testing.T) {
 		if late := last.at.UnixMilli() - last.time; late > 290_000 {
 			b.Errorf("the last attempt came %d ms after time_ms, want at most 290 s", late)
 		}
-		if records, burials := b.queue.left(); records != 0 || burials != 1 {
-			b.Errorf("%d records are left and %d burials, want 0 and 1", records, burials)
+		if records, letters := b.memory.Left(); records != 0 || letters != 1 {
+			b.Errorf("%d records are left and %d letters, want 0 and 1", records, letters)
 		}
 	})
 }
@@ -83,7 +92,7 @@ func testWhatCountsAsDelivered(t *testing.T) {
 	for _, status := range []int{300, 301, 302, 304, 307, 308, 400, 401, 404, 410, 429, 500, 503} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
-				r := b.receiver("a", func(n int, _ delivery) int {
+				r := b.receiver("a", func(n int, _ arrival) int {
 					if n == 1 {
 						return status
 					}
@@ -137,7 +146,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 // behind it, and those of others do not.
 func TestChannelKeepsItsOrderBehindARetry(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
-		r := b.receiver("a", func(_ int, d delivery) int {
+		r := b.receiver("a", func(_ int, d arrival) int {
 			if d.events[0].Data == "1" && d.header.Get(headerAttempt) != "3" {
 				return 500
 			}
@@ -184,7 +193,7 @@ func testDeadEndpointDelaysNoOther(t *testing.T) {
 		hosts.serve("hanging", hanging)
 		hosts.serve("fine", fine)
 		hosts.serve("other", other)
-		s := start(t, Config{Apps: registry(t, one, two), queue: newMemQueue(), publishEvery: -1, Transport: hosts})
+		s := start(t, Config{Apps: registry(t, one, two), Store: queuetest.New().Store(), publishEvery: -1, Delivery: delivery.Policy{Transport: hosts}})
 		begin := time.Now()
 		for i := range 1000 {
 			s.Observe(one, clientEvent(fmt.Sprintf("private-%d", i%40), fmt.Sprint(i)))
@@ -212,22 +221,22 @@ func TestDownEndpointIsTriedWithOneRequest(t *testing.T) {
 			b.tell(apps.CacheMiss, fmt.Sprintf("cache-%d", i))
 		}
 		synctest.Wait()
-		if most := h.reset(); most != DefaultConcurrency {
-			b.Errorf("%d requests at once, want %d", most, DefaultConcurrency)
+		if most := h.reset(); most != delivery.DefaultConcurrency {
+			b.Errorf("%d requests at once, want %d", most, delivery.DefaultConcurrency)
 		}
-		pass(2*DefaultTimeout + 5*time.Second) // what was begun before it counted as down
+		pass(2*delivery.DefaultTimeout + 5*time.Second) // what was begun before it counted as down
 		h.reset()
 		pass(time.Minute)
 		if most := h.reset(); most > 1 {
 			b.Errorf("%d requests at once while the endpoint is down, want one", most)
 		}
-		if got := b.totals().down; got != 1 {
+		if got := b.dispatcher.Totals().Down; got != 1 {
 			b.Errorf("%d endpoints are down, want 1", got)
 		}
 		h.up.Store(true)
-		pass(2 * DefaultTimeout)
-		if len(h.seen) != 100 || b.totals().down != 0 {
-			b.Errorf("%d events came and %d endpoints are down, want all and none", len(h.seen), b.totals().down)
+		pass(2 * delivery.DefaultTimeout)
+		if len(h.seen) != 100 || b.dispatcher.Totals().Down != 0 {
+			b.Errorf("%d events came and %d endpoints are down, want all and none", len(h.seen), b.dispatcher.Totals().Down)
 		}
 	})
 }
@@ -272,21 +281,15 @@ func TestDownEndpointGivesUpWhatWaits(t *testing.T) {
 			b.Observe(b.app, clientEvent(fmt.Sprintf("private-%d", i%10), fmt.Sprint(i)))
 		}
 		pass(20 * time.Minute)
-		events := map[buryReason]int{}
-		for seq := range b.queue.graves {
-			g, err := b.queue.exhume(b.Context(), seq)
-			if err != nil {
-				b.Fatal(err)
-			}
-			events[g.reason] += len(g.events)
-		}
-		if events[buryExhausted]+events[buryDown] != 1000 || events[buryDown] == 0 || events[buryExhausted] == 0 {
+		events := map[queue.Reason]int{}
+		b.store.DeadLetters.List(b.Context(), queue.Address{}, 0, func(g *queue.DeadLetter) bool { events[g.Reason] += len(g.Events); return true })
+		if events[queue.Exhausted]+events[queue.Down] != 1000 || events[queue.Down] == 0 || events[queue.Exhausted] == 0 {
 			b.Errorf("given up: %v, want all 1000 and both reasons", events)
 		}
-		if records, _ := b.queue.left(); records != 0 {
+		if records, _ := b.memory.Left(); records != 0 {
 			b.Errorf("%d records are left", records)
 		}
-		if busy := b.totals().busy; busy != 0 {
+		if busy := b.dispatcher.Totals().Busy; busy != 0 {
 			b.Errorf("%d endpoints are busy, want none", busy)
 		}
 	})

@@ -21,6 +21,7 @@ import (
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/protocol"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -79,11 +80,14 @@ type alone struct {
 // what is gone may come back within three seconds.
 func start(t testing.TB, cfg Config) *Sender {
 	t.Helper()
-	if cfg.Engine == nil && cfg.queue == nil {
+	if cfg.Engine == nil && cfg.Store == nil {
 		cfg.Engine = openEngine(t, "")
 	}
-	if cfg.AllowedNetworks == nil {
-		cfg.AllowedNetworks = loopback
+	if cfg.Registerer == nil {
+		cfg.Registerer = prometheus.NewRegistry()
+	}
+	if cfg.Delivery.AllowedNetworks == nil {
+		cfg.Delivery.AllowedNetworks = loopback
 	}
 	switch r := cfg.Roster.(type) {
 	case nil:
@@ -110,7 +114,7 @@ func stop(t testing.TB, s *Sender) {
 		r.Close(context.Background())
 	}
 	select {
-	case <-s.endpoints.quit:
+	case <-s.recorder.quit:
 		return // it was stopped by the test
 	default:
 	}
@@ -119,13 +123,13 @@ func stop(t testing.TB, s *Sender) {
 	if err := s.Stop(ctx); err != nil {
 		t.Error(err)
 	}
-	if idle, ok := s.cfg.Transport.(*http.Transport); ok {
+	if idle, ok := s.cfg.Delivery.Transport.(*http.Transport); ok {
 		idle.CloseIdleConnections()
 	}
 }
 
-// A delivery is one request as a receiver gets it.
-type delivery struct {
+// A arrival is one request as a receiver gets it.
+type arrival struct {
 	header http.Header
 	body   []byte
 	at     time.Time
@@ -135,7 +139,7 @@ type delivery struct {
 }
 
 // parsed is d with what is in its body.
-func (d delivery) parsed(t testing.TB) delivery {
+func (d arrival) parsed(t testing.TB) arrival {
 	var body struct {
 		Time   int64 `json:"time_ms"`
 		Events []told
@@ -179,16 +183,16 @@ func (e told) String() string {
 // A receiver is an endpoint that remembers what it got.
 type receiver struct {
 	t      testing.TB
-	answer func(n int, d delivery) int // the status of the nth request, from 1
+	answer func(n int, d arrival) int // the status of the nth request, from 1
 	url    string
 
 	mu       sync.Mutex
-	requests []delivery
+	requests []arrival
 	changed  chan struct{} // closed and replaced with each request
 }
 
 // receive starts a receiver on the loopback interface. A nil answer is 200.
-func receive(t testing.TB, answer func(n int, d delivery) int) *receiver {
+func receive(t testing.TB, answer func(n int, d arrival) int) *receiver {
 	t.Helper()
 	r := newReceiver(t, answer)
 	server := httptest.NewServer(r)
@@ -197,15 +201,15 @@ func receive(t testing.TB, answer func(n int, d delivery) int) *receiver {
 	return r
 }
 
-func newReceiver(t testing.TB, answer func(n int, d delivery) int) *receiver {
+func newReceiver(t testing.TB, answer func(n int, d arrival) int) *receiver {
 	if answer == nil {
-		answer = func(int, delivery) int { return http.StatusOK }
+		answer = func(int, arrival) int { return http.StatusOK }
 	}
 	return &receiver{t: t, answer: answer, changed: make(chan struct{})}
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	d := delivery{header: req.Header, at: time.Now()}
+	d := arrival{header: req.Header, at: time.Now()}
 	d.body, _ = io.ReadAll(req.Body)
 	if !strings.HasPrefix(req.Header.Get("X-Pusher-Key"), testKey) || !protocol.VerifyWebhook(testSecret, d.body, req.Header.Get("X-Pusher-Signature")) {
 		r.t.Errorf("a request is not signed: %v %s", req.Header, d.body)
@@ -223,7 +227,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 // all returns the requests so far.
-func (r *receiver) all() []delivery {
+func (r *receiver) all() []arrival {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.requests)
@@ -244,14 +248,14 @@ func (r *receiver) events() []string {
 const patience = 30 * time.Second
 
 // await waits until the receiver has got so many requests.
-func (r *receiver) await(n int) []delivery {
+func (r *receiver) await(n int) []arrival {
 	r.t.Helper()
-	r.until(func(all []delivery) bool { return len(all) >= n })
+	r.until(func(all []arrival) bool { return len(all) >= n })
 	return r.all()
 }
 
 // until waits until the requests are as wanted.
-func (r *receiver) until(enough func([]delivery) bool) {
+func (r *receiver) until(enough func([]arrival) bool) {
 	r.t.Helper()
 	deadline := time.After(patience)
 	for {
@@ -281,4 +285,23 @@ func until(t testing.TB, what string, so func() bool) {
 			t.Fatalf("%s: not in %v", what, patience)
 		}
 	}
+}
+
+// counted is what a metric says, of the series that has the label if there is
+// one.
+func counted(t testing.TB, s *Sender, name string, label ...string) int {
+	t.Helper()
+	all, err := s.cfg.Registerer.(*prometheus.Registry).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range all {
+		for _, m := range family.Metric {
+			if family.GetName() == name && (len(label) == 0 || m.GetLabel()[0].GetValue() == label[0]) {
+				return int(m.GetCounter().GetValue() + m.GetGauge().GetValue())
+			}
+		}
+	}
+	t.Fatalf("there is no metric %s %q", name, label)
+	return 0
 }

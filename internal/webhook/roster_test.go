@@ -11,6 +11,7 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/cluster/roster"
 	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/webhook/queue"
 )
 
 // Incarnations for tests.
@@ -54,8 +55,8 @@ func (r *scripted) Suspended() <-chan struct{} {
 func (r *scripted) CurrentSince() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.away != nil {
-		return time.Time{}
+	if r.away == nil && r.since.IsZero() { // from the start
+		return time.Unix(0, 0)
 	}
 	return r.since
 }
@@ -66,7 +67,7 @@ func (r *scripted) suspend(away bool) {
 	defer r.mu.Unlock()
 	switch {
 	case away && r.away == nil:
-		r.away = make(chan struct{})
+		r.away, r.since = make(chan struct{}), time.Time{}
 	case !away && r.away != nil:
 		close(r.away)
 		r.away, r.since = nil, time.Now()
@@ -97,7 +98,7 @@ func decision(number uint64, channel string, of node.ID) roster.Decision {
 }
 
 // member starts a node of a cluster whose endpoint answers as told.
-func member(t *testing.T, e *engine.Engine, id node.ID, answer func(int, delivery) int) (*Sender, *scripted, *receiver) {
+func member(t *testing.T, e *engine.Engine, id node.ID, answer func(int, arrival) int) (*Sender, *scripted, *receiver) {
 	t.Helper()
 	in := receive(t, answer)
 	r := &scripted{id: id}
@@ -118,9 +119,9 @@ func (b *bench) leave(of node.ID, list ...roster.Decision) {
 	b.Helper()
 	for _, d := range list {
 		e := newEvent(newsOf(d), time.Now())
-		e.id = eventID{d.ID.Log, d.ID.Number}
-		rec := &record{id: fmt.Sprint(of, d.ID), events: []event{e}, bytes: e.size()}
-		if _, err := b.queue.publish(owner(of), address{"1", "main"}, rec); err != nil {
+		e.ID = queue.EventID{Origin: d.ID.Log, Number: d.ID.Number}
+		rec := &queue.Record{ID: fmt.Sprint(of, d.ID), Events: []queue.Event{e}, Bytes: e.Size()}
+		if _, err := b.memory.Publish(queue.Owner(of), queue.Address{App: "1", Endpoint: "main"}, rec); err != nil {
 			b.Fatal(err)
 		}
 	}

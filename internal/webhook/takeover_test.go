@@ -11,6 +11,8 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/webhook/queue"
+	"github.com/belfryhq/belfry/internal/webhook/queue/queuetest"
 )
 
 // eventIDs are the ids of the events of all requests, in order.
@@ -46,7 +48,7 @@ func testQueueOfADeadNode(t *testing.T) {
 	stop(t, a)
 
 	y := newTally(t, own)
-	b, rosterB, inB := member(t, e, nodeB, func(_ int, d delivery) int {
+	b, rosterB, inB := member(t, e, nodeB, func(_ int, d arrival) int {
 		if d.events[0].Channel == "private-a" {
 			y.take(d)
 		}
@@ -64,7 +66,7 @@ func testQueueOfADeadNode(t *testing.T) {
 	y.await()
 	until(t, "the decisions are told", func() bool { return rosterB.through() == 7 })
 	until(t, "the queue is empty", func() bool {
-		left, err := b.queue.owners(t.Context())
+		left, err := b.store.Queue.Owners(t.Context())
 		return err == nil && len(left) == 0
 	})
 	if y.repeats != 0 {
@@ -78,7 +80,7 @@ func testQueueOfADeadNode(t *testing.T) {
 
 // Whoever takes over the queue of a node takes over those that it had taken
 // over.
-func TestHeirOfAnHeir(t *testing.T) {
+func TestSuccessorOfASuccessor(t *testing.T) {
 	e := openEngine(t, "")
 	for i, id := range []node.ID{nodeA, nodeB} {
 		s, r, in := member(t, e, id, always(500))
@@ -101,44 +103,44 @@ func TestHeirOfAnHeir(t *testing.T) {
 		t.Errorf("decisions came as %q, want %q", got, want)
 	}
 	until(t, "the queues are empty", func() bool {
-		left, err := c.queue.owners(t.Context())
+		left, err := c.store.Queue.Owners(t.Context())
 		return err == nil && len(left) == 0
 	})
-	heirs, err := c.queue.heirs(t.Context())
-	if err != nil || len(heirs) != 2 || heirs[owner(nodeA)].owner != owner(nodeC) {
-		t.Errorf("heirs are %v (%v), want C of A and B", heirs, err)
+	claims, err := c.store.Claims.All(t.Context())
+	if err != nil || len(claims) != 2 || claims[queue.Owner(nodeA)].By != queue.Owner(nodeC) {
+		t.Errorf("claims are %v (%v), want C of A and B", claims, err)
 	}
-	for of, by := range heirs {
-		if err := c.queue.disinherit(t.Context(), of, by); err != nil {
+	for of, by := range claims {
+		if err := c.store.Claims.Forget(t.Context(), of, by); err != nil {
 			t.Error(err)
 		}
 	}
-	if heirs, err := c.queue.heirs(t.Context()); err != nil || len(heirs) != 0 {
-		t.Errorf("heirs are %v (%v), want none any more", heirs, err)
+	if claims, err := c.store.Claims.All(t.Context()); err != nil || len(claims) != 0 {
+		t.Errorf("claims are %v (%v), want none any more", claims, err)
 	}
-	if err := c.queue.inherit(t.Context(), owner(nodeA), owner(nodeB), 0); err != nil {
-		t.Errorf("an heir of a queue that was forgotten = %v", err)
+	if err := c.store.Claims.Claim(t.Context(), queue.Owner(nodeA), queue.Owner(nodeB), 0); err != nil {
+		t.Errorf("a claim of a queue that was forgotten = %v", err)
 	}
 }
 
 // Only one of two takes a queue over.
-func TestTwoHeirs(t *testing.T) {
+func TestTwoSuccessors(t *testing.T) {
 	e := openEngine(t, "")
 	a, _, _ := member(t, e, nodeA, nil)
-	if err := a.queue.inherit(t.Context(), "%", owner(nodeA), 0); err != nil {
+	if err := a.store.Claims.Claim(t.Context(), "%", queue.Owner(nodeA), 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, revision := range []uint64{0, 99} {
-		if err := a.queue.inherit(t.Context(), "%", owner(nodeB), revision); err != errTaken {
-			t.Errorf("the second heir after %d = %v, want %v", revision, err, errTaken)
+		if err := a.store.Claims.Claim(t.Context(), "%", queue.Owner(nodeB), revision); err != queue.ErrTaken {
+			t.Errorf("the second claim after %d = %v, want %v", revision, err, queue.ErrTaken)
 		}
 	}
-	heirs, err := a.queue.heirs(t.Context())
-	if err != nil || heirs["%"].owner != owner(nodeA) {
-		t.Fatalf("heirs are %v (%v), want A", heirs, err)
+	claims, err := a.store.Claims.All(t.Context())
+	if err != nil || claims["%"].By != queue.Owner(nodeA) {
+		t.Fatalf("claims are %v (%v), want A", claims, err)
 	}
-	if err := a.queue.inherit(t.Context(), "%", owner(nodeB), heirs["%"].revision); err != nil {
-		t.Errorf("the heir of the heir = %v", err)
+	if err := a.store.Claims.Claim(t.Context(), "%", queue.Owner(nodeB), claims["%"].Revision); err != nil {
+		t.Errorf("the claim after the first = %v", err)
 	}
 }
 
@@ -162,7 +164,7 @@ func TestNodeThatJoinsACluster(t *testing.T) {
 func TestOrderAcrossQueues(t *testing.T) {
 	onMember(t, Config{}, func(b *bench, r *scripted) {
 		var up atomic.Bool
-		in := b.receiver("a", func(int, delivery) int {
+		in := b.receiver("a", func(int, arrival) int {
 			if up.Load() {
 				return 200
 			}
@@ -206,15 +208,15 @@ func TestOrderAcrossLongQueues(t *testing.T) {
 	onMember(t, Config{}, func(b *bench, _ *scripted) {
 		const events = 60
 		y := newTally(b.T, events)
-		b.receiver("a", func(_ int, d delivery) int { y.take(d); return 200 })
-		b.queue.heir[owner(nodeC)] = heir{owner(nodeB), 1}
+		b.receiver("a", func(_ int, d arrival) int { y.take(d); return 200 })
+		b.memory.SetClaim(queue.Owner(nodeC), queue.Claim{By: queue.Owner(nodeB), Revision: 1})
 		for i := range events {
 			n := clientEvent("private-a", fmt.Sprint(i))
 			n.Event = "client-" + strings.Repeat("x", 200_000)
 			e := newEvent(n, time.Now())
-			e.id = eventID{"left", uint64(i)}
-			of := []owner{owner(nodeB), owner(nodeC)}[i/3%2]
-			if _, err := b.queue.publish(of, address{"1", "main"}, &record{id: fmt.Sprint(i), events: []event{e}, bytes: e.size()}); err != nil {
+			e.ID = queue.EventID{Origin: "left", Number: uint64(i)}
+			of := []queue.Owner{queue.Owner(nodeB), queue.Owner(nodeC)}[i/3%2]
+			if _, err := b.memory.Publish(of, queue.Address{App: "1", Endpoint: "main"}, &queue.Record{ID: fmt.Sprint(i), Events: []queue.Event{e}, Bytes: e.Size()}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -226,7 +228,7 @@ func TestOrderAcrossLongQueues(t *testing.T) {
 	})
 }
 
-// What came into the queue of a dead node after its heir had looked is found.
+// What came into the queue of a dead node after its successor had looked is found.
 func TestLateRecordsOfADeadNode(t *testing.T) {
 	onMember(t, Config{}, func(b *bench, _ *scripted) {
 		r := b.receiver("a", nil)
@@ -238,21 +240,21 @@ func TestLateRecordsOfADeadNode(t *testing.T) {
 		pass(lookEvery + time.Second)
 		b.want(r, "channel_occupied news", "channel_occupied late")
 		pass(3 * lookEvery)
-		if records, _ := b.queue.left(); records != 0 || len(b.queue.heir) != 0 {
-			b.Errorf("%d records and heirs %v are left, want none", records, b.queue.heir)
+		if records, _ := b.memory.Left(); records != 0 || len(b.memory.Claims()) != 0 {
+			b.Errorf("%d records and claims %v are left, want none", records, b.memory.Claims())
 		}
 	})
 }
 
 // The queue of a node that is in no log is found, but none of a node that
-// lives, or whose heir does.
+// lives, or whose successor does.
 func TestQueuesThatNobodyDelivers(t *testing.T) {
 	const nodeD, nodeE node.ID = "DDDDDDDDDDDDDDDD", "EEEEEEEEEEEEEEEE"
 	known := func(id node.ID) bool { return id == nodeA || id == nodeB }
 	onMember(t, Config{Known: known}, func(b *bench, _ *scripted) {
 		r := b.receiver("a", nil)
-		b.queue.heir[owner(nodeC)] = heir{owner(nodeB), 7}
-		b.queue.heir[owner(nodeD)] = heir{owner(nodeE), 8}
+		b.memory.SetClaim(queue.Owner(nodeC), queue.Claim{By: queue.Owner(nodeB), Revision: 7})
+		b.memory.SetClaim(queue.Owner(nodeD), queue.Claim{By: queue.Owner(nodeE), Revision: 8})
 		for i, id := range []node.ID{nodeB, nodeC, nodeD, nodeE} {
 			b.leave(id, decision(uint64(2*i+1), "of-"+string(id[:1]), id))
 		}
@@ -267,13 +269,13 @@ func TestQueuesThatNobodyDelivers(t *testing.T) {
 	})
 }
 
-// While an adoption does not succeed nothing is told, and a stop leaves it to
+// While a takeover does not succeed nothing is told, and a stop leaves it to
 // others.
-func TestStopDuringAdoption(t *testing.T) {
+func TestStopDuringATakeover(t *testing.T) {
 	onMember(t, Config{}, func(b *bench, r *scripted) {
 		in := b.receiver("a", nil)
 		b.leave(nodeB, decision(1, "news", nodeB))
-		b.queue.broke(errDown)
+		b.memory.Break(queuetest.ErrDown)
 		b.TakeOver(nodeB)
 		b.Decide(decision(1, "news", nodeB))
 		b.Observe(b.app, clientEvent("private-a", "x"))
@@ -285,7 +287,7 @@ func TestStopDuringAdoption(t *testing.T) {
 		if r.through() != 0 {
 			b.Errorf("decisions are told through %d, want none", r.through())
 		}
-		if b.queue.ever[eventOf{address{"1", "main"}, eventID{"L", 3}}] {
+		if b.memory.Had(queue.Address{App: "1", Endpoint: "main"}, queue.EventID{Origin: "L", Number: 3}) {
 			b.Error("a decision was queued after the stop")
 		}
 	})
@@ -296,10 +298,10 @@ func TestStopDuringAdoption(t *testing.T) {
 func TestStopWithoutAnEngine(t *testing.T) {
 	onMember(t, Config{}, func(b *bench, r *scripted) {
 		in := b.receiver("a", nil)
-		b.queue.broke(errDown)
+		b.memory.Break(queuetest.ErrDown)
 		b.Decide(decision(1, "news", nodeA))
 		b.want(in, "channel_occupied news")
-		b.queue.fail(errDown)
+		b.memory.Refuse(queuetest.ErrDown)
 		b.Decide(decision(3, "other", nodeA))
 		pass(time.Second)
 		r.suspend(true)
@@ -314,6 +316,9 @@ func TestStopWithoutAnEngine(t *testing.T) {
 		}
 	})
 }
+
+// lookEvery is how often package handover looks for queues.
+const lookEvery = time.Minute
 
 func TestNewsOfDecisions(t *testing.T) {
 	for _, want := range []apps.WebhookEvents{apps.ChannelOccupied, apps.ChannelVacated, apps.MemberAdded, apps.MemberRemoved} {

@@ -15,6 +15,9 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/webhook/delivery"
+	"github.com/belfryhq/belfry/internal/webhook/queue"
+	"github.com/belfryhq/belfry/internal/webhook/queue/queuetest"
 )
 
 // A gate counts.
@@ -41,7 +44,7 @@ func TestEngineThatRefusesHoldsTheNodeBack(t *testing.T) {
 	g := &gate{}
 	onBench(t, Config{Gate: g, MaxPending: 100}, apps.Webhook{}, func(b *bench) {
 		y := newTally(b.T, 600)
-		b.receiver("a", func(_ int, d delivery) int { y.take(d); return 200 })
+		b.receiver("a", func(_ int, d arrival) int { y.take(d); return 200 })
 		all := []*apps.App{b.app}
 		for i := 2; i <= 6; i++ {
 			app := newApp(fmt.Sprint(i), b.app.Webhooks...)
@@ -53,7 +56,7 @@ func TestEngineThatRefusesHoldsTheNodeBack(t *testing.T) {
 				b.Observe(all[app], clientEvent(fmt.Sprintf("private-%d-%d", app, i%10), fmt.Sprint(i/10)))
 			}
 		}
-		b.queue.fail(errDown)
+		b.memory.Refuse(queuetest.ErrDown)
 		for app := range 3 {
 			observe(app, 0, 100) // of which 25 count
 		}
@@ -70,7 +73,7 @@ func TestEngineThatRefusesHoldsTheNodeBack(t *testing.T) {
 			b.Errorf("the gate is held %d times of %d, want once", g.held.Load(), g.holds.Load())
 		}
 		pass(time.Hour)
-		b.queue.fail(nil)
+		b.memory.Refuse(nil)
 		pass(time.Second)
 		if y.missing != 0 {
 			b.Errorf("%d events are missing", y.missing)
@@ -85,7 +88,7 @@ func TestStopDuringTroubleSaysWhatIsLost(t *testing.T) {
 	g := &gate{}
 	var log bytes.Buffer
 	onBench(t, Config{Gate: g, MaxPending: 10, Log: slog.New(slog.NewTextHandler(&log, nil))}, apps.Webhook{}, func(b *bench) {
-		b.queue.fail(errDown)
+		b.memory.Refuse(queuetest.ErrDown)
 		for i := range 20 {
 			b.Observe(b.app, clientEvent("private-a", fmt.Sprint(i)))
 		}
@@ -107,7 +110,7 @@ func TestStopDuringTroubleSaysWhatIsLost(t *testing.T) {
 func TestLostAnswersOfTheEngine(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", nil)
-		b.queue.unheard = 3
+		b.memory.LoseAnswers(3)
 		want := []string{}
 		for i := range 5 {
 			b.Observe(b.app, clientEvent("private-a", fmt.Sprint(i)))
@@ -123,24 +126,23 @@ func TestLostAnswersOfTheEngine(t *testing.T) {
 func TestEngineThatBreaks(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", nil)
-		b.queue.mu.Lock()
-		b.queue.broken = errDown
-		b.queue.mu.Unlock()
+		b.memory.Break(queuetest.ErrDown)
 		b.tell(apps.ChannelOccupied, "news")
 		b.tell(apps.CacheMiss, "cache-a")
 		pass(time.Minute)
 		if got := r.events(); len(got) != 2 {
 			b.Errorf("events = %q, want both", got)
 		}
-		b.queue.mu.Lock()
-		b.queue.broken = nil
-		b.queue.mu.Unlock()
+		b.memory.Break(nil)
 		pass(time.Minute)
-		if records, _ := b.queue.left(); records != 0 {
+		if records, _ := b.memory.Left(); records != 0 {
 			b.Errorf("%d records are left", records)
 		}
 	})
 }
+
+// inboxBytes is how much package delivery keeps of an endpoint in memory.
+const inboxBytes = 4 << 20
 
 // More than the memory of an endpoint comes in order, through the queue.
 func TestMoreThanTheWindow(t *testing.T) {
@@ -148,7 +150,7 @@ func TestMoreThanTheWindow(t *testing.T) {
 		var up atomic.Bool
 		const events = 600
 		y := newTally(b.T, events)
-		b.receiver("a", func(_ int, d delivery) int {
+		b.receiver("a", func(_ int, d arrival) int {
 			if !up.Load() {
 				return 500
 			}
@@ -165,15 +167,15 @@ func TestMoreThanTheWindow(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if got := b.endpoints.window.Load(); got > endpointWindow || got < endpointWindow/2 {
-			b.Errorf("%d bytes are in memory, want about %d", got, endpointWindow)
+		if got := b.dispatcher.Totals().MemoryBytes; got > inboxBytes || got < inboxBytes/2 {
+			b.Errorf("%d bytes are in memory, want about %d", got, inboxBytes)
 		}
 		up.Store(true)
 		pass(4 * time.Minute)
 		if y.missing != 0 {
 			b.Errorf("%d events are missing", y.missing)
 		}
-		if got := b.endpoints.window.Load(); got != 0 {
+		if got := b.dispatcher.Totals().MemoryBytes; got != 0 {
 			b.Errorf("%d bytes are in memory in the end", got)
 		}
 	})
@@ -182,18 +184,18 @@ func TestMoreThanTheWindow(t *testing.T) {
 // What is queued for one endpoint is bounded: the oldest goes, and is kept
 // elsewhere.
 func testOverflow(t *testing.T) {
-	onBench(t, Config{MaxEndpoint: 100_000}, apps.Webhook{}, func(b *bench) {
+	onBench(t, Config{Delivery: delivery.Policy{MaxEndpoint: 100_000}}, apps.Webhook{}, func(b *bench) {
 		b.receiver("a", always(500))
 		for i := range 1000 {
 			b.Observe(b.app, clientEvent(fmt.Sprintf("private-%d", i%50), fmt.Sprintf("%0100d", i)))
 		}
 		pass(2 * time.Second)
-		if got := b.totals().queued; got > 200_000 {
+		if got := b.dispatcher.Totals().QueuedBytes; got > 200_000 {
 			b.Errorf("%d bytes are queued, want about 100,000", got)
 		}
-		reasons := map[buryReason]int{}
-		b.queue.buried(b.Context(), address{}, 0, func(g *burial) bool { reasons[g.reason] += len(g.events); return true })
-		if reasons[buryOverflow] < 500 || len(reasons) != 1 {
+		reasons := map[queue.Reason]int{}
+		b.store.DeadLetters.List(b.Context(), queue.Address{}, 0, func(g *queue.DeadLetter) bool { reasons[g.Reason] += len(g.Events); return true })
+		if reasons[queue.Overflow] < 500 || len(reasons) != 1 {
 			b.Errorf("given up: %v, want more than half for overflow", reasons)
 		}
 	})
@@ -210,16 +212,16 @@ func TestEndpointThatIsRemoved(t *testing.T) {
 			b.Fatal(err)
 		}
 		pass(time.Minute)
-		if _, burials := b.queue.left(); burials != 0 {
+		if _, letters := b.memory.Left(); letters != 0 {
 			b.Error("events were given up at once; the app may come back")
 		}
 		pass(10 * time.Minute)
 		events := 0
-		b.queue.buried(b.Context(), address{}, 0, func(g *burial) bool { events += len(g.events); return true })
-		if records, _ := b.queue.left(); records != 0 || events != 100 {
+		b.store.DeadLetters.List(b.Context(), queue.Address{}, 0, func(g *queue.DeadLetter) bool { events += len(g.Events); return true })
+		if records, _ := b.memory.Left(); records != 0 || events != 100 {
 			b.Errorf("%d records are left and %d events are kept, want none and 100", records, events)
 		}
-		if busy := b.totals().busy; busy != 0 {
+		if busy := b.dispatcher.Totals().Busy; busy != 0 {
 			b.Errorf("%d endpoints are busy", busy)
 		}
 	})
@@ -314,7 +316,7 @@ func testRequestsAreOfOneAppAndEndpoint(t *testing.T) {
 		hosts := &roundTrip{}
 		hosts.serve("a", a)
 		hosts.serve("b", b)
-		s := start(t, Config{Apps: registry(t, one, two, none), queue: newMemQueue(), publishEvery: -1, Transport: hosts})
+		s := start(t, Config{Apps: registry(t, one, two, none), Store: queuetest.New().Store(), publishEvery: -1, Delivery: delivery.Policy{Transport: hosts}})
 		for i := range 10 {
 			for _, app := range []*apps.App{one, two, none} {
 				s.Observe(app, hub.News{Kind: apps.ChannelOccupied, Channel: fmt.Sprintf("%s-%d", app.ID, i)})
@@ -348,10 +350,10 @@ func testSecretsAreNotLogged(t *testing.T) {
 		pass(time.Minute)
 		b.receiver("a", always(500))
 		pass(time.Hour)
-		b.queue.fail(errDown)
+		b.memory.Refuse(queuetest.ErrDown)
 		b.tell(apps.ChannelVacated, "news")
 		pass(time.Minute)
-		b.queue.fail(nil)
+		b.memory.Refuse(nil)
 		pass(time.Hour)
 		for _, want := range []string{"not delivered", "given up", "does not take", "host=a"} {
 			if !strings.Contains(log.String(), want) {
@@ -374,15 +376,7 @@ func TestStopHandsEverythingOver(t *testing.T) {
 			b.Observe(b.app, clientEvent(fmt.Sprintf("private-%d", i%10), fmt.Sprint(i)))
 		}
 		stop(b.T, b.Sender)
-		events := 0
-		for _, s := range b.queue.records {
-			r, err := decodeRecord(s.text)
-			if err != nil {
-				b.Fatal(err)
-			}
-			events += len(r.events)
-		}
-		if events != 1000 {
+		if events := b.memory.Events(); events != 1000 {
 			b.Errorf("%d events are in the queue, want 1000", events)
 		}
 	})

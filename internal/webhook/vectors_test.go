@@ -1,13 +1,12 @@
 package webhook
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
-	"github.com/belfryhq/belfry/internal/rawjson"
+	"github.com/belfryhq/belfry/internal/webhook/delivery"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -61,76 +60,21 @@ func testBodiesAndSignatures(t *testing.T) {
 	}
 	at := time.UnixMilli(1327078148132)
 	for name, tt := range tests {
-		var items []item
-		for _, n := range tt.news {
-			e := newEvent(n, at)
-			items = append(items, item{event: &e, of: &stored{}})
-		}
-		r := request{items: items, body: body(at, items)}
-		if want := `{"time_ms":1327078148132,"events":[` + tt.want + `]}`; string(r.body) != want {
-			t.Errorf("%s: body = %s, want %s", name, r.body, want)
-		}
-		r.sign(newApp("1"))
-		if r.signature != tt.signature || r.key != testKey {
-			t.Errorf("%s: signed %s by %s, want %s by %s", name, r.signature, r.key, tt.signature, testKey)
-		}
-	}
-}
-
-// What an event says survives the queue, whatever is in it.
-func TestRecordsAreReadBackAsTheyWereWritten(t *testing.T) {
-	texts := []string{"plain", `"quoted" \ back`, "zażółć €", "line\nbreak\x00", "\u2028"}
-	r := &record{}
-	for i, text := range texts {
-		e := newEvent(hub.News{Kind: apps.ClientEvent, Channel: "private-" + text, UserID: text, Event: "client-" + text,
-			Data: rawjson.AppendString(nil, text), Socket: protocol.NewSocketID()}, time.UnixMilli(int64(i)))
-		e.id = eventID{"0a1b", uint64(i)}
-		r.events = append(r.events, e)
-		if !json.Valid(e.body) {
-			t.Errorf("%q makes %s, which is not JSON", text, e.body)
-		}
-	}
-	back, err := decodeRecord(encodeRecord(r))
-	if err != nil {
-		t.Fatal(err)
-	}
-	grave, err := decodeBurial(encodeBurial(&burial{to: address{"a", "b"}, host: "h", reason: buryDown, status: 7, err: `"x"`, attempts: 3, at: 9, events: r.events}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if grave.to != (address{"a", "b"}) || grave.host != "h" || grave.reason != buryDown || grave.status != 7 || grave.err != `"x"` || grave.attempts != 3 || grave.at != 9 {
-		t.Errorf("a burial became %+v", grave)
-	}
-	for _, events := range [][]event{back.events, grave.events} {
-		if len(events) != len(texts) {
-			t.Fatalf("%d events came back, want %d", len(events), len(texts))
-		}
-		for i, e := range events {
-			was := r.events[i]
-			if e.id != was.id || e.at.UnixMilli() != was.at.UnixMilli() || e.channel != was.channel || string(e.body) != string(was.body) {
-				t.Errorf("%+v became %+v", was, e)
-			}
-		}
-	}
-}
-
-func TestDamagedRecordsAreErrors(t *testing.T) {
-	for _, text := range []string{``, `{}`, `[]`, `{"events":[]}`, `{"events":[{}]}`, `{"events":[{"id":"x","at":1,"channel":"c","event":{}}]}`,
-		`{"events":[{"id":"x-1","at":"1","channel":"c","event":{}}]}`, `{"events":[{"id":"x-1","at":1,"channel":2,"event":{}}]}`,
-		`{"events":[{"id":"x-1","at":1,"channel":"c","event":3}]}`, `{"events":[{"id":"x-1","at":1,"channel":"c","event":{}}`} {
-		if r, err := decodeRecord([]byte(text)); err == nil {
-			t.Errorf("decodeRecord(%s) = %+v, want an error", text, r)
-		}
-		if b, err := decodeBurial([]byte(text)); err == nil {
-			t.Errorf("decodeBurial(%s) = %+v, want an error", text, b)
-		}
-	}
-}
-
-func TestSubjectsAreReversible(t *testing.T) {
-	for _, a := range []address{{"1", "main"}, {"a.b", "*"}, {"", ">"}, {"ż %2e", " "}, {"A-_9", "."}} {
-		if got, ok := parseSubject(queueSubjects+a.subject(), queueSubjects); !ok || got != a {
-			t.Errorf("%+v has the subject %s, which is %+v", a, a.subject(), got)
-		}
+		t.Run(name, func(t *testing.T) {
+			onBench(t, Config{Roster: alone{}}, apps.Webhook{Batch: true}, func(b *bench) {
+				r := b.receiver("a", nil)
+				time.Sleep(time.Until(at) - delivery.DefaultBatchInterval)
+				for _, n := range tt.news {
+					b.Observe(b.app, n)
+				}
+				d := r.await(1)[0]
+				if want := `{"time_ms":1327078148132,"events":[` + tt.want + `]}`; string(d.body) != want {
+					t.Errorf("body = %s, want %s", d.body, want)
+				}
+				if got := d.header.Get("X-Pusher-Signature"); got != tt.signature || d.header.Get("X-Pusher-Key") != testKey {
+					t.Errorf("signed %s by %s, want %s by %s", got, d.header.Get("X-Pusher-Key"), tt.signature, testKey)
+				}
+			})
+		})
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,13 +15,17 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/cluster/roster"
 	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/webhook/delivery"
+	"github.com/belfryhq/belfry/internal/webhook/handover"
+	"github.com/belfryhq/belfry/internal/webhook/queue"
 )
 
-// Config is what a sender needs. Apps, Engine and Roster are required. A zero
-// duration or number means the default of that name.
+// Config is what a sender needs. Apps, Roster and Engine or Store are required.
+// A zero number means the default of that name.
 type Config struct {
 	Apps   *apps.Registry
 	Engine *engine.Engine
+	Store  *queue.Store // replaces the one in the engine, for tests
 	// Roster decides what is news of channels and members. The sender is its
 	// host: whoever makes both starts the roster with it, and closes it.
 	Roster roster.Roster
@@ -50,97 +52,50 @@ type Config struct {
 	// engine takes. Nil means that it does not.
 	Gate Gate
 
-	BatchInterval time.Duration // from the first event of a request to its sending
-	BatchEvents   int           // the most events of one request
-	BatchBytes    int           // about the most bytes of one request
+	Delivery delivery.Policy
 
-	Timeout        time.Duration // of one attempt
-	ConnectTimeout time.Duration // of the part of it that connects
-	RetryFirst     time.Duration // wait after the first failure; it doubles from there
-	// RetryWindow is how long after a request was formed an attempt may start.
-	RetryWindow time.Duration
-	Concurrency int // requests to one endpoint at once
-
-	// AllowedNetworks may be reached although they are private; all others
-	// that are not public are refused.
-	AllowedNetworks []netip.Prefix
-	// Transport replaces the way to endpoints, for tests.
-	Transport http.RoundTripper
-
-	MaxPending  int   // events that may wait for the engine before the gate is held; of one app a quarter
-	MaxBytes    int64 // of the queue, over all endpoints
-	MaxEndpoint int64 // bytes queued for one endpoint before its oldest are buried
-	MaxBuried   int64 // bytes of events that were given up
+	MaxPending     int   // events that may wait for the engine before the gate is held; of one app a quarter
+	MaxBytes       int64 // of the queue, over all endpoints
+	MaxDeadLetters int64 // bytes of events that were given up
 
 	Registerer prometheus.Registerer // nil: no metrics
 	Log        *slog.Logger          // nil: no log
 
-	queue        queue         // replaces the engine's, for tests
 	publishEvery time.Duration // replaces the constant, for tests; negative for no wait
 }
 
-// The defaults of Config. The schedule stays below five minutes because
-// receivers refuse requests whose time_ms is older than that.
+// The defaults of Config.
 const (
-	DefaultBatchInterval  = 50 * time.Millisecond
-	DefaultBatchEvents    = 100
-	DefaultBatchBytes     = 256 << 10
-	DefaultTimeout        = 10 * time.Second
-	DefaultConnectTimeout = 3 * time.Second
-	DefaultRetryFirst     = time.Second
-	DefaultRetryWindow    = 290 * time.Second
-	DefaultConcurrency    = 20
 	DefaultMaxPending     = 1 << 16
 	DefaultMaxBytes       = 1 << 30
-	DefaultMaxEndpoint    = 128 << 20
-	DefaultMaxBuried      = 128 << 20
+	DefaultMaxDeadLetters = 128 << 20
 )
 
 // withDefaults returns c with no zero left.
 func (c Config) withDefaults() Config {
-	c.BatchInterval = cmp.Or(c.BatchInterval, DefaultBatchInterval)
-	c.BatchEvents = cmp.Or(c.BatchEvents, DefaultBatchEvents)
-	c.BatchBytes = cmp.Or(c.BatchBytes, DefaultBatchBytes)
-	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
-	c.ConnectTimeout = min(cmp.Or(c.ConnectTimeout, DefaultConnectTimeout), c.Timeout)
-	c.RetryFirst = cmp.Or(c.RetryFirst, DefaultRetryFirst)
-	c.RetryWindow = cmp.Or(c.RetryWindow, DefaultRetryWindow)
-	c.Concurrency = cmp.Or(c.Concurrency, DefaultConcurrency)
 	c.MaxPending = cmp.Or(c.MaxPending, DefaultMaxPending)
 	c.MaxBytes = cmp.Or(c.MaxBytes, DefaultMaxBytes)
-	c.MaxEndpoint = cmp.Or(c.MaxEndpoint, DefaultMaxEndpoint)
-	c.MaxBuried = cmp.Or(c.MaxBuried, DefaultMaxBuried)
+	c.MaxDeadLetters = cmp.Or(c.MaxDeadLetters, DefaultMaxDeadLetters)
 	c.publishEvery = cmp.Or(c.publishEvery, publishEvery)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Transport == nil {
-		c.Transport = newTransport(c)
+	if c.Gate == nil {
+		c.Gate = noGate{}
 	}
 	return c
-}
-
-// A Gate holds back what comes into the node, or what the clients of one app
-// send. It does not block.
-type Gate interface {
-	Hold()
-	Release() // takes back one Hold
-	HoldOwner(app string)
-	ReleaseOwner(app string)
 }
 
 // A Sender hears what happens in channels and tells the endpoints of their
 // apps. Its methods are safe for concurrent use.
 type Sender struct {
-	cfg       Config
-	log       *slog.Logger
-	metrics   *metrics
-	queue     queue
-	ledger    *ledger
-	limbo     *limbo
-	recorder  *recorder
-	endpoints *endpoints
-	heritage  *heritage
+	cfg        Config
+	metrics    *metrics
+	store      queue.Store
+	decisions  *handover.Decisions
+	recorder   *recorder
+	dispatcher *delivery.Dispatcher
+	takeover   *handover.Takeover // nil unless in a cluster
 
 	changes atomic.Int64 // how many there are in changed
 	changed sync.Map     // ids of apps with other endpoints than when they came
@@ -150,35 +105,75 @@ type Sender struct {
 // on, or in a cluster what the roster says.
 func New(ctx context.Context, cfg Config) (*Sender, error) {
 	cfg = cfg.withDefaults()
-	by := owner(escape(cfg.Node))
+	by := queue.OwnerOf(cfg.Node)
 	if cfg.Clustered {
 		id := cfg.Roster.ID()
 		if !id.Valid() {
 			return nil, errors.New("webhook: the roster does not know the node's incarnation")
 		}
-		by = owner(id)
+		by = queue.Owner(id)
 	}
-	s := &Sender{cfg: cfg, log: cfg.Log, metrics: newMetrics(), queue: cfg.queue,
-		ledger: &ledger{told: cfg.Roster.Acknowledge}}
-	if s.queue == nil {
-		q, err := openQueue(ctx, cfg)
-		if err != nil {
-			return nil, err
-		}
-		s.queue = q
+	s := &Sender{cfg: cfg, metrics: newMetrics()}
+	if err := s.openStore(ctx); err != nil {
+		return nil, err
 	}
-	s.limbo = newLimbo(s)
-	s.endpoints = newEndpoints(s, by)
-	s.recorder = newRecorder(s, s.endpoints.term.Load())
-	s.heritage = newHeritage(s)
+	t := queue.NewTerm(by)
+	s.assemble(t)
 	cfg.Apps.Watch(s.appChanged)
-	if cfg.Clustered {
-		s.heritage.running.Go(s.heritage.run)
-	} else if err := s.endpoints.resume(ctx); err != nil {
-		return nil, errors.Join(err, s.Stop(ctx))
+	if !cfg.Clustered {
+		if err := s.resume(ctx, t); err != nil {
+			return nil, errors.Join(err, s.Stop(ctx))
+		}
 	}
-	s.metrics.register(cfg.Registerer, s)
+	s.metrics.register(cfg.Registerer, func() float64 { return float64(s.recorder.pending()) }, func() float64 { return s.oldest().Seconds() })
 	return s, nil
+}
+
+func (s *Sender) openStore(ctx context.Context) (err error) {
+	if s.cfg.Store != nil {
+		s.store = *s.cfg.Store
+		return nil
+	}
+	s.store, err = queue.Open(ctx, queue.Config{
+		Engine: s.cfg.Engine, Clustered: s.cfg.Clustered, MaxBytes: s.cfg.MaxBytes, MaxDeadLetters: s.cfg.MaxDeadLetters,
+	})
+	return err
+}
+
+// assemble makes the parts, and joins them.
+func (s *Sender) assemble(t *queue.Term) {
+	cfg, r := s.cfg, s.cfg.Roster
+	s.dispatcher = delivery.New(delivery.Config{
+		Policy: cfg.Delivery, Apps: cfg.Apps, Queue: s.store.Queue, DeadLetters: s.store.DeadLetters, Suspended: r.Suspended,
+		Unreadable: s.metrics.losses.WithLabelValues(string(lostUnreadable)), Registerer: cfg.Registerer, Log: cfg.Log,
+	}, t)
+	s.decisions = handover.NewDecisions(handover.DecisionsConfig{
+		Acknowledge: r.Acknowledge, CurrentSince: r.CurrentSince, Suspended: r.Suspended,
+		Put: s.putDecision, Wait: cfg.Clustered, Registerer: cfg.Registerer,
+	})
+	s.recorder = newRecorder(recorderConfig{
+		queue: s.store.Queue, apps: cfg.Apps, gate: cfg.Gate, maxPending: cfg.MaxPending, publishEvery: cfg.publishEvery,
+		clustered: cfg.Clustered, suspended: r.Suspended, accepted: s.dispatcher.Accepted, begin: s.dispatcher.Begin,
+		settled: s.decisions.Settled, metrics: s.metrics, log: cfg.Log,
+	}, t)
+	if cfg.Clustered {
+		s.takeover = handover.NewTakeover(handover.TakeoverConfig{
+			Queue: s.store.Queue, Claims: s.store.Claims, Recorder: s.recorder, Deliverer: s.dispatcher, Node: cfg.Node,
+			Known: cfg.Known, Suspended: r.Suspended, Registerer: cfg.Registerer, Log: cfg.Log,
+		})
+	}
+}
+
+// resume delivers what an earlier process of this node has left.
+func (s *Sender) resume(ctx context.Context, t *queue.Term) error {
+	left, err := s.store.Queue.Backlog(ctx, t.Owner)
+	if err != nil {
+		return err
+	}
+	if records := s.dispatcher.Deliver(t, t.Began, left); records > 0 {
+		s.cfg.Log.Info("delivering webhooks that were left in the queue", "records", records, "endpoints", len(left.Endpoints))
+	}
+	return nil
 }
 
 // Stop hands everything to the engine that it was told, lets requests that
@@ -189,7 +184,9 @@ func New(ctx context.Context, cfg Config) (*Sender, error) {
 // left, another one delivers its queue, and this one must not do so any more.
 // What is decided in between stays untold, and so goes to that other one too.
 func (s *Sender) Stop(ctx context.Context) error {
-	s.limbo.stop()
-	s.heritage.stop()
-	return errors.Join(s.recorder.stop(ctx), s.endpoints.stop(ctx))
+	s.decisions.Stop()
+	if s.takeover != nil {
+		s.takeover.Stop()
+	}
+	return errors.Join(s.recorder.stop(ctx), s.dispatcher.Stop(ctx))
 }

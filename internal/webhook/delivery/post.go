@@ -1,0 +1,136 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+)
+
+// maxAnswer and drainTime bound what is read of an answer. It is thrown away;
+// to read it is to keep the connection.
+const (
+	maxAnswer = 64 << 10
+	drainTime = time.Second
+)
+
+// An outcome is what became of an attempt.
+type outcome struct {
+	host       string
+	status     int   // of the answer; 0 if there was none
+	err        error // nil if the endpoint has the request; never a URL in it
+	cause      cause
+	retryAfter time.Duration // that the endpoint asked for; 0 if it did not
+	took       time.Duration
+}
+
+// A cause is why an attempt has failed, in metrics.
+type cause string
+
+const (
+	causeNone       cause = ""
+	causeStatus     cause = "status"
+	causeRedirect   cause = "redirect"
+	causeTimeout    cause = "timeout"
+	causeForbidden  cause = "forbidden_address"
+	causeDNS        cause = "dns"
+	causeTLS        cause = "tls"
+	causeRefused    cause = "refused"
+	causeConnection cause = "connection"
+)
+
+var causes = []cause{causeNone, causeStatus, causeRedirect, causeTimeout, causeForbidden, causeDNS, causeTLS, causeRefused, causeConnection}
+
+// post sends one body and judges the answer.
+func post(ctx context.Context, p *Policy, hook *apps.Webhook, body []byte, header http.Header) outcome {
+	start := time.Now()
+	o := outcome{host: hook.Host()}
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	defer func() { o.took = time.Since(start) }()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(body))
+	if err != nil {
+		o.err, o.cause = errors.New("the URL can not be used"), causeConnection
+		return o
+	}
+	req.Header = header
+	if u := req.URL.User; u != nil && header.Get("Authorization") == "" {
+		password, _ := u.Password()
+		req.SetBasicAuth(u.Username(), password)
+	}
+	answer, err := p.Transport.RoundTrip(req) // which follows no redirects
+	if err != nil {
+		o.cause, o.err = explain(err)
+		return o
+	}
+	defer answer.Body.Close()
+	slow := time.AfterFunc(drainTime, cancel)
+	defer slow.Stop()
+	io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer)) // what is in it does not matter
+	o.judge(answer)
+	return o
+}
+
+// judge says whether the endpoint has taken the request.
+func (o *outcome) judge(answer *http.Response) {
+	o.status = answer.StatusCode
+	switch {
+	case o.status/100 == 2:
+	case o.status/100 == 3:
+		o.err, o.cause = fmt.Errorf("status %d: redirects are not followed", o.status), causeRedirect
+	default:
+		o.err, o.cause = fmt.Errorf("status %d", o.status), causeStatus
+		if s, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && s > 0 && s < 3600 {
+			o.retryAfter = time.Duration(s) * time.Second
+		}
+	}
+}
+
+// refusal reports whether the endpoint answers, and says neither that it is
+// busy nor that something behind it is away.
+func (o *outcome) refusal() bool {
+	switch o.status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return false
+	}
+	return o.cause == causeStatus
+}
+
+// explain leaves out of an error what may be secret, and classes it.
+func explain(err error) (cause, error) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	_, noSuchHost := errors.AsType[*net.DNSError](err)
+	_, badRecord := errors.AsType[tls.RecordHeaderError](err)
+	_, badCertificate := errors.AsType[*tls.CertificateVerificationError](err)
+	_, unknownAuthority := errors.AsType[x509.UnknownAuthorityError](err)
+	_, alert := errors.AsType[tls.AlertError](err)
+	timeout, _ := errors.AsType[net.Error](err)
+	c := causeConnection
+	switch {
+	case errors.Is(err, errForbidden):
+		c = causeForbidden
+	case noSuchHost:
+		c = causeDNS
+	case errors.Is(err, context.DeadlineExceeded), timeout != nil && timeout.Timeout():
+		c = causeTimeout
+	case badRecord, badCertificate, unknownAuthority, alert:
+		c = causeTLS
+	case errors.Is(err, syscall.ECONNREFUSED):
+		c = causeRefused
+	}
+	return c, err
+}
