@@ -56,9 +56,9 @@ func newHousehold(c *Cluster, doomed *Node) *household {
 	return h
 }
 
-// bury waits until everybody has been told of the death, once, and of nothing
+// untilTold waits until everybody has been told of the death, once, and of nothing
 // else. It begins right after the death.
-func (h *household) bury() {
+func (h *household) untilTold() {
 	h.c.t.Helper()
 	for _, cl := range h.gone {
 		cl.gone()
@@ -111,7 +111,7 @@ func TestKillOfANode(t *testing.T) {
 	h := newHousehold(c, c.Nodes[1])
 	load := c.StartLoad(100, room, backHome)
 	h.doomed.Kill()
-	h.bury()
+	h.untilTold()
 	h.revive()
 	load.Stop()
 	c.Settle()
@@ -126,7 +126,7 @@ func TestKillWithAWitness(t *testing.T) {
 	survivor := c.Nodes[0]
 	h.doomed.Kill()
 	serving := c.serve(survivor)
-	h.bury()
+	h.untilTold()
 	serving()
 	h.revive()
 }

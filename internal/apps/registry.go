@@ -33,17 +33,17 @@ type Change struct {
 // An index is what a registry knows at one moment. It is immutable.
 type index struct{ byID, byKey table }
 
-// A table finds apps by name. It is in parts, so that a change copies only
+// A table finds apps by name. It is in shards, so that a change copies only
 // those that it concerns.
-type table [tableParts]map[string]*App
+type table [tableShards]map[string]*App
 
-const tableParts = 128
+const tableShards = 128
 
 var tableSeed = maphash.MakeSeed()
 
-func part(name string) uint64 { return maphash.String(tableSeed, name) % tableParts }
+func shard(name string) uint64 { return maphash.String(tableSeed, name) % tableShards }
 
-func (t *table) get(name string) *App { return t[part(name)][name] }
+func (t *table) get(name string) *App { return t[shard(name)][name] }
 
 func (t *table) len() int {
 	n := 0
@@ -67,12 +67,12 @@ func (t *table) all(yield func(string, *App) bool) {
 // A draft is an index that is being made, and that nobody else has yet.
 type draft struct {
 	index
-	ownID, ownKey [tableParts]bool // parts that are not those of another index
+	ownID, ownKey [tableShards]bool // shards that are not those of another index
 }
 
 // put makes a the app with that name in one of the tables; nil takes it away.
-func put(t *table, own *[tableParts]bool, name string, a *App) {
-	i := part(name)
+func put(t *table, own *[tableShards]bool, name string, a *App) {
+	i := shard(name)
 	if !own[i] {
 		t[i], own[i] = maps.Clone(t[i]), true
 	}

@@ -6,16 +6,16 @@ import (
 	"sync/atomic"
 )
 
-// tableParts is how many locks a table is spread over.
-const tableParts = 64
+// tableShards is how many locks a table is spread over.
+const tableShards = 64
 
 // A table finds sessions by what stands in a URL. It is safe for concurrent
 // use.
 type table struct {
-	seed  maphash.Seed
-	limit int64
-	size  atomic.Int64
-	parts [tableParts]struct {
+	seed   maphash.Seed
+	limit  int64
+	size   atomic.Int64
+	shards [tableShards]struct {
 		sync.Mutex
 		sessions map[sessionID]*session
 	}
@@ -23,15 +23,15 @@ type table struct {
 
 func newTable(limit int) *table {
 	t := &table{seed: maphash.MakeSeed(), limit: int64(limit)}
-	for i := range t.parts {
-		t.parts[i].sessions = make(map[sessionID]*session)
+	for i := range t.shards {
+		t.shards[i].sessions = make(map[sessionID]*session)
 	}
 	return t
 }
 
 // find returns the session of that id, or nil.
 func (t *table) find(id sessionID) *session {
-	p := &t.parts[maphash.Comparable(t.seed, id)%tableParts]
+	p := &t.shards[maphash.Comparable(t.seed, id)%tableShards]
 	p.Lock()
 	defer p.Unlock()
 	return p.sessions[id]
@@ -40,7 +40,7 @@ func (t *table) find(id sessionID) *session {
 // findOrAdd returns the session of that id, which is the given one if there
 // was none. It returns nil if there is no room for another.
 func (t *table) findOrAdd(s *session) *session {
-	p := &t.parts[maphash.Comparable(t.seed, s.id)%tableParts]
+	p := &t.shards[maphash.Comparable(t.seed, s.id)%tableShards]
 	p.Lock()
 	defer p.Unlock()
 	if found := p.sessions[s.id]; found != nil {
@@ -56,7 +56,7 @@ func (t *table) findOrAdd(s *session) *session {
 
 // remove forgets the session, if it is still the one of its id.
 func (t *table) remove(s *session) {
-	p := &t.parts[maphash.Comparable(t.seed, s.id)%tableParts]
+	p := &t.shards[maphash.Comparable(t.seed, s.id)%tableShards]
 	p.Lock()
 	defer p.Unlock()
 	if p.sessions[s.id] == s {

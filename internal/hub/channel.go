@@ -13,7 +13,7 @@ type channel struct {
 	kind      protocol.Kind
 	coarse    bool // peers are still to be told how many are subscribed here
 	elsewhere elsewhere
-	shared    uint64      // when peers were told of something that is held here; see fence
+	shared    uint64      // when peers were told of something that is held here; see barrier
 	presence  *presence   // presence kinds only
 	cached    *cached     // cache kinds only; nil when there is none
 	count     *countLimit // while subscription counts are told

@@ -186,7 +186,7 @@ func TestCountsOfAllNodes(t *testing.T) {
 	m.nodes[1].connect().subscribe("news")
 	m.settle()
 	a.expect(count("news", 3))
-	m.wires[[2]int{1, 0}].gap = true // and it says everything again, which is no change
+	m.wires[[2]int{1, 0}].gap = true // and it resyncs, which is no change
 	m.settle()
 	a.expect()
 	m.part(0, 1)

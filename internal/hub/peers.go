@@ -15,7 +15,7 @@ import (
 
 // A node says what its own sessions hold, and hears the same of its peers.
 // What clients are told is the union. Each peer has a bit in the holders of a
-// channel, a member or a user; while a peer says everything again it has a
+// channel, a member or a user; while a peer resyncs it has a
 // second one, which takes the place of the first when it has finished: what is
 // only under the first bit is not held any more.
 
@@ -34,11 +34,11 @@ const lingering peerSet = 1 << (slotCount - 1)
 
 // peers are the other nodes.
 type peers struct {
-	hub   *Hub
-	live  atomic.Uint64 // bits of which one belongs to each peer: whom to send to
-	links [slotCount]atomic.Pointer[broker.Link]
-	clock atomic.Uint64 // the highest stamp of a cached event
-	fence fence
+	hub     *Hub
+	live    atomic.Uint64 // bits of which one belongs to each peer: whom to send to
+	links   [slotCount]atomic.Pointer[broker.Link]
+	clock   atomic.Uint64 // the highest stamp of a cached event
+	barrier barrier
 
 	mu       sync.Mutex
 	standing map[broker.Link]*standing

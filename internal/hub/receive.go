@@ -198,7 +198,7 @@ func (p *peers) miss(appID string) {
 // maxMissed bounds how many unknown apps are remembered.
 const maxMissed = 1 << 14
 
-// appeared asks all peers to say everything again if one of them has spoken
+// appeared asks all peers for a resync if one of them has spoken
 // of an app before it was known.
 func (p *peers) appeared(appID string) {
 	p.mu.Lock()

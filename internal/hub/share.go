@@ -67,10 +67,10 @@ func (t *tenant) shareSubscribersLocked(ch *channel) {
 	case !ch.heldHere():
 		ch.coarse = false
 		t.hub.peers.shareLocked(&broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name})
-		ch.shared = t.hub.peers.fence.mark()
+		ch.shared = t.hub.peers.barrier.mark()
 	case ch.size == 1 && !ch.coarse:
 		t.hub.peers.shareLocked(t.subscribersMessage(ch))
-		ch.shared = t.hub.peers.fence.mark()
+		ch.shared = t.hub.peers.barrier.mark()
 	case !ch.coarse:
 		ch.coarse = true
 		t.coarse.add(ch)
@@ -98,7 +98,7 @@ func (t *tenant) shareMemberLocked(ch *channel, m protocol.Member, on bool) {
 		return
 	}
 	t.hub.peers.shareLocked(t.memberMessage(ch, m, on))
-	ch.shared = t.hub.peers.fence.mark()
+	ch.shared = t.hub.peers.barrier.mark()
 }
 
 func (t *tenant) memberMessage(ch *channel, m protocol.Member, on bool) *broker.Message {
@@ -115,7 +115,7 @@ func (t *tenant) shareSignedInLocked(u *user, on bool) {
 	}
 	t.hub.peers.shareLocked(&broker.Message{Kind: broker.SignedIn, App: t.app().ID, Name: u.id, On: on})
 	if on {
-		u.shared = t.hub.peers.fence.mark()
+		u.shared = t.hub.peers.barrier.mark()
 	}
 }
 

@@ -26,7 +26,7 @@ type tenant struct {
 	shards      [shardCount]shard
 }
 
-// A shard is a part of an app's channels and users.
+// A shard holds some of an app's channels and users.
 type shard struct {
 	mu       sync.Mutex
 	order    uint64              // the highest number of a delivery in what is forgotten

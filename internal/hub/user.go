@@ -18,7 +18,7 @@ type user struct {
 	connections audience // sessions signed in as this user
 	watchers    audience // sessions that have the user on their watchlist
 	peers       peerSet  // at which the user is signed in
-	shared      uint64   // when peers were told of the user; see fence
+	shared      uint64   // when peers were told of the user; see barrier
 }
 
 // online reports whether the user is signed in anywhere.

@@ -33,7 +33,7 @@ type Node interface {
 	// Reconfigure makes true what can change while the node runs.
 	Reconfigure(Config) error
 	// Run waits until ctx ends or an operator wants the node to, and then ends
-	// it in good order. It returns nil if all parts ended in time.
+	// it in good order. It returns nil if all components ended in time.
 	Run(ctx context.Context) error
 }
 
@@ -203,7 +203,7 @@ func (p *process) AdminAddr() net.Addr { return p.admin.addr() }
 // Drain makes Run end as if its context had. It returns at once.
 func (p *process) Drain() { p.askOnce.Do(func() { close(p.drainAsked) }) }
 
-// run waits until ctx ends, then has the node drain and stops all parts.
+// run waits until ctx ends, then has the node drain and stops all components.
 func (p *process) run(ctx context.Context, drain func()) error {
 	var failure error
 	select {

@@ -9,16 +9,16 @@ import (
 	"github.com/belfryhq/belfry/internal/ws"
 )
 
-// A router sends a request to the part that answers it. It is not a
+// A router sends a request to the component that answers it. It is not a
 // http.ServeMux because that redirects to cleaned paths, and backends sign the
 // path as they send it.
 type router struct {
-	websocket http.Handler
-	parts     []part // of paths that only they know
-	api       http.Handler
-	root      http.Handler // may be nil
-	mount     mount.Point  // what may stand in front of all paths
-	ready     func() error
+	websocket  http.Handler
+	components []component // of paths that only they know
+	api        http.Handler
+	root       http.Handler // may be nil
+	mount      mount.Point  // what may stand in front of all paths
+	ready      func() error
 }
 
 // hosted answers only requests for certain hosts; a nil hosts answers all.
@@ -35,10 +35,10 @@ func hosted(hosts func(host string) bool, next http.Handler) http.Handler {
 	})
 }
 
-// A part answers requests whose path it knows.
-type part interface {
+// A component answers requests whose path it knows.
+type component interface {
 	// Handler returns what answers the request, or nil if the path is none
-	// of the part's.
+	// of the component's.
 	Handler(*http.Request) http.Handler
 }
 
@@ -47,7 +47,7 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.websocket.ServeHTTP(w, req)
 		return
 	}
-	for _, p := range r.parts {
+	for _, p := range r.components {
 		if h := p.Handler(req); h != nil {
 			h.ServeHTTP(w, req)
 			return

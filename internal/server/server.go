@@ -1,11 +1,11 @@
-// Package server assembles one node: it makes the parts, connects them, opens
+// Package server assembles one node: it makes the components, connects them, opens
 // the listeners, and stops everything in the opposite order.
 //
 // A [Server] has clients, and a [Witness] is only counted. Both stand on a
 // process: the log and the metrics, the listener of operators, the engine, and
 // the list of how all of it ends.
 //
-// It knows the life of the process and nothing of what the parts do.
+// It knows the life of the process and nothing of what the components do.
 package server
 
 import (
@@ -200,7 +200,7 @@ func (s *Server) openHub(registry *apps.Registry) (err error) {
 		return err
 	}
 	if s.cfg.Clustered() {
-		s.onStop("roster", s.cluster.roster.Close) // whoever adopts the queue must be alone with it
+		s.onStop("roster", s.cluster.roster.Close) // whoever takes over the queue must be alone with it
 	}
 	if err := s.openWebhooks(registry); err != nil {
 		return err
@@ -299,7 +299,7 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 	})
 	return &router{
 		websocket: s.attempts.Wrap(websocket),
-		parts: []part{
+		components: []component{
 			s.fallback(registry),
 			web.New(web.Config{Path: s.cfg.Path, HTTPPath: cmp.Or(s.cfg.HTTPPath, fallback.DefaultHTTPPath), Secure: forwarded.Proxies(s.cfg.TrustedProxies).Secure}),
 		},
@@ -322,7 +322,7 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 }
 
 // fallback serves clients for which WebSocket does not work.
-func (s *Server) fallback(registry *apps.Registry) part {
+func (s *Server) fallback(registry *apps.Registry) component {
 	script, err := web.File("sockjs.min.js")
 	if err != nil {
 		s.log.Debug("the client files are not in this binary; make web adds them")
@@ -362,5 +362,5 @@ func (s *Server) TLSAddr() net.Addr { return s.tls.addr() }
 func (s *Server) Listeners() []Listener { return addresses(s.plain, s.tls, s.admin) }
 
 // Run waits until ctx ends, then sends the clients elsewhere and stops all
-// parts. It returns nil if all of them ended in time.
+// components. It returns nil if all of them ended in time.
 func (s *Server) Run(ctx context.Context) error { return s.run(ctx, s.drain) }

@@ -11,13 +11,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A stop is how one part ends.
+// A stop is how one component ends.
 type stop struct {
 	name string
 	do   func(context.Context) error
 }
 
-// onStop registers how a part ends. The last that was registered ends first.
+// onStop registers how a component ends. The last that was registered ends first.
 func (p *process) onStop(name string, do func(context.Context) error) {
 	p.stops = append(p.stops, stop{name, do})
 }
@@ -26,19 +26,19 @@ const (
 	// stopTimeout bounds all of a stop but the draining before it. The engine,
 	// which ends last, has as long once more.
 	stopTimeout = 15 * time.Second
-	// partTimeout bounds the end of one part in a cluster, where it may wait
+	// componentTimeout bounds the end of one component in a cluster, where it may wait
 	// for nodes that are gone, and hopelessTimeout if they surely are.
-	partTimeout     = 6 * time.Second
-	hopelessTimeout = time.Second
+	componentTimeout = 6 * time.Second
+	hopelessTimeout  = time.Second
 )
 
-// stop ends all parts, the last first. It goes on past failures.
+// stop ends all components, the last first. It goes on past failures.
 func (p *process) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	var errs []error
 	for i := len(p.stops) - 1; i >= 0; i-- {
-		if err := p.stopPart(ctx, p.stops[i]); err != nil {
+		if err := p.stopComponent(ctx, p.stops[i]); err != nil {
 			errs = append(errs, fmt.Errorf("server: stop %s: %w", p.stops[i].name, err))
 		}
 	}
@@ -46,21 +46,21 @@ func (p *process) stop() error {
 	return errors.Join(errs...)
 }
 
-func (p *process) stopPart(ctx context.Context, part stop) error {
+func (p *process) stopComponent(ctx context.Context, component stop) error {
 	if !p.cfg.Clustered() {
-		return part.do(ctx)
+		return component.do(ctx)
 	}
-	timeout := partTimeout
+	timeout := componentTimeout
 	if p.writable() != nil {
 		timeout = hopelessTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := part.do(ctx)
+	err := component.do(ctx)
 	if err != nil && (ctx.Err() != nil || unanswered(err) || p.writable() != nil) {
 		// The last nodes of a cluster have nobody who takes what they leave.
 		// It is in the log and in the queues, and is found there again.
-		p.log.Warn("too few nodes are left to end in order", "part", part.name, "err", err)
+		p.log.Warn("too few nodes are left to end in order", "component", component.name, "err", err)
 		return nil
 	}
 	return err

@@ -163,8 +163,8 @@ func (p *proxy) cut(cut bool) {
 	clear(p.conns)
 }
 
-// adopt reports whether the connections may be; if not, they are closed.
-func (p *proxy) adopt(conns ...net.Conn) bool {
+// admit reports whether the connections may be; if not, they are closed.
+func (p *proxy) admit(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range conns {
@@ -188,7 +188,7 @@ func (p *proxy) serve() {
 			in.Close()
 			continue
 		}
-		if p.adopt(in, out) {
+		if p.admit(in, out) {
 			p.running.Go(func() { p.pass(in, out) })
 			p.running.Go(func() { p.pass(out, in) })
 		}

@@ -11,20 +11,20 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/node"
 )
 
-// An image is kept in parts: version, position in the log, fingerprint of the
-// batch there, number of the part, how many there are, checksum of all parts,
+// A snapshot is kept in chunks: version, position in the log, fingerprint of the
+// batch there, number of the chunk, how many there are, checksum of all chunks,
 // and its bytes.
 const (
-	partVersion = 1
-	partBytes   = 512 << 10
-	partHeader  = 1 + 8 + 8 + 4 + 4 + 4
+	chunkVersion = 1
+	chunkBytes   = 512 << 10
+	chunkHeader  = 1 + 8 + 8 + 4 + 4 + 4
 )
 
-// A shot is an image on its way into the archive.
-type shot struct {
-	seq   uint64 // the log up to here
-	mark  uint64 // fingerprint of the batch there
-	image []byte
+// A snapshot is a ledger as bytes, on its way into the archive.
+type snapshot struct {
+	seq  uint64 // the log up to here
+	mark uint64 // fingerprint of the batch there
+	data []byte
 }
 
 // fingerprint tells a batch from another one at the same position of a stream
@@ -36,67 +36,67 @@ func fingerprint(r record) uint64 {
 	return h.Sum64()
 }
 
-func (s shot) parts() [][]byte {
-	n := max((len(s.image)+partBytes-1)/partBytes, 1)
-	sum := crc32.ChecksumIEEE(s.image)
-	var parts [][]byte
+func (s snapshot) chunks() [][]byte {
+	n := max((len(s.data)+chunkBytes-1)/chunkBytes, 1)
+	sum := crc32.ChecksumIEEE(s.data)
+	var chunks [][]byte
 	for i := range n {
-		piece := s.image[i*partBytes : min((i+1)*partBytes, len(s.image))]
-		p := make([]byte, 0, partHeader+len(piece))
-		p = append(p, partVersion)
+		piece := s.data[i*chunkBytes : min((i+1)*chunkBytes, len(s.data))]
+		p := make([]byte, 0, chunkHeader+len(piece))
+		p = append(p, chunkVersion)
 		p = binary.BigEndian.AppendUint64(p, s.seq)
 		p = binary.BigEndian.AppendUint64(p, s.mark)
 		p = binary.BigEndian.AppendUint32(p, uint32(i))
 		p = binary.BigEndian.AppendUint32(p, uint32(n))
 		p = binary.BigEndian.AppendUint32(p, sum)
-		parts = append(parts, append(p, piece...))
+		chunks = append(chunks, append(p, piece...))
 	}
-	return parts
+	return chunks
 }
 
-// A puzzle puts the parts of an image together.
-type puzzle struct {
-	shot
-	first uint64 // position of its first part
-	next  uint32 // number of the next part
+// An assembly puts the chunks of a snapshot together.
+type assembly struct {
+	snapshot
+	first uint64 // position of its first chunk
+	next  uint32 // number of the next chunk
 	count uint32
 	sum   uint32
 }
 
-// complete reports whether all parts are there, and as they were written.
-func (p *puzzle) complete() bool {
-	return p != nil && p.count > 0 && p.next == p.count && crc32.ChecksumIEEE(p.image) == p.sum
+// complete reports whether all chunks are there, and as they were written.
+func (p *assembly) complete() bool {
+	return p != nil && p.count > 0 && p.next == p.count && crc32.ChecksumIEEE(p.data) == p.sum
 }
 
-// put adds a part, or begins anew with the first one.
-func (p *puzzle) put(seq uint64, part []byte) {
-	if len(part) < partHeader || part[0] != partVersion {
+// put adds a chunk, or begins anew with the first one.
+func (p *assembly) put(seq uint64, chunk []byte) {
+	if len(chunk) < chunkHeader || chunk[0] != chunkVersion {
 		return
 	}
-	at, mark := binary.BigEndian.Uint64(part[1:]), binary.BigEndian.Uint64(part[9:])
-	i, n, sum := binary.BigEndian.Uint32(part[17:]), binary.BigEndian.Uint32(part[21:]), binary.BigEndian.Uint32(part[25:])
+	at, mark := binary.BigEndian.Uint64(chunk[1:]), binary.BigEndian.Uint64(chunk[9:])
+	i, n, sum := binary.BigEndian.Uint32(chunk[17:]), binary.BigEndian.Uint32(chunk[21:]), binary.BigEndian.Uint32(chunk[25:])
 	if i == 0 {
-		*p = puzzle{shot: shot{seq: at, mark: mark}, first: seq, count: n, sum: sum}
+		*p = assembly{snapshot: snapshot{seq: at, mark: mark}, first: seq, count: n, sum: sum}
 	}
 	if i != p.next || at != p.seq || mark != p.mark || n != p.count || sum != p.sum {
 		p.count = 0 // something is missing
 		return
 	}
 	p.next++
-	p.image = append(p.image, part[partHeader:]...)
+	p.data = append(p.data, chunk[chunkHeader:]...)
 }
 
-// latest returns the image of the latest position among those that can be put
+// latest returns the snapshot of the latest position among those that can be put
 // together and that are wanted; nil if there is none.
-func latest(ctx context.Context, j journal, wanted func(node.ID, *puzzle) bool) (*puzzle, error) {
-	var best *puzzle
-	open := make(map[node.ID]*puzzle)
-	err := j.kept(ctx, func(author node.ID, seq uint64, part []byte) {
+func latest(ctx context.Context, j journal, wanted func(node.ID, *assembly) bool) (*assembly, error) {
+	var best *assembly
+	open := make(map[node.ID]*assembly)
+	err := j.kept(ctx, func(author node.ID, seq uint64, chunk []byte) {
 		if open[author] == nil {
-			open[author] = new(puzzle)
+			open[author] = new(assembly)
 		}
 		p := open[author]
-		p.put(seq, part)
+		p.put(seq, chunk)
 		if p.complete() {
 			delete(open, author)
 			if wanted(author, p) && (best == nil || p.seq >= best.seq) {
@@ -114,7 +114,7 @@ func restore(ctx context.Context, j journal) (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := latest(ctx, j, func(_ node.ID, p *puzzle) bool {
+	p, err := latest(ctx, j, func(_ node.ID, p *assembly) bool {
 		if p.seq < first || p.seq > last {
 			return false
 		}
@@ -124,23 +124,23 @@ func restore(ctx context.Context, j journal) (*ledger, error) {
 	if p == nil || err != nil {
 		return nil, err
 	}
-	l, err := parseImage(p.image)
+	l, err := parseSnapshot(p.data)
 	if err != nil || l.seq != p.seq {
 		return nil, nil // the log may be complete without it
 	}
 	return l, nil
 }
 
-var errNotKept = errors.New("roster: the image that was kept can not be read")
+var errNotKept = errors.New("roster: the snapshot that was kept can not be read")
 
-// archive keeps an image, and then forgets what is older. The batch at its
+// archive keeps a snapshot, and then forgets what is older. The batch at its
 // position stays, for restore.
-func archive(ctx context.Context, j journal, author node.ID, s shot) error {
-	if err := j.keep(ctx, author, s.parts()); err != nil {
+func archive(ctx context.Context, j journal, author node.ID, s snapshot) error {
+	if err := j.keep(ctx, author, s.chunks()); err != nil {
 		return err
 	}
-	p, err := latest(ctx, j, func(id node.ID, p *puzzle) bool {
-		return id == author && p.seq == s.seq && p.mark == s.mark && bytes.Equal(p.image, s.image)
+	p, err := latest(ctx, j, func(id node.ID, p *assembly) bool {
+		return id == author && p.seq == s.seq && p.mark == s.mark && bytes.Equal(p.data, s.data)
 	})
 	if err != nil {
 		return err

@@ -157,15 +157,15 @@ func (b *bench) wantAfterLoss(want ...string) {
 	}
 }
 
-// Images are found if they were kept as a whole, and belong to the log.
-func TestImagesAreChosenWithCare(t *testing.T) {
+// Snapshots are found if they were kept as a whole, and belong to the log.
+func TestSnapshotsAreChosenWithCare(t *testing.T) {
 	log := newMemLog()
 	j := &memJournal{memLog: log}
 	ctx := context.Background()
 	a, c := node.ID("AAAAAAAAAAAAAAAA"), node.ID("CCCCCCCCCCCCCCCC")
 	hello := (&batch{hello: true, name: "a", number: 1, begin: foundEmpty}).append(nil)
 	l := newLedger()
-	var shots []shot
+	var snapshots []snapshot
 	for i := range 5 {
 		data := hello
 		if i > 0 {
@@ -180,81 +180,81 @@ func TestImagesAreChosenWithCare(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.apply(seq, a, parsed)
-		shots = append(shots, shot{seq, fingerprint(log.records[i]), l.image(false)})
+		snapshots = append(snapshots, snapshot{seq, fingerprint(log.records[i]), l.snapshot(false)})
 	}
 	found := func(want uint64) {
 		t.Helper()
 		got, err := restore(ctx, j)
 		if err != nil || (got == nil) != (want == 0) || got != nil && got.seq != want {
-			t.Fatalf("restore() = %v, %v, want the image at %d", got, err, want)
+			t.Fatalf("restore() = %v, %v, want the snapshot at %d", got, err, want)
 		}
 	}
 	found(0)
-	big := shot{shots[0].seq, shots[0].mark, bytes.Repeat([]byte("x"), 3*partBytes)}
-	parts := big.parts()
-	for _, broken := range [][][]byte{parts[:2], parts[1:], {parts[0], parts[2]}, {[]byte("short"), nil}} {
+	big := snapshot{snapshots[0].seq, snapshots[0].mark, bytes.Repeat([]byte("x"), 3*chunkBytes)}
+	chunks := big.chunks()
+	for _, broken := range [][][]byte{chunks[:2], chunks[1:], {chunks[0], chunks[2]}, {[]byte("short"), nil}} {
 		if err := j.keep(ctx, a, broken); err != nil {
 			t.Fatal(err)
 		}
 	}
 	found(0)
-	alien := shots[4]
+	alien := snapshots[4]
 	alien.mark++
-	for _, s := range []shot{shots[2], shots[1], alien} {
-		if err := j.keep(ctx, c, s.parts()); err != nil {
+	for _, s := range []snapshot{snapshots[2], snapshots[1], alien} {
+		if err := j.keep(ctx, c, s.chunks()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	found(3)
-	if err := archive(ctx, j, a, shots[3]); err != nil {
+	if err := archive(ctx, j, a, snapshots[3]); err != nil {
 		t.Fatal(err)
 	}
 	found(4)
-	if log.first != 4 || len(log.parts) != 1 {
-		t.Errorf("the log begins at %d and has %d parts, want 4 and 1", log.first, len(log.parts))
+	if log.first != 4 || len(log.chunks) != 1 {
+		t.Errorf("the log begins at %d and has %d chunks, want 4 and 1", log.first, len(log.chunks))
 	}
-	log.first, log.records = 5, log.records[1:] // that of the image is not there
+	log.first, log.records = 5, log.records[1:] // that of the snapshot is not there
 	found(0)
 }
 
-// An image of several parts is what went into it.
-func TestPartsOfImages(t *testing.T) {
-	for _, size := range []int{0, 1, partBytes - 1, partBytes, partBytes + 1, 3 * partBytes} {
-		s := shot{7, 9, bytes.Repeat([]byte("abc"), size)[:size]}
-		p := new(puzzle)
-		for i, part := range s.parts() {
+// A snapshot of several chunks is what went into it.
+func TestChunksOfSnapshots(t *testing.T) {
+	for _, size := range []int{0, 1, chunkBytes - 1, chunkBytes, chunkBytes + 1, 3 * chunkBytes} {
+		s := snapshot{7, 9, bytes.Repeat([]byte("abc"), size)[:size]}
+		p := new(assembly)
+		for i, chunk := range s.chunks() {
 			if p.complete() {
-				t.Errorf("%d bytes: complete before part %d", size, i)
+				t.Errorf("%d bytes: complete before chunk %d", size, i)
 			}
-			if len(part) > maxMessage {
-				t.Errorf("%d bytes: a part of %d", size, len(part))
+			if len(chunk) > maxMessage {
+				t.Errorf("%d bytes: a chunk of %d", size, len(chunk))
 			}
-			p.put(uint64(i), part)
+			p.put(uint64(i), chunk)
 		}
-		if !p.complete() || p.seq != 7 || p.mark != 9 || !bytes.Equal(p.image, s.image) {
+		if !p.complete() || p.seq != 7 || p.mark != 9 || !bytes.Equal(p.data, s.data) {
 			t.Errorf("%d bytes: %v %d %d", size, p.complete(), p.seq, p.mark)
 		}
 	}
 }
 
-// TestImageRoundTrip: what was made of any batches is the same after it was
+// TestSnapshotRoundTrip: what was made of any batches is the same after it was
 // stored and read.
-func TestImageRoundTrip(t *testing.T) {
+func TestSnapshotRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := anyLedger(t)
-		got, err := parseImage(l.image(rapid.Bool().Draw(t, "canonical")))
+		got, err := parseSnapshot(l.snapshot(rapid.Bool().Draw(t, "canonical")))
 		if err != nil {
-			t.Fatalf("parseImage() = %v", err)
+			t.Fatalf("parseSnapshot() = %v", err)
 		}
-		if !bytes.Equal(got.image(true), l.image(true)) {
-			t.Fatal("the image of the image is another one")
+		if !bytes.Equal(got.snapshot(true), l.snapshot(true)) {
+			t.Fatal("the snapshot of the snapshot is another one")
 		}
 		b := anyBatch(t)
 		id := rapid.SampledFrom(anyIDs).Draw(t, "author")
 		l.apply(l.seq+1, id, b)
 		got.apply(got.seq+1, id, b)
-		if !bytes.Equal(got.image(true), l.image(true)) {
-			t.Fatal("the image does not go on as its ledger does")
+		if !bytes.Equal(got.snapshot(true), l.snapshot(true)) {
+			t.Fatal("the snapshot does not go on as its ledger does")
 		}
 		for _, x := range l.byID {
 			if y := got.byID[x.id]; y == nil || y.holds != x.holds {
@@ -266,20 +266,20 @@ func TestImageRoundTrip(t *testing.T) {
 
 // The others have read a node's hello and have given it something to tell, and
 // all of that was cut off before it read its hello itself.
-func TestHelloIsInImage(t *testing.T) {
+func TestHelloIsInSnapshot(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	p := newPart(anyIDs[0], "node0", simTiming)
+	p := newParticipant(anyIDs[0], "node0", simTiming)
 	p.caughtUp = true
 	if f := p.compose(now); f == nil || !f.batch.hello {
 		t.Fatalf("compose() = %+v, want a hello", f)
 	}
 	l, _, b, _ := three(t)
 	want(t, b.say(add(byA)), "A+o")
-	image, err := parseImage(l.image(false))
+	snapshot, err := parseSnapshot(l.snapshot(false))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.load(image, 0, now)
+	p.load(snapshot, 0, now)
 	if !p.joined || len(p.calls) != 1 || p.calls[0].decision.Channel != "o" {
 		t.Errorf("joined %v, calls %+v, want one about channel o", p.joined, p.calls)
 	}

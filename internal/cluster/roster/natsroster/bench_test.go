@@ -26,7 +26,7 @@ func benchSubject(i int) roster.Subject {
 
 // batches are what a node writes that holds many subjects.
 func batches(t testing.TB) [][]byte {
-	p := newPart("AAAAAAAAAAAAAAAA", "a", simTiming)
+	p := newParticipant("AAAAAAAAAAAAAAAA", "a", simTiming)
 	p.caughtUp = true
 	for i := range benchSubjects {
 		p.own.set(makeKey(benchSubject(i)), true, false, false)
@@ -89,8 +89,8 @@ func BenchmarkOwn(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchSubjects, "ns/subject")
 }
 
-// BenchmarkImage is for how long a node stands still that cuts the log off.
-func BenchmarkImage(b *testing.B) {
+// BenchmarkSnapshot is for how long a node stands still that cuts the log off.
+func BenchmarkSnapshot(b *testing.B) {
 	l := newLedger()
 	for i, data := range batches(b) {
 		parsed, err := parseBatch(data)
@@ -103,7 +103,7 @@ func BenchmarkImage(b *testing.B) {
 	size := 0
 	b.ResetTimer()
 	for b.Loop() {
-		size = len(l.image(false))
+		size = len(l.snapshot(false))
 	}
 	b.ReportMetric(float64(size)/benchSubjects, "B/subject")
 }

@@ -120,28 +120,28 @@ func FuzzBatch(f *testing.F) {
 		l.apply(1, anyIDs[0], &batch{hello: true, number: 1, begin: foundEmpty})
 		l.apply(2, anyIDs[1], &batch{hello: true, number: 1})
 		l.apply(3, anyIDs[0], b)
-		if _, err := parseImage(l.image(false)); err != nil {
-			t.Fatalf("parseImage() = %v", err)
+		if _, err := parseSnapshot(l.snapshot(false)); err != nil {
+			t.Fatalf("parseSnapshot() = %v", err)
 		}
 	})
 }
 
-// FuzzImage: nothing that was kept can harm who reads it.
-func FuzzImage(f *testing.F) {
+// FuzzSnapshot: nothing that was kept can harm who reads it.
+func FuzzSnapshot(f *testing.F) {
 	l := newLedger()
 	k := makeKey(subject("", "a"))
 	l.apply(1, anyIDs[0], &batch{hello: true, name: "a", number: 1, begin: foundEmpty})
 	l.apply(2, anyIDs[1], &batch{hello: true, name: "b", number: 1, entries: []entry{{kind: entryAdd, key: k}, {kind: entryRemove, key: k}}})
 	l.apply(3, anyIDs[1], &batch{number: 2, entries: []entry{{kind: entryLeave}}})
-	f.Add(l.image(true))
+	f.Add(l.snapshot(true))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l, err := parseImage(data)
+		l, err := parseSnapshot(data)
 		if err != nil {
 			return
 		}
-		again, err := parseImage(l.image(true))
-		if err != nil || !bytes.Equal(again.image(true), l.image(true)) {
-			t.Fatalf("parseImage(image()) = %v", err)
+		again, err := parseSnapshot(l.snapshot(true))
+		if err != nil || !bytes.Equal(again.snapshot(true), l.snapshot(true)) {
+			t.Fatalf("parseSnapshot(snapshot()) = %v", err)
 		}
 		for id := range l.byID {
 			l.apply(l.seq+1, id, &batch{number: l.byID[id].number + 1, entries: []entry{{kind: entryLeave}}})

@@ -3,13 +3,13 @@
 // same, and exactly one of them is to tell. DESIGN.md says why it is as it is.
 //
 // A ledger is what the log says up to a position, and changes by what is read
-// alone. A part is what one node makes of it: what it has to write, to whom it
+// alone. A participant is what one node makes of it: what it has to write, to whom it
 // succeeds, what its host has to be told. Neither has I/O or a clock. A Roster
-// is a part with a journal, the stream, and three goroutines: one reads, one
-// writes, and one cuts the log off behind an image of the ledger.
+// is a participant with a journal, the stream, and three goroutines: one reads, one
+// writes, and one cuts the log off behind a snapshot of the ledger.
 //
 // # Locks
 //
 // Roster.calling is held during calls to the host, and taken before Roster.mu,
-// which guards the part and is held during neither calls nor I/O.
+// which guards the participant and is held during neither calls nor I/O.
 package natsroster

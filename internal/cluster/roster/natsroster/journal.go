@@ -7,7 +7,7 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/node"
 )
 
-// A journal is where the log is kept, and images of ledgers beside it. Its
+// A journal is where the log is kept, and snapshots of ledgers beside it. Its
 // methods are safe for concurrent use.
 type journal interface {
 	// open returns when the log can be used.
@@ -24,12 +24,12 @@ type journal interface {
 	// until ctx ends, read returns an error, or there is something wrong.
 	// errGap says that batches are missing.
 	follow(ctx context.Context, from uint64, read func(record) error) error
-	// keep stores an image in parts.
-	keep(ctx context.Context, author node.ID, parts [][]byte) error
-	// kept calls read with all parts that are kept, in the order of keep.
-	kept(ctx context.Context, read func(author node.ID, seq uint64, part []byte)) error
-	// forget removes batches, and parts, below these positions.
-	forget(ctx context.Context, batches, parts uint64) error
+	// keep stores a snapshot in chunks.
+	keep(ctx context.Context, author node.ID, chunks [][]byte) error
+	// kept calls read with all chunks that are kept, in the order of keep.
+	kept(ctx context.Context, read func(author node.ID, seq uint64, chunk []byte)) error
+	// forget removes batches, and chunks, below these positions.
+	forget(ctx context.Context, batches, chunks uint64) error
 }
 
 var errGap = errors.New("roster: a part of the log is missing")

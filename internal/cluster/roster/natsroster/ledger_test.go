@@ -216,7 +216,7 @@ func TestOwnTellsTheLog(t *testing.T) {
 			case 0:
 				take(rapid.IntRange(0, 50).Draw(t, "room"))
 			case 1:
-				o.restate(rapid.Bool().Draw(t, "quiet"))
+				o.resync(rapid.Bool().Draw(t, "quiet"))
 				clear(logged)
 				for k := range holds {
 					came[k] += 100 // once more

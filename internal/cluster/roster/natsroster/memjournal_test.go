@@ -16,14 +16,14 @@ type memLog struct {
 	first   uint64
 	records []record // records[i] is at position first+i
 	ids     map[string]uint64
-	parts   []memPart
-	written uint64        // parts ever
+	chunks  []memChunk
+	written uint64        // chunks ever
 	full    bool          // takes nothing
 	changed chan struct{} // closed with every change
 	life    int           // counts how often it was made anew
 }
 
-type memPart struct {
+type memChunk struct {
 	seq    uint64
 	author node.ID
 	data   []byte
@@ -168,15 +168,15 @@ func (j *memJournal) follow(ctx context.Context, from uint64, read func(record) 
 	}
 }
 
-func (j *memJournal) keep(_ context.Context, author node.ID, parts [][]byte) (err error) {
+func (j *memJournal) keep(_ context.Context, author node.ID, chunks [][]byte) (err error) {
 	j.change(func() {
 		if j.cut || j.full {
 			err = errFull
 			return
 		}
-		for _, p := range parts {
+		for _, p := range chunks {
 			j.written++
-			j.parts = append(j.parts, memPart{j.written, author, bytes.Clone(p)})
+			j.chunks = append(j.chunks, memChunk{j.written, author, bytes.Clone(p)})
 		}
 	})
 	return err
@@ -184,22 +184,22 @@ func (j *memJournal) keep(_ context.Context, author node.ID, parts [][]byte) (er
 
 func (j *memJournal) kept(_ context.Context, read func(node.ID, uint64, []byte)) error {
 	j.mu.Lock()
-	parts := append([]memPart(nil), j.parts...)
+	chunks := append([]memChunk(nil), j.chunks...)
 	j.mu.Unlock()
-	for _, p := range parts {
+	for _, p := range chunks {
 		read(p.author, p.seq, p.data)
 	}
 	return nil
 }
 
-func (j *memJournal) forget(_ context.Context, batches, parts uint64) error {
+func (j *memJournal) forget(_ context.Context, batches, chunks uint64) error {
 	j.change(func() {
 		if batches > j.first {
 			n := min(batches-j.first, uint64(len(j.records)))
 			j.records, j.first = j.records[n:], j.first+n
 		}
-		for len(j.parts) > 0 && j.parts[0].seq < parts {
-			j.parts = j.parts[1:]
+		for len(j.chunks) > 0 && j.chunks[0].seq < chunks {
+			j.chunks = j.chunks[1:]
 		}
 	})
 	return nil

@@ -176,9 +176,9 @@ func (o *own) shrink() {
 	}
 }
 
-// restate begins anew with a log that knows nothing of this node. What it was
+// resync begins anew with a log that knows nothing of this node. What it was
 // told before is quiet, if that is no news to anybody.
-func (o *own) restate(quiet bool) {
+func (o *own) resync(quiet bool) {
 	before, base, limit, missed := o.of, o.base+uint64(len(o.ops)), o.limit, o.missed
 	*o = newOwn()
 	o.base, o.limit, o.missed = base, limit, missed

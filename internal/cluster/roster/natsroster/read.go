@@ -18,7 +18,7 @@ func (r *Roster) read(ctx context.Context) {
 		reading, cancel := context.WithCancel(ctx)
 		r.mu.Lock()
 		r.reread = cancel
-		before := r.part.ledger.seq
+		before := r.participant.ledger.seq
 		r.mu.Unlock()
 		err := r.readOn(reading)
 		asked := reading.Err() != nil
@@ -27,7 +27,7 @@ func (r *Roster) read(ctx context.Context) {
 			return
 		}
 		r.mu.Lock()
-		progress := r.part.ledger.seq > before
+		progress := r.participant.ledger.seq > before
 		r.mu.Unlock()
 		if progress || asked {
 			failures = 0
@@ -54,7 +54,7 @@ func (r *Roster) reopen(ctx context.Context) {
 	}
 }
 
-// readOn reads on from where reading has ended, or from the latest image if
+// readOn reads on from where reading has ended, or from the latest snapshot if
 // the log does not go on from there.
 func (r *Roster) readOn(ctx context.Context) error {
 	first, last, err := r.journal.bounds(ctx)
@@ -71,9 +71,9 @@ func (r *Roster) readOn(ctx context.Context) error {
 		}
 	}
 	r.mu.Lock()
-	from := r.part.ledger.seq + 1
+	from := r.participant.ledger.seq + 1
 	r.target = last
-	r.part.caughtUp = r.part.caughtUp || from > last
+	r.participant.caughtUp = r.participant.caughtUp || from > last
 	r.mu.Unlock()
 	r.tell()
 	r.wake.Set()
@@ -84,7 +84,7 @@ func (r *Roster) readOn(ctx context.Context) error {
 // follows.
 func (r *Roster) goesOn(ctx context.Context, first, last uint64) (bool, error) {
 	r.mu.Lock()
-	loaded, seq, mark := r.loaded, r.part.ledger.seq, r.mark
+	loaded, seq, mark := r.loaded, r.participant.ledger.seq, r.mark
 	r.mu.Unlock()
 	if !loaded || first > seq+1 || last < seq {
 		return false, nil
@@ -99,7 +99,7 @@ func (r *Roster) goesOn(ctx context.Context, first, last uint64) (bool, error) {
 	return fingerprint(found) == mark, nil
 }
 
-// load begins with the latest image, or with nothing.
+// load begins with the latest snapshot, or with nothing.
 func (r *Roster) load(ctx context.Context, first uint64) error {
 	l, err := restore(ctx, r.journal)
 	if err != nil {
@@ -111,7 +111,7 @@ func (r *Roster) load(ctx context.Context, first uint64) error {
 		r.log.Error("the log of the cluster was lost; what holds on the nodes is written again")
 	}
 	r.loaded, r.mark, r.fresh, r.since = true, 0, 0, first
-	r.part.load(l, first-1, time.Now())
+	r.participant.load(l, first-1, time.Now())
 	return nil
 }
 
@@ -124,15 +124,15 @@ func (r *Roster) readRecord(rec record) error {
 	}
 	now := time.Now()
 	r.mu.Lock()
-	if rec.seq != r.part.ledger.seq+1 {
+	if rec.seq != r.participant.ledger.seq+1 {
 		r.mu.Unlock()
 		return errGap
 	}
-	did := r.part.read(rec.seq, rec.author, b, now)
+	did := r.participant.read(rec.seq, rec.author, b, now)
 	r.mark, r.more = fingerprint(rec), rec.more
-	r.part.caughtUp = r.part.caughtUp || rec.seq >= r.target
+	r.participant.caughtUp = r.participant.caughtUp || rec.seq >= r.target
 	r.fresh += len(rec.data) + recordOverhead
-	long := r.fresh > max(r.cfg.archive, 2*r.image)
+	long := r.fresh > max(r.cfg.archive, 2*r.snapshot)
 	r.mu.Unlock()
 	r.report(did)
 	r.tell()
@@ -145,14 +145,14 @@ func (r *Roster) readRecord(rec record) error {
 
 // changedLocked makes known what others wait for. r.mu is held.
 func (r *Roster) changedLocked() {
-	if r.part.joined {
+	if r.participant.joined {
 		select {
 		case <-r.ready:
 		default:
 			close(r.ready)
 		}
 	}
-	if r.resumed != nil && r.part.current(time.Now()) {
+	if r.resumed != nil && r.participant.current(time.Now()) {
 		close(r.resumed)
 		r.resumed = nil
 	}
@@ -172,7 +172,7 @@ func (r *Roster) report(did *effects) {
 	}
 }
 
-// keep is the goroutine that cuts the log off behind an image of what was read
+// keep is the goroutine that cuts the log off behind a snapshot of what was read
 // when it has become long. One node does it; the others do if that one does
 // not, much later.
 func (r *Roster) keep(ctx context.Context) {
@@ -198,11 +198,11 @@ func (r *Roster) archive(ctx context.Context) error {
 		return err
 	}
 	r.mu.Lock()
-	p := r.part
+	p := r.participant
 	if first > r.since { // somebody did
 		r.fresh, r.since = 0, first
 	}
-	limit := max(r.cfg.archive, 2*r.image)
+	limit := max(r.cfg.archive, 2*r.snapshot)
 	if low := p.ledger.lowest(nil); low == nil || low.id != p.id {
 		limit *= 4
 	}
@@ -210,17 +210,17 @@ func (r *Roster) archive(ctx context.Context) error {
 		r.mu.Unlock()
 		return nil
 	}
-	s := shot{seq: p.ledger.seq, mark: r.mark, image: p.ledger.image(false)}
+	s := snapshot{seq: p.ledger.seq, mark: r.mark, data: p.ledger.snapshot(false)}
 	id := p.id
 	r.mu.Unlock()
 	if err := archive(ctx, r.journal, id, s); err != nil {
 		return err
 	}
 	r.mu.Lock()
-	r.fresh, r.since, r.image = 0, s.seq, len(s.image)
+	r.fresh, r.since, r.snapshot = 0, s.seq, len(s.data)
 	r.mu.Unlock()
-	r.metrics.images.Inc()
-	r.log.Debug("the log of the cluster was shortened", "position", s.seq, "bytes", len(s.image))
+	r.metrics.snapshots.Inc()
+	r.log.Debug("the log of the cluster was shortened", "position", s.seq, "bytes", len(s.data))
 	return nil
 }
 

@@ -58,7 +58,7 @@ const (
 	defaultGrace = 5 * time.Second
 	beatsOfLease = 5
 	// archiveBytes is how much is written to the log before it is cut off
-	// behind an image; more if the image is larger than half of that.
+	// behind a snapshot; more if the snapshot is larger than half of that.
 	archiveBytes   = 8 << 20
 	recordOverhead = 100 // of a batch in a stream, about
 	publishTimeout = 2 * time.Second
@@ -81,25 +81,25 @@ type Roster struct {
 	calling sync.Mutex // one call to the host at a time; before mu
 
 	wake    wakeup.Signal // there may be something to write
-	tidy    wakeup.Signal // the log may be long enough for an image
+	tidy    wakeup.Signal // the log may be long enough for a snapshot
 	ready   chan struct{} // closed when the first hello was read back
 	left    chan struct{} // closed when there is nothing more to do
 	started bool
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 
-	mu   sync.Mutex
-	part *part
+	mu          sync.Mutex
+	participant *participant
 	// resumed is closed when the node is current again; nil while nobody waits.
-	resumed chan struct{}
-	target  uint64             // what reading has to reach to be caught up
-	mark    uint64             // fingerprint of the last batch that was read
-	more    uint64             // batches that are known to follow it
-	reread  context.CancelFunc // begins to read again
-	loaded  bool
-	fresh   int    // bytes of the log since there was an image
-	since   uint64 // the position from which they were counted
-	image   int    // bytes of the last image
+	resumed  chan struct{}
+	target   uint64             // what reading has to reach to be caught up
+	mark     uint64             // fingerprint of the last batch that was read
+	more     uint64             // batches that are known to follow it
+	reread   context.CancelFunc // begins to read again
+	loaded   bool
+	fresh    int    // bytes of the log since there was a snapshot
+	since    uint64 // the position from which they were counted
+	snapshot int    // bytes of the last snapshot
 
 	givenUp   int       // how often the others have given this node up
 	givenUpAt time.Time // when they did last
@@ -128,11 +128,11 @@ func New(cfg Config) *Roster {
 		left:    make(chan struct{}),
 		cancel:  func() {},
 		reread:  func() {},
-		part: newPart(cfg.ID, cmp.Or(cfg.Name, string(cfg.ID)), timing{
+		participant: newParticipant(cfg.ID, cmp.Or(cfg.Name, string(cfg.ID)), timing{
 			lease: cfg.Lease, grace: cfg.Grace, settle: max(cfg.WebhookGrace, 0), beat: cfg.Lease / beatsOfLease,
 		}),
 	}
-	r.part.gone = cfg.Gone
+	r.participant.gone = cfg.Gone
 	if r.journal == nil {
 		r.journal = newStreams(cfg)
 	}
@@ -173,7 +173,7 @@ func (r *Roster) Set(s roster.Subject, present, quiet bool) {
 		return
 	}
 	r.mu.Lock()
-	r.part.own.set(k, present, quiet, r.part.draining)
+	r.participant.own.set(k, present, quiet, r.participant.draining)
 	r.mu.Unlock()
 	r.wake.Set()
 }
@@ -183,7 +183,7 @@ func (r *Roster) Set(s roster.Subject, present, quiet bool) {
 func (r *Roster) Acknowledge(through uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.part.told = max(r.part.told, min(through, r.part.lastOrder))
+	r.participant.told = max(r.participant.told, min(through, r.participant.lastOrder))
 }
 
 // Current reports whether the log has this node's word of less than a lease
@@ -191,7 +191,7 @@ func (r *Roster) Acknowledge(through uint64) {
 func (r *Roster) Current() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.part.current(time.Now())
+	return r.participant.current(time.Now())
 }
 
 // CurrentSince returns since when the log has had this node's word without a
@@ -199,10 +199,10 @@ func (r *Roster) Current() bool {
 func (r *Roster) CurrentSince() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.part.current(time.Now()) {
+	if !r.participant.current(time.Now()) {
 		return time.Time{}
 	}
-	return r.part.currentSince
+	return r.participant.currentSince
 }
 
 // Suspended returns nil, or a channel that is closed when the node is current
@@ -210,7 +210,7 @@ func (r *Roster) CurrentSince() time.Time {
 func (r *Roster) Suspended() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.part.current(time.Now()) {
+	if r.participant.current(time.Now()) {
 		return nil
 	}
 	if r.resumed == nil {
@@ -223,14 +223,14 @@ func (r *Roster) Suspended() <-chan struct{} {
 func (r *Roster) ID() node.ID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.part.id
+	return r.participant.id
 }
 
 // Drain says that what ends from here on is not written.
 func (r *Roster) Drain() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.part.draining = true
+	r.participant.draining = true
 }
 
 // Close writes what is left to write, and that the node ends, and waits until
@@ -240,7 +240,7 @@ func (r *Roster) Close(ctx context.Context) error {
 		return nil
 	}
 	r.mu.Lock()
-	p := r.part
+	p := r.participant
 	p.leaving = true
 	if !p.joined {
 		p.left = true
@@ -260,7 +260,7 @@ func (r *Roster) Close(ctx context.Context) error {
 
 func (r *Roster) stop() {
 	r.mu.Lock()
-	r.part.leaving, r.part.left = true, true
+	r.participant.leaving, r.participant.left = true, true
 	r.leftLocked()
 	r.mu.Unlock()
 	r.cancel()
@@ -270,7 +270,7 @@ func (r *Roster) stop() {
 // leftLocked makes it known that this node has nothing more to do. r.mu is
 // held.
 func (r *Roster) leftLocked() {
-	if !r.part.left {
+	if !r.participant.left {
 		return
 	}
 	select {
@@ -286,8 +286,8 @@ func (r *Roster) tell() {
 	r.calling.Lock()
 	defer r.calling.Unlock()
 	r.mu.Lock()
-	calls := r.part.calls
-	r.part.calls = nil
+	calls := r.participant.calls
+	r.participant.calls = nil
 	r.mu.Unlock()
 	for _, c := range calls {
 		switch c.kind {

@@ -98,10 +98,10 @@ func (b *bench) toldBy(i int, name string) string {
 	r := b.nodes[i].Roster
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	me := r.part.ledger.live(r.part.id)
+	me := r.participant.ledger.live(r.participant.id)
 	for n := 0; ; n++ {
 		channel := fmt.Sprint(name, n)
-		if r.part.ledger.teller(me, makeKey(subject("", channel))) == me {
+		if r.participant.ledger.teller(me, makeKey(subject("", channel))) == me {
 			return channel
 		}
 	}
@@ -124,12 +124,12 @@ func (b *bench) same(nodes ...int) {
 	for _, i := range nodes {
 		r := b.nodes[i].Roster
 		r.mu.Lock()
-		image := r.part.ledger.image(true)
+		snapshot := r.participant.ledger.snapshot(true)
 		r.mu.Unlock()
 		if first == nil {
-			first = image
+			first = snapshot
 		}
-		if !slices.Equal(first, image) {
+		if !slices.Equal(first, snapshot) {
 			b.t.Errorf("node %d knows something else than node %d", i, nodes[0])
 		}
 	}

@@ -18,26 +18,26 @@ import (
 // own time.
 type sim struct {
 	*rapid.T
-	now   time.Time
-	log   []record // log[i] is at position i+1
-	first uint64   // what is before was forgotten
-	image []byte   // of a ledger, at first or later
-	at    uint64
-	nodes []*simNode
-	told  map[roster.DecisionID][]telling
-	ids   int
-	blips int // the limit of them
+	now      time.Time
+	log      []record // log[i] is at position i+1
+	first    uint64   // what is before was forgotten
+	snapshot []byte   // of a ledger, at first or later
+	at       uint64
+	nodes    []*simNode
+	told     map[roster.DecisionID][]telling
+	ids      int
+	blips    int // the limit of them
 }
 
 // A simNode is one process, and its successors on the same data directory.
 type simNode struct {
-	name   string
-	part   *part // nil while it is not running
-	holds  keys
-	paused bool // neither reads nor writes
-	mail   []mail
-	safe   uint64 // what its host has told for sure
-	given  []roster.Decision
+	name        string
+	participant *participant // nil while it is not running
+	holds       keys
+	paused      bool // neither reads nor writes
+	mail        []mail
+	safe        uint64 // what its host has told for sure
+	given       []roster.Decision
 }
 
 // mail is a batch that is on its way.
@@ -78,11 +78,11 @@ func (s *sim) newID() node.ID {
 
 func (s *sim) last() uint64 { return uint64(len(s.log)) }
 
-// begin starts a process. It reads from the image, or from the first batch.
+// begin starts a process. It reads from the snapshot, or from the first batch.
 func (s *sim) begin(n *simNode) {
-	n.part = newPart(s.newID(), n.name, simTiming)
-	n.part.newID = s.newID
-	n.part.own.limit = s.blips
+	n.participant = newParticipant(s.newID(), n.name, simTiming)
+	n.participant.newID = s.newID
+	n.participant.own.limit = s.blips
 	n.holds, n.mail, n.paused, n.safe = make(keys), nil, false, 0
 	s.load(n)
 }
@@ -91,28 +91,28 @@ func (s *sim) begin(n *simNode) {
 const simUntold = 1 << 20
 
 func (s *sim) load(n *simNode) {
-	if s.image != nil {
-		l, err := parseImage(s.image)
+	if s.snapshot != nil {
+		l, err := parseSnapshot(s.snapshot)
 		if err != nil {
-			s.Fatalf("parseImage() = %v", err)
+			s.Fatalf("parseSnapshot() = %v", err)
 		}
 		l.maxUntold = simUntold
-		n.part.load(l, 0, s.now)
+		n.participant.load(l, 0, s.now)
 	} else {
-		n.part.load(nil, s.first-1, s.now)
-		n.part.ledger.maxUntold = simUntold
+		n.participant.load(nil, s.first-1, s.now)
+		n.participant.ledger.maxUntold = simUntold
 	}
 	s.calls(n)
 }
 
 // kill ends a process: what it has sent may still arrive.
 func (s *sim) kill(n *simNode) {
-	n.part, n.holds = nil, nil
+	n.participant, n.holds = nil, nil
 }
 
 // read lets a process read up to some batches.
 func (s *sim) read(n *simNode, most int) {
-	p := n.part
+	p := n.participant
 	if p == nil || n.paused {
 		return
 	}
@@ -133,7 +133,7 @@ func (s *sim) read(n *simNode, most int) {
 
 // write lets a process compose, and sends what it says.
 func (s *sim) write(n *simNode) {
-	p := n.part
+	p := n.participant
 	if p == nil || n.paused {
 		return
 	}
@@ -156,7 +156,7 @@ func (s *sim) retry(n *simNode, f *flight) {
 	for i := len(s.log) - 1; i >= 0; i-- {
 		if r := s.log[i]; r.author == f.author && bytes.Equal(r.data, data) {
 			f.stored = r.seq
-			n.part.check(s.now)
+			n.participant.check(s.now)
 			s.calls(n)
 			return
 		}
@@ -176,7 +176,7 @@ func (s *sim) deliver(n *simNode, again bool) {
 	}
 	m.seq = s.last() + 1
 	s.log = append(s.log, m.record)
-	if p := n.part; p != nil && p.flight == m.flight && !n.paused {
+	if p := n.participant; p != nil && p.flight == m.flight && !n.paused {
 		m.flight.stored = m.seq
 		p.check(s.now)
 		s.calls(n)
@@ -185,7 +185,7 @@ func (s *sim) deliver(n *simNode, again bool) {
 
 // set is a change on a node.
 func (s *sim) set(n *simNode, k key, present bool) {
-	if n.part == nil {
+	if n.participant == nil {
 		return
 	}
 	prefix, member := place(k)
@@ -198,7 +198,7 @@ func (s *sim) set(n *simNode, k key, present bool) {
 			s.set(n, m, false)
 		}
 	}
-	n.part.own.set(k, present, false, n.part.draining)
+	n.participant.own.set(k, present, false, n.participant.draining)
 	if present {
 		n.holds[k] = struct{}{}
 	} else {
@@ -213,22 +213,22 @@ func has(set keys, k key) bool {
 
 // calls is the host of a process.
 func (s *sim) calls(n *simNode) {
-	for _, c := range n.part.calls {
+	for _, c := range n.participant.calls {
 		if c.kind == callDecide {
 			d := c.decision
 			n.given = append(n.given, d)
-			s.told[d.ID] = append(s.told[d.ID], telling{n.part.id, d.Of, d, n.part.current(s.now)})
+			s.told[d.ID] = append(s.told[d.ID], telling{n.participant.id, d.Of, d, n.participant.current(s.now)})
 		}
 	}
-	n.part.calls = nil
+	n.participant.calls = nil
 }
 
-// keep makes an image of what a node has read, and forgets what is before.
+// keep makes a snapshot of what a node has read, and forgets what is before.
 func (s *sim) keep(n *simNode) {
-	if n.part == nil || n.part.ledger.log == "" || n.part.ledger.seq < s.at {
+	if n.participant == nil || n.participant.ledger.log == "" || n.participant.ledger.seq < s.at {
 		return
 	}
-	s.image, s.at = n.part.ledger.image(false), n.part.ledger.seq
+	s.snapshot, s.at = n.participant.ledger.snapshot(false), n.participant.ledger.seq
 	s.first = s.at + 1
 }
 
@@ -239,7 +239,7 @@ func (s *sim) rest() {
 		for range 4 {
 			for _, n := range s.nodes {
 				n.paused = false
-				if n.part == nil || n.part.left {
+				if n.participant == nil || n.participant.left {
 					s.begin(n)
 				}
 				for len(n.mail) > 0 {
@@ -287,18 +287,18 @@ func TestSimulation(t *testing.T) {
 			case stepKill:
 				s.kill(n)
 			case stepBegin:
-				if n.part == nil {
+				if n.participant == nil {
 					s.begin(n)
 				}
 			case stepKeep:
 				s.keep(n)
 			case stepLeave:
-				if n.part != nil && n.part.joined {
-					n.part.leaving = true
+				if n.participant != nil && n.participant.joined {
+					n.participant.leaving = true
 				}
 			case stepSafe:
-				if n.part != nil {
-					n.safe = n.part.lastOrder
+				if n.participant != nil {
+					n.safe = n.participant.lastOrder
 				}
 			}
 			s.ended()
@@ -312,7 +312,7 @@ func TestSimulation(t *testing.T) {
 // ended takes away the processes that have left.
 func (s *sim) ended() {
 	for _, n := range s.nodes {
-		if n.part != nil && n.part.left {
+		if n.participant != nil && n.participant.left {
 			s.kill(n)
 		}
 	}
@@ -324,7 +324,7 @@ func (s *sim) run(seconds int) {
 		for range 2 {
 			for _, n := range s.nodes {
 				s.write(n)
-				if n.part != nil && !n.paused {
+				if n.participant != nil && !n.paused {
 					for len(n.mail) > 0 {
 						s.deliver(n, false)
 					}

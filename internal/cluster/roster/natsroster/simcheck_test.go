@@ -14,15 +14,15 @@ func (s *sim) check() {
 	var live []node.ID
 	want := make(map[key]bool)
 	for _, n := range s.nodes {
-		if !n.part.current(s.now.Add(-simTiming.beat)) {
+		if !n.participant.current(s.now.Add(-simTiming.beat)) {
 			s.Errorf("%s is not current", n.name)
 		}
-		live = append(live, n.part.id)
+		live = append(live, n.participant.id)
 		for k := range n.holds {
 			want[k] = true
 		}
 	}
-	l := s.nodes[0].part.ledger
+	l := s.nodes[0].participant.ledger
 	for id := range l.byID {
 		if !slices.Contains(live, id) {
 			s.Errorf("incarnation %s is still there", id)
@@ -45,20 +45,20 @@ func (s *sim) check() {
 // same checks that everybody who has read the same knows the same, also who
 // has not read it from the beginning.
 func (s *sim) same() {
-	var image []byte
+	var snapshot []byte
 	for _, n := range s.nodes {
-		got := n.part.ledger.image(true)
-		if image == nil {
-			image = got
+		got := n.participant.ledger.snapshot(true)
+		if snapshot == nil {
+			snapshot = got
 		}
-		if !bytes.Equal(image, got) {
+		if !bytes.Equal(snapshot, got) {
 			s.Fatalf("%s has read the same and knows something else", n.name)
 		}
 	}
-	if s.image == nil {
+	if s.snapshot == nil {
 		return
 	}
-	late, err := parseImage(s.image)
+	late, err := parseSnapshot(s.snapshot)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -70,8 +70,8 @@ func (s *sim) same() {
 		}
 		late.apply(r.seq, r.author, b)
 	}
-	if !bytes.Equal(image, late.image(true)) {
-		s.Fatal("who begins with the image knows something else")
+	if !bytes.Equal(snapshot, late.snapshot(true)) {
+		s.Fatal("who begins with the snapshot knows something else")
 	}
 }
 

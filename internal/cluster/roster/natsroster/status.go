@@ -48,7 +48,7 @@ func (r *Roster) Status() Status {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := r.part
+	p := r.participant
 	s := Status{
 		ID: p.id, Current: p.current(now), Log: p.ledger.log, Position: p.ledger.seq, Lag: r.more,
 		GivenUp: r.givenUp, GivenUpAt: r.givenUpAt,
@@ -78,7 +78,7 @@ func (r *Roster) Status() Status {
 func (r *Roster) Known(id node.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.part.ledger.byID[id] != nil
+	return r.participant.ledger.byID[id] != nil
 }
 
 // Stream is the name of the log in the engine.

@@ -16,18 +16,18 @@ import (
 var _ journal = (*streams)(nil)
 
 // streams are a journal in JetStream: one stream for the log, with a subject
-// for each incarnation, and one for images.
+// for each incarnation, and one for snapshots.
 type streams struct {
 	js   jetstream.JetStream
 	make func(context.Context, jetstream.StreamConfig) (jetstream.Stream, error)
 
-	logName, logPrefix     string
-	imageName, imagePrefix string
+	logName, logPrefix           string
+	snapshotName, snapshotPrefix string
 }
 
 const (
 	heartbeat = time.Second // of a consumer, so that one that has died is noticed
-	// maxMessage is above batches and parts of images.
+	// maxMessage is above batches and chunks of snapshots.
 	maxMessage = 1 << 20
 	// rememberIDs is how long a batch is not stored twice. Past that readers
 	// notice by its number.
@@ -39,12 +39,13 @@ func newStreams(cfg Config) *streams {
 	return &streams{
 		js: cfg.JetStream, make: cfg.Stream,
 		logName: p + "-roster", logPrefix: p + ".roster.",
-		imageName: p + "-roster-images", imagePrefix: p + ".roster-images.",
+		// That is what data directories have: a snapshot was called an image once.
+		snapshotName: p + "-roster-images", snapshotPrefix: p + ".roster-images.",
 	}
 }
 
 func (s *streams) open(ctx context.Context) error {
-	for name, prefix := range map[string]string{s.logName: s.logPrefix, s.imageName: s.imagePrefix} {
+	for name, prefix := range map[string]string{s.logName: s.logPrefix, s.snapshotName: s.snapshotPrefix} {
 		_, err := s.make(ctx, jetstream.StreamConfig{
 			Name:       name,
 			Subjects:   []string{prefix + "*"},
@@ -155,10 +156,10 @@ func (s *streams) consume(ctx context.Context, stream string, from uint64, read 
 	}
 }
 
-func (s *streams) keep(ctx context.Context, author node.ID, parts [][]byte) error {
-	for _, part := range parts {
+func (s *streams) keep(ctx context.Context, author node.ID, chunks [][]byte) error {
+	for _, chunk := range chunks {
 		ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-		_, err := s.js.Publish(ctx, s.imagePrefix+string(author), part, jetstream.WithExpectStream(s.imageName))
+		_, err := s.js.Publish(ctx, s.snapshotPrefix+string(author), chunk, jetstream.WithExpectStream(s.snapshotName))
 		cancel()
 		if err != nil {
 			return err
@@ -168,7 +169,7 @@ func (s *streams) keep(ctx context.Context, author node.ID, parts [][]byte) erro
 }
 
 func (s *streams) kept(ctx context.Context, read func(node.ID, uint64, []byte)) error {
-	stream, err := s.js.Stream(ctx, s.imageName)
+	stream, err := s.js.Stream(ctx, s.snapshotName)
 	if err != nil {
 		return err
 	}
@@ -177,8 +178,8 @@ func (s *streams) kept(ctx context.Context, read func(node.ID, uint64, []byte)) 
 	}
 	last := stream.CachedInfo().State.LastSeq
 	done := errors.New("done")
-	err = s.consume(ctx, s.imageName, 1, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
-		read(author(msg.Subject(), s.imagePrefix), meta.Sequence.Stream, msg.Data())
+	err = s.consume(ctx, s.snapshotName, 1, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
+		read(author(msg.Subject(), s.snapshotPrefix), meta.Sequence.Stream, msg.Data())
 		if meta.Sequence.Stream >= last || meta.NumPending == 0 {
 			return done
 		}
@@ -190,8 +191,8 @@ func (s *streams) kept(ctx context.Context, read func(node.ID, uint64, []byte)) 
 	return err
 }
 
-func (s *streams) forget(ctx context.Context, batches, parts uint64) error {
-	for name, below := range map[string]uint64{s.logName: batches, s.imageName: parts} {
+func (s *streams) forget(ctx context.Context, batches, chunks uint64) error {
+	for name, below := range map[string]uint64{s.logName: batches, s.snapshotName: chunks} {
 		stream, err := s.js.Stream(ctx, name)
 		if err == nil {
 			err = stream.Purge(ctx, jetstream.WithPurgeSequence(below))

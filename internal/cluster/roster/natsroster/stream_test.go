@@ -121,8 +121,8 @@ func TestStreamsAreTakenAway(t *testing.T) {
 	})
 }
 
-// The log is cut off behind images, and who starts then reads these.
-func TestImagesOnJetStream(t *testing.T) {
+// The log is cut off behind snapshots, and who starts then reads these.
+func TestSnapshotsOnJetStream(t *testing.T) {
 	t.Parallel()
 	e := openEngine(t)
 	var rosters []roster.Roster
@@ -135,7 +135,7 @@ func TestImagesOnJetStream(t *testing.T) {
 	defer c.Close()
 	long := strings.Repeat("x", 1000)
 	for i := range 1500 {
-		c.Channel(i%2, fmt.Sprint(i, long), true) // more than one part
+		c.Channel(i%2, fmt.Sprint(i, long), true) // more than one chunk
 	}
 	bounds := func() (first uint64) {
 		first, _, err := rosters[0].(*Roster).journal.bounds(t.Context())

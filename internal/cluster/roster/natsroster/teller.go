@@ -22,7 +22,7 @@ func (l *ledger) lively(x *incarnation) bool { return !x.lapsed && x.seq >= l.re
 // teller returns the one that tells what is decided about a channel and its
 // members while the lively incarnations stay the same. Where one comes or goes,
 // it takes its share and leaves the others theirs (rendezvous hashing). The
-// author of the entry is lively, whatever an image says.
+// author of the entry is lively, whatever a snapshot says.
 func (l *ledger) teller(author *incarnation, k key) *incarnation {
 	prefix, _ := place(k)
 	h := hash(prefix)

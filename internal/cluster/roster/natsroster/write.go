@@ -17,8 +17,8 @@ func (r *Roster) write(ctx context.Context) {
 	for {
 		now := time.Now()
 		r.mu.Lock()
-		f := r.part.compose(now)
-		next := r.part.next(now)
+		f := r.participant.compose(now)
+		next := r.participant.next(now)
 		r.mu.Unlock()
 		if f != nil {
 			r.send(ctx, f, &trouble)
@@ -83,8 +83,8 @@ func (r *Roster) send(ctx context.Context, f *flight, t *trouble) {
 func (r *Roster) stored(f *flight, seq uint64) {
 	r.mu.Lock()
 	f.stored = seq
-	if r.part.flight == f {
-		r.part.check(time.Now())
+	if r.participant.flight == f {
+		r.participant.check(time.Now())
 	}
 	r.mu.Unlock()
 	r.tell()

@@ -8,17 +8,17 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/node"
 )
 
-// An image is a ledger as bytes, so that what led to it need not be kept.
+// A snapshot is a ledger as bytes, so that what led to it need not be kept.
 
-const imageVersion = 2
+const snapshotVersion = 2
 
-var errImage = errors.New("roster: image is malformed")
+var errSnapshot = errors.New("roster: snapshot is malformed")
 
-// image returns the ledger as bytes. Two that are the same have the same
-// canonical image, which takes longer to make.
-func (l *ledger) image(canonical bool) []byte {
+// snapshot returns the ledger as bytes. Two that are the same have the same
+// canonical snapshot, which takes longer to make.
+func (l *ledger) snapshot(canonical bool) []byte {
 	b := make([]byte, 0, 1024+64*len(l.subjects))
-	b = append(b, imageVersion)
+	b = append(b, snapshotVersion)
 	b = appendString(b, l.log)
 	b = binary.AppendUvarint(b, l.seq)
 	b = binary.AppendUvarint(b, l.recent)
@@ -93,18 +93,18 @@ func (l *ledger) appendSubject(b []byte, k key, h holders) []byte {
 	return b
 }
 
-// parseImage is the opposite of image.
-func parseImage(data []byte) (*ledger, error) {
+// parseSnapshot is the opposite of snapshot.
+func parseSnapshot(data []byte) (*ledger, error) {
 	d := decoder{rest: string(data)}
-	if d.byte() != imageVersion {
-		return nil, errImage
+	if d.byte() != snapshotVersion {
+		return nil, errSnapshot
 	}
 	l := newLedger()
 	l.log, l.seq, l.recent = d.string(maxName), d.uvarint(), d.uvarint()
 	for range d.count() {
 		x := d.incarnation()
 		if d.bad || int(x.slot) >= maxIncarnations || l.slots[x.slot] != nil || l.byID[x.id] != nil {
-			return nil, errImage
+			return nil, errSnapshot
 		}
 		l.slots[x.slot], l.byID[x.id] = x, x
 	}
@@ -116,20 +116,20 @@ func parseImage(data []byte) (*ledger, error) {
 			h[i] = d.uvarint()
 		}
 		if _, twice := l.subjects[k]; d.bad || twice || !l.count(h) {
-			return nil, errImage
+			return nil, errSnapshot
 		}
 		l.subjects[k] = h
 		if h.empty() {
 			by := d.byte()
 			if int(by) >= maxIncarnations || l.slots[by] == nil {
-				return nil, errImage
+				return nil, errSnapshot
 			}
 			l.pend(l.slots[by], k)
 		}
 	}
 	l.did = nil
 	if d.bad || d.rest != "" {
-		return nil, errImage
+		return nil, errSnapshot
 	}
 	return l, nil
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/belfryhq/belfry/internal/expiry"
 )
 
-// A part is a node's part in the log: what it has read, what it has to write,
-// and what its host has to be told. It performs no I/O and has no clock; the
-// Roster does that, and its lock guards it.
-type part struct {
+// A participant is what one node makes of the log: what it has read, what it
+// has to write, and what its host has to be told. It performs no I/O and has no
+// clock; the Roster does that, and its lock guards it.
+type participant struct {
 	timing
 	id     node.ID
 	name   string
@@ -71,7 +71,7 @@ type flight struct {
 
 // counts are what metrics are made of.
 type counts struct {
-	damped, drops, evicted, restated, forgotten, voided int
+	damped, drops, evicted, resynced, forgotten, voided int
 }
 
 // A call is one to the host.
@@ -89,8 +89,8 @@ const (
 	callEvicted
 )
 
-func newPart(id node.ID, name string, t timing) *part {
-	return &part{
+func newParticipant(id node.ID, name string, t timing) *participant {
+	return &participant{
 		timing: t, id: id, name: name, newID: node.NewID, ledger: newLedger(), own: newOwn(),
 		silence: make(map[node.ID]int), heard: make(map[node.ID]time.Time), takenOver: make(map[node.ID]bool),
 	}
@@ -100,9 +100,9 @@ func newPart(id node.ID, name string, t timing) *part {
 // it has not heard it for d. The first beat may follow at once.
 func (t timing) silent(d time.Duration) int { return int((d+t.beat-1)/t.beat) + 1 }
 
-// load replaces what was read by an image of the log at a later position, or,
+// load replaces what was read by a snapshot of the log at a later position, or,
 // if l is nil, by nothing, because the log is not known up to seq.
-func (p *part) load(l *ledger, seq uint64, now time.Time) {
+func (p *participant) load(l *ledger, seq uint64, now time.Time) {
 	p.caughtUp, p.headless = false, l == nil && seq > 0
 	if l == nil {
 		l = newLedger()
@@ -111,15 +111,15 @@ func (p *part) load(l *ledger, seq uint64, now time.Time) {
 	p.ledger = l
 	clear(p.silence)
 	clear(p.heard)
-	p.check(now) // the image may have this node's hello
+	p.check(now) // the snapshot may have this node's hello
 	me := l.live(p.id)
 	if p.joined && me != nil && l.log == p.log {
 		p.catchUp(me, now)
 	}
 }
 
-// catchUp does what this node has not read, but finds in an image.
-func (p *part) catchUp(me *incarnation, now time.Time) {
+// catchUp does what this node has not read, but finds in a snapshot.
+func (p *participant) catchUp(me *incarnation, now time.Time) {
 	for _, dead := range me.predecessors {
 		if !p.takenOver[dead] {
 			p.takeOver(dead)
@@ -142,7 +142,7 @@ func (p *part) catchUp(me *incarnation, now time.Time) {
 }
 
 // read applies the next batch of the log; nil for one that is malformed.
-func (p *part) read(seq uint64, author node.ID, b *batch, now time.Time) *effects {
+func (p *participant) read(seq uint64, author node.ID, b *batch, now time.Time) *effects {
 	did := p.ledger.apply(seq, author, b)
 	p.count(did)
 	for _, a := range did.takeovers {
@@ -167,7 +167,7 @@ func (p *part) read(seq uint64, author node.ID, b *batch, now time.Time) *effect
 	return did
 }
 
-func (p *part) count(did *effects) {
+func (p *participant) count(did *effects) {
 	p.counts.damped += did.damped
 	p.counts.drops += len(did.dropped)
 	p.counts.forgotten += did.forgotten
@@ -179,7 +179,7 @@ func (p *part) count(did *effects) {
 // listen counts, for every other incarnation, the beats of this one since it
 // has written. Only what is in the log counts, so that neither a clock nor a
 // pause of this node makes others look dead.
-func (p *part) listen(author node.ID, b *batch, did *effects, now time.Time) {
+func (p *participant) listen(author node.ID, b *batch, did *effects, now time.Time) {
 	delete(p.silence, author)
 	p.heard[author] = now
 	for _, id := range did.lapsed {
@@ -199,7 +199,7 @@ func (p *part) listen(author node.ID, b *batch, did *effects, now time.Time) {
 	}
 }
 
-func (p *part) takeOver(dead node.ID) {
+func (p *participant) takeOver(dead node.ID) {
 	if len(p.takenOver) > 2*maxPredecessors {
 		clear(p.takenOver) // the host can bear to hear it twice
 	}
@@ -207,7 +207,7 @@ func (p *part) takeOver(dead node.ID) {
 	p.calls = append(p.calls, call{kind: callTakeOver, id: dead})
 }
 
-func (p *part) decide(m matter) {
+func (p *participant) decide(m matter) {
 	s, err := parse(m.key)
 	if err != nil {
 		return // the key came through a decoder, which would have refused it
@@ -220,7 +220,7 @@ func (p *part) decide(m matter) {
 }
 
 // check compares what was read with what this node takes itself for.
-func (p *part) check(now time.Time) {
+func (p *participant) check(now time.Time) {
 	me := p.ledger.live(p.id)
 	if f := p.flight; f != nil {
 		x := p.ledger.byID[f.author]
@@ -244,7 +244,7 @@ func (p *part) check(now time.Time) {
 }
 
 // land takes note that the batch under way was read back.
-func (p *part) land(f *flight, now time.Time) {
+func (p *participant) land(f *flight, now time.Time) {
 	if !p.current(now) {
 		p.currentSince = now
 	}
@@ -260,7 +260,7 @@ func (p *part) land(f *flight, now time.Time) {
 }
 
 // release ends the flight of a batch.
-func (p *part) release() {
+func (p *participant) release() {
 	if f := p.flight; f != nil && !f.over {
 		f.over = true
 		close(f.landed)
@@ -269,7 +269,7 @@ func (p *part) release() {
 }
 
 // renew makes this node another incarnation, because it was given up.
-func (p *part) renew(now time.Time) {
+func (p *participant) renew(now time.Time) {
 	if p.leaving {
 		p.left = true
 		p.release()
@@ -278,20 +278,20 @@ func (p *part) renew(now time.Time) {
 	p.counts.evicted++
 	p.id, p.number = p.newID(), 0
 	p.calls = append(p.calls, call{kind: callEvicted, id: p.id})
-	p.own.restate(false)
+	p.own.resync(false)
 	p.restart(now)
 }
 
-// begin says everything again, because the log has begun again without this
+// begin writes everything again, because the log has begun again without this
 // node. Nobody has given it up: its jobs and decisions stay its own.
-func (p *part) begin(now time.Time) {
-	p.counts.restated++
-	p.own.restate(true)
+func (p *participant) begin(now time.Time) {
+	p.counts.resynced++
+	p.own.resync(true)
 	p.orderBase = p.lastOrder
 	p.restart(now)
 }
 
-func (p *part) restart(now time.Time) {
+func (p *participant) restart(now time.Time) {
 	p.release()
 	p.joined = false
 	p.provenAt = time.Time{}
@@ -302,12 +302,12 @@ func (p *part) restart(now time.Time) {
 
 // current reports whether the others can not have given this node up: they do
 // so only after lease and grace.
-func (p *part) current(now time.Time) bool {
+func (p *participant) current(now time.Time) bool {
 	return p.joined && !p.parting && !p.left && now.Sub(p.provenAt) < p.lease
 }
 
 // end moves on what has waited long enough.
-func (p *part) end(now time.Time) {
+func (p *participant) end(now time.Time) {
 	for k, ok := p.waits.Due(now); ok; k, ok = p.waits.Due(now) {
 		switch {
 		case !p.mine(k):
@@ -320,7 +320,7 @@ func (p *part) end(now time.Time) {
 }
 
 // mine reports whether it is this node that has to settle k.
-func (p *part) mine(k key) bool {
+func (p *participant) mine(k key) bool {
 	by, ok := p.ledger.pending[k]
 	me := p.ledger.live(p.id)
 	return ok && me != nil && by == me.slot
@@ -328,7 +328,7 @@ func (p *part) mine(k key) bool {
 
 // compose returns the next batch, which is then under way, or nil if there is
 // nothing to write now.
-func (p *part) compose(now time.Time) *flight {
+func (p *participant) compose(now time.Time) *flight {
 	if p.flight != nil || !p.caughtUp || p.left {
 		return nil
 	}
@@ -355,7 +355,7 @@ func (p *part) compose(now time.Time) *flight {
 }
 
 // greet makes b the first batch of this incarnation.
-func (p *part) greet(b *batch, now time.Time) {
+func (p *participant) greet(b *batch, now time.Time) {
 	b.hello, b.name, b.beat = true, p.name, true
 	p.helloAt = now.Add(p.lease) // two that fight over a name do so slowly
 	switch {
@@ -368,7 +368,7 @@ func (p *part) greet(b *batch, now time.Time) {
 }
 
 // fill puts into b what there is to say.
-func (p *part) fill(b *batch, now time.Time) {
+func (p *participant) fill(b *batch, now time.Time) {
 	if b.beat {
 		b.entries = p.suspects(b.entries)
 	}
@@ -401,7 +401,7 @@ func (p *part) fill(b *batch, now time.Time) {
 
 // suspects appends the dropping of those that have been silent for too long:
 // for less, if they were not heard of elsewhere either for as long as it takes.
-func (p *part) suspects(list []entry) []entry {
+func (p *participant) suspects(list []entry) []entry {
 	for id, beats := range p.silence {
 		x := p.ledger.byID[id]
 		if x == nil {
@@ -422,7 +422,7 @@ func (p *part) suspects(list []entry) []entry {
 }
 
 // next is when compose may have something to write, if nothing happens.
-func (p *part) next(now time.Time) time.Time {
+func (p *participant) next(now time.Time) time.Time {
 	if p.flight != nil || !p.caughtUp || p.left {
 		return now.Add(p.beat)
 	}

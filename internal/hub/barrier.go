@@ -14,27 +14,27 @@ import (
 // them a fraction of a millisecond; all else that the client is to get waits
 // behind it. The same goes for what comes after it has left a channel.
 
-// A fence numbers the moments at which peers were told of something that is
+// A barrier numbers the moments at which peers were told of something that is
 // held here, and knows up to which of them they have heard it.
-type fence struct {
+type barrier struct {
 	marks, heard atomic.Uint64
 }
 
 // mark returns the number of this moment. The peers have been told.
-func (f *fence) mark() uint64 { return f.marks.Add(1) }
+func (b *barrier) mark() uint64 { return b.marks.Add(1) }
 
 // sync calls done when all peers have heard what they were told up to now, or
 // can not be waited for.
 func (p *peers) sync(done func()) {
-	upTo := p.fence.marks.Load()
+	upTo := p.barrier.marks.Load()
 	var left atomic.Int64
 	left.Store(1)
 	confirmed := func() {
 		if left.Add(-1) > 0 {
 			return
 		}
-		for heard := p.fence.heard.Load(); upTo > heard; heard = p.fence.heard.Load() {
-			if p.fence.heard.CompareAndSwap(heard, upTo) {
+		for heard := p.barrier.heard.Load(); upTo > heard; heard = p.barrier.heard.Load() {
+			if p.barrier.heard.CompareAndSwap(heard, upTo) {
 				break
 			}
 		}
@@ -82,7 +82,7 @@ const (
 // heard what they were told at that moment.
 func (s *Session) await(shared uint64) {
 	p := &s.tenant.hub.peers
-	if shared <= p.fence.heard.Load() || p.alone() {
+	if shared <= p.barrier.heard.Load() || p.alone() {
 		return
 	}
 	if s.held == nil {
