@@ -35,7 +35,7 @@ var layers = [][]string{
 	{"internal/cluster/broker/membroker", "internal/cluster/broker/natsbroker", "internal/cluster/roster/natsroster", "internal/cluster/relay"},
 	{"internal/hub"},
 	{"internal/webhook"},
-	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/tap"},
+	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/tap", "internal/inspect"},
 	{"internal/server"},
 	{"internal/config", "belfrytest"},
 	{"internal/console/bundle"},

@@ -48,6 +48,8 @@ func WitnessRoutes() Routes {
 			m[method] = none
 		}
 	}
+	inside := methods{http.MethodGet: none, http.MethodPost: none, http.MethodDelete: none}
+	routes["/api/v1/apps/{id}/"] = inside
 	webhooks := methods{http.MethodGet: none, http.MethodPost: none}
 	routes["/api/v1/webhooks"], routes["/api/v1/webhooks/"] = webhooks, webhooks
 	return routes

@@ -30,6 +30,7 @@ import (
 	"github.com/belfryhq/belfry/internal/forwarded"
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/inspect"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/internal/tap"
@@ -123,15 +124,16 @@ const DefaultDrainTimeout = 10 * time.Second
 type Server struct {
 	process
 
-	hub       *hub.Hub
-	loops     *loop.Group
-	apps      *appstore.Store
-	webhooks  *webhook.Sender
-	fallbacks *fallback.Server
-	cluster   cluster
-	tracing   tracing
-	limits    httpapi.Limits
-	attempts  *admission.Limiter
+	hub        *hub.Hub
+	loops      *loop.Group
+	apps       *appstore.Store
+	webhooks   *webhook.Sender
+	fallbacks  *fallback.Server
+	inspection *inspect.API
+	cluster    cluster
+	tracing    tracing
+	limits     httpapi.Limits
+	attempts   *admission.Limiter
 
 	drainOver atomic.Int64 // Config.DrainTimeout, as it is now
 
@@ -169,6 +171,7 @@ func New(cfg Config) (_ *Server, err error) {
 	if err := s.openHub(registry); err != nil {
 		return nil, err
 	}
+	s.openInspection(registry)
 	used, err := s.openUsage()
 	if err != nil {
 		return nil, err
@@ -245,6 +248,7 @@ func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 		cfg.RemoveNode = s.engine.Remove
 	}
 	cfg.Parts = map[string]http.Handler{tap.Path: s.tracing.taps.Handler()}
+	maps.Copy(cfg.Parts, s.inspection.Handlers())
 	return cfg
 }
 

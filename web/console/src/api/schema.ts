@@ -1,5 +1,11 @@
 // Made from internal/admin/openapi.yaml and the table of settings by go generate ./web/console.
 
+export type Answers = Array<{
+  answered: boolean
+  name: string
+  problem?: string
+}>
+
 export type App = {
   activity_timeout?: string
   allowed_origins: Array<string>
@@ -77,6 +83,44 @@ export type AppUsed = {
   peak_connections: number
 }
 
+export type Channel = {
+  cached?: {
+    bytes: number
+    data?: string
+    expires: string
+  }
+  kind: "public" | "private" | "private-encrypted" | "presence" | "public-cache" | "private-cache" | "private-encrypted-cache" | "presence-cache"
+  name: string
+  occupied: boolean
+  order: number
+  subscriptions: number
+  users?: number
+}
+
+export type ChannelDetail = {
+  at: string
+  cached?: {
+    bytes: number
+    data?: string
+    expires: string
+  }
+  kind: "public" | "private" | "private-encrypted" | "presence" | "public-cache" | "private-cache" | "private-encrypted-cache" | "presence-cache"
+  members?: Array<{
+    nodes: number
+    sockets_here: number
+    user: string
+    user_info?: unknown
+  }>
+  name: string
+  next?: string
+  nodes: Answers
+  occupied: boolean
+  order: number
+  subscribers: Array<Connection>
+  subscriptions: number
+  users?: number
+}
+
 export type Cluster = {
   counters: {
     decisions: number
@@ -147,6 +191,49 @@ export type ClusterNode = {
   state: "starting" | "ready" | "draining" | "cut_off" | "suspect" | "leaving" | "absent" | "unheard"
   version?: string
   witness: boolean
+}
+
+export type Connection = {
+  address?: string
+  joined?: string
+  library?: string
+  member?: string
+  node: string
+  origin?: string
+  protocol?: number
+  silent_seconds: number
+  since: string
+  socket: string
+  subscriptions: number
+  tls: boolean
+  transport?: string
+  user?: string
+  version?: string
+  waiting_bytes: number
+}
+
+export type ConnectionDetail = {
+  address?: string
+  channels: Array<{
+    channel: string
+    joined: string
+    member?: string
+  }>
+  joined?: string
+  library?: string
+  member?: string
+  node: string
+  origin?: string
+  protocol?: number
+  silent_seconds: number
+  since: string
+  socket: string
+  subscriptions: number
+  tls: boolean
+  transport?: string
+  user?: string
+  version?: string
+  waiting_bytes: number
 }
 
 export type Drain = {
@@ -341,6 +428,23 @@ export type Used = {
   peak_connections: number
 }
 
+export type User = {
+  id: string
+  online: boolean
+  sockets: number
+  watchers: number
+}
+
+export type UserDetail = {
+  at: string
+  channels: Array<string>
+  id: string
+  nodes: Answers
+  online: boolean
+  sockets: number
+  watchers: number
+}
+
 export type Webhook = {
   batch?: boolean
   channel_prefixes?: Array<string>
@@ -387,6 +491,51 @@ export interface Calls {
     body: AppChange
     answer: App
   }
+  "GET /api/v1/apps/{id}/channels": {
+    path: { id: string }
+    query: { prefix?: string; order?: "name" | "subscriptions"; after?: string; limit?: number }
+    body: undefined
+    answer: {
+      at: string
+      channels: Array<Channel>
+      next?: string
+    }
+  }
+  "GET /api/v1/apps/{id}/channels/{channel}": {
+    path: { id: string; channel: string }
+    query: { payloads?: boolean; after?: string; limit?: number }
+    body: undefined
+    answer: ChannelDetail
+  }
+  "GET /api/v1/apps/{id}/connections": {
+    path: { id: string }
+    query: { channel?: string; user?: string; origin?: string; library?: string; transport?: string; address?: string; by?: "origin" | "library" | "transport" | "user"; after?: string; limit?: number }
+    body: undefined
+    answer: {
+      at: string
+      connections?: Array<Connection>
+      groups?: Array<{
+        connections: number
+        value: string
+      }>
+      next?: string
+      nodes: Answers
+      others?: number
+      total: number
+    }
+  }
+  "DELETE /api/v1/apps/{id}/connections/{socket}": {
+    path: { id: string; socket: string }
+    query: { code?: "4009" | "4200" }
+    body: undefined
+    answer: undefined
+  }
+  "GET /api/v1/apps/{id}/connections/{socket}": {
+    path: { id: string; socket: string }
+    query: {  }
+    body: undefined
+    answer: ConnectionDetail
+  }
   "POST /api/v1/apps/{id}/keys": {
     path: { id: string }
     query: {  }
@@ -423,6 +572,29 @@ export interface Calls {
       to: string
       total: Used
     }
+  }
+  "GET /api/v1/apps/{id}/users": {
+    path: { id: string }
+    query: { prefix?: string; after?: string; limit?: number }
+    body: undefined
+    answer: {
+      at: string
+      next?: string
+      nodes: Answers
+      users: Array<User>
+    }
+  }
+  "GET /api/v1/apps/{id}/users/{user}": {
+    path: { id: string; user: string }
+    query: {  }
+    body: undefined
+    answer: UserDetail
+  }
+  "POST /api/v1/apps/{id}/users/{user}/terminate": {
+    path: { id: string; user: string }
+    query: {  }
+    body: undefined
+    answer: Record<string, unknown>
   }
   "GET /api/v1/cluster": {
     path: {  }

@@ -1,0 +1,18 @@
+package server
+
+import (
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/inspect"
+	"github.com/belfryhq/belfry/internal/survey"
+)
+
+// openInspection makes what shows operators the inside of apps.
+func (s *Server) openInspection(registry *apps.Registry) {
+	s.inspection = inspect.New(inspect.Config{
+		Hub:   s.hub,
+		Apps:  registry,
+		Node:  s.nodeInfo().Name,
+		Peers: func() survey.Peers { return nil },
+		Log:   s.log,
+	})
+}
