@@ -28,8 +28,8 @@ BELFRY_LOG_LEVL: unknown setting; did you mean BELFRY_LOG_LEVEL?
 
 * **Environment.** The name of a setting in capitals, with ` + "`BELFRY_`" + ` in front and ` + "`_`" + ` for every dot. A variable that
   is empty counts as not given; ` + "`off`" + ` turns a listener off. Lists are separated by commas. An unknown variable that begins with
-  ` + "`BELFRY_`" + ` is a mistake, but for ` + "`BELFRY_URL`" + ` (read by ` + "`belfry trigger`, `belfry subscribe` and `belfry doctor`" + `), ` + "`BELFRY_ADMIN_URL`" + ` (` + "`belfry apps`" + `), ` + "`BELFRY_TEST_…`" + `, and those
-  that Kubernetes makes for a service of that name. What containers commonly have, such as ` + "`BELFRY_VERSION`" + ` and ` + "`BELFRY_IMAGE`" + `, is warned of.
+  ` + "`BELFRY_`" + ` is a mistake. Exceptions are ` + "`BELFRY_URL`" + ` (read by ` + "`belfry trigger`, `belfry subscribe` and `belfry doctor`" + `), ` + "`BELFRY_ADMIN_URL`" + ` (` + "`belfry apps`" + `), ` + "`BELFRY_TEST_…`" + `,
+  and those that Kubernetes makes for a service of that name. What containers commonly have, such as ` + "`BELFRY_VERSION`" + ` and ` + "`BELFRY_IMAGE`" + `, is warned of.
 * **Durations** are written ` + "`500ms`, `30s`, `2m`, `24h`" + `. **Sizes** are bytes, or have a unit: ` + "`128KiB`, `1MiB`" + `.
 * **Reloading.** The file is read again when it changes, and on a SIGHUP. Apps and the settings called live below then are as it says,
   without a connection being closed, but for those of apps that are gone (4001) or disabled (4003). A file with a mistake changes
