@@ -59,7 +59,7 @@ export function Table<T>({ label, columns, rows, id, unfold }: TableProps<T>) {
                 <tr role="row" key={key} class={isOpen ? "open" : undefined}>
                   {columns.map((c) => (
                     <td role="cell" class={c.number ? "number" : undefined} data-label={c.label}>
-                      {c.value(row)}
+                      <div>{c.value(row)}</div>
                     </td>
                   ))}
                   {unfold && (
