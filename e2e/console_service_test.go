@@ -254,6 +254,27 @@ func TestConsoleShowsTheClusterAndItsProblems(t *testing.T) {
 	}
 }
 
+// TestConsoleOfAWitnessShowsTheClusterOnly and says why.
+func TestConsoleOfAWitnessShowsTheClusterOnly(t *testing.T) {
+	t.Parallel()
+	ports := service.FreePorts(t, 2)
+	settings := func(i int) string {
+		return fmt.Sprintf("cluster: {name: node-%d, listen: '127.0.0.1:%d', secret: 0123456789abcdef0123456789abcdef}\njoin: ['127.0.0.1:%d', '127.0.0.1:%d']\nwitness: %t",
+			i, ports[i], ports[0], ports[1], i == 1)
+	}
+	_, witness := service.StartTogether(t, service.Config{Settings: settings(0)}, service.Config{Settings: settings(1)})
+	tb := openTab(t, witness)
+	tb.open("")
+	tb.fill("Token", witness.Token())
+	tb.press("Log in")
+	tb.see("This node is a witness")
+	tb.await(`[...document.querySelectorAll("nav a")].map((a) => a.textContent).join()`, "Nodes")
+	tb.press("The cluster")
+	tb.see("a witness", "node-0", "Engine")
+	tb.open("apps/1/keys")
+	tb.see("This node is a witness")
+}
+
 func TestConsoleDrainsANode(t *testing.T) {
 	t.Parallel()
 	svc := service.Start(t, service.Config{})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,6 +88,7 @@ func (d devService) run(ctx context.Context, s streams) error {
 		log.Warn("these variables are for belfry serve, and do nothing in belfry dev", "variables", d.unused)
 	}
 	app := devApp(d.unlimited)
+	token, open := d.access()
 	if err := tellBackend(app, d.webhook); err != nil {
 		return err
 	}
@@ -100,8 +102,8 @@ func (d devService) run(ctx context.Context, s streams) error {
 	node, err := server.New(server.Config{
 		Listen:                 d.listen,
 		AdminListen:            d.adminListen,
-		AdminToken:             devToken,
-		AdminOpen:              loopbackAddress(d.listen) && loopbackAddress(d.adminListen),
+		AdminToken:             token,
+		AdminOpen:              open,
 		Apps:                   []*apps.App{app},
 		Hosts:                  devsite.Loopback,
 		Webhooks:               server.Webhooks{AllowedNetworks: everywhere},
@@ -113,7 +115,23 @@ func (d devService) run(ctx context.Context, s streams) error {
 		return explainListen(err)
 	}
 	printDev(s.out, node.Addr().String(), app)
+	if admin := node.AdminAddr(); admin != nil {
+		fmt.Fprintf(s.out, "Console: http://%s/console/\n\n", admin)
+	}
+	if !open {
+		fmt.Fprintf(s.out, "Other machines reach this service. Its administration port and its console ask for\nthis token: %s\n\n", token)
+	}
 	return runNode(ctx, node, log)
+}
+
+// access is what the administration port asks for. While this machine alone
+// reaches the service, that is known to everybody, and the console asks nobody.
+// Elsewhere it is made for this run, and nothing is open.
+func (d devService) access() (token string, open bool) {
+	if loopbackAddress(d.listen) && (d.adminListen == "" || loopbackAddress(d.adminListen)) {
+		return devToken, true
+	}
+	return rand.Text(), false
 }
 
 // port is the one of an address, if it is known before anything listens there.

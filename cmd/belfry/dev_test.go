@@ -96,3 +96,22 @@ func TestDevTakesTheVariablesThatItHasAFlagFor(t *testing.T) {
 	flag := start(t, setup{env: []string{"BELFRY_LISTEN=0.0.0.0:6001"}}, "dev", "--listen", "127.0.0.1:0", "--admin-listen", "off")
 	flag.err.await(t, "listener=plain") // a flag overrides the variable
 }
+
+// TestDevAsksForATokenThatIsItsOwn where other machines reach it.
+func TestDevAsksForATokenThatIsItsOwn(t *testing.T) {
+	for name, tt := range map[string]struct {
+		d    devService
+		open bool
+	}{
+		"as it is":               {devService{listen: "127.0.0.1:6001", adminListen: "127.0.0.1:6002"}, true},
+		"without administration": {devService{listen: "localhost:6001"}, true},
+		"for clients elsewhere":  {devService{listen: "0.0.0.0:6001", adminListen: "127.0.0.1:6002"}, false},
+		"for operators too":      {devService{listen: "[::1]:6001", adminListen: "10.0.0.7:6002"}, false},
+	} {
+		token, open := tt.d.access()
+		again, _ := tt.d.access()
+		if open != tt.open || (token == devToken) != tt.open || (token == again) != tt.open {
+			t.Errorf("%s: access = %q then %q, %t, want open %t", name, token, again, open, tt.open)
+		}
+	}
+}

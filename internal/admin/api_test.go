@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -46,7 +47,8 @@ type fixture struct {
 	mu   sync.Mutex
 	used map[string]usage.Sample // what is told when usage is asked for next
 
-	cluster fakeCluster
+	cluster  fakeCluster
+	snippets Snippets
 }
 
 type lockedLog struct {
@@ -92,7 +94,7 @@ func newFixture(t testing.TB, configured ...*apps.App) *fixture {
 	t.Cleanup(func() { recorder.Close(context.Background()) })
 	f.cluster.status = threeNodes()
 	c := f.cluster.config()
-	c.API, c.Log = AppRoutes(store, recorder, nil), log
+	c.API, c.Log = AppRoutes(store, recorder, func(app *apps.App, at *url.URL) []Snippet { return f.snippets(app, at) }), log
 	sender, err := webhook.New(t.Context(), webhook.Config{Apps: f.registry, Engine: f.engine, Roster: local.New(local.Config{}), Log: log})
 	must(err)
 	t.Cleanup(func() { sender.Stop(context.Background()) })

@@ -25,7 +25,7 @@ type fakeCluster struct {
 
 func (f *fakeCluster) config() Config {
 	return Config{
-		Access:  access.New(access.Config{Token: testToken}),
+		Access:  access.New(access.Config{Token: testToken, Insecure: true}),
 		Cluster: func(context.Context) (ClusterStatus, error) { return f.status, f.err },
 		RemoveNode: func(_ context.Context, name string) error {
 			f.removed = append(f.removed, name)

@@ -54,6 +54,14 @@ func TestTLS(t *testing.T) {
 			"belfry.yaml:4: tls.key_file: none.key can not be read: no such file or directory"}},
 		"other key": {"tls:\n  listen: \":6443\"\n  cert_file: cert.pem\n  key_file: other.key", []string{
 			"belfry.yaml:3: tls.cert_file: does not make a pair with tls.key_file: tls: private key does not match public key"}},
+		"admin port without a key": {"admin: {tls: {cert_file: cert.pem}}", []string{
+			"belfry.yaml:1: admin.tls.key_file: is missing; it is the key of admin.tls.cert_file"}},
+		"admin port without a certificate": {"admin: {tls: {key_file: key.pem}}", []string{
+			"belfry.yaml:1: admin.tls.cert_file: is missing; admin.tls.key_file belongs to a certificate"}},
+		"admin port that is off": {"admin: {listen: off, tls: {cert_file: cert.pem, key_file: key.pem}}", []string{
+			"belfry.yaml:1: admin.tls.cert_file: is given, but admin.listen is off"}},
+		"admin port with another key": {"admin: {tls: {cert_file: cert.pem, key_file: other.key}}", []string{
+			"belfry.yaml:1: admin.tls.cert_file: does not make a pair with admin.tls.key_file: tls: private key does not match public key"}},
 		"clash": {"tls:\n  listen: \":6001\"\n  cert_file: cert.pem\n  key_file: key.pem", []string{
 			"belfry.yaml:2: tls.listen: :6001 is taken by listen (0.0.0.0:6001)"}},
 	} {
@@ -75,6 +83,15 @@ func TestTLSPairIsTaken(t *testing.T) {
 	}
 	if len(c.Warnings) != 0 {
 		t.Errorf("warnings = %v, want none", c.Warnings)
+	}
+}
+
+func TestAdminPortWithTLSIsNotWarnedOf(t *testing.T) {
+	s := inFile(t, "admin: {listen: \"10.0.0.1:6002\", tls: {cert_file: cert.pem, key_file: key.pem}}")
+	writePair(t, "cert.pem", "key.pem", time.Now().Add(time.Hour))
+	c := load(t, s)
+	if c.Server.AdminTLSCertFile != "cert.pem" || c.Server.AdminTLSKeyFile != "key.pem" || len(c.Warnings) != 0 {
+		t.Errorf("admin.tls = %q, %q with warnings %v", c.Server.AdminTLSCertFile, c.Server.AdminTLSKeyFile, c.Warnings)
 	}
 }
 
