@@ -50,7 +50,7 @@ func TestDataOfAnEarlierRevisionIsAllThere(t *testing.T) {
 	receiver := httptest.NewServer(&got)
 	defer receiver.Close()
 	s := service.Start(t, service.Config{DataDir: dir, Settings: fmt.Sprintf(webhookSettings, "1s")})
-	admin := operator{t, s, token(t, dir)}
+	admin := operator{t, s, s.Token()}
 
 	admin.must(http.MethodPatch, "/apps/4711", `{"webhooks":[{"id":"hooks","url":"`+receiver.URL+`","events":["channel_occupied","channel_vacated"],"batch":true}]}`)
 	got.await(t, "occupied waiting-a", "occupied waiting-b", "occupied waiting-c", "vacated waiting-a", "vacated waiting-b", "vacated waiting-c")
@@ -151,16 +151,6 @@ func putBack(t *testing.T, dir, file string) {
 			t.Fatalf("%s: %v", msg.Subject, err)
 		}
 	}
-}
-
-// token is the one of the admin API in a data directory.
-func token(t *testing.T, dir string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "admin-token"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(text))
 }
 
 // An operator asks the admin API.

@@ -18,7 +18,7 @@ import (
 type webhooksCommand struct {
 	adminCommand
 	app, endpoint string
-	givenUp, all  bool
+	dead, all     bool
 }
 
 // newWebhooks returns belfry webhooks and what is below it.
@@ -35,7 +35,7 @@ made at run time are added, changed and removed here, or in the admin API.`,
 		Example: `  belfry webhooks add 1234567 https://example.com/hooks --events presence
   belfry webhooks list
   belfry webhooks test 1234567
-  belfry webhooks list --given-up --app 1234567
+  belfry webhooks list --dead-letters --app 1234567
   belfry webhooks replay --app 1234567`,
 	}, newWebhooksAdd(s), newWebhooksUpdate(s), newWebhooksRemove(s), newWebhooksList(s), newWebhooksReplay(s), newWebhooksTest(s))
 }
@@ -57,26 +57,28 @@ func newWebhooksList(s streams) *cobra.Command {
 		Use:   "list",
 		Short: "List endpoints, or what was given up",
 		Long: `Lists the endpoints of all apps and how they are: ok, failing, or down, which is
-when they are tried with one request at a time. With --given-up, lists events
-that were not delivered in time, the oldest first; they are kept for a week.
+when they are tried with one request at a time. With --dead-letters, lists events
+that were given up because no endpoint took them, the oldest first; they are kept
+for a week.
 With --json, one on each line.`,
 		Example: `  belfry webhooks list
-  belfry webhooks list --given-up --app 1234567
-  belfry webhooks list --given-up --json | jq .events[].event`,
+  belfry webhooks list --dead-letters --app 1234567
+  belfry webhooks list --dead-letters --json | jq .events[].event`,
 		Args: noArgs,
 	}
 	c.Flags().StringVar(&w.app, "app", "", "only those of the app with this `id`")
 	c.Flags().StringVar(&w.endpoint, "endpoint", "", "only what was given up for the endpoint with this `id`")
-	c.Flags().BoolVar(&w.givenUp, "given-up", false, "list what was given up instead of endpoints")
+	c.Flags().BoolVar(&w.dead, "dead-letters", false, "list events that were given up instead of endpoints")
+	renamed(c.Flags(), s.err, map[string]string{"given-up": "dead-letters"})
 	return w.command(c, w.show)
 }
 
 func (w *webhooksCommand) show(ctx context.Context, client adminclient.Client, _ []string) error {
 	switch {
-	case w.givenUp:
-		return w.list(ctx, client, adminclient.WebhooksPath+"/given-up", "given_up", w.of(), tables.GivenUp)
+	case w.dead:
+		return w.list(ctx, client, adminclient.WebhooksPath+"/given-up", "given_up", w.of(), tables.DeadLetters)
 	case w.endpoint != "":
-		return usagef("--endpoint is for --given-up")
+		return usagef("--endpoint is for --dead-letters")
 	}
 	return w.list(ctx, client, adminclient.WebhooksPath, "endpoints", w.of(), tables.Endpoints)
 }
@@ -88,7 +90,7 @@ func newWebhooksReplay(s streams) *cobra.Command {
 		Short: "Deliver again what was given up",
 		Long: `Puts events that were given up into the queue of their endpoint again. They have
 the ids that they had, so that an endpoint that did take them can drop them. What
-to replay is named by the ids that belfry webhooks list --given-up shows, or is
+to replay is named by the ids that belfry webhooks list --dead-letters shows, or is
 all of an app, of an endpoint, or with --all of the service. What was given up for
 an endpoint that is gone is left where it is.`,
 		Example: `  belfry webhooks replay 17 18
@@ -107,7 +109,7 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminclient.Client,
 	case len(args) > 0 && (w.all || w.app != "" || w.endpoint != ""):
 		return usagef("give ids, or say which all, not both")
 	case len(args) == 0 && !w.all && w.app == "":
-		return usagef("what? Give ids as belfry webhooks list --given-up shows them, or --app, or --all")
+		return usagef("what? Give ids as belfry webhooks list --dead-letters shows them, or --app, or --all")
 	case w.app != "":
 		body["app"] = w.app
 		if w.endpoint != "" {
@@ -118,7 +120,7 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminclient.Client,
 	for _, arg := range args {
 		id, err := strconv.ParseUint(arg, 10, 64)
 		if err != nil {
-			return usagef("%q is not an id as belfry webhooks list --given-up shows them", arg)
+			return usagef("%q is not an id as belfry webhooks list --dead-letters shows them", arg)
 		}
 		ids = append(ids, id)
 	}
@@ -151,7 +153,7 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminclient.Client,
 	case len(sum.Missing) > 0:
 		return fmt.Errorf("nothing was given up under %v; it may be replayed already", sum.Missing)
 	case sum.Replayed == 0 && len(sum.Skipped) > 0:
-		return errors.New("nothing was queued again; an endpoint with the id that list --given-up shows gets what was given up for it")
+		return errors.New("nothing was queued again; an endpoint with the id that list --dead-letters shows gets what was given up for it")
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func TestWebhooksFromTheCommandLine(t *testing.T) {
 	subscribe.err.await(t, "subscribed to news")
 	subscribe.stop()
 	await(t, "given up", func() bool {
-		_, out, _ = r.webhooks("list", "--given-up")
+		_, out, _ = r.webhooks("list", "--given-up") // its former name
 		return strings.Count(out, "exhausted")+strings.Count(out, "down") >= 2
 	})
 	up.Store(true)
@@ -76,7 +76,7 @@ func TestWebhooksFromTheCommandLine(t *testing.T) {
 		t.Errorf("replay = %d %s%s", status, out, err)
 	}
 	await(t, "delivery", func() bool { return got.Load() > 0 })
-	if _, out, _ := r.webhooks("list", "--given-up"); out != "nothing was given up\n" {
+	if _, out, _ := r.webhooks("list", "--dead-letters"); out != "nothing was given up\n" {
 		t.Errorf("after the replay there is %s", out)
 	}
 	r.stop()
@@ -96,7 +96,7 @@ func TestWebhooksCommandLine(t *testing.T) {
 		{"replay x", `"x" is not an id`},
 		{"replay 1 --all", "not both"},
 		{"test", "give the id of an app"},
-		{"list --endpoint x", "--endpoint is for --given-up"},
+		{"list --endpoint x", "--endpoint is for --dead-letters"},
 		{"nothing", "there is no belfry webhooks nothing"},
 	} {
 		status, _, err := runCommand(t, setup{}, append([]string{"webhooks"}, strings.Fields(tt.args)...)...)

@@ -56,8 +56,8 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%d MiB", n>>20)
 }
 
-// GivenUp writes a table of what was given up.
-func GivenUp(out io.Writer, list []json.RawMessage) error {
+// DeadLetters writes a table of what was given up.
+func DeadLetters(out io.Writer, list []json.RawMessage) error {
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(out, "nothing was given up")
 		return err

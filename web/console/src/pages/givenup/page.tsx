@@ -38,7 +38,7 @@ function View() {
       <p>Events that no endpoint took, the oldest first. They are kept for a while and can be delivered again.</p>
       <Scope scope={scope} />
       <Wait asked={asked}>{(page) => <List page={page} scope={scope} after={after} again={asked.again} />}</Wait>
-      <Command>{`belfry webhooks list --given-up${scope.app ? ` --app ${scope.app}` : ""}\nbelfry webhooks replay ID\nbelfry webhooks replay --all`}</Command>
+      <Command>{`belfry webhooks list --dead-letters${scope.app ? ` --app ${scope.app}` : ""}\nbelfry webhooks replay ID\nbelfry webhooks replay --all`}</Command>
     </>
   )
 }
