@@ -13,6 +13,7 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/broker/mesh"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/usage"
+	"github.com/belfryhq/belfry/internal/webhook/queue"
 )
 
 // clusterStatus is what an operator sees of the cluster from this node.
@@ -67,9 +68,9 @@ func held(stream string) string {
 		return "the usage of earlier hours"
 	case "belfry-roster", "belfry-roster-images":
 		return "the decisions about channels and members; nodes write again what holds"
-	case "belfry-webhooks":
+	case queue.StreamName:
 		return "the webhooks that waited to be sent"
-	case "belfry-webhooks-buried":
+	case queue.DeadLetterStreamName:
 		return "the webhooks that were given up"
 	}
 	return "what the nodes tell each other of their webhooks"

@@ -4,16 +4,18 @@
 // The rest it leaves to three packages, of which the last two do not know each
 // other:
 //
-//		hub ─► Sender.Observe ─► recorder ─► queue ─► delivery ─► HTTP
-//		          │      ▲          ▲                    ▲
-//		          ▼      │ Decide   └──── handover ──────┘
-//		         roster ─┘          pause, skip       deliver
+//   - queue keeps records of events and dead letters, and says who owns which
+//     queue;
+//   - delivery brings records to endpoints, tries again, and gives up;
+//   - handover decides what of dead nodes is this node's, and when the roster
+//     may forget a decision.
 //
-//	  - queue keeps records of events and dead letters, and says who owns which
-//	    queue;
-//	  - delivery brings records to endpoints, tries again, and gives up;
-//	  - handover decides what of dead nodes is this node's, and when the roster
-//	    may forget a decision.
+// Data goes one way:
+//
+//	hub ─► Sender.Observe ─► recorder ─► queue ─► delivery ─► HTTP
+//	          │      ▲          ▲                    ▲
+//	          ▼      │ Decide   └──── handover ──────┘
+//	         roster ─┘          pause, skip       deliver
 //
 // The [Sender] hears news under a lock of the hub. What is news as such (a
 // client's event, a cache miss) goes into the outbox of each endpoint that wants

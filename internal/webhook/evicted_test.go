@@ -56,7 +56,7 @@ func TestNodeThatWasGivenUp(t *testing.T) {
 		}
 		left, err := b.memory.Owners(b.Context())
 		if err != nil || !slices.Equal(left, []queue.Owner{queue.Owner(nodeA)}) {
-			b.Errorf("queues of %q have something (%v), want that of A for its heir", left, err)
+			b.Errorf("queues of %q have something (%v), want that of A for its successor", left, err)
 		}
 		b.Decide(decision(5, "news", nodeC))
 		synctest.Wait()
@@ -100,7 +100,7 @@ func TestAnswerToANodeThatWasGivenUp(t *testing.T) {
 		b.want(up, "client_event private-a client-e x")
 		left, err := b.memory.Owners(b.Context())
 		if err != nil || !slices.Equal(left, []queue.Owner{queue.Owner(nodeA)}) {
-			b.Errorf("queues of %q have something (%v), want that of A for its heir", left, err)
+			b.Errorf("queues of %q have something (%v), want that of A for its successor", left, err)
 		}
 		if r.through() != 0 {
 			b.Errorf("told through %d, want nothing", r.through())
@@ -258,8 +258,8 @@ func (s *stakes) decide(number uint64, channel string) {
 	s.Decide(d)
 }
 
-// depose gives the node up. All it has decided is somebody else's.
-func (s *stakes) depose(next node.ID) {
+// evict gives the node up. All it has decided is somebody else's.
+func (s *stakes) evict(next node.ID) {
 	s.Evicted(next)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -316,7 +316,7 @@ func playStakes(t *testing.T, steps []int) []error {
 		case 10:
 			s.roster.suspend(s.roster.Current())
 		case 11:
-			s.depose(node.NewID())
+			s.evict(node.NewID())
 		}
 	}
 	b.memory.Refuse(nil)

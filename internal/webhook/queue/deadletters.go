@@ -11,12 +11,12 @@ import (
 	"github.com/belfryhq/belfry/internal/engine"
 )
 
-// The stream of dead letters, and its subjects, which go on with the app and
-// the endpoint. The names are of an earlier vocabulary, and stay because they
-// are on disk.
+// DeadLetterStreamName is the stream of dead letters. deadSubjects begins its
+// subjects, which go on with the app and the endpoint. The names are of an
+// earlier vocabulary, and stay because they are on disk.
 const (
-	deadStream   = "belfry-webhooks-buried"
-	deadSubjects = "belfry.webhooks.buried."
+	DeadLetterStreamName = "belfry-webhooks-buried"
+	deadSubjects         = "belfry.webhooks.buried."
 )
 
 // deadFor is how long dead letters are kept.
@@ -33,7 +33,7 @@ var _ DeadLetters = (*jetDeadLetters)(nil)
 
 func openDeadLetters(ctx context.Context, e *engine.Engine, js jetstream.JetStream, maxBytes int64) (*jetDeadLetters, error) {
 	stream, err := e.Stream(ctx, jetstream.StreamConfig{
-		Name:        deadStream,
+		Name:        DeadLetterStreamName,
 		Description: "events for webhooks that were given up",
 		Subjects:    []string{deadSubjects + ">"},
 		Discard:     jetstream.DiscardOld,

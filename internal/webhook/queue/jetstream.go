@@ -13,8 +13,8 @@ import (
 	"github.com/belfryhq/belfry/internal/engine"
 )
 
-// queueStream is the stream of records.
-const queueStream = "belfry-webhooks"
+// StreamName is the stream of records.
+const StreamName = "belfry-webhooks"
 
 const (
 	// MaxInFlight is how many records should wait for an answer at most.
@@ -40,7 +40,7 @@ var _ Queue = (*jetQueue)(nil)
 
 func openRecords(ctx context.Context, e *engine.Engine, js jetstream.JetStream, maxBytes int64) (*jetQueue, error) {
 	stream, err := e.Stream(ctx, jetstream.StreamConfig{
-		Name:        queueStream,
+		Name:        StreamName,
 		Description: "events on their way to webhooks",
 		Subjects:    []string{queueSubjects + ">"},
 		Retention:   jetstream.LimitsPolicy, // records are removed by their number, in any order
