@@ -29,6 +29,9 @@ func TestConsoleSaysThatTheNodeIsLost(t *testing.T) {
 	tb.see("The node has not answered since", "not reached", "shop")
 	t.Logf("it was said after %v", time.Since(begun))
 	tb.accessible("lost")
+	if dir := picturesDir(); dir != "" {
+		tb.picture(dir, "lost", 1280, false)
+	}
 	svc.Signal(syscall.SIGCONT)
 	tb.gone("The node has not answered since")
 	api(t, svc, "PATCH", "/api/v1/apps/8", `{"name":"kiosk"}`, http.StatusOK, nil)
@@ -67,6 +70,10 @@ func TestConsoleIsUsedByKeyboard(t *testing.T) {
 	tb.keys("Enter")
 	tb.see("Type shop to go on")
 	tb.accessible("dialog")
+	if dir := picturesDir(); dir != "" {
+		tb.picture(dir, "dialog", 1280, true)
+		tb.picture(dir, "dialog", 390, false)
+	}
 	tb.keys("Escape")
 	tb.gone("Type shop to go on")
 	tb.await("document.activeElement.textContent", "Delete…")
@@ -180,6 +187,10 @@ func TestConsoleDeliversAgain(t *testing.T) {
 	tb.see("client-<img src=x onerror=alert(1)>\\u{202e}", "</script><script>alert(2)</script>")
 	tb.await(`location.search.startsWith("?open=")`, true)
 	tb.accessible("given up")
+	if dir := picturesDir(); dir != "" {
+		tb.picture(dir, "given-up-open", 1280, false)
+		tb.picture(dir, "given-up-open", 390, true)
+	}
 	tb.press("Deliver again")
 	tb.see("wait for delivery again")
 	tb.press("Deliver all again…")

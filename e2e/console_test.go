@@ -167,6 +167,10 @@ func TestConsoleTellsNothingBeforeTheLogin(t *testing.T) {
 		}
 	}
 	tb.accessible("login")
+	if dir := picturesDir(); dir != "" {
+		tb.picture(dir, "login", 1280, false)
+		tb.picture(dir, "login", 390, true)
+	}
 	tb.fill("Token", "not the token")
 	tb.press("Log in")
 	tb.see("The token is not the one of this node.")
