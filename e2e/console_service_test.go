@@ -96,6 +96,28 @@ func TestConsoleKeepsWhatWasChosen(t *testing.T) {
 	tb.await("Object.keys(localStorage).join()", "belfry-theme")
 }
 
+// TestConsoleIsInUseWhileSomebodyUsesIt: what a person goes to keeps the session,
+// and what the page asks by itself does not.
+func TestConsoleIsInUseWhileSomebodyUsesIt(t *testing.T) {
+	t.Parallel()
+	tb := openConsole(t, service.Start(t, service.Config{}))
+	tb.evaluate(`{
+		window.asked = []
+		const ask = fetch
+		window.fetch = (url, options) => {
+			asked.push((options.headers["Belfry-Poll"] ? "poll " : "use ") + url.pathname)
+			return ask(url, options)
+		}
+	} 0`, nil)
+	tb.await(`asked.includes("poll /api/v1/node") && !asked.some((a) => a.startsWith("use"))`, true)
+	tb.press("1")
+	tb.await(`asked.includes("use /api/v1/apps/1") && asked.includes("use /api/v1/apps/1/usage")`, true)
+	tb.press("Nodes")
+	tb.await(`asked.includes("use /api/v1/drain")`, true)
+	tb.evaluate(`asked.splice(0), 0`, nil)
+	tb.await(`asked.includes("poll /api/v1/drain") && !asked.some((a) => a.startsWith("use"))`, true)
+}
+
 // A receiver is an endpoint of webhooks that answers with a status.
 type receiver struct {
 	*httptest.Server

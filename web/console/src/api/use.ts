@@ -20,6 +20,7 @@ export function useAsk<N extends Name>(name: N, given: Given<N> = {}, options: {
   const [state, setState] = useState<State & { key: string }>({ key, data: undefined, at: undefined, problem: undefined, asking: true })
   const last = useRef<() => Promise<void>>(async () => {})
   const { healed } = contact.value
+  const known = useRef(healed)
   useEffect(() => {
     if (options.off) return
     const stop = new AbortController()
@@ -34,7 +35,9 @@ export function useAsk<N extends Name>(name: N, given: Given<N> = {}, options: {
       }
     }
     last.current = () => ask(false)
-    void ask(healed > 0)
+    // What a person goes to is use of the session; what the page asks again is not.
+    void ask(healed !== known.current)
+    known.current = healed
     let timer: number | undefined
     if (options.every) {
       timer = window.setInterval(() => {

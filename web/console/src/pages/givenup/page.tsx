@@ -35,7 +35,7 @@ function View() {
   return (
     <>
       <h1>Given up</h1>
-      <p>Events that no endpoint took, the oldest first. They are kept for a while and can be delivered again.</p>
+      <p>Events that no endpoint took, the oldest first. They are kept for a week, as far as there is room, and can be delivered again.</p>
       <Scope scope={scope} />
       <Wait asked={asked}>{(page) => <List page={page} scope={scope} after={after} again={asked.again} />}</Wait>
       <Command>{`belfry webhooks list --dead-letters${scope.app ? ` --app ${scope.app}` : ""}\nbelfry webhooks replay ID\nbelfry webhooks replay --all`}</Command>

@@ -184,7 +184,7 @@ function Danger({ app, again }: { app: App; again: () => Promise<void> }) {
             go("./")
           }}
         >
-          <p>Its connections are closed with 4001, its keys are unknown from then on, and webhooks that wait are not delivered any more. What it used stays for 31 days. It can not be undone.</p>
+          <p>Its connections are closed with 4001, its keys are unknown from then on, and what waits for its endpoints is put aside with what was given up. What it used stays for 31 days. It can not be undone.</p>
         </Confirm>
       )}
     </section>
