@@ -326,13 +326,14 @@ func TestReplayGoesPastEndpointsThatAreGone(t *testing.T) {
 			for i := range n {
 				e := queue.Event{ID: queue.EventID{Origin: endpoint, Number: uint64(i)}, Type: apps.CacheMiss, At: time.Now(), Channel: "cache-a",
 					Body: []byte(`{"name":"cache_miss","channel":"cache-a"}`)}
-				if err := b.memory.Store().DeadLetters.Put(b.Context(), &queue.DeadLetter{To: queue.Address{App: "1", Endpoint: endpoint}, Reason: queue.Removed, Events: []queue.Event{e}}); err != nil {
+				if err := b.memory.Store().DeadLetters.Put(b.Context(), &queue.DeadLetter{To: queue.Address{App: "1", Endpoint: endpoint}, Reason: queue.Removed, At: time.Now().UnixMilli(), Events: []queue.Event{e}}); err != nil {
 					b.Fatal(err)
 				}
 			}
 		}
 		giveUp("gone", 2*replayMost+1)
 		giveUp("main", 3)
+		time.Sleep(time.Second) // so that what follows is another one
 		giveUp("gone", 1)
 		up.Store(true)
 		replayed, skipped, after, calls := 0, 0, "", 0

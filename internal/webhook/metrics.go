@@ -18,7 +18,7 @@ const (
 // metrics count what happens to events until the queue has them.
 type metrics struct {
 	events   *prometheus.CounterVec
-	created  map[string]prometheus.Counter // of events, by name
+	created  map[apps.WebhookEvents]prometheus.Counter // of events, by type
 	queued   prometheus.Counter
 	refused  prometheus.Counter
 	held     prometheus.Gauge
@@ -29,7 +29,7 @@ type metrics struct {
 
 func newMetrics() *metrics {
 	m := &metrics{
-		created: make(map[string]prometheus.Counter),
+		created: make(map[apps.WebhookEvents]prometheus.Counter),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "belfry_webhook_events_total",
 			Help: "Events for endpoints, counted once for each endpoint.",
@@ -60,7 +60,7 @@ func newMetrics() *metrics {
 		}),
 	}
 	for _, name := range apps.EveryEvent.Names() {
-		m.created[name] = m.events.WithLabelValues(name)
+		m.created[apps.WebhookEvent(name)] = m.events.WithLabelValues(name)
 	}
 	for _, reason := range []loss{lostTooLarge, lostAtStop, lostUnreadable} {
 		m.losses.WithLabelValues(string(reason))

@@ -182,7 +182,7 @@ func (r *recorder) spreadLocked(app *apps.App, e queue.Event) int {
 		b.events = append(b.events, e)
 		b.bytes += e.Size()
 		r.pendLocked(b, 1, e.Size())
-		r.metrics.created[e.Type.Name()].Inc()
+		r.metrics.created[e.Type].Inc()
 		n++
 	}
 	return n

@@ -15,7 +15,7 @@ type State string
 const (
 	OK      State = "ok"
 	Failing State = "failing" // the last attempts have failed
-	Broken  State = "down"    // so many that it is tried with one request at a time
+	Down    State = "down"    // so many that it is tried with one request at a time
 )
 
 // A Status is what operators are told of an endpoint. Times are zero if there
@@ -45,7 +45,7 @@ func (d *Dispatcher) Status(to queue.Address) Status {
 	s.QueuedBytes, _ = e.inbox.size()
 	switch {
 	case c.open():
-		s.State = Broken
+		s.State = Down
 	case c.lastError != "":
 		s.State = Failing
 	}

@@ -50,15 +50,15 @@ func (s *jetDeadLetters) Put(ctx context.Context, d *DeadLetter) error {
 	if err := s.engine.Writable(); err != nil {
 		return err
 	}
-	_, err := s.js.Publish(ctx, deadSubjects+d.To.subject(), EncodeDeadLetter(d), jetstream.WithMsgID(d.id()))
+	_, err := s.js.Publish(ctx, deadSubjects+d.To.subject(), EncodeDeadLetter(d), jetstream.WithMsgID(d.ID()))
 	if err != nil {
 		return fmt.Errorf("webhook: keep a dead letter: %w", err)
 	}
 	return nil
 }
 
-// id is what the engine knows a dead letter by, so that it is kept once.
-func (d *DeadLetter) id() string {
+// ID is what a store knows a dead letter by, so that it is kept once.
+func (d *DeadLetter) ID() string {
 	return fmt.Sprintf("%s.%s.%d", d.To.subject(), d.Events[0].ID, d.At)
 }
 
@@ -107,7 +107,7 @@ func letterIn(m *jetstream.RawStreamMsg, err error) (*DeadLetter, error) {
 
 func (s *jetDeadLetters) Remove(ctx context.Context, d *DeadLetter) error {
 	found, err := s.Get(ctx, d.Seq)
-	if errors.Is(err, ErrEmpty) || err == nil && found.id() != d.id() {
+	if errors.Is(err, ErrEmpty) || err == nil && found.ID() != d.ID() {
 		return nil
 	}
 	if err != nil {

@@ -220,7 +220,11 @@ func (d deadLetters) Put(_ context.Context, letter *queue.DeadLetter) error {
 	if d.m.broken != nil {
 		return d.m.broken
 	}
+	if d.m.ids[letter.ID()] != 0 {
+		return nil
+	}
 	d.m.seq++
+	d.m.ids[letter.ID()] = d.m.seq
 	d.m.letters[d.m.seq] = queue.EncodeDeadLetter(letter)
 	return nil
 }
@@ -259,7 +263,14 @@ func (d deadLetters) Get(_ context.Context, seq uint64) (*queue.DeadLetter, erro
 	return letter, err
 }
 
-func (d deadLetters) Remove(_ context.Context, letter *queue.DeadLetter) error {
+func (d deadLetters) Remove(ctx context.Context, letter *queue.DeadLetter) error {
+	found, err := d.Get(ctx, letter.Seq)
+	if errors.Is(err, queue.ErrEmpty) || err == nil && found.ID() != letter.ID() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	d.m.mu.Lock()
 	defer d.m.mu.Unlock()
 	delete(d.m.letters, letter.Seq)
