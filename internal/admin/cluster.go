@@ -170,7 +170,7 @@ type LogStatus struct {
 // ClusterCounts are since the start of the asked node.
 type ClusterCounts struct {
 	Decisions     uint64 `json:"decisions"`
-	Repairs       uint64 `json:"repairs"` // how often a peer has said everything again
+	Repairs       uint64 `json:"repairs"` // how often a peer has finished a resync
 	Drops         uint64 `json:"drops"`   // events of peers that were not delivered
 	SlowConsumers uint64 `json:"slow_consumers"`
 }

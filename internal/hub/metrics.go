@@ -29,7 +29,7 @@ type metrics struct {
 
 // PeerCounts are about the peers, since the start of the node.
 type PeerCounts struct {
-	Resyncs       uint64 // how often a peer has said everything again
+	Resyncs       uint64 // how often a peer has finished a resync
 	EventsDropped uint64 // events of peers that were not delivered
 }
 
