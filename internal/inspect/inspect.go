@@ -1,7 +1,7 @@
 // Package inspect answers operators who want to see inside a running app: its
-// channels, its connections and its users, on all nodes of the cluster, and closes
-// a connection when they ask for that. It is a part of the admin API, and stands
-// behind its token.
+// channels, its connections and its users, on all nodes of the cluster. It
+// closes a connection when they ask for that. It is a part of the admin API,
+// and stands behind its token.
 //
 // What there is, the hub knows: of channels and members for the whole cluster, of
 // connections and users for its own node. So questions about those go to the other

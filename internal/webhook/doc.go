@@ -18,12 +18,12 @@
 //	         roster ─┘          pause, skip       deliver
 //
 // The [Sender] hears news under a lock of the hub. What is news as such (a
-// client's event, a cache miss) goes into the outbox of each endpoint that wants
-// it. What concerns the presence of anybody takes the way by the roster, which
-// decides whether it is news (a page reload is not) and, in a cluster, which
-// node tells of it: the sender is its host. The recorder cuts outboxes into
-// records and publishes them. What the queue has acknowledged survives the
-// process. docs/design has the reasons.
+// client's event, a cache miss) goes into the outbox of each endpoint that
+// wants it. What concerns the presence of anybody goes by way of the roster,
+// whose host the sender is. The roster decides whether it is news (a page
+// reload is not) and, in a cluster, which node tells of it. The recorder cuts
+// outboxes into records and publishes them. What the queue has acknowledged
+// survives the process. docs/design has the reasons.
 //
 // # Locks
 //

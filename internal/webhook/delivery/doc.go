@@ -13,8 +13,8 @@
 //
 // An inbox has what is in memory of the queues of one endpoint, and reads on
 // when there is room. A lane has the events of one channel. Lanes that are not
-// busy give their first events to the next request; a request that fails is
-// tried again with the same body until its time is over, and then its events
+// busy give their first events to the next request. A request that fails is
+// tried again with the same body until its time is over. Then its events
 // become a dead letter. The remover takes records out of the queue when all of
 // their events are done.
 //

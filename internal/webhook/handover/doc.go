@@ -24,10 +24,10 @@
 //  2. read which decisions are in it ([Known]), so that none is queued twice;
 //  3. have it delivered.
 //
-// Until the second step is done the recorder publishes nothing. A node looks once
-// a minute for queues that nobody delivers, and into those that it has taken
-// over: an owner may have died in the moment before it had claimed, or have
-// published in the moment in which it was given up.
+// Until the second step is done the recorder publishes nothing. A node looks
+// once a minute for queues that nobody delivers, and into those that it has
+// taken over. An owner may have died in the moment before it had claimed. Or
+// it may have published in the moment in which it was given up.
 //
 // # Fencing
 //
