@@ -36,6 +36,9 @@ func wordOf(words string) *regexp.Regexp {
 	return regexp.MustCompile(`(?:\b|_)(?:` + words + `)(?:\b|_)`)
 }
 
+// anyOfThem finds every line that may have one of the words.
+var anyOfThem = regexp.MustCompile(`(?i)bur[yi]|exhum|heritage|estate|heir|adopt|depos|limbo|restat|image|fence|everything again|state machine of|type \w*(?:holder|part)`)
+
 // An allowance says where one of the words may stand, and why.
 type allowance struct {
 	files string // as of path.Match, or a directory that ends in /
@@ -90,6 +93,40 @@ func spelled(line string) string {
 	return b.String()
 }
 
+// oursIn returns a word of ours that a line has, and what the field says for it.
+func oursIn(line string) (found, better string) {
+	if !anyOfThem.MatchString(line) {
+		return "", "" // which is nearly always so, and quickly found out
+	}
+	for better, word := range ourWords {
+		for _, text := range [...]string{spelled(line), line} {
+			if found := word.FindString(text); found != "" {
+				return strings.Trim(found, "_"), better
+			}
+		}
+	}
+	return "", ""
+}
+
+func TestWordsOfOursAreFound(t *testing.T) {
+	for line, want := range map[string]string{
+		"// What is Buried comes back.":     "buried",
+		"func (s *Sender) takeHeritage() {": "heritage",
+		"belfry_roster_restates_total":      "restates",
+		`counter("deposed_total", "…")`:     "deposed",
+		"the peer says everything again":    "says everything again",
+		"type memPart struct {":             "type memPart",
+		"type holders [2]uint64":            "type holders",
+		"limbo.go":                          "limbo",
+		"a part of theirs is in either":     "",
+		"useState, nodestate, readOptional": "",
+	} {
+		if got, _ := oursIn(line); got != want {
+			t.Errorf("oursIn(%q) = %q, want %q", line, got, want)
+		}
+	}
+}
+
 // TestWordsAreTheFieldsOwn: no line of code, comments, pages, metrics or flags
 // has a word that only we used.
 func TestWordsAreTheFieldsOwn(t *testing.T) {
@@ -98,21 +135,15 @@ func TestWordsAreTheFieldsOwn(t *testing.T) {
 		number := 0
 		for line := range strings.Lines(text) {
 			number++
-			plain := spelled(line)
-			for better, word := range ourWords {
-				found := word.FindString(plain)
-				if found == "" {
-					found = word.FindString(line)
-				}
-				if found == "" {
-					continue
-				}
-				if i := slices.IndexFunc(allowances, func(a allowance) bool { return a.covers(file, line) }); i >= 0 {
-					used[i] = true
-					continue
-				}
-				t.Errorf("%s:%d: %q is a word of ours; the field says: %s", file, number, strings.Trim(found, "_"), better)
+			found, better := oursIn(line)
+			if found == "" {
+				continue
 			}
+			if i := slices.IndexFunc(allowances, func(a allowance) bool { return a.covers(file, line) }); i >= 0 {
+				used[i] = true
+				continue
+			}
+			t.Errorf("%s:%d: %q is a word of ours; the field says: %s", file, number, found, better)
 		}
 	})
 	for i, a := range allowances {
