@@ -163,9 +163,9 @@ func (c *checklist) channels(t *testing.T) {
 	if took := time.Since(begin); took < checklistGrace {
 		t.Errorf("the channel was vacated after %v, want at least %v", took, checklistGrace)
 	}
-	ann.subscribe(ch, "") // 14: after the damping it is occupied again
+	ann.subscribe(ch, "") // 14: after the grace it is occupied again
 	c.expect(t, ch, occupied, vacated, occupied)
-	ann.leave(ch) // 12: a return within the damping is no news
+	ann.leave(ch) // 12: a return within the grace is no news
 	ann.subscribe(ch, "")
 	ann.hangUp()
 	c.expect(t, ch, occupied, vacated, occupied, vacated)

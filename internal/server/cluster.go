@@ -49,10 +49,10 @@ func (c *cluster) elsewhere() fallback.Elsewhere {
 // whom it tells.
 func (s *Server) openRoster() error {
 	c := &s.cluster
-	damping := cmp.Or(s.cfg.Webhooks.Grace, defaultGrace)
+	grace := cmp.Or(s.cfg.Webhooks.Grace, defaultGrace)
 	if !s.cfg.Clustered() {
 		c.roster = local.New(local.Config{
-			Grace: damping, TellOnClose: s.cfg.Webhooks.VacateOnStop, ID: s.id, Registerer: s.metrics,
+			Grace: grace, TellOnClose: s.cfg.Webhooks.VacateOnStop, ID: s.id, Registerer: s.metrics,
 		})
 		return nil
 	}
@@ -63,7 +63,7 @@ func (s *Server) openRoster() error {
 		Name:         s.name,
 		Lease:        s.lease(),
 		Grace:        s.grace(),
-		WebhookGrace: damping,
+		WebhookGrace: grace,
 		Gone:         func(name string) bool { return c.gone(name, s.lease()+s.grace()) },
 		Log:          s.log,
 		Registerer:   s.metrics,

@@ -12,7 +12,7 @@ func TestChecklist(t *testing.T) {
 		{"03 49 published bodies and signatures", testBodiesAndSignatures},
 		{"05 07 time_ms and batches", testEventsShareARequest},
 		{"07 41 batches are of one app and endpoint", testRequestsAreOfOneAppAndEndpoint},
-		{"11 12 14 damping to the millisecond", testDamping},
+		{"11 12 14 debouncing to the millisecond", testDebouncing},
 		{"33 38 which answers end delivery", testWhatCountsAsDelivered},
 		{"34 connection, TLS and refusal", testEndpointThatIsNotThereYet},
 		{"34 38 everything that endpoints do", testEndpointThatMisbehaves},

@@ -104,7 +104,7 @@ func (b *bench) want(r *receiver, events ...string) {
 
 func pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
 
-func testDamping(t *testing.T) {
+func testDebouncing(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", nil)
 		b.tell(apps.ChannelOccupied, "news")
@@ -125,7 +125,7 @@ func testDamping(t *testing.T) {
 	})
 }
 
-func TestDampingOfMembers(t *testing.T) {
+func TestDebouncingOfMembers(t *testing.T) {
 	onBench(t, Config{}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", nil)
 		b.tell(apps.ChannelOccupied, "presence-a")
@@ -164,7 +164,7 @@ func TestAnotherMemberTakesThePlace(t *testing.T) {
 	})
 }
 
-func TestWithoutDamping(t *testing.T) {
+func TestWithoutDebouncing(t *testing.T) {
 	onBench(t, Config{Roster: alone{}}, apps.Webhook{}, func(b *bench) {
 		r := b.receiver("a", nil)
 		for range 2 {

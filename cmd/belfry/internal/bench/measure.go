@@ -83,7 +83,7 @@ func (r *run) send(ctx context.Context) error {
 		rate /= float64(settings.Batch)
 	}
 	s := &sending{
-		endpoint: r.endpoint, plan: r.plan, fleet: r.fleet, rec: r.rec, gate: r.gate, ledger: r.ledger,
+		endpoint: r.endpoint, plan: r.plan, fleet: r.fleet, rec: r.rec, gate: r.gate, tally: r.tally,
 		schedule: &schedule{clock: r.clock, start: start, end: to, rate: rate},
 		senders:  r.plan.senders(),
 	}
@@ -198,7 +198,7 @@ func (r *run) settle() {
 	c := &r.result.Counted
 	var sum balance
 	for _, s := range r.fleet.sessions {
-		sum.add(s.settle(r.ledger))
+		sum.add(s.settle(r.tally))
 	}
 	c.Delivered, c.Expected, c.Lost, c.Unconfirmed = r.rec.delivered.Load(), sum.expected, sum.lost, sum.unconfirmed
 	c.Repeated, c.Disordered, c.Stray = record.repeated, record.late, record.stray

@@ -16,7 +16,7 @@ type sending struct {
 	fleet    *fleet
 	rec      *recorder
 	gate     *gate
-	ledger   *ledger
+	tally    *tally
 	schedule *schedule
 	senders  []int // connections that send; none for triggers
 
@@ -84,7 +84,7 @@ func (p *publisher) trigger(ctx context.Context, t turn) error {
 	expected := 0
 	for i := range batch {
 		channel := int((t.number*int64(batch) + int64(i)) % int64(len(p.plan.names)))
-		p.turn = append(p.turn, stamp{channel, p.stream, p.ledger.next(channel, p.stream), t.intended})
+		p.turn = append(p.turn, stamp{channel, p.stream, p.tally.next(channel, p.stream), t.intended})
 		expected += p.plan.expected(channel)
 	}
 	path := "/events"
@@ -103,7 +103,7 @@ func (p *publisher) trigger(ctx context.Context, t turn) error {
 	p.gate.expected.Add(int64(-expected))
 	p.refused.Add(int64(batch))
 	for _, s := range p.turn {
-		p.ledger.refuse(s.channel, s.stream, s.number)
+		p.tally.refuse(s.channel, s.stream, s.number)
 	}
 	return err
 }
@@ -148,7 +148,7 @@ func (p *publisher) chat(t turn) error {
 	p.gate.expected.Add(expected)
 	s.mu.Lock() // until it is written, so that numbers are sent in their order
 	defer s.mu.Unlock()
-	st := stamp{channel, p.plan.member(s.id), p.ledger.next(channel, p.plan.member(s.id)), t.intended}
+	st := stamp{channel, p.plan.member(s.id), p.tally.next(channel, p.plan.member(s.id)), t.intended}
 	b := append(s.scratch[:0], `{"event":"`+clientEvent+`","channel":`...)
 	b = rawjson.AppendString(b, p.plan.names[channel])
 	b = append(b, `,"data":`...)
@@ -168,12 +168,12 @@ func (p *publisher) churn(t turn) error {
 	joins := 2 * p.plan.member(s.id)
 	st := stamp{channel: channel, intended: t.intended}
 	if s.present {
-		st.stream, st.number = joins+1, p.ledger.next(channel, joins+1)
+		st.stream, st.number = joins+1, p.tally.next(channel, joins+1)
 		b := append(s.scratch[:0], `{"event":"pusher:unsubscribe","data":{"channel":`...)
 		b = rawjson.AppendString(b, p.plan.names[channel])
 		s.scratch = append(b, "}}"...)
 	} else {
-		st.stream, st.number = joins, p.ledger.next(channel, joins)
+		st.stream, st.number = joins, p.tally.next(channel, joins)
 		s.scratch = s.appendSubscribe(s.scratch[:0], channel, st)
 	}
 	s.present = !s.present
@@ -189,6 +189,6 @@ func (p *publisher) send(s *session, st stamp, expected int64) error {
 	}
 	p.gate.expected.Add(-expected)
 	p.refused.Add(1)
-	p.ledger.refuse(st.channel, st.stream, st.number)
+	p.tally.refuse(st.channel, st.stream, st.number)
 	return err
 }

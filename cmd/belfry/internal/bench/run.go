@@ -39,7 +39,7 @@ type run struct {
 	rec      *recorder
 	gate     *gate
 	fleet    *fleet
-	ledger   *ledger
+	tally    *tally
 	process  process
 	floor    floor
 	result   *Result
@@ -138,7 +138,7 @@ func newRun(ctx context.Context, cfg Config) (*run, error) {
 	r.gate = newGate(int64(r.cfg.Settings.Backlog))
 	r.rec = newRecorder(r.clock, r.gate, shards)
 	r.fleet = newFleet(r.endpoint, r.plan, r.rec)
-	r.ledger = newLedger(r.plan)
+	r.tally = newTally(r.plan)
 	r.floor = floorOf(r.plan, cfg)
 	r.result = &Result{Load: cfg.Load.Name, Started: time.Now(), Settings: r.cfg.Settings, Problems: []Problem{}}
 	r.result.Generator.Processors = runtime.GOMAXPROCS(0)

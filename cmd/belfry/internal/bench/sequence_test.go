@@ -51,9 +51,9 @@ func TestSequenceInOrderKeepsNothing(t *testing.T) {
 
 // What was refused is neither expected nor lost; if it arrives all the same,
 // that is told.
-func TestLedgerSettles(t *testing.T) {
+func TestTallySettles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := newLedger(&plan{streams: 2, names: []string{"a", "b"}})
+		l := newTally(&plan{streams: 2, names: []string{"a", "b"}})
 		var s sequence
 		var want balance
 		for range rapid.IntRange(0, 50).Draw(t, "sent") {

@@ -153,7 +153,7 @@ func (s *session) ended(err error) {
 
 // settle compares what the session received with what was sent. All senders
 // and readers have ended.
-func (s *session) settle(l *ledger) balance {
+func (s *session) settle(l *tally) balance {
 	var sum balance
 	for i, channel := range s.channels {
 		for stream := range s.plan.streams {

@@ -66,7 +66,7 @@ func establish(t testing.TB, f *fleet, s *session) {
 func TestAccountsAreExact(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		f := newTestFleet("many-channels", Settings{Connections: 3, Channels: 4, Subscriptions: 2, Inflight: 3, Payload: 80})
-		l := newLedger(f.plan)
+		l := newTally(f.plan)
 		s := f.sessions[2] // on the channels 0 and 1
 		establish(t, f, s)
 		f.rec.measure(0, 1<<62)
@@ -141,7 +141,7 @@ func TestStrays(t *testing.T) {
 // Members who leave carry no stamp, and are counted all the same.
 func TestMembersAreCounted(t *testing.T) {
 	f := newTestFleet("presence", Settings{Connections: 2, Channels: 1, Subscriptions: 1, Inflight: 1})
-	l := newLedger(f.plan)
+	l := newTally(f.plan)
 	watcher, mover := f.sessions[0], f.sessions[1]
 	establish(t, f, watcher)
 	joins := 2 * f.plan.member(mover.id)

@@ -98,7 +98,7 @@ func (r *Roster) Set(s roster.Subject, present, quiet bool) {
 	}
 	switch {
 	case present && r.waits.Cancel(s):
-		r.metrics.damped.Inc()
+		r.metrics.debounced.Inc()
 	case quiet:
 		r.waits.Cancel(s)
 	case present:

@@ -98,8 +98,8 @@ func TestWhoComesBackWasNeverGone(t *testing.T) {
 		h.channel("news", true)
 		h.want("occupied news", "vacated news", "occupied news")
 	})
-	if got := counted(t, reg, "belfry_roster_damped_total"); got != 1 {
-		t.Errorf("%v were damped, want 1", got)
+	if got := counted(t, reg, "belfry_roster_debounced_total"); got != 1 {
+		t.Errorf("%v were debounced, want 1", got)
 	}
 	if got := counted(t, reg, "belfry_roster_decisions_total"); got != 3 {
 		t.Errorf("%v decisions were counted, want 3", got)

@@ -8,7 +8,7 @@ import (
 
 type metrics struct {
 	decisions *prometheus.CounterVec
-	damped    prometheus.Counter
+	debounced prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, waiting func() float64) *metrics {
@@ -17,13 +17,13 @@ func newMetrics(reg prometheus.Registerer, waiting func() float64) *metrics {
 			Name: "belfry_roster_decisions_total",
 			Help: "Channels decided to be occupied or vacated, and members added or removed.",
 		}, []string{"kind"}),
-		damped: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "belfry_roster_damped_total",
+		debounced: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_roster_debounced_total",
 			Help: "Channels and members that were gone for so short that it was no news.",
 		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.decisions, m.damped, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		reg.MustRegister(m.decisions, m.debounced, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "belfry_roster_pending",
 			Help: "Channels that are empty, and members that are absent, for less than the grace.",
 		}, waiting))

@@ -80,7 +80,7 @@ type effects struct {
 	lapsed    []node.ID
 	dropped   []node.ID
 	began     bool // the log has begun, maybe again
-	damped    int
+	debounced int
 	forgotten int // matters that nobody would take over any more
 	void      bool
 }
@@ -228,7 +228,7 @@ func (l *ledger) add(x *incarnation, k key, quiet bool) {
 	}
 	if known && h.empty() {
 		l.unpend(k)
-		l.did.damped++
+		l.did.debounced++
 	}
 	h.set(x.slot)
 	l.subjects[k] = h

@@ -321,7 +321,7 @@ func TestStatusAndMetrics(t *testing.T) {
 		b.on(1).Want(a, "occupied", "vacated")
 	})
 	for name, want := range map[string]float64{
-		"belfry_roster_decisions_total": 3, "belfry_roster_damped_total": 1, "belfry_roster_drops_total": 1,
+		"belfry_roster_decisions_total": 3, "belfry_roster_debounced_total": 1, "belfry_roster_drops_total": 1,
 		"belfry_roster_evictions_total": 0, "belfry_roster_pending": 0, "belfry_roster_subjects": 1,
 	} {
 		if got := value(t, reg, name); got != want {

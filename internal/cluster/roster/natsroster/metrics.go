@@ -58,7 +58,7 @@ func (r *Roster) register(reg prometheus.Registerer) {
 	gauge := func(name, help string, of func(*participant) int) {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "belfry_roster_" + name, Help: help}, look(of)))
 	}
-	counter("damped_total", "Channels and members that were gone everywhere for so short that it was no news.", func(p *participant) int { return p.counts.damped })
+	counter("debounced_total", "Channels and members that were gone everywhere for so short that it was no news.", func(p *participant) int { return p.counts.debounced })
 	counter("drops_total", "Nodes that have ended, and what they held was taken away.", func(p *participant) int { return p.counts.drops })
 	counter("evictions_total", "How often the others have given this node up.", func(p *participant) int { return p.counts.evicted })
 	counter("resyncs_total", "How often the log was lost and this node has written again what holds on it.", func(p *participant) int { return p.counts.resynced })

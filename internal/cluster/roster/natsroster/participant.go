@@ -71,7 +71,7 @@ type flight struct {
 
 // counts are what metrics are made of.
 type counts struct {
-	damped, drops, evicted, resynced, forgotten, voided int
+	debounced, drops, evicted, resynced, forgotten, voided int
 }
 
 // A call is one to the host.
@@ -168,7 +168,7 @@ func (p *participant) read(seq uint64, author node.ID, b *batch, now time.Time) 
 }
 
 func (p *participant) count(did *effects) {
-	p.counts.damped += did.damped
+	p.counts.debounced += did.debounced
 	p.counts.drops += len(did.dropped)
 	p.counts.forgotten += did.forgotten
 	if did.void {

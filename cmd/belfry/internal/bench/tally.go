@@ -2,9 +2,9 @@ package bench
 
 import "sync"
 
-// A ledger knows what was sent: how many numbers of every stream of every
+// A tally knows what was sent: how many numbers of every stream of every
 // channel, and which of them the service did not accept.
-type ledger struct {
+type tally struct {
 	streams int
 	sent    []uint64 // by channel and stream; each touched by the one that sends it, read when all have ended
 
@@ -12,20 +12,20 @@ type ledger struct {
 	refused map[int][]uint64 // numbers, by the same index; guarded by mu
 }
 
-func newLedger(p *plan) *ledger {
-	return &ledger{streams: p.streams, sent: make([]uint64, len(p.names)*p.streams), refused: make(map[int][]uint64)}
+func newTally(p *plan) *tally {
+	return &tally{streams: p.streams, sent: make([]uint64, len(p.names)*p.streams), refused: make(map[int][]uint64)}
 }
 
 // next gives out the next number of a stream. Only the one sender of the
 // stream may call it.
-func (l *ledger) next(channel, stream int) uint64 {
+func (l *tally) next(channel, stream int) uint64 {
 	i := channel*l.streams + stream
 	l.sent[i]++
 	return l.sent[i]
 }
 
 // refuse notes that the service did not say that it accepted a number.
-func (l *ledger) refuse(channel, stream int, number uint64) {
+func (l *tally) refuse(channel, stream int, number uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := channel*l.streams + stream
@@ -46,7 +46,7 @@ func (b *balance) add(other balance) {
 }
 
 // settle compares what arrived with what was sent. All senders have ended.
-func (l *ledger) settle(channel, stream int, arrived *sequence) balance {
+func (l *tally) settle(channel, stream int, arrived *sequence) balance {
 	i := channel*l.streams + stream
 	refused := l.refused[i]
 	b := balance{expected: l.sent[i] - uint64(len(refused))}
