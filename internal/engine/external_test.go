@@ -50,7 +50,7 @@ func TestExternalEngine(t *testing.T) {
 	port := s.Addr().String()
 	natstest.Stop(s)
 	untilSo(t, "the engine is not available", func() bool { return errors.Is(e.Writable(), ErrUnavailable) })
-	s = external(t, dir, portOf(t, port))
+	external(t, dir, portOf(t, port))
 	untilSo(t, "the engine is available again", func() bool { return e.Writable() == nil })
 	if entry, err := kv.Get(t.Context(), "1"); err != nil || string(entry.Value()) != "shop" {
 		t.Errorf("Get after the server was away = %v, %v", entry, err)
@@ -163,7 +163,7 @@ func TestStreamsOfAnExternalEngineThatLostItsStoreAreMadeAgain(t *testing.T) {
 	}
 	port := portOf(t, s.Addr().String())
 	natstest.Stop(s)
-	s = external(t, t.TempDir(), port)
+	external(t, t.TempDir(), port)
 	for _, e := range nodes {
 		untilSo(t, "both streams are there again", func() bool {
 			losses := e.Losses()
