@@ -21,10 +21,32 @@ type event struct {
 	Info     string `json:"info,omitempty"`
 }
 
-// trigger sends an event through the HTTP API and returns the answer, which
-// is a JSON object. It posts the event as it is, because Client.Trigger would
+// A receipt is what the service says of an event that it has taken.
+type receipt struct {
+	reply []byte // a JSON object
+	// Of Belfry only; empty where another service was asked.
+	id, receivers string
+}
+
+// String says in a line how many subscriptions there were and how the event is
+// called, if the service has said so.
+func (r receipt) String() string {
+	here, elsewhere, ok := r.counts()
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("subscriptions: %d on this node, %d on others; event %s\n", here, elsewhere, r.id)
+}
+
+// counts reads how many subscriptions there were, as in here=2, elsewhere=1.
+func (r receipt) counts() (here, elsewhere int, ok bool) {
+	n, err := fmt.Sscanf(r.receivers, "here=%d, elsewhere=%d", &here, &elsewhere)
+	return here, elsewhere, err == nil && n == 2
+}
+
+// trigger sends an event through the HTTP API and returns the answer. It posts the event as it is, because Client.Trigger would
 // refuse names by itself and encrypt: here the service has the last word.
-func (t target) trigger(ctx context.Context, e event) ([]byte, error) {
+func (t target) trigger(ctx context.Context, e event) (receipt, error) {
 	c, err := backend.New(backend.Config{
 		AppID: t.appID, Key: t.pair.Key, Secret: t.pair.Secret,
 		Host: t.base.Host, Insecure: t.base.Scheme == "http",
@@ -33,20 +55,22 @@ func (t target) trigger(ctx context.Context, e event) ([]byte, error) {
 		LibraryName: "belfry-cli " + version,
 	})
 	if err != nil {
-		return nil, err
+		return receipt{}, err
 	}
 	defer c.CloseIdleConnections()
 	response, err := c.Post(ctx, "/events", e)
 	if e, ok := errors.AsType[*backend.APIError](err); ok {
-		return nil, t.explainStatus(e)
+		return receipt{}, t.explainStatus(e)
 	}
 	if e, ok := errors.AsType[*backend.TransportError](err); ok {
-		return nil, reach.Explain(t.base, e.Err)
+		return receipt{}, reach.Explain(t.base, e.Err)
 	}
 	if err != nil {
-		return nil, err
+		return receipt{}, err
 	}
-	return bytes.TrimSpace(response.Body), nil
+	return receipt{
+		reply: bytes.TrimSpace(response.Body), id: response.Header.Get("X-Belfry-Event-Id"), receivers: response.Header.Get("X-Belfry-Receivers"),
+	}, nil
 }
 
 // explainStatus says what the service objects to, and what to do about it.

@@ -54,7 +54,7 @@ func TestNodesOnOneEngine(t *testing.T) {
 	})
 	onB := b.connect(app.Keys[0].Key)
 	for _, r := range []*running{a, b} {
-		if err := r.trigger(app.ID, app.Keys[0].Key, app.Keys[0].Secret); err != "triggered hello on news\n" {
+		if err := r.trigger(app.ID, app.Keys[0].Key, app.Keys[0].Secret); !strings.HasPrefix(err, "triggered hello on news\n") {
 			t.Errorf("trigger: %s", err)
 		}
 	}

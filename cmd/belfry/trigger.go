@@ -69,14 +69,14 @@ func trigger(ctx context.Context, s streams, where targetFlags, e event) error {
 	if !utf8.ValidString(e.Data) {
 		return usagef("the data is not text in UTF-8")
 	}
-	reply, err := t.trigger(ctx, e)
+	taken, err := t.trigger(ctx, e)
 	if err != nil {
 		return err
 	}
 	if e.Info != "" {
-		_, err = fmt.Fprintf(s.out, "%s\n", reply)
+		_, err = fmt.Fprintf(s.out, "%s\n", taken.reply)
 		return err
 	}
-	fmt.Fprintf(s.err, "triggered %s on %s\n", e.Name, e.Channel)
-	return nil
+	_, err = fmt.Fprintf(s.err, "triggered %s on %s\n%s", e.Name, e.Channel, taken)
+	return err
 }
