@@ -140,7 +140,7 @@ func (h *Hub) receive(from node.ID, by peerSet, m *broker.Message) {
 		if h.admitFromPeer() {
 			t.receiveEvent(from, m)
 		} else {
-			t.traceDropped(m.Name, trace.ID{Node: from, Number: m.Number})
+			t.traceDropped(m, from)
 		}
 	case broker.Terminate:
 		t.terminate(m.Name)
@@ -258,7 +258,7 @@ func (t *tenant) receiveCached(from node.ID, m *broker.Message) {
 	if deliver {
 		t.deliverEventLocked(&ch.audience, e, m.Name, reach{})
 	} else if m.On {
-		t.traceDropped(m.Name, trace.ID{Node: from, Number: m.Number})
+		t.traceDropped(m, from)
 	}
 	t.tellLocked(News{Kind: CacheFilled, Channel: m.Name})
 	sh.releaseLocked(ch)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/cluster/broker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/trace"
@@ -221,10 +222,14 @@ func (t *tenant) traceUser(k trace.Kind, user, event string) {
 }
 
 // traceDropped tells of an event of a peer that was not delivered.
-func (t *tenant) traceDropped(channel string, id trace.ID) {
+func (t *tenant) traceDropped(m *broker.Message, from node.ID) {
+	channel := m.Name
+	if m.Kind == broker.UserEvent {
+		channel = protocol.UserChannel(m.Name)
+	}
 	if t.wants(trace.Error) {
 		t.tracer.Trace(trace.Record{
-			Kind: trace.Error, Channel: channel, ID: id,
+			Kind: trace.Error, Channel: channel, ID: trace.ID{Node: from, Number: m.Number},
 			Text: "An event of another node was not delivered here: this node had too much to do.",
 		})
 	}

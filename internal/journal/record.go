@@ -12,27 +12,28 @@ import (
 // A Record is one thing that happened, as the journal remembers it. Which fields
 // it has depends on its kind; see [trace.Record].
 type Record struct {
-	Kind      trace.Kind
-	App       string
-	At        int64 // nanoseconds since 1970, by the clock of the node
-	Socket    protocol.SocketID
-	User      string
-	Channel   string
-	Event     string
-	ID        trace.ID
-	Except    protocol.SocketID
-	Order     uint64
-	Here      int
-	Elsewhere int
-	Peers     []node.ID
-	Size      int
-	Handed    int // sockets that an event was handed to
-	Code      int
-	Text      string // of errors, and of connections the library
-	By        trace.Side
-	Loss      string
-	Slow      bool
-	Waiting   int
+	Kind      trace.Kind        `json:"kind"`
+	App       string            `json:"-"`
+	At        int64             `json:"at"` // nanoseconds since 1970, by the clock of the node
+	Socket    protocol.SocketID `json:"socket,omitzero"`
+	User      string            `json:"user,omitempty"`
+	Channel   string            `json:"channel,omitempty"`
+	Event     string            `json:"event,omitempty"`
+	ID        trace.ID          `json:"id,omitzero"`
+	Except    protocol.SocketID `json:"except,omitzero"`
+	Order     uint64            `json:"order,omitempty"`
+	Here      int               `json:"here,omitempty"`
+	Elsewhere int               `json:"elsewhere,omitempty"`
+	Peers     []node.ID         `json:"peers,omitempty"`
+	Size      int               `json:"size,omitempty"`
+	Handed    int               `json:"handed,omitempty"` // sockets that an event was handed to
+	Code      int               `json:"code,omitempty"`
+	Text      string            `json:"text,omitempty"` // of errors, and of connections the library
+	Transport string            `json:"transport,omitempty"`
+	By        trace.Side        `json:"by,omitempty"`
+	Loss      string            `json:"loss,omitempty"`
+	Slow      bool              `json:"slow,omitempty"`
+	Waiting   int               `json:"waiting,omitempty"`
 }
 
 // Time is when it happened.
@@ -51,6 +52,7 @@ const (
 	hasCode
 	hasText
 	hasEnding
+	hasTransport
 	isSlow
 )
 
@@ -58,10 +60,9 @@ const (
 // fields. Numbers are varints, texts have their length before them.
 func encode(dst []byte, r *trace.Record) []byte {
 	text, has := r.Text, marks(r)
-	if c := r.Client; c != nil && r.Kind == trace.Connected {
-		if text = c.Library; text != "" {
-			has |= hasText
-		}
+	if r.Kind == trace.Connected && r.Client != nil {
+		text = r.Client.Library
+		has |= hasText | hasTransport
 	}
 	dst = append(dst, byte(r.Kind))
 	dst = binary.AppendUvarint(dst, has)
@@ -102,6 +103,9 @@ func encode(dst []byte, r *trace.Record) []byte {
 	}
 	if has&hasText != 0 {
 		dst = appendText(dst, text)
+	}
+	if has&hasTransport != 0 {
+		dst = appendText(dst, r.Client.Transport)
 	}
 	if has&hasEnding != 0 {
 		dst = append(dst, byte(r.Ending.By))
@@ -183,6 +187,9 @@ func decode(text []byte, r *Record) (rest []byte, ok bool) {
 	}
 	if has&hasText != 0 {
 		r.Text = d.text()
+	}
+	if has&hasTransport != 0 {
+		r.Transport = d.text()
 	}
 	if has&hasEnding != 0 {
 		r.By, r.Loss, r.Waiting = trace.Side(d.byte()), d.text(), int(d.number())

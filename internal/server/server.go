@@ -98,6 +98,10 @@ type Config struct {
 	HTTPPath    string // in front of the HTTP transports, behind Path; empty: the default of package fallback, "/": nothing
 	NoFallbacks bool   // answer the HTTP transports with 404
 
+	// Journal is how many bytes the node's journal has, out of which explain
+	// answers. Zero means that there is none.
+	Journal int
+
 	MaxBodySize      int  // of the HTTP API, in bytes; 0: the default of package httpapi
 	UnknownKeyStatus int  // 0: the default of package httpapi
 	CORS             bool // on the HTTP API

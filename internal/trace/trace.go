@@ -19,6 +19,7 @@
 package trace
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -76,6 +77,19 @@ func (k Kind) String() string {
 	return "kind " + strconv.Itoa(int(k))
 }
 
+// MarshalText returns the name.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads a name.
+func (k *Kind) UnmarshalText(text []byte) error {
+	found, ok := ParseKind(string(text))
+	if !ok {
+		return fmt.Errorf("trace: there is no kind %q", text)
+	}
+	*k = found
+	return nil
+}
+
 // ParseKind returns the kind of that name.
 func ParseKind(name string) (Kind, bool) {
 	for k, n := range names {
@@ -130,6 +144,19 @@ func (id ID) String() string {
 		return ""
 	}
 	return string(id.Node) + "-" + strconv.FormatUint(id.Number, 10)
+}
+
+// MarshalText returns what String does.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (id *ID) UnmarshalText(text []byte) error {
+	found, ok := ParseID(string(text))
+	if !ok && len(text) > 0 {
+		return fmt.Errorf("trace: %q is not the id of an event", text)
+	}
+	*id = found
+	return nil
 }
 
 // ParseID reads what String returns.
