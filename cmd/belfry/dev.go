@@ -107,6 +107,7 @@ func (d devService) run(ctx context.Context, s streams) error {
 		Apps:                   []*apps.App{app},
 		Hosts:                  devsite.Loopback,
 		Webhooks:               server.Webhooks{AllowedNetworks: everywhere},
+		Journal:                server.DefaultJournal,
 		SubscriptionErrorFrame: true,
 		Root:                   site,
 		Log:                    log,

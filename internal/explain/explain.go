@@ -39,9 +39,9 @@ const parameterApp = "app"
 // peers each.
 const maxAtOnce = 10
 
-// Config is what an explainer needs. Source and Known are required.
+// Config is what an explainer needs. Memory and Known are required.
 type Config struct {
-	Source *Source
+	Memory *Memory
 	// Known reports whether there is an app with that id.
 	Known func(app string) bool
 	// Peers are the other nodes; nil or a nil result: there are none.
@@ -104,7 +104,7 @@ func (x *Explainer) ServePeer(w http.ResponseWriter, r *http.Request) {
 			return tooMany()
 		}
 		defer leave(x.told)
-		return jsonhttp.Write(w, http.StatusOK, x.cfg.Source.Report(r.Context(), q))
+		return jsonhttp.Write(w, http.StatusOK, x.cfg.Memory.Report(r.Context(), q))
 	}).ServeHTTP(w, r)
 }
 
@@ -124,14 +124,14 @@ func tooMany() error {
 }
 
 // Explain asks all nodes and returns what is known.
-func (x *Explainer) Explain(ctx context.Context, q Query) Answer {
+func (x *Explainer) Explain(ctx context.Context, q Query) Explanation {
 	own := make(chan *Report, 1)
-	go func() { own <- x.cfg.Source.Report(ctx, q) }()
+	go func() { own <- x.cfg.Memory.Report(ctx, q) }()
 	values := q.Values()
 	values.Set(parameterApp, q.App)
 	answers := survey.Ask(ctx, x.cfg.Peers(), PeerPath, values)
 	reports := []*Report{<-own}
-	out := Answer{Nodes: []Node{nodeOf(reports[0])}}
+	out := Explanation{Nodes: []Node{nodeOf(reports[0])}}
 	var missing []string
 	for _, a := range answers {
 		r, detail := new(Report), ""

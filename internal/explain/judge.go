@@ -32,8 +32,8 @@ const (
 	Unknown          Verdict = "unknown"
 )
 
-// A Finding is the answer for one socket, or for an event as such.
-type Finding struct {
+// A Conclusion is the answer for one socket, or for an event as such.
+type Conclusion struct {
 	Verdict  Verdict    `json:"verdict"`
 	Socket   string     `json:"socket,omitempty"`
 	User     string     `json:"user,omitempty"`
@@ -73,12 +73,12 @@ type Node struct {
 	Lives  *time.Time `json:"lives_since,omitempty"`
 }
 
-// An Answer is what is known about a question.
-type Answer struct {
-	Event    *Event    `json:"event,omitempty"`  // the newest that fits
-	Others   []string  `json:"others,omitempty"` // ids of others that fit, the newest first
-	Findings []Finding `json:"findings"`
-	Nodes    []Node    `json:"nodes"`
+// An Explanation is what is known about a question.
+type Explanation struct {
+	Event    *Event       `json:"event,omitempty"`  // the newest that fits
+	Others   []string     `json:"others,omitempty"` // ids of others that fit, the newest first
+	Findings []Conclusion `json:"findings"`
+	Nodes    []Node       `json:"nodes"`
 }
 
 // maxOthers is how many other events are named.
@@ -96,7 +96,7 @@ type judge struct {
 }
 
 // Judge says what became of an event, from what the nodes know that have answered.
-func Judge(q Query, reports []*Report, missing []string) (*Event, []string, []Finding) {
+func Judge(q Query, reports []*Report, missing []string) (*Event, []string, []Conclusion) {
 	j := &judge{query: q, reports: reports, missing: missing}
 	j.findEvent()
 	var about *Event
@@ -115,17 +115,17 @@ func Judge(q Query, reports []*Report, missing []string) (*Event, []string, []Fi
 }
 
 // findings are one for the event as such, or one for each socket.
-func (j *judge) findings(about *Event) (list []Finding) {
+func (j *judge) findings(about *Event) (list []Conclusion) {
 	q := j.query
 	sockets := []protocol.SocketID{q.Socket}
 	switch {
 	case about == nil:
-		return []Finding{j.notFound()}
+		return []Conclusion{j.notFound()}
 	case q.Socket.IsZero() && q.User == "":
-		return []Finding{j.overall(about)}
+		return []Conclusion{j.overall(about)}
 	case q.User != "":
 		if sockets = j.socketsOf(); len(sockets) == 0 {
-			return []Finding{j.noSocket()}
+			return []Conclusion{j.noSocket()}
 		}
 	}
 	for _, id := range sockets {
@@ -245,13 +245,13 @@ func called(name string) string {
 func clock(at int64) string { return time.Unix(0, at).UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // unknown is the verdict where something is missing.
-func (j *judge) unknown(text string, since int64, evidence ...Evidence) Finding {
-	return Finding{Verdict: Unknown, Text: text, Evidence: evidence, Unsure: j.doubts(since),
+func (j *judge) unknown(text string, since int64, evidence ...Evidence) Conclusion {
+	return Conclusion{Verdict: Unknown, Text: text, Evidence: evidence, Unsure: j.doubts(since),
 		Advice: "Ask soon after it happened; console.journal is how much the nodes remember."}
 }
 
 // notFound is the verdict where no node knows of such an event.
-func (j *judge) notFound() Finding {
+func (j *judge) notFound() Conclusion {
 	q := j.query
 	if !q.Event.IsZero() {
 		return j.noSuchID()
@@ -269,19 +269,19 @@ func (j *judge) notFound() Finding {
 	if !j.complete(q.From.UnixNano()) {
 		return j.unknown("Whether "+what+" was triggered is not known.", q.From.UnixNano())
 	}
-	return Finding{Verdict: NeverPublished, Text: fmt.Sprintf("Nobody has triggered %s between %s and %s.", what, clock(q.From.UnixNano()), clock(q.To.UnixNano())),
+	return Conclusion{Verdict: NeverPublished, Text: fmt.Sprintf("Nobody has triggered %s between %s and %s.", what, clock(q.From.UnixNano()), clock(q.To.UnixNano())),
 		Advice: "Look at the backend: does it get to the call, to this host, and with this app's id? belfry tail --type api_message,api_error shows what arrives."}
 }
 
 // noSuchID is the verdict for the id of an event that no node knows.
-func (j *judge) noSuchID() Finding {
+func (j *judge) noSuchID() Conclusion {
 	id := j.query.Event
 	for _, r := range j.reports {
 		if r.Node != id.Node || r.Off {
 			continue
 		}
 		if id.Number > r.Last && r.Horizon.Events == 0 {
-			return Finding{Verdict: NeverPublished, Text: "The node that this id is of has triggered no such event for this app.", Evidence: []Evidence{},
+			return Conclusion{Verdict: NeverPublished, Text: "The node that this id is of has triggered no such event for this app.", Evidence: []Evidence{},
 				Advice: "Is it the id of an event of this app?"}
 		}
 		return j.unknown("The node that this id is of does not know the event any more, or it is one of another app.", r.Began)
@@ -293,7 +293,7 @@ func (j *judge) noSuchID() Finding {
 
 // refused is the verdict where a request of the backend or a message of a client
 // was refused that may have been the event.
-func (j *judge) refused() (f Finding, ok bool) {
+func (j *judge) refused() (f Conclusion, ok bool) {
 	q := j.query
 	var best *journal.Record
 	var at *Report
@@ -331,7 +331,7 @@ func (j *judge) refused() (f Finding, ok bool) {
 }
 
 // otherName is the verdict where an event was triggered under nearly the name.
-func (j *judge) otherName() (f Finding, ok bool) {
+func (j *judge) otherName() (f Conclusion, ok bool) {
 	for _, r := range j.reports {
 		for _, rec := range r.Near {
 			if !similar(rec.Channel, j.query.Channel) || j.query.Name != "" && !similar(rec.Event, j.query.Name) {
@@ -347,7 +347,7 @@ func (j *judge) otherName() (f Finding, ok bool) {
 }
 
 // overall is the verdict for an event when nobody in particular is asked about.
-func (j *judge) overall(about *Event) Finding {
+func (j *judge) overall(about *Event) Conclusion {
 	evidence := []Evidence{j.published()}
 	for _, r := range j.reports {
 		for _, rec := range r.Events {
@@ -358,10 +358,10 @@ func (j *judge) overall(about *Event) Finding {
 	}
 	switch {
 	case about.Here == 0 && about.Elsewhere == 0 && about.Handed == 0 && j.origin != nil:
-		return Finding{Verdict: NobodySubscribed, Text: "Nobody was subscribed to " + about.Channel + " then, on any node that the event's node knew of.", Evidence: evidence,
+		return Conclusion{Verdict: NobodySubscribed, Text: "Nobody was subscribed to " + about.Channel + " then, on any node that the event's node knew of.", Evidence: evidence,
 			Advice: "Compare the name with what the client subscribes to, letter by letter, and the app's key with that of the client."}
 	case about.Handed > 0:
-		return Finding{Verdict: HandedOver, Text: fmt.Sprintf("The event was handed to %d sockets.", about.Handed), Evidence: evidence,
+		return Conclusion{Verdict: HandedOver, Text: fmt.Sprintf("The event was handed to %d sockets.", about.Handed), Evidence: evidence,
 			Unsure: j.doubts(j.event.At), Advice: "Name a socket or a user to see what became of it there."}
 	}
 	return j.unknown("The event had subscribers, and it is not known that any socket was handed it.", j.event.At, evidence...)
@@ -380,11 +380,11 @@ func (j *judge) socketsOf() (list []protocol.SocketID) {
 }
 
 // noSocket is the verdict for a user of whom no connection is known.
-func (j *judge) noSocket() Finding {
+func (j *judge) noSocket() Conclusion {
 	if !j.complete(j.event.At) {
 		return j.unknown("No connection of this user is known.", j.event.At, j.published())
 	}
-	return Finding{Verdict: Disconnected, User: j.query.User, Text: "The user had no connection: nobody has signed in or joined a presence channel under this id.", Evidence: []Evidence{j.published()},
+	return Conclusion{Verdict: Disconnected, User: j.query.User, Text: "The user had no connection: nobody has signed in or joined a presence channel under this id.", Evidence: []Evidence{j.published()},
 		Advice: "A client is known as a user when it has signed in (pusher.signin) or is subscribed to a presence channel."}
 }
 

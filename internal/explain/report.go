@@ -46,8 +46,8 @@ type Waiting struct {
 	Bytes     int               `json:"bytes"`
 }
 
-// A Source is what a node knows.
-type Source struct {
+// A Memory is what a node knows.
+type Memory struct {
 	Node    node.ID
 	Name    string // empty if the node is alone
 	Began   time.Time
@@ -57,7 +57,7 @@ type Source struct {
 }
 
 // Report returns what the node knows about a question.
-func (s *Source) Report(ctx context.Context, q Query) *Report {
+func (s *Memory) Report(ctx context.Context, q Query) *Report {
 	r := &Report{Node: s.Node, Name: s.Name, Began: s.Began.UnixNano(), Now: time.Now().UnixNano(), Off: s.Journal == nil}
 	if s.Journal == nil {
 		return r
@@ -83,7 +83,7 @@ func (s *Source) Report(ctx context.Context, q Query) *Report {
 
 // sockets are those that the question is about: the one that it names, or those of
 // the user, the newest ones.
-func (s *Source) sockets(q Query) map[protocol.SocketID]bool {
+func (s *Memory) sockets(q Query) map[protocol.SocketID]bool {
 	found := make(map[protocol.SocketID]bool)
 	if !q.Socket.IsZero() {
 		found[q.Socket] = true
@@ -158,7 +158,7 @@ func last(list []*journal.Record) []*journal.Record {
 
 // otherApp is the app that the socket of the question belongs to, if something is
 // kept of it.
-func (s *Source) otherApp(q Query) (found string) {
+func (s *Memory) otherApp(q Query) (found string) {
 	for _, app := range s.Journal.Apps() {
 		s.Journal.Each(app, func(rec *journal.Record) bool {
 			if rec.Kind == trace.Connected && rec.Socket == q.Socket {

@@ -127,7 +127,7 @@ func (p period) covers(seen *journal.Record, at int64) bool {
 }
 
 // explain is the verdict for one socket.
-func (j *judge) explain(id protocol.SocketID) Finding {
+func (j *judge) explain(id protocol.SocketID) Conclusion {
 	e := j.event
 	l := j.life(id)
 	if e.Except == id {
@@ -135,7 +135,7 @@ func (j *judge) explain(id protocol.SocketID) Finding {
 		if e.Kind == trace.ClientEvent {
 			text = "The socket has sent the event itself; a client event does not go back to its sender."
 		}
-		return Finding{Verdict: Excluded, Text: text, Evidence: []Evidence{j.published()},
+		return Conclusion{Verdict: Excluded, Text: text, Evidence: []Evidence{j.published()},
 			Advice: "Leave socket_id out, or give the one of the client that has caused the event."}
 	}
 	if l == nil {
@@ -156,22 +156,22 @@ func (j *judge) explain(id protocol.SocketID) Finding {
 }
 
 // nowhere is the verdict for a socket that no node knows under this app.
-func (j *judge) nowhere() Finding {
+func (j *judge) nowhere() Conclusion {
 	for _, r := range j.reports {
 		if r.Elsewhere != "" && r.Elsewhere != j.query.App {
-			return Finding{Verdict: OtherApp, Text: "The socket is connected to the app " + r.Elsewhere + ", and not to this one.", Evidence: []Evidence{j.published()},
+			return Conclusion{Verdict: OtherApp, Text: "The socket is connected to the app " + r.Elsewhere + ", and not to this one.", Evidence: []Evidence{j.published()},
 				Advice: "Give the client the key of the app that the backend triggers on."}
 		}
 	}
 	if !j.complete(j.event.At) {
 		return j.unknown("No node knows this socket.", j.event.At, j.published())
 	}
-	return Finding{Verdict: OtherApp, Text: "No node of this cluster has had a connection with this socket id: it is one of another service or of another cluster.", Evidence: []Evidence{j.published()},
+	return Conclusion{Verdict: OtherApp, Text: "No node of this cluster has had a connection with this socket id: it is one of another service or of another cluster.", Evidence: []Evidence{j.published()},
 		Advice: "Compare host, port and key of the client with where the backend triggers."}
 }
 
 // onNode is the verdict for a socket whose node is known.
-func (j *judge) onNode(l *life, seen *journal.Record, at int64) Finding {
+func (j *judge) onNode(l *life, seen *journal.Record, at int64) Conclusion {
 	periods := l.periods(j.event.Channel)
 	i := slices.IndexFunc(periods, func(p period) bool { return p.covers(seen, at) })
 	switch {
@@ -182,7 +182,7 @@ func (j *judge) onNode(l *life, seen *journal.Record, at int64) Finding {
 	case i >= 0:
 		return j.delivered(l, seen)
 	case l.connected != nil && l.connected.At > at:
-		return Finding{Verdict: Disconnected, Text: fmt.Sprintf("The socket has connected %s after the event.", apart(at, l.connected.At)),
+		return Conclusion{Verdict: Disconnected, Text: fmt.Sprintf("The socket has connected %s after the event.", apart(at, l.connected.At)),
 			Advice: "Events are not kept for those who come later; a cache channel remembers the last one."}
 	case l.connected == nil && l.report.Horizon.Lives > 0:
 		return j.unknown("The beginning of this connection is forgotten, and with it perhaps its subscription.", at)
@@ -191,7 +191,7 @@ func (j *judge) onNode(l *life, seen *journal.Record, at int64) Finding {
 }
 
 // gone is the verdict for a socket that had ended before.
-func (j *judge) gone(l *life, at int64) Finding {
+func (j *judge) gone(l *life, at int64) Conclusion {
 	verdict, advice := Disconnected, "Clients connect anew by themselves, with another socket id; what comes meanwhile is not kept. Ask for the user to see all of his sockets."
 	if l.ended.Slow {
 		verdict, advice = TooSlow, "The client takes too little, or its network does: send it less, or raise websocket.send_buffer."
@@ -200,12 +200,12 @@ func (j *judge) gone(l *life, at int64) Finding {
 	if l.ended.Slow {
 		text = fmt.Sprintf("The client took too little, and %d bytes waited for it; its connection was given up %s before the event.", l.ended.Waiting, apart(l.ended.At, at))
 	}
-	return Finding{Verdict: verdict, Text: text, Advice: advice}
+	return Conclusion{Verdict: verdict, Text: text, Advice: advice}
 }
 
 // notSubscribed is the verdict for a socket that was there and not subscribed.
-func (j *judge) notSubscribed(l *life, periods []period, at int64) Finding {
-	f := Finding{Verdict: NotSubscribed, Advice: "Subscribe before the event is triggered, and wait for pusher:subscription_succeeded."}
+func (j *judge) notSubscribed(l *life, periods []period, at int64) Conclusion {
+	f := Conclusion{Verdict: NotSubscribed, Advice: "Subscribe before the event is triggered, and wait for pusher:subscription_succeeded."}
 	channel := j.event.Channel
 	for _, rec := range slices.Backward(l.records) {
 		if rec.Kind == trace.ClientError && rec.Event == protocol.EventSubscribe && rec.Channel == channel && rec.At <= at {
@@ -236,42 +236,42 @@ func (j *judge) notSubscribed(l *life, periods []period, at int64) Finding {
 
 // lost is the verdict for a socket that was subscribed on another node, which has
 // not seen the event.
-func (j *judge) lost(l *life) Finding {
+func (j *judge) lost(l *life) Conclusion {
 	name := called(l.report.Name)
 	advice := "belfry cluster status says how the nodes reach each other, and counts what was dropped."
 	switch rec := j.dropped(l.report); {
 	case rec != nil:
-		return Finding{Verdict: LostBetweenNodes, Text: "The event came to " + name + ", which had too much to do and dropped it.",
+		return Conclusion{Verdict: LostBetweenNodes, Text: "The event came to " + name + ", which had too much to do and dropped it.",
 			Evidence: []Evidence{{rec.Time().UTC(), l.report.Name, rec.Text}}, Advice: advice}
 	case l.report.Horizon.Events >= j.event.At || l.report.Off:
 		return j.unknown("Whether the event has come to "+name+" is not known any more.", j.event.At)
 	case j.origin == nil:
 		return j.unknown("Whether the event was sent to "+name+" is not known: its own node has not answered.", j.event.At)
 	case j.sentTo(l.report.Node):
-		return Finding{Verdict: LostBetweenNodes, Text: "The event was sent to " + name + " and has not arrived there.", Advice: advice}
+		return Conclusion{Verdict: LostBetweenNodes, Text: "The event was sent to " + name + " and has not arrived there.", Advice: advice}
 	}
-	return Finding{Verdict: LostBetweenNodes, Text: "The node of the event did not know yet that somebody is subscribed on " + name + ". Then the client had not been told either that its subscription has succeeded.",
+	return Conclusion{Verdict: LostBetweenNodes, Text: "The node of the event did not know yet that somebody is subscribed on " + name + ". Then the client had not been told either that its subscription has succeeded.",
 		Advice: "Wait for pusher:subscription_succeeded before the event is triggered."}
 }
 
 // delivered is the verdict for a socket that was subscribed, on a node that has seen
 // the event.
-func (j *judge) delivered(l *life, seen *journal.Record) Finding {
+func (j *judge) delivered(l *life, seen *journal.Record) Conclusion {
 	end := l.ended
 	switch w := l.waiting(); {
 	case seen != nil && seen.Handed == 0:
 		return j.unknown("The socket was subscribed, and its node has handed the event to nobody so far.", j.event.At)
 	case end != nil && end.Slow && end.At-j.event.At < int64(slowAfter):
-		return Finding{Verdict: TooSlow, Text: fmt.Sprintf("The event was handed to the socket; %s later its connection was given up because the client took too little. %d bytes waited for it then, and are lost to it.", apart(j.event.At, end.At), end.Waiting),
+		return Conclusion{Verdict: TooSlow, Text: fmt.Sprintf("The event was handed to the socket; %s later its connection was given up because the client took too little. %d bytes waited for it then, and are lost to it.", apart(j.event.At, end.At), end.Waiting),
 			Unsure: []string{"whether the event was among those bytes"}, Advice: "The client takes too little, or its network does: send it less, or raise websocket.send_buffer."}
 	case end == nil && w != nil && w.Bytes > 0 && w.Transport != "websocket":
-		return Finding{Verdict: Waits, Text: fmt.Sprintf("The event was handed to the session, for which %d bytes wait: the client (%s) has not come for them.", w.Bytes, w.Transport),
+		return Conclusion{Verdict: Waits, Text: fmt.Sprintf("The event was handed to the session, for which %d bytes wait: the client (%s) has not come for them.", w.Bytes, w.Transport),
 			Unsure: []string{"whether the event is among those bytes"}, Advice: "A client that polls must ask again; a proxy may hold its requests, or the page sleeps."}
 	case end != nil && end.Loss == "gap" && end.Waiting > 0:
-		return Finding{Verdict: Waits, Text: fmt.Sprintf("The event was handed to the session, whose client did not come for what waited (%d bytes), so the session has ended.", end.Waiting),
+		return Conclusion{Verdict: Waits, Text: fmt.Sprintf("The event was handed to the session, whose client did not come for what waited (%d bytes), so the session has ended.", end.Waiting),
 			Unsure: []string{"whether the event was among those bytes"}, Advice: "A client that polls must ask again; a proxy may hold its requests, or the page sleeps."}
 	}
-	return Finding{Verdict: HandedOver, Text: "The event was handed to the socket.",
+	return Conclusion{Verdict: HandedOver, Text: "The event was handed to the socket.",
 		Unsure: []string{"what proxies and the client's system have done with it", "whether the page ran, and had bound to this name"},
 		Advice: "Look at the client: is there a binding for exactly this name, does it decrypt, was the page asleep? Pusher.logToConsole = true shows what arrives."}
 }

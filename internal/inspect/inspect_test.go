@@ -50,7 +50,7 @@ func (p *fakePeers) List() (list []survey.Peer) {
 	return list
 }
 
-func (p *fakePeers) Ask(ctx context.Context, id node.ID, path string, query url.Values, _ http.Header) (*http.Response, error) {
+func (p *fakePeers) Ask(ctx context.Context, id node.ID, path string, query url.Values) (*http.Response, error) {
 	if string(id) == p.silent {
 		return nil, errors.New("no route")
 	}

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +26,7 @@ import (
 type cluster struct {
 	broker *natsbroker.Broker
 	relay  *relay.Relay
+	asking sync.WaitGroup // questions to peers; see questions.go
 	roster roster.Roster
 	log    *natsroster.Roster        // the roster, if it is that of a cluster
 	joined atomic.Pointer[time.Time] // when broker and relay have started; nil: they have not
@@ -150,7 +153,7 @@ func (s *Server) join() error {
 	ctx, cancel := s.starting()
 	defer cancel()
 	if s.cluster.broker != nil {
-		if err := s.cluster.start(s.hub.Receiver(), s.fallbacks); err != nil {
+		if err := s.cluster.start(s.hub.Receiver(), s.fallbacks, s.relayed(s.fallbacks)); err != nil {
 			return fmt.Errorf("server: %w", err)
 		}
 		s.settle(ctx)
@@ -162,9 +165,9 @@ func (s *Server) join() error {
 }
 
 // start makes the node known to its peers.
-func (c *cluster) start(r broker.Receiver, sessions *fallback.Server) error {
+func (c *cluster) start(r broker.Receiver, sessions *fallback.Server, answers http.Handler) error {
 	// Whoever hears of the node may pass requests on to it.
-	if err := c.relay.Start(relay.Host{Has: sessions.Has, Handler: sessions.Relayed()}); err != nil {
+	if err := c.relay.Start(relay.Host{Has: sessions.Has, Handler: answers}); err != nil {
 		return err
 	}
 	if err := c.broker.Start(r); err != nil {
@@ -191,6 +194,7 @@ func (c *cluster) leave(ctx context.Context) error {
 		return nil
 	}
 	err := c.relay.Close(ctx)
+	c.asking.Wait() // the relay has broken them off
 	c.broker.Leave(ctx)
 	return errors.Join(err, c.broker.Close(ctx))
 }

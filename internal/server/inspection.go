@@ -3,7 +3,6 @@ package server
 import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/inspect"
-	"github.com/belfryhq/belfry/internal/survey"
 )
 
 // openInspection makes what shows operators the inside of apps.
@@ -12,7 +11,7 @@ func (s *Server) openInspection(registry *apps.Registry) {
 		Hub:   s.hub,
 		Apps:  registry,
 		Node:  s.nodeInfo().Name,
-		Peers: func() survey.Peers { return nil },
+		Peers: s.peers,
 		Log:   s.log,
 	})
 }

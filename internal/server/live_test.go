@@ -203,3 +203,39 @@ func TestNineDoNotWatchOneApp(t *testing.T) {
 	d.call("GET", "/api/v1/apps/1/live?type=x", "", 400, "There is no type")
 	d.call("GET", "/api/v1/apps/1/live?chanel=x", "", 400, "did you mean channel?")
 }
+
+// TestRowsOfAllNodesComeAndTheOthersAreNamed: whoever is asked shows what happens
+// on all nodes, and says which one does not answer.
+func TestRowsOfAllNodesComeAndTheOthersAreNamed(t *testing.T) {
+	nodes := explainingCluster(t, "a", "b", "c")
+	a, b, c := nodes[0], nodes[1], nodes[2]
+	v := a.watch("type=api_message&rate=full", "")
+	row := v.next()
+	if text := fmt.Sprint(row["nodes"]); row["type"] != "nodes" || strings.Count(text, "answered:true") != 3 {
+		t.Errorf("the first row is %v, want one that names three nodes that answer", row)
+	}
+	for _, n := range nodes {
+		n.emit("news")
+		if row := v.next(); row["node"] != n.name || row["type"] != "api_message" {
+			t.Errorf("row %v, want one of node %s", row, n.name)
+		}
+	}
+	only := a.watch("type=api_message&node=b", "")
+	if row := only.next(); row["type"] != "nodes" {
+		t.Errorf("row %v, want one of nodes", row)
+	}
+	a.emit("news")
+	b.emit("news")
+	if row := only.next(); row["node"] != "b" {
+		t.Errorf("row %v, want none but those of b", row)
+	}
+	if err := c.stop(); err != nil {
+		t.Error(err)
+	}
+	for {
+		row := v.next()
+		if row["type"] == "nodes" && !strings.Contains(fmt.Sprint(row["nodes"]), "name:c answered:true") && !strings.Contains(fmt.Sprint(row["nodes"]), "answered:true name:c") {
+			break
+		}
+	}
+}

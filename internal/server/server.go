@@ -26,11 +26,13 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/devsite"
+	"github.com/belfryhq/belfry/internal/explain"
 	"github.com/belfryhq/belfry/internal/fallback"
 	"github.com/belfryhq/belfry/internal/forwarded"
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/inspect"
+	"github.com/belfryhq/belfry/internal/journal"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/internal/tap"
@@ -120,6 +122,10 @@ type Config struct {
 	Root http.Handler
 	Log  *slog.Logger // nil: no log
 }
+
+// DefaultJournal is how large the journal of a node is unless somebody says
+// otherwise.
+const DefaultJournal = journal.DefaultSize
 
 // DefaultDrainTimeout is the default of Config.DrainTimeout.
 const DefaultDrainTimeout = 10 * time.Second
@@ -251,7 +257,7 @@ func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 	if s.cfg.Cluster.Listen != "" {
 		cfg.RemoveNode = s.engine.Remove
 	}
-	cfg.Parts = map[string]http.Handler{tap.Path: s.tracing.taps.Handler()}
+	cfg.Parts = map[string]http.Handler{tap.Path: s.tracing.taps.Handler(), explain.Path: s.tracing.explainer.Handler()}
 	maps.Copy(cfg.Parts, s.inspection.Handlers())
 	return cfg
 }

@@ -1,20 +1,25 @@
 package server
 
 import (
+	"context"
 	"reflect"
 	"strings"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/explain"
 	"github.com/belfryhq/belfry/internal/hub"
-	"github.com/belfryhq/belfry/internal/survey"
+	"github.com/belfryhq/belfry/internal/journal"
 	"github.com/belfryhq/belfry/internal/tap"
 	"github.com/belfryhq/belfry/internal/trace"
+	"github.com/belfryhq/belfry/protocol"
 )
 
 // A tracing is who is told of what happens to apps.
 type tracing struct {
-	logs trace.Logs
-	taps *tap.Taps
+	logs      trace.Logs
+	taps      *tap.Taps
+	journal   *journal.Journal // nil: there is none
+	explainer *explain.Explainer
 }
 
 // app returns where what happens to an app is written.
@@ -26,11 +31,36 @@ func (s *Server) openTracing(registry *apps.Registry) {
 		Logs:  &s.tracing.logs,
 		Known: func(id string) bool { return registry.ByID(id) != nil },
 		Node:  s.name,
-		Peers: func() survey.Peers { return nil },
+		Peers: s.peers,
 		Log:   s.log,
+	})
+	if s.cfg.Journal > 0 {
+		s.tracing.journal = journal.New(s.cfg.Journal)
+		s.tracing.logs.Attach(s.tracing.journal, s.tracing.journal.Interest())
+	}
+	s.tracing.explainer = explain.New(explain.Config{
+		Memory: &explain.Memory{Node: s.id, Name: s.name, Began: s.since, Journal: s.tracing.journal, Waiting: s.waiting(registry)},
+		Known:  func(id string) bool { return registry.ByID(id) != nil },
+		Peers:  s.peers,
+		Log:    s.log,
 	})
 	registry.Watch(s.tracing.appChanged)
 	s.onStop("taps", s.tracing.taps.Close)
+}
+
+// waiting returns how much waits for a connection that is here now, or nil.
+func (s *Server) waiting(registry *apps.Registry) func(ctx context.Context, app string, id protocol.SocketID) *explain.Waiting {
+	return func(ctx context.Context, id string, socket protocol.SocketID) *explain.Waiting {
+		app := registry.ByID(id)
+		if app == nil {
+			return nil
+		}
+		c, err := s.hub.FindConnection(ctx, app, socket, 0)
+		if err != nil || c == nil {
+			return nil
+		}
+		return &explain.Waiting{Socket: socket, Transport: c.Transport, Bytes: c.Waiting}
+	}
 }
 
 // appChanged tells of a change of an app's settings.
@@ -41,6 +71,9 @@ func (t *tracing) appChanged(c apps.Change) {
 	case c.New == nil:
 		t.logs.App(c.Old.ID).Trace(trace.Record{Kind: trace.ConfigChange, Text: "The app was deleted."})
 		t.logs.Forget(c.Old.ID)
+		if t.journal != nil {
+			t.journal.Forget(c.Old.ID)
+		}
 	default:
 		if l := t.logs.App(c.New.ID); l.Wants(trace.ConfigChange) != trace.Nothing {
 			l.Trace(trace.Record{Kind: trace.ConfigChange, Text: changed(c.Old, c.New)})

@@ -43,7 +43,7 @@ type Peers interface {
 	// Ask sends a GET request to a peer and returns its answer, whose body comes
 	// as the peer writes it. When ctx ends, so does the answer. Whoever asks
 	// closes the body.
-	Ask(ctx context.Context, peer node.ID, path string, query url.Values, header http.Header) (*http.Response, error)
+	Ask(ctx context.Context, peer node.ID, path string, query url.Values) (*http.Response, error)
 }
 
 // An Answer is what became of a question to one peer.
@@ -75,7 +75,7 @@ func Ask(ctx context.Context, peers Peers, path string, query url.Values) []Answ
 }
 
 func ask(ctx context.Context, peers Peers, id node.ID, path string, query url.Values) ([]byte, error) {
-	response, err := peers.Ask(ctx, id, path, query, nil)
+	response, err := peers.Ask(ctx, id, path, query)
 	if err != nil {
 		return nil, explain(ctx, err)
 	}

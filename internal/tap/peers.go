@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -96,14 +97,12 @@ func (g *gathering) read(ctx context.Context, p survey.Peer, last *string) error
 	defer cancel(nil)
 	silence := time.AfterFunc(survey.Wait, func() { cancel(errSilent) })
 	defer silence.Stop()
-	query := g.session.filter.Query()
-	query = cloneValues(query)
+	query := maps.Clone(g.session.filter.Query())
 	query.Set(parameterApp, g.session.app)
-	header := make(http.Header)
 	if *last != "" {
-		header.Set("Last-Event-ID", *last)
+		query.Set(parameterLast, *last)
 	}
-	response, err := g.peers.Ask(ctx, p.ID, PeerPath, query, header)
+	response, err := g.peers.Ask(ctx, p.ID, PeerPath, query)
 	if err != nil {
 		return errors.Join(context.Cause(ctx), err)
 	}
@@ -142,8 +141,6 @@ func refusal(response *http.Response) error {
 	}
 	return fmt.Errorf("answered %d", response.StatusCode)
 }
-
-func cloneValues(v map[string][]string) map[string][]string { return http.Header(v).Clone() }
 
 // take takes a row of a peer, or what it says is left out there.
 func (g *gathering) take(p survey.Peer, text string) {

@@ -33,38 +33,49 @@ func (t *Taps) Handler() http.Handler {
 		if err := jsonhttp.Query(r, Parameters...); err != nil {
 			return err
 		}
-		return t.serve(w, r, r.PathValue("id"), r.URL.Query(), true)
+		return t.serve(w, r, request{r.PathValue("id"), r.URL.Query(), r.Header.Get("Last-Event-ID"), true})
 	})
 }
 
 // PeerPath is where peers ask for the rows of this node alone.
 const PeerPath = "/live"
 
-// parameterApp names the app there.
-const parameterApp = "app"
+// What a peer names in its query besides: the app, and the last row that it has.
+const (
+	parameterApp  = "app"
+	parameterLast = "last"
+)
 
 // ServePeer answers at [PeerPath].
 func (t *Taps) ServePeer(w http.ResponseWriter, r *http.Request) {
 	jsonhttp.Handler(t.cfg.Log, func(w http.ResponseWriter, r *http.Request) error {
 		query := r.URL.Query()
-		return t.serve(w, r, query.Get(parameterApp), query, false)
+		return t.serve(w, r, request{query.Get(parameterApp), query, query.Get(parameterLast), false})
 	}).ServeHTTP(w, r)
 }
 
+// A request is what a reader wants to see.
+type request struct {
+	app    string
+	query  url.Values
+	lastID string
+	wide   bool // with the rows of peers
+}
+
 // serve brings a session's rows to a reader.
-func (t *Taps) serve(w http.ResponseWriter, r *http.Request, app string, query url.Values, wide bool) error {
-	filter, err := ParseFilter(query)
+func (t *Taps) serve(w http.ResponseWriter, r *http.Request, q request) error {
+	filter, err := ParseFilter(q.query)
 	if err != nil {
 		return err
 	}
-	if !t.cfg.Known(app) {
+	if !t.cfg.Known(q.app) {
 		return jsonhttp.Refuse(http.StatusNotFound, "There is no such app.")
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	s, place, lost := t.resume(r.Header.Get("Last-Event-ID"), app, filter)
+	s, place, lost := t.resume(q.lastID, q.app, filter)
 	if s == nil {
-		if s, err = t.watch(app, filter, wide); err != nil {
+		if s, err = t.watch(q.app, filter, q.wide); err != nil {
 			return err
 		}
 	}
@@ -75,7 +86,7 @@ func (t *Taps) serve(w http.ResponseWriter, r *http.Request, app string, query u
 	out := stream{w: w, control: http.NewResponseController(w), session: s.id}
 	out.begin()
 	beat := beatTime
-	if !wide {
+	if !q.wide {
 		beat = peerBeat
 	}
 	s.copyTo(ctx, &out, beat)

@@ -267,6 +267,41 @@ export type EnginePeer = {
   witness: boolean
 }
 
+export type Explanation = {
+  event?: {
+    channel: string
+    elsewhere: number
+    handed: number
+    here: number
+    id: string
+    name: string
+    node?: string
+    size: number
+    time: string
+  }
+  findings: Array<{
+    advice?: string
+    evidence: Array<{
+      node?: string
+      text: string
+      time: string
+    }>
+    socket?: string
+    text: string
+    unknown?: Array<string>
+    user?: string
+    verdict: "never_published" | "other_name" | "nobody_subscribed" | "not_subscribed" | "other_app" | "excluded" | "disconnected" | "too_slow" | "lost_between_nodes" | "client_event_refused" | "handed_over" | "waiting" | "unknown"
+  }>
+  nodes: Array<{
+    answered: boolean
+    detail?: string
+    events_since?: string
+    lives_since?: string
+    name: string
+  }>
+  others?: Array<string>
+}
+
 export type Finding = {
   advice?: string
   code: "removed" | "no_quorum" | "cut_off" | "disk_full" | "engine_unavailable" | "store_missing" | "no_log_leader" | "not_member" | "different_settings" | "duplicate_name" | "node_absent" | "node_suspect" | "node_unheard" | "lease_suspect" | "link_full" | "catching_up" | "log_lag" | "not_settled" | "two_nodes" | "store_lost" | "given_up" | "messages_lost" | "events_dropped" | "versions" | "node_going" | "untold"
@@ -535,6 +570,12 @@ export interface Calls {
     query: {  }
     body: undefined
     answer: ConnectionDetail
+  }
+  "GET /api/v1/apps/{id}/explain": {
+    path: { id: string }
+    query: { event?: string; channel?: string; name?: string; from?: string; to?: string; socket?: string; user?: string }
+    body: undefined
+    answer: Explanation
   }
   "POST /api/v1/apps/{id}/keys": {
     path: { id: string }
