@@ -1,13 +1,14 @@
 // Package explain answers why somebody did not get an event.
 //
-// The node that is asked collects what all nodes remember ([Report]): what became
-// of the event at its origin and where it arrived, and the lives of the sockets in
-// question. From that alone it finds one of thirteen verdicts ([Judge]), each with
-// its evidence, what is not known, and what to do. It never guesses: where a record
-// is forgotten, or a node has not answered, that is the verdict.
+// The node that is asked collects what all nodes remember ([Report]). That is what
+// became of the event where it was triggered and where it arrived, and the lives of
+// the sockets in question. From that alone it finds one of thirteen verdicts
+// ([Judge]), each with its evidence, what is not known, and what to do. It never
+// guesses: where a record is forgotten, or a node has not answered, that is the
+// verdict.
 //
 // Whether a socket was subscribed when an event came is a matter of numbers and not
-// of clocks: on its node every event has a place among the deliveries of its
+// of clocks. On its node every event has a place among the deliveries of its
 // channel, and so have the beginning and the end of a subscription. Clocks decide
 // only where the socket's node has not seen the event at all.
 //
