@@ -88,7 +88,7 @@ func documents(t *testing.T) []document {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && slices.Contains([]string{"node_modules", "testdata", ".git", "dist", "build", "bin"}, d.Name()):
+		case d.IsDir() && slices.Contains([]string{"node_modules", ".venv", "testdata", ".git", "dist", "build", "bin"}, d.Name()):
 			return fs.SkipDir
 		case strings.HasSuffix(path, ".md"):
 			text, err := os.ReadFile(path)

@@ -156,7 +156,7 @@ func TestWordsAreTheFieldsOwn(t *testing.T) {
 // eachText calls f with every text of ours.
 func eachText(t *testing.T, f func(file, text string)) {
 	t.Helper()
-	skipped := []string{"node_modules", ".git", "dist", "build", "bin", "testdata"}
+	skipped := []string{"node_modules", ".venv", ".git", "dist", "build", "bin", "testdata"}
 	kinds := []string{".go", ".md", ".yaml", ".yml", ".sh", ".html", ".js", ".mjs", ".ts", ".tsx", ".css", ""}
 	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
 		switch {

@@ -63,10 +63,10 @@ function Choice({ conflict: c, mine, choose }: { conflict: Conflict; mine: boole
         {label(c.setting)} <code class="name">{c.setting.name}</code>
       </legend>
       <label>
-        <input type="radio" name={name} checked={!mine} onChange={() => choose(false)} /> Theirs: <Shown value={c.theirs} />
+        <input type="radio" name={name} checked={!mine} onChange={() => choose(false)} /> <span>Theirs: <Shown value={c.theirs} /></span>
       </label>
       <label>
-        <input type="radio" name={name} checked={mine} onChange={() => choose(true)} /> Mine: <Shown value={c.mine} />
+        <input type="radio" name={name} checked={mine} onChange={() => choose(true)} /> <span>Mine: <Shown value={c.mine} /></span>
       </label>
       <p class="hint">
         It was <Shown value={c.before} />.
