@@ -41,8 +41,8 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values) (*Respo
 }
 
 // Post sends body as JSON to a path below the app, for what the package has
-// no method for: a string, []byte or [json.RawMessage] as it is, nil as no
-// body. It is never repeated.
+// no method for. A string, []byte or [json.RawMessage] is sent as it is, nil
+// as no body. It is never repeated.
 func (c *Client) Post(ctx context.Context, path string, body any) (*Response, error) {
 	var text []byte
 	if body != nil {

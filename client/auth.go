@@ -8,10 +8,10 @@ import (
 
 // A ChannelAuthorizer answers whether a connection may join a channel. The
 // context ends when the connection is lost, the channel is unsubscribed, or
-// Config.AuthTimeout is over; an authorizer that ignores it keeps a goroutine,
-// and its place among Config.AuthConcurrency, until it returns. An error that
-// has a method Temporary() bool that returns true, or that is a deadline, is
-// tried again; others are final for the connection.
+// Config.AuthTimeout is over. An authorizer that ignores it keeps a
+// goroutine, and its place among Config.AuthConcurrency, until it returns.
+// An error that has a method Temporary() bool that returns true, or that is
+// a deadline, is tried again; others are final for the connection.
 type ChannelAuthorizer interface {
 	AuthorizeChannel(ctx context.Context, r AuthRequest) (Auth, error)
 }

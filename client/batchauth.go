@@ -13,8 +13,8 @@ import (
 )
 
 // BatchHTTPAuth asks for many channels in one request, as the plug-in
-// pusher-js-auth does: the form has channel_name[0], channel_name[1] and so
-// on, and the answer is a JSON object with a member for each channel, which has
+// pusher-js-auth does. The form has channel_name[0], channel_name[1] and so
+// on. The answer is a JSON object with a member for each channel, which has
 // a status and, with status 200, the usual data. A channel without an answer
 // counts as refused with 404. Users are authenticated one at a time.
 //

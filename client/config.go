@@ -72,10 +72,11 @@ type Config struct {
 
 	// Telling.
 
-	// Logger is told at level Debug of every message, Info of the life of the
-	// connection, Warn of failures, and Error of what the service or an
-	// authorizer objects to; never of signatures, tokens and data. Its handler
-	// must not call the client, whose lock may be held. Nil means silent.
+	// Logger is told at level Debug of every message, Info of the life of
+	// the connection, Warn of failures, and Error of what the service or an
+	// authorizer objects to. It is never told signatures, tokens and data.
+	// Its handler must not call the client, whose lock may be held. Nil
+	// means silent.
 	Logger *slog.Logger
 	Trace  *Trace // nil: none
 	// OnPanic takes what a bound function panicked with, and the others still

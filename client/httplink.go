@@ -19,9 +19,9 @@ import (
 	"github.com/belfryhq/belfry/protocol"
 )
 
-// rotateAt is how much of a streaming answer is read, in UTF-16 code units of
-// its lines, before the next one is asked for: servers that hold back what
-// would be lost count the same.
+// rotateAt is how much of a streaming answer is read, in UTF-16 code units
+// of its lines, before the next one is asked for. Servers that hold back
+// what would be lost count the same.
 const rotateAt = 256 << 10
 
 // An httpLink is a session of an HTTP transport. One request at a time

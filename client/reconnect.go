@@ -9,11 +9,11 @@ import (
 	"github.com/belfryhq/belfry/protocol"
 )
 
-// A ReconnectPolicy says what follows when a connection is lost or can not be
-// made. The zero value retries for ever: at once after the first loss of a
-// connection that was good or when the service asks for it, and otherwise after
-// 5 s, 10 s and so on up to a minute; a close code in the range 4000 to 4099
-// is final.
+// A ReconnectPolicy says what follows when a connection is lost or can not
+// be made. The zero value retries for ever. It retries at once after the
+// first loss of a good connection, or when the service asks for it.
+// Otherwise it waits 5 s, 10 s and so on, up to a minute. A close code in
+// the range 4000 to 4099 is final.
 type ReconnectPolicy struct {
 	Off         bool          // never reconnect by itself
 	FailFast    bool          // a failure before the first connection is final

@@ -42,10 +42,10 @@ func IsReserved(event string) bool {
 	return strings.HasPrefix(event, "pusher:") || strings.HasPrefix(event, "pusher_internal:")
 }
 
-// InPusherNamespace reports whether an event's name is in the namespace of which
-// the names of the protocol's events are a part, so that no application may
-// trigger it: the word "pusher", and nothing or no further letter or digit behind
-// (docs/protocol.md, "Names of events").
+// InPusherNamespace reports whether an event's name is in the namespace of
+// which the names of the protocol's events are a part, so that no
+// application may trigger it. That is the word "pusher", and nothing or no
+// further letter or digit behind it (docs/protocol.md, "Names of events").
 func InPusherNamespace(event string) bool {
 	rest, ok := strings.CutPrefix(event, "pusher")
 	r, _ := utf8.DecodeRuneInString(rest)

@@ -77,8 +77,8 @@ func memberID(value []byte) string {
 }
 
 // AppendPresenceSucceeded appends the answer to a subscription to a presence
-// channel: the count distinct users on it, the new one included, in the order
-// of members, which is run through twice.
+// channel. It has the count distinct users on it, the new one included, in
+// the order of members, which is run through twice.
 func AppendPresenceSucceeded(dst []byte, channel string, members iter.Seq[Member], count int) []byte {
 	dst = begin(dst, EventSubscriptionSucceeded, channel)
 	start := len(dst)

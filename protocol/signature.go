@@ -61,11 +61,11 @@ type Param struct {
 	Key, Value string
 }
 
-// RequestText returns what a backend signs to call the HTTP API: the method
-// in upper case, the path as it is, and the parameters sorted by key, on a
-// line each. Keys are taken in lower case, and auth_signature is left out.
-// Elements of an array sort under the name without "[]"; what sorts equal
-// keeps its order. The params themselves stay unchanged.
+// RequestText returns what a backend signs to call the HTTP API. It is the
+// method in upper case, the path as it is, and the parameters sorted by key,
+// on a line each. Keys are taken in lower case, and auth_signature is left
+// out. Elements of an array sort under the name without "[]"; what sorts
+// equal keeps its order. The params themselves stay unchanged.
 func RequestText(method, path string, params []Param) string {
 	return string(AppendRequestText(nil, method, path, params))
 }

@@ -164,8 +164,8 @@ func below(prefix string) []string {
 }
 
 // AppendSettings appends the settings of a as members of a JSON object,
-// without its braces and without secrets: all of them, or the id and those
-// that are not as they are by default. [App.Set] reads them back. The
+// without its braces and without secrets. These are all of them, or the id
+// and those that differ from the defaults. [App.Set] reads them back. The
 // webhooks are not among them: see [App.AppendWebhooks].
 func (a *App) AppendSettings(dst []byte, all bool) []byte {
 	initial := initial().written

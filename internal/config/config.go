@@ -142,7 +142,7 @@ func newLoader() *loader {
 	return l
 }
 
-// take adds a value to a layer that may have another one already: one of the
+// take adds a value to a layer that may have another one already. One of the
 // two is then written under a former name, of which now is the present one.
 func (l *loader) take(given layer, name string, v value, former bool, now string) {
 	if other, twice := given[name]; twice && other.place.Source != v.place.Source {

@@ -113,9 +113,9 @@ func send(w http.ResponseWriter, body []byte) {
 	_, _ = w.Write(body) // net/http leaves it out for HEAD
 }
 
-// based returns the page as it is under a path below [Path]: it knows where the
-// console is relative to itself, so that a proxy may put it below a path of its
-// own.
+// based returns the page as it is under a path below [Path]. It knows where
+// the console is relative to itself, so that a proxy may put it below a path
+// of its own.
 func based(page []byte, below string) []byte {
 	base := "./" + strings.Repeat("../", strings.Count(below, "/"))
 	return bytes.Replace(page, []byte(`<base href="./">`), []byte(`<base href="`+base+`">`), 1)

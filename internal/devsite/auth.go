@@ -234,8 +234,9 @@ func (s *site) authenticate(r request) (any, error) {
 	return &grant{Auth: s.token(protocol.UserText(r.socket, data)), UserData: data}, nil
 }
 
-// user is who asks, and what others are told of them: what was asked for, or
-// else one that is the socket's alone, with a name that a page can show.
+// user is who asks, and what others are told of them. It is what was asked
+// for, or else one that is the socket's alone, with a name that a page can
+// show.
 func (r request) user(limit int) (id string, info json.RawMessage, err error) {
 	id, name := r.param("user_id"), r.param("user_id")
 	if id == "" {

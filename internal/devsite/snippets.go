@@ -114,9 +114,9 @@ const pusher = new Pusher("<key>", {
 pusher.subscribe("<channel>").bind("<event>", data => console.log(data))`
 )
 
-// laravel uses the driver for Reverb, which speaks the same protocol: what
-// install:broadcasting writes for it reads all of this, so that no PHP and no
-// JavaScript has to be edited.
+// laravel uses the driver for Reverb, which speaks the same protocol. What
+// install:broadcasting writes for it reads all of this, so that no PHP and
+// no JavaScript has to be edited.
 const laravel = `# Laravel 11 or newer. First, if you have not yet, and choose Reverb:
 #   php artisan install:broadcasting
 BROADCAST_CONNECTION=reverb

@@ -136,13 +136,13 @@ const (
 func (c Cluster) routePing() time.Duration { return cmp.Or(c.Lease, DefaultLease) / pingsOfOneLease }
 
 // routeWrite bounds how long a node that does not read holds up what is for
-// the others: the first write to it that does not fit into its window may be
+// the others. The first write to it that does not fit into its window may be
 // made by the goroutine that reads from this process.
 func (c Cluster) routeWrite() time.Duration { return 2 * cmp.Or(c.Lease, DefaultLease) / 5 }
 
 // routes are where the server connects to. JetStream takes their number for
-// that of the nodes that found a cluster together, all of which must be there
-// for that: so they are each node once, and this one among them.
+// that of the nodes that found a cluster together, all of which must be
+// there for that. So they are each node once, and this one among them.
 func (c Cluster) routes(host string, port int) []*url.URL {
 	nodes := findNodes(c.Join, ownAddresses(c.Listen, c.Advertise))
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {

@@ -280,8 +280,9 @@ func (e *Engine) Err() error {
 // written to a disk that has no room left makes the server stop, and everybody
 // else in this process with it.
 //
-// In a cluster the disk of this node is no reason: what is written goes to the
-// nodes that have room, and its copies come to this one's disk whoever writes.
+// In a cluster the disk of this node is no reason. What is written goes to
+// the nodes that have room, and its copies come to this one's disk whoever
+// writes.
 func (e *Engine) Writable() error {
 	switch err := e.Err(); {
 	case e.Clustered() && e.full.Load() && e.conn.IsConnected() && !e.removed.Load():

@@ -117,9 +117,9 @@ func (e *Engine) ask(ctx context.Context, subject string, request, answer any) e
 	return nil
 }
 
-// Remove takes a node that will not come back out of the group, so that it
-// does not count any more when more than half are asked for, and others get
-// its copies. The node is named as [Engine.Peers] names it. It should have
+// Remove takes a node that will not come back out of the group. It does not
+// count any more when more than half are asked for, and others get its
+// copies. The node is named as [Engine.Peers] names it. It should have
 // ended: one that runs loses its part in JetStream. A node of the same name
 // may join again after five minutes.
 //

@@ -76,9 +76,9 @@ func (e *Engine) count(c *census) {
 	}
 }
 
-// lookForOwnName finds out, while this node has no leader, whether the others
-// have one and do not count this node any more: the server hears of that only
-// if the word came through before they stopped talking to it.
+// lookForOwnName finds out, while this node has no leader, whether the
+// others have one and do not count this node any more. The server hears of
+// that only if the word came through before they stopped talking to it.
 func (e *Engine) lookForOwnName() {
 	e.mu.Lock()
 	s := e.server

@@ -32,11 +32,12 @@ const (
 // retry is how it is asked again what got lost: until there is an answer.
 var retry = backoff.Every(retryWait)
 
-// Replicas is how many copies a stream should have now: one alone, and as many
-// as there are nodes in a cluster, but no less than two and no more than three. Nodes that are away
-// do not count, because they could not take a copy; when they are back, the
-// engine makes more copies of all streams by itself. Of an external engine it
-// is three if that is a cluster, or as many as it was able to make.
+// Replicas is how many copies a stream should have now. A node that is alone
+// has one. A cluster has as many as there are nodes, but no less than two
+// and no more than three. Nodes that are away do not count, because they
+// could not take a copy; when they are back, the engine makes more copies of
+// all streams by itself. Of an external engine it is three if that is a
+// cluster, or as many as it was able to make.
 func (e *Engine) Replicas() int {
 	switch {
 	case e.Clustered():
@@ -143,10 +144,10 @@ type wish struct {
 	make func(ctx context.Context, replicas int) error
 }
 
-// grant makes a wish true. JetStream in a cluster answers only one of several
-// nodes that make the same stream at the same time: so the node that leads
-// makes it, the others do after a while, and nobody waits for long for the
-// answer to one attempt.
+// grant makes a wish true. JetStream in a cluster answers only one of
+// several nodes that make the same stream at the same time. So the node that
+// leads makes it, the others do after a while, and nobody waits for long for
+// the answer to one attempt.
 func (e *Engine) grant(ctx context.Context, w wish) (jetstream.Stream, error) {
 	begun, timeout := time.Now(), firstTimeout
 	for {

@@ -30,8 +30,8 @@ func (c Cluster) tls(log *slog.Logger) (*tls.Config, error) {
 }
 
 // config is for both sides of a connection. A peer is known by the authority
-// and not by a name: nodes tell each other addresses that no certificate has,
-// and the authority signs for nodes of this cluster and nobody else.
+// and not by a name. Nodes tell each other addresses that no certificate
+// has, and the authority signs for nodes of this cluster and nobody else.
 func (p *peerTLS) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:           tls.VersionTLS13,

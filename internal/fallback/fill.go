@@ -1,8 +1,8 @@
 package fallback
 
-// fill takes what r may write now: the line that opens a new session, then
-// messages, then signs of life, and when there is nothing else the line that
-// ends it.
+// fill takes what r may write now. That is the line that opens a new
+// session, then messages, then signs of life. When there is nothing else, it
+// is the line that ends the session.
 func (s *session) fill(r *receiver) chunk {
 	b := batch{receiver: r, rotates: r.rotates() && !r.free}
 	if !s.greeted {
@@ -90,9 +90,9 @@ func (b *batch) full() bool {
 	return b.receiver.held || b.receiver.format.single && len(b.lines) > 0
 }
 
-// add puts a line at the end. The one with which the response becomes so long
-// that the client leaves it is the last that the response may have: what the
-// client has decided to leave, it does not read.
+// add puts a line at the end. The one with which the response becomes so
+// long that the client leaves it is the last that the response may have.
+// What the client has decided to leave, it does not read.
 func (b *batch) add(l line) {
 	r := b.receiver
 	b.lines = append(b.lines, l.text)

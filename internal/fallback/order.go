@@ -23,9 +23,9 @@ const (
 )
 
 // An order puts requests back into the order in which the client made them,
-// as far as that can be known: each message is a request of its own, and they
-// overtake each other. Clients number all their requests, those of other
-// sessions too, so that a gap may never be filled.
+// as far as that can be known. Each message is a request of its own, and
+// they overtake each other. Clients number all their requests, those of
+// other sessions too, so that a gap may never be filled.
 type order struct {
 	next  uint64    // the lowest number that was not seen; 0: none was
 	early []request // of higher numbers, sorted

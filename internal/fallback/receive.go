@@ -14,7 +14,7 @@ import (
 
 const (
 	// writeTimeout is how long one piece of a chunk may take, and pieceSize
-	// how long a piece is: a client that reads slowly, but does not stop to,
+	// how long a piece is. A client that reads slowly, but does not stop to,
 	// gets all of it.
 	writeTimeout = 30 * time.Second
 	pieceSize    = 16 << 10

@@ -61,8 +61,8 @@ func (s *Server) serveInfo(w http.ResponseWriter) {
 }
 
 // iframePage is the page that SockJS clients open in an iframe, with our own
-// copy of the script in it: clients name one in the address, but then any page
-// could run any script on our origin. Nil: there is no copy.
+// copy of the script in it. Clients name one in the address, but then any
+// page could run any script on our origin. Nil: there is no copy.
 func iframePage(script []byte) []byte {
 	if len(script) == 0 {
 		return nil

@@ -27,9 +27,9 @@ func (p Proxies) Secure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
 	}
-	// Proxies that do not replace the header append to it, or another line of
-	// it, so only its end is what the peer says; a client can have written the
-	// rest.
+	// Proxies that do not replace the header append to it, or another line
+	// of it. So only its end is what the peer says; a client can have
+	// written the rest.
 	said := strings.Join(r.Header["X-Forwarded-Proto"], ",")
 	proto := strings.ToLower(strings.TrimSpace(said[strings.LastIndexByte(said, ',')+1:]))
 	if proto != "https" && proto != "wss" {

@@ -95,8 +95,8 @@ func timestamp(s string) int64 {
 }
 
 // checkSignature verifies the signature over what the client can have meant.
-// The query is tried decoded, which is what the protocol says, and then as on
-// the wire, for libraries that forget to escape it; if that is what was
+// The query is tried decoded, which is what the protocol says, and then as
+// on the wire, for libraries that forget to escape it. If that is what was
 // signed, it is also what the parameters are.
 func (a *api) checkSignature(c *call, signer *protocol.Signer) error {
 	given, ok := c.param("auth_signature")

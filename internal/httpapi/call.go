@@ -90,9 +90,9 @@ func (c *call) param(key string) (value string, ok bool) {
 	return "", false
 }
 
-// info returns the attributes that the query asks for, separated by commas:
-// also those that were sent as an array, in one of the ways in which libraries
-// write those, info[]= and info[0]=.
+// info returns the attributes that the query asks for, separated by commas.
+// These are also those that were sent as an array, in one of the ways in
+// which libraries write those, info[]= and info[0]=.
 func (c *call) info() string {
 	list := ""
 	for _, p := range c.params {

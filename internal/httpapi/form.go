@@ -12,9 +12,9 @@ import (
 // change how a path is escaped. Each path that the client can have signed is a
 // form of the path that arrived.
 //
-// What the request is about is what the form names that was signed, and never
-// what another one names: so a signature is good for one resource, however the
-// path is written on its way.
+// What the request is about is what the form names that was signed, and
+// never what another one names. So a signature is good for one resource,
+// however the path is written on its way.
 
 // verify tries the forms of the path, and keeps the one that verifies.
 func (a *api) verify(c *call, params []protocol.Param, signer *protocol.Signer, given string) bool {
@@ -31,9 +31,9 @@ func (a *api) verify(c *call, params []protocol.Param, signer *protocol.Signer, 
 	return false
 }
 
-// otherForms are all forms of the path but the one that arrived: without or
-// with the prefix, with one slash in front; and all of them, the one that
-// arrived too, in their other escaping.
+// otherForms are all forms of the path but the one that arrived. They are
+// without or with the prefix, and with one slash in front. All of them, and
+// the one that arrived, also come in their other escaping.
 func (a *api) otherForms(c *call) []string {
 	rest := a.rest(c.path)
 	plain := []string{c.path, rest, string(a.mount) + rest}

@@ -21,8 +21,8 @@ type Limits struct {
 }
 
 // Spent notes what other nodes have admitted. What is more than the app's
-// limit is owed, so that in the long run all nodes together keep to it; for a
-// moment each may admit a second's worth before it hears of the others.
+// limit is owed, so that in the long run all nodes together keep to it. For
+// a moment each may admit a second's worth before it hears of the others.
 func (l *Limits) Spent(app *apps.App, r apps.Rate, n int) {
 	if perSecond := app.Limits.PerSecond(r); perSecond > 0 {
 		l.of(app)[r].Owe(time.Now(), n, rate.PerSecond(perSecond))

@@ -7,9 +7,9 @@ import (
 	"github.com/belfryhq/belfry/internal/trace"
 )
 
-// traceRefusal tells of a request that was refused, if it is about an app that
-// there is: the one that has signed it or, if nobody has, the one whose key it
-// names.
+// traceRefusal tells of a request that was refused, if it is about an app
+// that there is. That is the one that has signed it or, if nobody has, the
+// one whose key it names.
 func (a *api) traceRefusal(c *call, ans answer) {
 	if a.tracer == nil {
 		return

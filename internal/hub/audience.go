@@ -10,8 +10,8 @@ import (
 )
 
 // An audience is a set of sessions that get the same deliveries in the same
-// order: the subscribers of a channel, the connections of a user, or those
-// that watch a user.
+// order. It is the subscribers of a channel, the connections of a user, or
+// those that watch a user.
 type audience struct {
 	// Guarded by the shard's lock.
 	last  uint64 // number of the last delivery; it never falls, also when what has the audience is made anew

@@ -9,10 +9,10 @@ import (
 )
 
 // A client that is told that its subscription has succeeded may at once make
-// its backend trigger an event on another node, or ask it who is there. So it
-// is told when the peers know what its subscription has changed, which takes
-// them a fraction of a millisecond; all else that the client is to get waits
-// behind it. The same goes for what comes after it has left a channel.
+// its backend trigger an event on another node, or ask it who is there. So
+// it is told when the peers know what its subscription has changed, which
+// takes them a fraction of a millisecond. All else that the client is to get
+// waits behind it. The same goes for what comes after it has left a channel.
 
 // A barrier numbers the moments at which peers were told of something that is
 // held here, and knows up to which of them they have heard it.

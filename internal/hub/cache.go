@@ -35,10 +35,10 @@ func (h *Hub) Cached(app *apps.App, name string) (Cached, bool) {
 	return Cached{}, false
 }
 
-// rememberLocked makes f the channel's cached event, unless a newer one is there:
-// with a higher stamp or, of two that were triggered on two nodes at once, with
-// the greater text, so that all nodes remember the same. The shard's lock is
-// held.
+// rememberLocked makes f the channel's cached event, unless a newer one is
+// there. Newer is the one with the higher stamp. Of two that were triggered
+// on two nodes at once, it is the one with the greater text, so that all
+// nodes remember the same. The shard's lock is held.
 func (ch *channel) rememberLocked(f *frame.Frame, data []byte, ttl time.Duration, stamp uint64) {
 	if ttl <= 0 {
 		ttl = apps.DefaultCacheTTL

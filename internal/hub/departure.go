@@ -7,10 +7,10 @@ import (
 	"github.com/belfryhq/belfry/protocol"
 )
 
-// A session may be subscribed to thousands of channels, and each is left under
-// a lock and with news for others. When its client goes it counts no more at
-// once, and gets nothing; but it is taken out of its channels little by little,
-// so that the other clients of its loop do not wait for that.
+// A session may be subscribed to thousands of channels, and each is left
+// under a lock and with news for others. When its client goes it counts no
+// more at once, and gets nothing. But it is taken out of its channels little
+// by little, so that the other clients of its loop do not wait for that.
 
 const (
 	// departureTime is how long a loop goes on with it in one turn.

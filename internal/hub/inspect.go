@@ -162,8 +162,8 @@ func (h *Hub) inspect(ctx context.Context, mu *sync.Mutex, a *audience, visit fu
 }
 
 // slice visits the sessions of one loop below a place, as many as fit into a
-// turn, from the end: what is put into the place of one that leaves comes from
-// there, and was visited. A place below zero is the end.
+// turn, from the end. What is put into the place of one that leaves comes
+// from there, and was visited. A place below zero is the end.
 func (i *inspection) slice(loop, place int) {
 	r := i.of.roll[loop]
 	if r == nil || i.ctx.Err() != nil {

@@ -177,9 +177,10 @@ type UserInfo struct {
 	Online   bool
 }
 
-// UserPage returns users that are signed in on this node or are watched on it,
-// ordered by id: at most limit of them whose ids begin with prefix and come behind
-// after. Next is the id behind which the next page begins, or empty.
+// UserPage returns users that are signed in on this node or are watched on
+// it, ordered by id. They are at most limit of those whose ids begin with
+// prefix and come behind after. Next is the id behind which the next page
+// begins, or empty.
 func (h *Hub) UserPage(app *apps.App, prefix, after string, limit int) (page []UserInfo, next string) {
 	t := h.tenant(app)
 	more := false

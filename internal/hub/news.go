@@ -25,7 +25,7 @@ type News struct {
 const CacheFilled apps.WebhookEvents = 0
 
 // An Observer hears the news of channels. Those of one channel come one at a
-// time and in the order in which they happened, under a lock of the hub: an
+// time and in the order in which they happened, under a lock of the hub. An
 // observer must not block and not call the hub.
 type Observer interface {
 	Observe(app *apps.App, n News)

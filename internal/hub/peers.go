@@ -14,10 +14,10 @@ import (
 )
 
 // A node says what its own sessions hold, and hears the same of its peers.
-// What clients are told is the union. Each peer has a bit in the holders of a
-// channel, a member or a user; while a peer resyncs it has a
-// second one, which takes the place of the first when it has finished: what is
-// only under the first bit is not held any more.
+// What clients are told is the union. Each peer has a bit in the holders of
+// a channel, a member or a user. While a peer resyncs it has a second one,
+// which takes the place of the first when it has finished. What is only
+// under the first bit is not held any more.
 
 // slotCount is how many bits there are. The last one is not a peer's.
 const slotCount = 64

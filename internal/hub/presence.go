@@ -24,9 +24,10 @@ type member struct {
 }
 
 // add counts one more socket of a user here. It reports whether the user is
-// new to the channel, whether it is the first socket here, and whether
-// something else is known about the user than before, which is what the latest
-// subscription said. It refuses a new user when limit are present (0: no limit).
+// new to the channel, and whether it is the first socket here. It also
+// reports whether something else is known about the user than before, which
+// is what the latest subscription said. It refuses a new user when limit are
+// present (0: no limit).
 func (p *presence) add(m protocol.Member, limit int) (added, first, changed, ok bool) {
 	known := p.byID[m.UserID]
 	if known == nil {

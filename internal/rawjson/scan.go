@@ -108,9 +108,9 @@ func array(text []byte, i, depth int, element func(value []byte)) int {
 	}
 }
 
-// next reads what follows a member or element: a comma, after which it returns
-// the start of the next one and true, or what closes the list, after which it
-// returns the end and false.
+// next reads what follows a member or element. After a comma it returns the
+// start of the next one and true. After what closes the list it returns the
+// end and false.
 func next(text []byte, i int, closing byte) (int, bool) {
 	i = space(text, i)
 	if i == len(text) {

@@ -59,9 +59,9 @@ func Open(cfg Config) (Node, error) {
 	return s, nil
 }
 
-// A process is what every node stands on, with clients or without: its log, its
-// metrics, the listener of operators, the engine, and the list of how all of it
-// ends.
+// A process is what every node stands on, with clients or without. It has
+// its log, its metrics, the listener of operators, the engine, and the list
+// of how all of it ends.
 type process struct {
 	cfg     Config
 	log     *slog.Logger

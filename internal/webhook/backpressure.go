@@ -3,8 +3,9 @@ package webhook
 import "log/slog"
 
 const (
-	// appsShare is which part of what may wait for the engine is for one app:
-	// with more of it, the app is held, so that it does not hold up the others.
+	// appsShare is which part of what may wait for the engine is for one
+	// app. With more of it, the app is held, so that it does not hold up the
+	// others.
 	appsShare = 4
 	// maxPendingBytes bounds what waits for the engine, beside their number.
 	maxPendingBytes = 64 << 20

@@ -10,9 +10,9 @@ import (
 
 const (
 	// publishEvery is how often outboxes are published that do not fill a
-	// record: each record costs the engine a write to the disk, and the first
-	// event after a pause does not wait. What is in an outbox is lost if the
-	// process is killed.
+	// record. Each record costs the engine a write to the disk, and the
+	// first event after a pause does not wait. What is in an outbox is lost
+	// if the process is killed.
 	publishEvery = 20 * time.Millisecond
 	// publishAgain is the wait after the queue has refused.
 	publishAgain = 200 * time.Millisecond

@@ -47,9 +47,10 @@ type recorderConfig struct {
 	log     *slog.Logger
 }
 
-// A recorder brings events into the queue. Each endpoint has at most one record
-// under way: while it is, further events gather in the outbox, so that records
-// grow with load, and their order is kept whatever has to be tried again.
+// A recorder brings events into the queue. Each endpoint has at most one
+// record under way. While it is, further events gather in the outbox, so
+// that records grow with load, and their order is kept whatever has to be
+// tried again.
 type recorder struct {
 	recorderConfig
 	origin string // of the ids of its events
@@ -271,8 +272,9 @@ func (r *recorder) cutLocked(b *outbox) *draft {
 	return d
 }
 
-// settle takes a record off the books that the queue has, and reports whether
-// it was still on them: what was under way when the node was given up is not.
+// settle takes a record off the books that the queue has, and reports
+// whether it was still on them. What was under way when the node was given
+// up is not.
 func (r *recorder) settle(f flight, err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -87,9 +87,9 @@ func headerHas(h http.Header, name, token string) bool {
 	return false
 }
 
-// ServeHTTP upgrades the request whatever it asks for: a browser does not see
-// the status of a refused upgrade, so the client is refused with a code after
-// it (docs/protocol.md, "Connecting").
+// ServeHTTP upgrades the request whatever it asks for. A browser does not
+// see the status of a refused upgrade, so the client is refused with a code
+// after it (docs/protocol.md, "Connecting").
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.cfg.Hub.Draining() && !backoff.Sleep(r.Context(), drainPause) {
 		return
@@ -127,9 +127,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// drainPause is how long a draining node keeps a new client waiting before it
-// sends it on with 4200: clients take that to mean at once, and a balancer that
-// has not noticed yet brings them straight back.
+// drainPause is how long a draining node keeps a new client waiting before
+// it sends it on with 4200. Clients take that to mean at once, and a
+// balancer that has not noticed yet brings them straight back.
 const drainPause = time.Second
 
 // buffered returns what was read behind the request's header.

@@ -52,11 +52,12 @@ type Link interface {
 	// or is for a peer that is gone, is not sent; the peer will hear that
 	// something was lost, in its place.
 	Send(m *Message)
-	// Sync calls done, once and from any goroutine, when the peer has received
-	// all that was sent to it before. It does not wait for what may never come:
-	// done is called as well when the peer is gone or suspect, after SyncTimeout
-	// at the latest, and at once while an earlier confirmation is overdue.
-	// Confirmations do not wait for the next beat. done must not block.
+	// Sync calls done, once and from any goroutine, when the peer has
+	// received all that was sent to it before. It does not wait for what may
+	// never come. done is called as well when the peer is gone or suspect,
+	// and after SyncTimeout at the latest. It is called at once while an
+	// earlier confirmation is overdue. Confirmations do not wait for the
+	// next beat. done must not block.
 	Sync(done func())
 	// Room waits while much is on its way to the peer, and returns an error
 	// when ctx ends or the peer is gone. Whoever sends a lot asks before.

@@ -6,9 +6,9 @@ import "time"
 // in it, and not for a bad moment of the endpoint.
 const refusedFor = 3
 
-// dissolve puts the events of a request back to the front of their lanes, from
-// where each goes alone: so what the endpoint does not like holds up its own
-// channel, and not all that happened to come at the same time.
+// dissolve puts the events of a request back to the front of their lanes,
+// from where each goes alone. So what the endpoint does not like holds up
+// its own channel, and not all that happened to come at the same time.
 func (e *endpoint) dissolve(r *request) {
 	for i := range r.items {
 		r.items[i].single = true

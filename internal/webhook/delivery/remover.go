@@ -16,10 +16,10 @@ import (
 // not removed when the process is killed is delivered again.
 const removeEvery = 100 * time.Millisecond
 
-// A remover takes records out of the queue whose events are delivered or given
-// up, behind the endpoints' backs: what it has not done when the process is
-// killed will be delivered again. The further it is behind, the more records it
-// removes at once.
+// A remover takes records out of the queue whose events are delivered or
+// given up, behind the endpoints' backs. What it has not done when the
+// process is killed will be delivered again. The further it is behind, the
+// more records it removes at once.
 type remover struct {
 	queue  queue.Queue
 	log    *slog.Logger

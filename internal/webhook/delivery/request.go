@@ -100,9 +100,9 @@ func (r *request) ids() string {
 	return string(b)
 }
 
-// nextWait is how long to wait for the next attempt: twice as long each time
-// up to most, give or take a fifth, and as long as the endpoint asks for. It
-// reports false if the request is to be given up.
+// nextWait is how long to wait for the next attempt. It is twice as long
+// each time up to most, with a jitter of a fifth, and as long as the
+// endpoint asks for. It reports false if the request is to be given up.
 func (r *request) nextWait(first, most, asked time.Duration, now time.Time) (time.Duration, bool) {
 	doubled := backoff.Policy{First: first, Most: most}.Wait(r.attempts)
 	wait := time.Duration(float64(doubled) * (0.8 + 0.4*rand.Float64()))

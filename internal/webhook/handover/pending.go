@@ -18,10 +18,10 @@ const (
 	maxPending = 10_000
 )
 
-// pending are decisions that nobody wants to be told of here, although the node
-// in whose log they are knew somebody: this one may not have heard of the app
-// yet, or not of its newest webhooks. What is decided of the same channel waits
-// behind them, so that the order is kept. They count as open.
+// pending are decisions that nobody wants to be told of here, although the
+// node in whose log they are knew somebody. This one may not have heard of
+// the app yet, or not of its newest webhooks. What is decided of the same
+// channel waits behind them, so that the order is kept. They count as open.
 //
 // That is so only for subjects in which no endpoint has any part. Where one
 // wants to know of the beginning alone, its end waits for nobody: every such

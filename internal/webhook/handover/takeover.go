@@ -73,11 +73,12 @@ type TakeoverConfig struct {
 // that whoever takes over this node's queue takes those too. Its methods are
 // safe for concurrent use.
 //
-// The roster says who takes over what. That does not find the queue of a node
-// whose death stands in no log: because the log was lost and begun again, or
-// because the successor died before it had claimed. Nor does it find what a node
-// has published in the moment in which it was given up, when its successor had
-// looked already. For these the nodes look from time to time.
+// The roster says who takes over what. That does not find the queue of a
+// node whose death stands in no log. That is so when the log was lost and
+// begun again, or when the successor died before it had claimed. Nor does it
+// find what a node has published in the moment in which it was given up,
+// when its successor had looked already. For these the nodes look from time
+// to time.
 type Takeover struct {
 	cfg       TakeoverConfig
 	log       *slog.Logger

@@ -16,9 +16,9 @@ import (
 // errReplaced says that the stream was another one when the answer came.
 var errReplaced = errors.New("webhook: the queue was lost and made again")
 
-// confirmAfter is the wait before a stream counts as another one only because
-// of the time at which it says to have been made: a server that has just
-// started may say another time for a moment.
+// confirmAfter is the wait before a stream counts as another one only
+// because of the time at which it says to have been made. A server that has
+// just started may say another time for a moment.
 const confirmAfter = 250 * time.Millisecond
 
 // An identity tells a stream from another one of its name: by when it was made,

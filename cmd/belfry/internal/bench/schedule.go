@@ -10,10 +10,10 @@ import (
 // A schedule says when the things that make up a load are to happen. Several
 // goroutines take turns from it.
 //
-// With a rate the load is open: the times of all turns are settled before the
-// first, and do not depend on how fast the service answers. A turn that nobody
-// could take in time keeps the time at which it should have happened, so that
-// a service that stalls is charged with everything that it made wait.
+// With a rate the load is open: the times of all turns are settled before
+// the first, and do not depend on how fast the service answers. A turn that
+// nobody could take in time keeps the time at which it should have happened.
+// So a service that stalls is charged with everything that it made wait.
 //
 // Without a rate the load is closed: the next turn is due when somebody is free
 // to take it.

@@ -11,9 +11,9 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/node"
 )
 
-// A snapshot is kept in chunks: version, position in the log, fingerprint of the
-// batch there, number of the chunk, how many there are, checksum of all chunks,
-// and its bytes.
+// A snapshot is kept in chunks: version, position in the log, fingerprint of
+// the batch there, number of the chunk, how many there are. Then come the
+// checksum of all chunks and the bytes of this one.
 const (
 	chunkVersion = 1
 	chunkBytes   = 512 << 10

@@ -100,8 +100,9 @@ func newParticipant(id node.ID, name string, t timing) *participant {
 // it has not heard it for d. The first beat may follow at once.
 func (t timing) silent(d time.Duration) int { return int((d+t.beat-1)/t.beat) + 1 }
 
-// load replaces what was read by a snapshot of the log at a later position, or,
-// if l is nil, by nothing, because the log is not known up to seq.
+// load replaces what was read by a snapshot of the log at a later position.
+// If l is nil, it is replaced by nothing, because the log is not known up to
+// seq.
 func (p *participant) load(l *ledger, seq uint64, now time.Time) {
 	p.caughtUp, p.headless = false, l == nil && seq > 0
 	if l == nil {
