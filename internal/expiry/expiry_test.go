@@ -3,6 +3,7 @@ package expiry
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,10 +103,13 @@ func TestCanceledKeysGiveTheirMemoryBack(t *testing.T) {
 
 func TestWatchExpiresInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // as whoever uses both has one
 		var q Queue[string]
 		first, quit := wakeup.New(), make(chan struct{})
 		begun, ended := time.Now(), map[string]time.Duration{}
 		expire := func(now time.Time) time.Time {
+			mu.Lock()
+			defer mu.Unlock()
 			for k, ok := q.Due(now); ok; k, ok = q.Due(now) {
 				ended[k] = now.Sub(begun)
 			}
@@ -113,16 +117,19 @@ func TestWatchExpiresInTime(t *testing.T) {
 		}
 		go Watch(quit, first, expire)
 		for _, k := range []string{"a", "b"} {
-			synctest.Wait() // the goroutine sleeps: it and the test take turns
+			mu.Lock()
 			if q.Begin(k, time.Now().Add(time.Second)) {
 				first.Set()
 			}
+			mu.Unlock()
 			time.Sleep(500 * time.Millisecond)
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		close(quit)
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if ended["a"] != time.Second || ended["b"] != 1500*time.Millisecond {
 			t.Errorf("ended after %v, want a after 1s and b after 1.5s", ended)
 		}
