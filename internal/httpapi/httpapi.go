@@ -93,6 +93,9 @@ type Config struct {
 	// Tracer returns who is told of refusals that concern the app with that id.
 	// Nil means that nobody is.
 	Tracer func(appID string) hub.Tracer
+	// Strangers is told of refusals that concern no app that there is. Nil means
+	// that nobody is.
+	Strangers hub.Tracer
 
 	// Log may be nil: nothing is logged then.
 	Log *slog.Logger
@@ -119,6 +122,7 @@ func New(cfg Config) http.Handler {
 		metrics:    newMetrics(cfg.Registerer),
 		limits:     cfg.Limits,
 		tracer:     cfg.Tracer,
+		strangers:  cfg.Strangers,
 	}
 	if a.limits == nil {
 		a.limits = new(Limits)
@@ -146,6 +150,7 @@ type api struct {
 	now        func() time.Time
 	metrics    *metrics
 	tracer     func(appID string) hub.Tracer
+	strangers  hub.Tracer
 
 	limits *Limits
 	calls  sync.Pool // of *call

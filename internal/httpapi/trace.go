@@ -3,26 +3,17 @@ package httpapi
 import (
 	"strings"
 
+	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/rawjson"
 	"github.com/belfryhq/belfry/internal/trace"
 )
 
-// traceRefusal tells of a request that was refused, if it is about an app
-// that there is. That is the one that has signed it or, if nobody has, the
-// one whose key it names.
+// traceRefusal tells of a request that was refused. It is about the app that has
+// signed it or, if nobody has, the one whose key it names.
 func (a *api) traceRefusal(c *call, ans answer) {
-	if a.tracer == nil {
-		return
-	}
 	key, _ := c.param("auth_key")
-	app := c.app
-	if app == nil {
-		if app = a.apps.ByKey(key); app == nil || !c.names(app) {
-			return
-		}
-	}
-	tracer := a.tracer(app.ID)
-	if tracer.Wants(trace.APIError) == trace.Nothing {
+	tracer := a.tracerOf(c, key)
+	if tracer == nil || tracer.Wants(trace.APIError) == trace.Nothing {
 		return
 	}
 	library := c.r.Header.Get("X-Pusher-Library")
@@ -35,6 +26,26 @@ func (a *api) traceRefusal(c *call, ans answer) {
 		Text:   c.r.Method + " " + a.rest(c.path) + ": " + strings.TrimSpace(string(ans.body)),
 		Client: &trace.Client{Key: key, Library: library},
 	})
+}
+
+// tracerOf returns who is told of a refused request: about the app that has signed
+// it or, if nobody has, the one whose key it names. Whatever names a key and no app
+// that there is comes from a stranger; other requests are none of ours.
+func (a *api) tracerOf(c *call, key string) hub.Tracer {
+	app := c.app
+	if app == nil {
+		app = a.apps.ByKey(key)
+		if app != nil && !c.names(app) {
+			app = nil
+		}
+	}
+	switch {
+	case app != nil && a.tracer != nil:
+		return a.tracer(app.ID)
+	case app == nil && key != "" && a.strangers != nil:
+		return a.strangers
+	}
+	return nil
 }
 
 // about is the event that a request would have triggered, as far as that can be

@@ -76,8 +76,11 @@ func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.E
 // for none that there is.
 func (h *Hub) refuse(app *apps.App, r Request, why *protocol.Error) {
 	h.metrics.refuse(why.Code)
-	if app != nil {
-		h.tenant(app).traceRefused(r, why)
+	switch {
+	case app != nil:
+		traceRefused(h.tenant(app).tracer, r, why)
+	case h.cfg.Strangers != nil:
+		traceRefused(h.cfg.Strangers, r, why)
 	}
 }
 

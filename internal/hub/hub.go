@@ -96,6 +96,9 @@ type Config struct {
 	// Tracer returns who is told of everything that happens to the app with that
 	// id. Nil means that nobody is.
 	Tracer func(appID string) Tracer
+	// Strangers is told of clients that were refused and ask for no app that there
+	// is. Nil means that nobody is.
+	Strangers Tracer
 	// Spent hears what an app's backends have used of its rates on other
 	// nodes; see [Hub.Spend]. Nil means that nobody does.
 	Spent func(app *apps.App, r apps.Rate, n int)

@@ -125,10 +125,10 @@ func (s *Session) traceConnected(r Request, key string) {
 }
 
 // traceRefused tells of a client that has got none.
-func (t *tenant) traceRefused(r Request, why *protocol.Error) {
-	if t.wants(trace.ConnectionRefused) {
+func traceRefused(tracer Tracer, r Request, why *protocol.Error) {
+	if tracer.Wants(trace.ConnectionRefused) != trace.Nothing {
 		key, _ := appKey(r.Path)
-		t.tracer.Trace(trace.Record{Kind: trace.ConnectionRefused, Code: int(why.Code), Text: why.Message, Client: r.client(key)})
+		tracer.Trace(trace.Record{Kind: trace.ConnectionRefused, Code: int(why.Code), Text: why.Message, Client: r.client(key)})
 	}
 }
 

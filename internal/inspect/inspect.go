@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/faults"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 	"github.com/belfryhq/belfry/internal/survey"
@@ -44,6 +45,9 @@ const (
 type Config struct {
 	Hub  *hub.Hub
 	Apps *apps.Registry
+	// Faults are those of this node. The app without a name has those of requests
+	// that name no app that there is.
+	Faults *faults.Table
 	// Node is the name of this node.
 	Node string
 	// Peers returns the other nodes, whose [API.PeerHandler] answers below
@@ -62,6 +66,9 @@ type API struct {
 // New returns an API.
 func New(cfg Config) *API {
 	a := &API{cfg: cfg, log: cfg.Log, busy: make(chan struct{}, maxAtOnce)}
+	if a.cfg.Faults == nil {
+		a.cfg.Faults = faults.New(nil)
+	}
 	if a.cfg.Peers == nil {
 		a.cfg.Peers = func() survey.Peers { return nil }
 	}
@@ -82,6 +89,8 @@ func (a *API) Handlers() map[string]http.Handler {
 		app + "/connections/{socket}":   a.methods(methods{http.MethodGet: a.showConnection, http.MethodDelete: a.closeConnection}),
 		app + "/users":                  a.methods(methods{http.MethodGet: a.listUsers}),
 		app + "/users/{user}":           a.methods(methods{http.MethodGet: a.showUser}),
+		app + "/errors":                 a.methods(methods{http.MethodGet: a.listErrors}),
+		"/api/v1/errors":                a.methods(methods{http.MethodGet: a.listErrors}),
 		app + "/users/{user}/terminate": a.methods(methods{http.MethodPost: a.terminate}),
 	}
 }
@@ -91,24 +100,32 @@ const PeerPath = "/inspect"
 
 // PeerHandler answers peers what is on this node alone, below [PeerPath].
 func (a *API) PeerHandler() http.Handler {
+	const app = "/apps/{id}"
 	mux := http.NewServeMux()
 	for path, ask := range map[string]question{
-		"/connections":          a.localConnections,
-		"/connections/counts":   a.localCounts,
-		"/connections/{socket}": a.localConnection,
-		"/close/{socket}":       a.localClose,
-		"/users":                a.localUsers,
-		"/users/{user}":         a.localUser,
+		app + "/connections":          a.localConnections,
+		app + "/connections/counts":   a.localCounts,
+		app + "/connections/{socket}": a.localConnection,
+		app + "/close/{socket}":       a.localClose,
+		app + "/users":                a.localUsers,
+		app + "/users/{user}":         a.localUser,
+		app + "/errors":               a.localErrors,
+		"/errors":                     a.localErrors,
 	} {
-		mux.Handle("GET "+PeerPath+"/apps/{id}"+path, jsonhttp.Handler(a.log, a.handler(func(w http.ResponseWriter, r *http.Request, app *apps.App) error {
-			answer, err := ask(r, app)
-			if err != nil {
-				return err
-			}
-			return jsonhttp.Write(w, http.StatusOK, answer)
-		})))
+		mux.Handle("GET "+PeerPath+path, a.peer(ask))
 	}
 	return mux
+}
+
+// peer answers a question of a peer.
+func (a *API) peer(ask question) http.Handler {
+	return jsonhttp.Handler(a.log, a.handler(func(w http.ResponseWriter, r *http.Request, app *apps.App) error {
+		answer, err := ask(r, app)
+		if err != nil {
+			return err
+		}
+		return jsonhttp.Write(w, http.StatusOK, answer)
+	}))
 }
 
 type (
@@ -146,12 +163,12 @@ func (a *API) methods(m methods) http.Handler {
 	})
 }
 
-// handler finds the app of a request, and sees to it that not too many are
+// handler finds the app of a request, if its path has one, and sees to it that not too many are
 // answered at once, or for too long.
 func (a *API) handler(h handler) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		app := a.cfg.Apps.ByID(r.PathValue("id"))
-		if app == nil {
+		if app == nil && strings.Contains(r.Pattern, "{id}") {
 			return jsonhttp.Refuse(http.StatusNotFound, "There is no such app.")
 		}
 		select {

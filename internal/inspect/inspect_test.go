@@ -21,6 +21,7 @@ import (
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/survey"
+	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -341,5 +342,27 @@ func TestOddQuestionsAreRefused(t *testing.T) {
 		{"GET", "/users/x/terminate", 405},
 	} {
 		s.ask(test.method, test.path, test.status)
+	}
+}
+
+func TestErrorsOfAllNodesAddUp(t *testing.T) {
+	a, b, _ := threeSites(t)
+	for i, s := range []*site{a, b, b} {
+		s.api.cfg.Faults.Trace(trace.Record{App: "1", Kind: trace.ClientError, Text: fmt.Sprint("Received invalid JSON: ", i)})
+		s.api.cfg.Faults.Trace(trace.Record{Kind: trace.APIError, Code: 401, Text: "GET /: Unknown auth_key"})
+	}
+	v := a.ask("GET", "/errors", 200)
+	list := v["errors"].([]any)
+	if len(list) != 1 || answered(v) != "a b c" {
+		t.Fatalf("errors: %v", v)
+	}
+	e := list[0].(map[string]any)
+	if counts := e["counts"].([]any); e["total"] != 3.0 || counts[len(counts)-1] != 3.0 && counts[len(counts)-2] == 0.0 {
+		t.Errorf("the error is %v", e)
+	}
+	w := httptest.NewRecorder()
+	a.mux.ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1/api/v1/errors", nil))
+	if !strings.Contains(w.Body.String(), `"cause":"unknown_key","detail":"Unknown auth_key","total":3`) {
+		t.Errorf("errors of strangers: %s", w.Body)
 	}
 }

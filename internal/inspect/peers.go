@@ -19,14 +19,17 @@ type nodeView struct {
 }
 
 // everywhere puts a question to this node and, with the same query, to all others.
-// It returns what they have answered; this node comes first, and an error of it is
+// Without an app the question is about the whole service. It returns what they have answered; this node comes first, and an error of it is
 // returned.
 func everywhere[T any](a *API, r *http.Request, app *apps.App, path string, local question) (answers []T, nodes []nodeView, err error) {
 	var others []survey.Answer
 	var asking sync.WaitGroup
 	asking.Go(func() { // which has its own bound on time
-		path := PeerPath + "/apps/" + url.PathEscape(app.ID) + path
-		others = survey.Ask(r.Context(), a.cfg.Peers(), path, r.URL.Query())
+		at := PeerPath
+		if app != nil {
+			at += "/apps/" + url.PathEscape(app.ID)
+		}
+		others = survey.Ask(r.Context(), a.cfg.Peers(), at+path, r.URL.Query())
 	})
 	own, err := local(r, app)
 	asking.Wait()

@@ -8,10 +8,11 @@ import (
 // openInspection makes what shows operators the inside of apps.
 func (s *Server) openInspection(registry *apps.Registry) {
 	s.inspection = inspect.New(inspect.Config{
-		Hub:   s.hub,
-		Apps:  registry,
-		Node:  s.nodeInfo().Name,
-		Peers: s.peers,
-		Log:   s.log,
+		Hub:    s.hub,
+		Apps:   registry,
+		Faults: s.tracing.faults,
+		Node:   s.nodeInfo().Name,
+		Peers:  s.peers,
+		Log:    s.log,
 	})
 }

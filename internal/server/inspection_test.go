@@ -78,3 +78,54 @@ func TestPollingClientIsListed(t *testing.T) {
 	}
 	newDescribed(t, n.Server).call("GET", "/api/v1/apps/1/connections", "", 200, `"transport":"xhr_polling","tls":false,"library":"js"`)
 }
+
+// TestErrorsAreToldByCause: what clients and backends get wrong is counted, with an
+// example and advice, and each answer is what openapi.yaml says.
+func TestErrorsAreToldByCause(t *testing.T) {
+	n := start(t, Config{AdminListen: "127.0.0.1:0", AdminToken: liveToken})
+	base := n.Addr().String()
+	c := n.connect()
+	c.send(`{"event":"pusher:subscribe","data":{"channel":"private-x","auth":"key:wrong"}}`)
+	c.next()
+	for range 2 {
+		c.send(`{"event":"made-up","data":{}}`)
+		c.next()
+	}
+	post := func(query string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+base+"/apps/1/events?"+query, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("User-Agent", "shop/1.0")
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+	}
+	post("auth_key=key&auth_version=1.0&auth_timestamp=1")
+	post("auth_key=made-up&auth_version=1.0&auth_timestamp=1")
+	stranger := dial(t, "ws://"+base+"/app/made-up?protocol=7", nil)
+	stranger.expectRefused(protocol.UnknownApp("made-up"))
+	old := dial(t, "ws://"+base+"/app/key?protocol=1", nil)
+	old.expectRefused(protocol.ErrUnsupportedVersion)
+	big := n.connect()
+	big.send(`{"event":"x","data":"` + strings.Repeat("x", 200<<10) + `"}`)
+	big.next()
+
+	d := newDescribed(t, n.Server)
+	for _, want := range []string{
+		`"from":"client","cause":"unknown_event","detail":"Unsupported event received on socket","total":2`,
+		`"cause":"wrong_signature"`, `"channel":"private-x"`, `"advice":"The auth endpoint of the application signs with another secret`,
+		`"from":"backend","cause":"clock"`, `"key":"key","library":"shop/1.0"`, `"code":401`,
+		`"cause":"protocol_version"`, `"cause":"message_too_large"`,
+	} {
+		d.call("GET", "/api/v1/apps/1/errors", "", 200, want)
+	}
+	d.call("GET", "/api/v1/errors", "", 200, `"from":"client","cause":"unknown_key"`)
+	d.call("GET", "/api/v1/errors", "", 200, `"from":"backend","cause":"unknown_key"`)
+	d.call("GET", "/api/v1/errors", "", 200, `"key":"made-up"`)
+	d.call("GET", "/api/v1/apps/none/errors", "", 404, "no such app")
+	d.call("GET", "/api/v1/apps/1/errors?limit=1", "", 400, "unknown")
+}

@@ -227,6 +227,7 @@ func (s *Server) openHub(registry *apps.Registry) (err error) {
 	s.hub = hub.New(hub.Config{
 		Observer:         s.webhooks,
 		Tracer:           s.tracing.app,
+		Strangers:        s.tracing.strangers.App(""),
 		Node:             s.id,
 		Apps:             registry,
 		Loops:            s.loops,
@@ -326,6 +327,7 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 			CORS:             s.cfg.CORS,
 			Limits:           &s.limits,
 			Tracer:           s.tracing.app,
+			Strangers:        s.tracing.strangers.App(""),
 			Log:              s.log,
 			Registerer:       s.metrics,
 		}),

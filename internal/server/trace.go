@@ -7,6 +7,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/explain"
+	"github.com/belfryhq/belfry/internal/faults"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/journal"
 	"github.com/belfryhq/belfry/internal/tap"
@@ -17,6 +18,8 @@ import (
 // A tracing is who is told of what happens to apps.
 type tracing struct {
 	logs      trace.Logs
+	strangers trace.Logs // of who names no app that there is
+	faults    *faults.Table
 	taps      *tap.Taps
 	journal   *journal.Journal // nil: there is none
 	explainer *explain.Explainer
@@ -44,6 +47,9 @@ func (s *Server) openTracing(registry *apps.Registry) {
 		Peers:  s.peers,
 		Log:    s.log,
 	})
+	s.tracing.faults = faults.New(nil)
+	s.tracing.logs.Attach(s.tracing.faults, faults.Wants)
+	s.tracing.strangers.Attach(s.tracing.faults, faults.Wants)
 	registry.Watch(s.tracing.appChanged)
 	s.onStop("taps", s.tracing.taps.Close)
 }
@@ -74,6 +80,7 @@ func (t *tracing) appChanged(c apps.Change) {
 		if t.journal != nil {
 			t.journal.Forget(c.Old.ID)
 		}
+		t.faults.Forget(c.Old.ID)
 	default:
 		if l := t.logs.App(c.New.ID); l.Wants(trace.ConfigChange) != trace.Nothing {
 			l.Trace(trace.Record{Kind: trace.ConfigChange, Text: changed(c.Old, c.New)})

@@ -75,6 +75,32 @@ export type AppChange = {
   webhooks?: Array<Webhook> | null
 }
 
+export type AppError = {
+  advice?: string
+  cause: string
+  counts: Array<number>
+  detail: string
+  example: {
+    address?: string
+    at: string
+    channel?: string
+    code?: number
+    event?: string
+    key?: string
+    library?: string
+    node: string
+    origin?: string
+    socket?: string
+    text: string
+    user?: string
+  }
+  first: string
+  from: "client" | "backend" | "webhook" | "service"
+  last: string
+  total: number
+  until: string
+}
+
 export type AppUsed = {
   backend_events: number
   client_events: number
@@ -571,6 +597,16 @@ export interface Calls {
     body: undefined
     answer: ConnectionDetail
   }
+  "GET /api/v1/apps/{id}/errors": {
+    path: { id: string }
+    query: {  }
+    body: undefined
+    answer: {
+      at: string
+      errors: Array<AppError>
+      nodes: Answers
+    }
+  }
   "GET /api/v1/apps/{id}/explain": {
     path: { id: string }
     query: { event?: string; channel?: string; name?: string; from?: string; to?: string; socket?: string; user?: string }
@@ -662,6 +698,16 @@ export interface Calls {
     query: {  }
     body: undefined
     answer: Drain
+  }
+  "GET /api/v1/errors": {
+    path: {  }
+    query: {  }
+    body: undefined
+    answer: {
+      at: string
+      errors: Array<AppError>
+      nodes: Answers
+    }
   }
   "GET /api/v1/node": {
     path: {  }
