@@ -13,7 +13,7 @@ var packages = []string{
 	"certificate", "certificatetest", "client", "config", "console",
 	"datadir", "delivery", "devsite", "doctor",
 	"engine", "expiry", "explain",
-	"fallback", "forwarded", "frame",
+	"fallback", "faults", "forwarded", "frame",
 	"handover", "hostname", "httpapi", "hub",
 	"inspect", "intern",
 	"journal", "jsonhttp",

@@ -1,7 +1,7 @@
 package faults
 
 // Advice says what to do about a cause, in a sentence or two.
-func Advice(from Side, why Cause) string {
+func Advice(from Party, why Cause) string {
 	if text, ok := advice[cause{from, why}]; ok {
 		return text
 	}

@@ -7,15 +7,15 @@ import (
 	"github.com/belfryhq/belfry/protocol"
 )
 
-// A Side is where a fault comes from.
-type Side string
+// A Party is where a fault comes from.
+type Party string
 
 // The sides.
 const (
-	Client  Side = "client"  // a browser or another client, and who made it
-	Backend Side = "backend" // a program that uses the HTTP API
-	Webhook Side = "webhook" // an endpoint that is told of events
-	Service Side = "service" // this service
+	Client  Party = "client"  // a browser or another client, and who made it
+	Backend Party = "backend" // a program that uses the HTTP API
+	Webhook Party = "webhook" // an endpoint that is told of events
+	Service Party = "service" // this service
 )
 
 // A Cause is why something went wrong.

@@ -1,6 +1,6 @@
-// Package faults counts what goes wrong in each app: connections that are refused,
-// messages of clients and requests of backends that are, clients that are closed
-// because they take too little. It reads the log of package trace.
+// Package faults counts what goes wrong in each app: connections, messages of
+// clients and requests of backends that are refused, and clients that take too
+// little and are closed. It reads the log of package trace.
 //
 // Faults of one cause and detail are a row: how many there were in each of the last
 // 24 hours, the first and the last of them, and one example. A cause is a word of
@@ -71,7 +71,7 @@ func (e *Example) cost() int {
 
 // A Row is faults of one cause and detail.
 type Row struct {
-	From   Side
+	From   Party
 	Cause  Cause
 	Detail string
 	// Counts are by the hour: the last is that of the hour Until begins.
@@ -152,7 +152,7 @@ type entry struct {
 
 // cause is one of a side.
 type cause struct {
-	from  Side
+	from  Party
 	cause Cause
 }
 

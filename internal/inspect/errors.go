@@ -13,7 +13,7 @@ import (
 
 // An errorView is what an operator is told of faults of one cause.
 type errorView struct {
-	From    faults.Side          `json:"from"`
+	From    faults.Party         `json:"from"`
 	Cause   faults.Cause         `json:"cause"`
 	Detail  string               `json:"detail"`
 	Total   uint64               `json:"total"`
@@ -82,7 +82,7 @@ const maxErrors = 1000
 // mergeErrors adds up what nodes have counted of the same.
 func mergeErrors(lists [][]errorView) []errorView {
 	type key struct {
-		from          faults.Side
+		from          faults.Party
 		cause, detail string
 	}
 	known := map[key]int{}
