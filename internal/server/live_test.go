@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/belfryhq/belfry/internal/admin"
+	"github.com/belfryhq/belfry/internal/apps"
 )
 
 const liveToken = "0123456789abcdef"
@@ -237,5 +240,22 @@ func TestRowsOfAllNodesComeAndTheOthersAreNamed(t *testing.T) {
 		if row["type"] == "nodes" && !strings.Contains(fmt.Sprint(row["nodes"]), "name:c answered:true") && !strings.Contains(fmt.Sprint(row["nodes"]), "answered:true name:c") {
 			break
 		}
+	}
+}
+
+func TestWebhooksAreShown(t *testing.T) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	defer receiver.Close()
+	hook := apps.NewWebhook()
+	hook.ID, hook.URL, hook.Events = "main", receiver.URL, apps.ChannelOccupied
+	app := testApp()
+	app.Webhooks = []apps.Webhook{hook}
+	n := start(t, Config{AdminListen: "127.0.0.1:0", AdminToken: liveToken, Apps: []*apps.App{app},
+		Webhooks: Webhooks{AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
+	v := n.watch("type=webhook_sent,webhook_failed", "")
+	n.connect().subscribe("news")
+	row := v.next()
+	if row["type"] != "webhook_failed" || row["code"] != 418.0 || row["channel"] != "news" || row["event"] != "main" {
+		t.Errorf("the row is %v, want one of a webhook that was answered with 418", row)
 	}
 }

@@ -2,8 +2,11 @@ package server
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/explain"
@@ -12,6 +15,7 @@ import (
 	"github.com/belfryhq/belfry/internal/journal"
 	"github.com/belfryhq/belfry/internal/tap"
 	"github.com/belfryhq/belfry/internal/trace"
+	"github.com/belfryhq/belfry/internal/webhook/delivery"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -37,6 +41,10 @@ func (s *Server) openTracing(registry *apps.Registry) {
 		Peers: s.peers,
 		Log:   s.log,
 	})
+	if s.log.Enabled(context.Background(), slog.LevelDebug) {
+		debug := trace.NewDebug(s.log, &s.tracing.logs, &s.tracing.strangers)
+		s.onStop("debug log", debug.Close)
+	}
 	if s.cfg.Journal > 0 {
 		s.tracing.journal = journal.New(s.cfg.Journal)
 		s.tracing.logs.Attach(s.tracing.journal, s.tracing.journal.Interest())
@@ -67,6 +75,19 @@ func (s *Server) waiting(registry *apps.Registry) func(ctx context.Context, app 
 		}
 		return &explain.Waiting{Socket: socket, Transport: c.Transport, Bytes: c.Waiting}
 	}
+}
+
+// attempted tells of a request to an endpoint of an app.
+func (t *tracing) attempted(a delivery.Attempt) {
+	r := trace.Record{
+		Kind: trace.WebhookSent, Event: a.Endpoint, Channel: a.Channel, Code: a.Status,
+		Text: fmt.Sprintf("POST to %s: attempt %d, %d events, %v.", a.Host, a.Number, a.Events, a.Took.Round(time.Millisecond)),
+	}
+	if a.Err != nil {
+		r.Kind = trace.WebhookFailed
+		r.Text = strings.TrimSuffix(r.Text, ".") + ": " + a.Err.Error()
+	}
+	t.logs.App(a.App).Trace(r)
 }
 
 // appChanged tells of a change of an app's settings.

@@ -50,6 +50,7 @@ func (s *Server) openWebhooks(registry *apps.Registry) (err error) {
 			RetryWindow:     c.RetryWindow,
 			Concurrency:     c.Concurrency,
 			AllowedNetworks: c.AllowedNetworks,
+			Attempted:       s.tracing.attempted,
 		},
 		Registerer: s.metrics,
 		Log:        s.log,

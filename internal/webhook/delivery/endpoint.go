@@ -314,6 +314,10 @@ func (e *endpoint) settle(res result) {
 		return
 	}
 	r.attempts++
+	e.Attempted(Attempt{
+		App: e.to.App, Endpoint: e.to.Endpoint, Host: o.host, Number: r.attempts, Events: len(r.items),
+		Channel: r.items[0].event.Channel, Status: o.status, Err: o.err, Took: o.took,
+	})
 	now := time.Now()
 	if o.err == nil {
 		e.succeeded(r, o, now)

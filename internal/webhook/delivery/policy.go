@@ -31,8 +31,22 @@ type Policy struct {
 	// AllowedNetworks may be reached although they are private; all others
 	// that are not public are refused.
 	AllowedNetworks []netip.Prefix
+	// Attempted hears of every attempt, on a goroutine of the endpoint. It must
+	// not block. Nil means that nobody does.
+	Attempted func(Attempt)
 	// Transport replaces the way to endpoints, for tests.
 	Transport http.RoundTripper
+}
+
+// An Attempt is a request that an endpoint was sent, and what became of it.
+type Attempt struct {
+	App, Endpoint, Host string
+	Number              int // of the attempts at this request, from 1
+	Events              int
+	Channel             string // of the first event
+	Status              int    // of the answer; 0: there was none
+	Err                 error  // nil: the endpoint has taken it
+	Took                time.Duration
 }
 
 // The defaults of a Policy. The schedule stays below five minutes because
@@ -59,6 +73,9 @@ func (p Policy) withDefaults() Policy {
 	p.RetryWindow = cmp.Or(p.RetryWindow, DefaultRetryWindow)
 	p.Concurrency = cmp.Or(p.Concurrency, DefaultConcurrency)
 	p.MaxEndpoint = cmp.Or(p.MaxEndpoint, DefaultMaxEndpoint)
+	if p.Attempted == nil {
+		p.Attempted = func(Attempt) {}
+	}
 	if p.Transport == nil {
 		p.Transport = newTransport(p)
 	}
