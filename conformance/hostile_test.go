@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -256,21 +257,26 @@ func testRuneAcrossFragments(t *testing.T) {
 	c.expect("pusher:pong", "", "{}")
 }
 
+// testFloodOfPings allows a server to answer only the last of WebSocket pings that
+// wait for their answers (RFC 6455, section 5.5.3).
 func testFloodOfPings(t *testing.T) {
 	const pings = 2000
 	c := fixture(t, plain).connect(t)
 	var raw []byte
-	for range pings {
+	for i := range pings {
 		raw = append(raw, textFrame(pingText)...)
-		raw = append(raw, frameBytes(ws.Header{Fin: true, OpCode: ws.OpPing}, []byte("x"))...)
+		raw = append(raw, frameBytes(ws.Header{Fin: true, OpCode: ws.OpPing}, fmt.Appendf(nil, "%04d", i))...)
 	}
 	c.sendBytes(raw)
 	for range pings {
 		c.expect("pusher:pong", "", "{}")
 	}
 	c.open()
-	if len(c.pongs) != pings {
-		t.Errorf("control Pongs = %d, want %d", len(c.pongs), pings)
+	if n := len(c.pongs); n == 0 || c.pongs[n-1] != fmt.Sprintf("%04d", pings-1) {
+		t.Errorf("the last of %d control Pongs does not answer the last Ping", n)
+	}
+	if !slices.IsSorted(c.pongs) || len(slices.Compact(slices.Clone(c.pongs))) != len(c.pongs) {
+		t.Error("control Pongs are out of order, or repeated")
 	}
 }
 
