@@ -62,6 +62,10 @@ type Config struct {
 	// nil itself.
 	Writable func() error
 
+	// Last returns the highest revision that any copy of the bucket has, as
+	// far as it can be known. It may be nil.
+	Last func(context.Context) (uint64, error)
+
 	Registerer prometheus.Registerer // nil: no metrics are registered
 	Log        *slog.Logger          // nil: no log
 	Now        func() time.Time      // nil: time.Now
@@ -121,11 +125,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
-	w, err := s.load(ctx, watching)
-	for errors.Is(err, errEarly) && ctx.Err() == nil {
-		s.log.Info("waiting for a copy of the store of apps that has them all")
-		w, err = s.load(ctx, watching)
-	}
+	w, err := s.await(ctx, watching)
 	if err != nil {
 		cancel()
 		return nil, err

@@ -10,10 +10,35 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/belfryhq/belfry/internal/backoff"
+	"github.com/belfryhq/belfry/internal/engine"
 )
 
 // errEarly says that the copy of the bucket that answered lacks something still.
 var errEarly = errors.New("appstore: the copy of the bucket that is read has not everything yet")
+
+// earlyAgain is how long a start waits until it reads again.
+const earlyAgain = 200 * time.Millisecond
+
+// await begins to watch when there is a copy of the bucket that has everything,
+// or ctx ends.
+func (s *Store) await(ctx, watching context.Context) (jetstream.KeyWatcher, error) {
+	var told time.Time
+	for {
+		w, err := s.load(ctx, watching)
+		if !errors.Is(err, errEarly) {
+			return w, err
+		}
+		if time.Since(told) > loadTimeout {
+			told = time.Now()
+			s.log.Warn("waiting for a copy of the store of apps that has them all", "err", err)
+		}
+		select {
+		case <-time.After(earlyAgain):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", err, context.Cause(ctx))
+		}
+	}
+}
 
 // load begins to watch, and returns when everything that is in the bucket was
 // seen. The watch itself lasts as long as watching.
@@ -63,9 +88,21 @@ func (s *Store) look(ctx context.Context) (look, error) {
 		return look{}, errors.New("appstore: the bucket is not one of JetStream")
 	}
 	info := b.StreamInfo()
+	if err := engine.Led(info); err != nil {
+		return look{}, fmt.Errorf("%w: %w", errEarly, err)
+	}
 	l := look{created: info.Created, last: info.State.LastSeq}
 	if info.State.Msgs == 0 {
 		l.last = 0
+	}
+	if s.cfg.Last == nil {
+		return l, nil
+	}
+	switch last, err := s.cfg.Last(ctx); {
+	case err != nil:
+		return look{}, fmt.Errorf("%w: %w", errEarly, err)
+	case last > info.State.LastSeq:
+		return look{}, fmt.Errorf("%w: its leader is at %d, and another copy at %d", errEarly, info.State.LastSeq, last)
 	}
 	return l, nil
 }
@@ -234,7 +271,7 @@ func (s *Store) loadAgain(ctx context.Context) jetstream.KeyWatcher {
 	if err == nil {
 		return w
 	}
-	if ctx.Err() == nil && !errors.Is(err, errEarly) {
+	if ctx.Err() == nil {
 		s.log.Warn("changes of apps are not seen at the moment", "err", err)
 	}
 	backoff.Sleep(ctx, againAfter)

@@ -29,6 +29,10 @@
 // until it is removed ([Engine.Remove]). A node that joins becomes a member by
 // itself.
 //
+// A node that starts empty and finds a cluster with streams starts its server
+// twice (startOver). So a copy that was lost counts as lost, and not as the
+// beginning of a stream.
+//
 // Nodes whose lists differ may found a cluster too, if each list leads to the
 // first. Four nodes or more may do so at the same moment, with lists that have
 // fewer names than there are nodes. Then they may elect two leaders, of which

@@ -131,8 +131,14 @@ func Open(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	if e.Clustered() {
+		empty := !e.hasFounded()
 		if err := e.awaitQuorum(ctx); err != nil {
 			return nil, err
+		}
+		if empty {
+			if err := e.startOver(ctx); err != nil {
+				return nil, err
+			}
 		}
 		if err := e.importAlone(ctx); err != nil {
 			return nil, err

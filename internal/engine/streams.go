@@ -224,6 +224,11 @@ func (e *Engine) attempt(ctx context.Context, w wish, replicas int, timeout time
 	if _, err := stream.GetMsg(ctx, 1); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, fmt.Errorf("read: %w", err)
 	}
+	if info := stream.CachedInfo(); mayMake && e.Clustered() && info.Config.Metadata[settledMark] == "" {
+		if err := e.forgetFirst(ctx, info.Config); err != nil {
+			return nil, fmt.Errorf("settle: %w", err)
+		}
+	}
 	return stream, nil
 }
 

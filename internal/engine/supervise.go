@@ -67,20 +67,8 @@ func (e *Engine) look() {
 // a write has failed, but what it acknowledged is on the disk.
 func (e *Engine) restart() {
 	e.log.Warn("starting the embedded engine again, because it could not write")
-	e.mu.Lock()
-	old := e.server
-	e.server = nil
-	e.mu.Unlock()
-	if old != nil {
-		shutdown(old)
-	}
-	s, err := e.startServer()
-	if err != nil {
+	if err := e.replaceServer(); err != nil {
 		e.broken.Store(true)
 		e.log.Error("the embedded engine does not start", "err", err)
-		return
 	}
-	e.mu.Lock()
-	e.server = s
-	e.mu.Unlock()
 }

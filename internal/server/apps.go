@@ -25,8 +25,12 @@ func (s *Server) openApps(registry *apps.Registry) error {
 	if err != nil {
 		return err
 	}
-	s.apps, err = appstore.Open(ctx, appstore.Config{
+	stream := engine.BucketStream(appstore.Bucket)
+	starting, stop := s.starting()
+	defer stop()
+	s.apps, err = appstore.Open(starting, appstore.Config{
 		Bucket:     bucket,
+		Last:       func(ctx context.Context) (uint64, error) { return s.engine.Last(ctx, stream) },
 		Registry:   registry,
 		Configured: s.cfg.Apps,
 		Writable:   s.engine.Writable,
@@ -36,7 +40,7 @@ func (s *Server) openApps(registry *apps.Registry) error {
 	if err != nil {
 		return err
 	}
-	s.engine.OnLoss(engine.BucketStream(appstore.Bucket), s.apps.Reload)
+	s.engine.OnLoss(stream, s.apps.Reload)
 	s.onStop("apps", func(context.Context) error { s.apps.Close(); return nil })
 	return nil
 }

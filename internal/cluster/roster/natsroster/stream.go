@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/engine"
 )
 
 var _ journal = (*streams)(nil)
@@ -73,6 +74,9 @@ func (s *streams) append(ctx context.Context, author node.ID, id string, data []
 func (s *streams) bounds(ctx context.Context) (first, last uint64, err error) {
 	stream, err := s.js.Stream(ctx, s.logName) // asks for its state
 	if err != nil {
+		return 0, 0, err
+	}
+	if err := engine.Led(stream.CachedInfo()); err != nil {
 		return 0, 0, err
 	}
 	state := stream.CachedInfo().State
@@ -171,6 +175,9 @@ func (s *streams) keep(ctx context.Context, author node.ID, chunks [][]byte) err
 func (s *streams) kept(ctx context.Context, read func(node.ID, uint64, []byte)) error {
 	stream, err := s.js.Stream(ctx, s.snapshotName)
 	if err != nil {
+		return err
+	}
+	if err := engine.Led(stream.CachedInfo()); err != nil {
 		return err
 	}
 	if stream.CachedInfo().State.Msgs == 0 {
