@@ -17,18 +17,20 @@ import (
 // lead that have something. It takes four seconds until it elects anybody, so
 // that there is time to start it again; see also [Engine.forgetFirst].
 func (e *Engine) startOver(ctx context.Context) error {
-	streams := e.js.StreamNames(ctx)
-	for range streams.Name() {
-		e.log.Info("the node is empty and the cluster is not; its engine starts once more, to take what the others have")
-		if err := e.replaceServer(); err != nil {
-			return err
+	looking, cancel := context.WithCancel(ctx)
+	defer cancel() // of what lists the rest of them
+	streams := e.js.StreamNames(looking)
+	if _, found := <-streams.Name(); !found {
+		if err := streams.Err(); err != nil {
+			return fmt.Errorf("engine: look for streams: %w", err)
 		}
-		return e.awaitQuorum(ctx)
+		return nil
 	}
-	if err := streams.Err(); err != nil {
-		return fmt.Errorf("engine: look for streams: %w", err)
+	e.log.Info("the node is empty and the cluster is not; its engine starts once more, to take what the others have")
+	if err := e.replaceServer(); err != nil {
+		return err
 	}
-	return nil
+	return e.awaitQuorum(ctx)
 }
 
 // replaceServer stops the embedded server and starts another one.
