@@ -137,17 +137,8 @@ func post(t *testing.T, url string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Close = true
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	_, text := roundTrip(t, r)
+	return text
 }
 
 // A node whose descriptors silent connections have taken goes on serving those

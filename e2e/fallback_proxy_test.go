@@ -43,17 +43,24 @@ func metrics(ctx context.Context, t testing.TB, s *service.Service) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, text := roundTrip(t, r)
+	return text
+}
+
+// roundTrip sends a request on a connection of its own, and reads what comes.
+func roundTrip(t testing.TB, r *http.Request) (status int, text string) {
+	t.Helper()
 	r.Close = true
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
+	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(text)
+	return resp.StatusCode, string(body)
 }
 
 // nginxConfig passes on what is said behind it, and not the headers with which a

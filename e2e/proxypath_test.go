@@ -86,15 +86,5 @@ func requestBehindProxy(t *testing.T, method, addr, path, query string) (status 
 		t.Fatal(err)
 	}
 	r.URL.Opaque, r.URL.RawQuery = "/realtime"+path, query
-	r.Close = true
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(text)
+	return roundTrip(t, r)
 }

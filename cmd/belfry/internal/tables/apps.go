@@ -119,13 +119,7 @@ func text(s setting.Setting[apps.App], a *apps.App) string {
 
 // Apps writes a line for each app.
 func Apps(w io.Writer, list []json.RawMessage) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "APP\tNAME\tSTATE\tSOURCE\tKEYS")
-	for _, element := range list {
-		var a app
-		if err := adminclient.Read(element, &a); err != nil {
-			return err
-		}
+	return columns(w, list, "APP\tNAME\tSTATE\tSOURCE\tKEYS", func(a app) string {
 		state := "enabled"
 		if a.Disabled {
 			state = "disabled"
@@ -134,9 +128,8 @@ func Apps(w io.Writer, list []json.RawMessage) error {
 		for _, k := range a.Keys {
 			keys = append(keys, k.Key)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", a.ID, oneLine(a.Name), state, a.Source, strings.Join(keys, ","))
-	}
-	return table.Flush()
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", a.ID, oneLine(a.Name), state, a.Source, strings.Join(keys, ","))
+	})
 }
 
 // oneLine keeps a name from breaking a table.

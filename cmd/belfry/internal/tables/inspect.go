@@ -46,16 +46,9 @@ func Channels(out io.Writer, list []json.RawMessage) error {
 		_, err := fmt.Fprintln(out, "nobody is subscribed to such a channel; belfry subscribe news would be")
 		return err
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "CHANNEL\tKIND\tSUBSCRIPTIONS\tUSERS\tCACHED")
-	for _, raw := range list {
-		var c channel
-		if err := adminclient.Read(raw, &c); err != nil {
-			return err
-		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", visible(c.Name), c.Kind, c.Subscriptions, c.users(), c.cached())
-	}
-	return table.Flush()
+	return columns(out, list, "CHANNEL\tKIND\tSUBSCRIPTIONS\tUSERS\tCACHED", func(c channel) string {
+		return fmt.Sprintf("%s\t%s\t%d\t%s\t%s", visible(c.Name), c.Kind, c.Subscriptions, c.users(), c.cached())
+	})
 }
 
 // Channel writes one channel with its members and subscribers.
@@ -112,17 +105,11 @@ func Connections(out io.Writer, list []json.RawMessage) error {
 		_, err := fmt.Fprintln(out, "there is no such connection")
 		return err
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SOCKET\tSINCE\tUSER\tTRANSPORT\tADDRESS\tLIBRARY\tORIGIN\tCHANNELS\tWAITING\tNODE")
-	for _, raw := range list {
-		var c connection
-		if err := adminclient.Read(raw, &c); err != nil {
-			return err
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", c.Socket, clock(c.Since), c.user(), cmp.Or(c.Transport, "-"),
+	const header = "SOCKET\tSINCE\tUSER\tTRANSPORT\tADDRESS\tLIBRARY\tORIGIN\tCHANNELS\tWAITING\tNODE"
+	return columns(out, list, header, func(c connection) string {
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s", c.Socket, clock(c.Since), c.user(), cmp.Or(c.Transport, "-"),
 			cmp.Or(c.Address, "-"), c.library(), cmp.Or(visible(c.Origin), "-"), c.Subscriptions, bytesText(c.WaitingBytes), visible(c.Node))
-	}
-	return table.Flush()
+	})
 }
 
 // Connection writes one connection and its channels.

@@ -6,11 +6,17 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"text/tabwriter"
 	"time"
-
-	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
 )
+
+// endpoint is one that an app tells its events.
+type endpoint struct {
+	App, Endpoint, State, URL string
+	QueuedBytes               int64   `json:"queued_bytes"`
+	Oldest                    float64 `json:"oldest_seconds"`
+	LastError                 string  `json:"last_error"`
+	LastStatus                int     `json:"last_status"`
+}
 
 // Endpoints writes a table of endpoints.
 func Endpoints(out io.Writer, list []json.RawMessage) error {
@@ -18,19 +24,7 @@ func Endpoints(out io.Writer, list []json.RawMessage) error {
 		_, err := fmt.Fprintln(out, "no app has webhooks")
 		return err
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "APP\tENDPOINT\tSTATE\tQUEUED\tOLDEST\tLAST\tURL")
-	for _, raw := range list {
-		var e struct {
-			App, Endpoint, State, URL string
-			QueuedBytes               int64   `json:"queued_bytes"`
-			Oldest                    float64 `json:"oldest_seconds"`
-			LastError                 string  `json:"last_error"`
-			LastStatus                int     `json:"last_status"`
-		}
-		if err := adminclient.Read(raw, &e); err != nil {
-			return err
-		}
+	return columns(out, list, "APP\tENDPOINT\tSTATE\tQUEUED\tOLDEST\tLAST\tURL", func(e endpoint) string {
 		last, oldest := e.LastError, ""
 		if last == "" && e.LastStatus != 0 {
 			last = strconv.Itoa(e.LastStatus)
@@ -38,9 +32,8 @@ func Endpoints(out io.Writer, list []json.RawMessage) error {
 		if e.Oldest > 0 {
 			oldest = time.Duration(e.Oldest * float64(time.Second)).Round(time.Second).String()
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.App, e.Endpoint, e.State, bytesText(e.QueuedBytes), cmp.Or(oldest, "-"), cmp.Or(last, "-"), e.URL)
-	}
-	return table.Flush()
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", e.App, e.Endpoint, e.State, bytesText(e.QueuedBytes), cmp.Or(oldest, "-"), cmp.Or(last, "-"), e.URL)
+	})
 }
 
 // bytesText is a size for people.
@@ -56,28 +49,24 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%d MiB", n>>20)
 }
 
+// deadLetter is what was given up at once for one endpoint.
+type deadLetter struct {
+	ID                        uint64
+	At, App, Endpoint, Reason string
+	Error                     string
+	Attempts, Status          int
+	Events                    []json.RawMessage
+}
+
 // DeadLetters writes a table of what was given up.
 func DeadLetters(out io.Writer, list []json.RawMessage) error {
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(out, "nothing was given up")
 		return err
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tAT\tAPP\tENDPOINT\tREASON\tEVENTS\tATTEMPTS\tLAST")
-	for _, raw := range list {
-		var b struct {
-			ID                        uint64
-			At, App, Endpoint, Reason string
-			Error                     string
-			Attempts, Status          int
-			Events                    []json.RawMessage
-		}
-		if err := adminclient.Read(raw, &b); err != nil {
-			return err
-		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", b.ID, b.At, b.App, b.Endpoint, b.Reason, len(b.Events), b.Attempts, cmp.Or(b.Error, "-"))
-	}
-	return table.Flush()
+	return columns(out, list, "ID\tAT\tAPP\tENDPOINT\tREASON\tEVENTS\tATTEMPTS\tLAST", func(d deadLetter) string {
+		return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%d\t%d\t%s", d.ID, d.At, d.App, d.Endpoint, d.Reason, len(d.Events), d.Attempts, cmp.Or(d.Error, "-"))
+	})
 }
 
 // A Replayed answer is what the service says to a replay.
