@@ -95,7 +95,13 @@ func (t *tailCommand) run(ctx context.Context, client adminclient.Client, _ []st
 			return errEnough
 		}
 		return nil
-	}, func(err error) { fmt.Fprintf(t.err, "the connection is lost, and made anew: %s\n", plain(err)) })
+	}, func(err error) {
+		if err == nil {
+			fmt.Fprintf(t.err, "watching app %s\n", app)
+			return
+		}
+		fmt.Fprintf(t.err, "the connection is lost, and made anew: %s\n", plain(err))
+	})
 	if errors.Is(err, errEnough) {
 		return nil
 	}

@@ -14,6 +14,7 @@ func TestTailAndExplainTellOfAnEvent(t *testing.T) {
 	s := withURL(devURL(at))
 	s.env = append(s.env, "BELFRY_ADMIN_URL=http://"+address(admin))
 	tail := start(t, s, "tail", "--type", "api_message", "--channel", "news*", "--count", "1", "--rate", "full")
+	tail.err.await(t, "watching app 1")
 	subscribe := start(t, s, "subscribe", "--count", "1", "news")
 	subscribe.err.await(t, "subscribed to news")
 	status, _, told := runCommand(t, s, "trigger", "news", "hello", `{"a":"\u001b[31m"}`)

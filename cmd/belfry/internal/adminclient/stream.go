@@ -20,11 +20,11 @@ const (
 )
 
 // Follow asks for an answer without an end and calls each with the data of its
-// server-sent events. When the connection is lost it asks again for what follows,
-// and calls lost before with the reason. It returns when ctx ends or the service
-// refuses.
-func (c Client) Follow(ctx context.Context, q Request, each func(data []byte) error, lost func(error)) error {
-	f := follower{client: c, request: q, each: each}
+// server-sent events. When the connection is lost it asks again for what follows.
+// It returns when ctx ends or the service refuses. State is called with nil when the
+// answer begins, and with the reason when the connection is lost.
+func (c Client) Follow(ctx context.Context, q Request, each func(data []byte) error, state func(error)) error {
+	f := follower{client: c, request: q, each: each, state: state}
 	for wait := firstWait; ; wait = min(2*wait, maxWait) {
 		began := f.last
 		err := f.read(ctx)
@@ -38,7 +38,7 @@ func (c Client) Follow(ctx context.Context, q Request, each func(data []byte) er
 		if f.last != began {
 			wait = firstWait
 		}
-		lost(err)
+		state(err)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -57,6 +57,7 @@ type follower struct {
 	client    Client
 	request   Request
 	each      func(data []byte) error
+	state     func(error)
 	last      string // id of the last event
 	connected bool   // at least once
 }
@@ -84,6 +85,7 @@ func (f *follower) read(ctx context.Context) error {
 		return f.client.explainStatus(response, reply)
 	}
 	f.connected = true
+	f.state(nil)
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, maxRow)
 	for id := ""; lines.Scan(); watchdog.Reset(silence) {
