@@ -74,9 +74,7 @@ func start(t testing.TB, s setup, args ...string) *process {
 		p.status <- p.cmd.ProcessState.ExitCode()
 	}()
 	t.Cleanup(func() {
-		if p.cmd.ProcessState == nil {
-			p.cmd.Process.Kill()
-		}
+		p.cmd.Process.Kill() // which is nothing, if it has ended
 		<-p.out.closed
 	})
 	return p

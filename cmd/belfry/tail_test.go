@@ -13,7 +13,7 @@ func TestTailAndExplainTellOfAnEvent(t *testing.T) {
 	admin := dev.err.await(t, "listener=admin")
 	s := withURL(devURL(at))
 	s.env = append(s.env, "BELFRY_ADMIN_URL=http://"+address(admin))
-	tail := start(t, s, "tail", "--type", "api_message", "--channel", "news*", "--count", "1", "--rate", "full")
+	tail := start(t, s, "tail", "--type", "api_message,subscribed", "--channel", "news*", "--count", "2", "--rate", "full")
 	tail.err.await(t, "watching app 1")
 	subscribe := start(t, s, "subscribe", "--count", "1", "news")
 	subscribe.err.await(t, "subscribed to news")
@@ -26,7 +26,7 @@ func TestTailAndExplainTellOfAnEvent(t *testing.T) {
 		t.Errorf("tail = %d %s", status, tail.err)
 	}
 	lines := tail.out.String()
-	if !strings.Contains(lines, "api_message         news  hello  1 here, 0 elsewhere  id "+id[1]) {
+	if !strings.Contains(lines, "subscribed          news") || !strings.Contains(lines, "api_message         news  hello  1 here, 0 elsewhere  id "+id[1]) {
 		t.Errorf("tail printed\n%s", lines)
 	}
 	if status, out, err := runCommand(t, s, "explain", "--event", id[1]); status != 0 || !strings.Contains(out, "HANDED OVER: The event was handed to 1 sockets.") {
