@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,15 +23,21 @@ func TestConsolePagesAreForEverybody(t *testing.T) {
 	pages := furnish(t, svc)
 	tb := openConsole(t, svc)
 	for name, p := range pages {
-		tb.open(p.path)
-		tb.see(p.says)
-		for _, width := range []int{1280, 800, 390, 360} {
-			for _, dark := range []bool{false, true} {
-				tb.must("screen", map[string]any{"width": width, "dark": dark}, nil)
-				tb.accessible(name)
-				if dir := picturesDir(); dir != "" && (width == 1280 || width == 390) {
-					tb.picture(dir, name, width, dark)
-				}
+		t.Run(name, func(*testing.T) { tb.look(name, p) })
+	}
+}
+
+// look visits a page in each form.
+func (tb *tab) look(name string, p view) {
+	tb.t.Helper()
+	tb.open(p.path)
+	tb.see(p.says)
+	for _, width := range []int{1280, 800, 390, 360} {
+		for _, dark := range []bool{false, true} {
+			tb.must("screen", map[string]any{"width": width, "dark": dark}, nil)
+			tb.accessible(name)
+			if dir := picturesDir(); dir != "" && (width == 1280 || width == 390) {
+				tb.picture(dir, name, width, dark)
 			}
 		}
 	}
@@ -52,7 +59,7 @@ const (
 
 // furnish fills a service with what pages can show, all of it as strangers would
 // write it, and lists the pages.
-func furnish(t testing.TB, svc *service.Service) map[string]view {
+func furnish(t *testing.T, svc *service.Service) map[string]view {
 	t.Helper()
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "<script>alert(6)</script>\u202e", http.StatusTeapot)
@@ -70,7 +77,8 @@ func furnish(t testing.TB, svc *service.Service) map[string]view {
 		t.Fatal(err)
 	}
 	api(t, svc, "POST", "/api/v1/apps", string(body), http.StatusCreated, nil)
-	return map[string]view{
+	pages := inhabit(t, svc)
+	maps.Copy(pages, map[string]view{
 		"apps":      {"", "Create an app"},
 		"new":       {"new", "For people"},
 		"overview":  {"apps/77", "Peak connections"},
@@ -86,5 +94,6 @@ func furnish(t testing.TB, svc *service.Service) map[string]view {
 		"endpoints": {"webhooks", "Oldest"},
 		"nodes":     {"cluster", "Drain this node"},
 		"none":      {"no/such/page", "There is no page"},
-	}
+	})
+	return pages
 }

@@ -14,6 +14,10 @@ import { givenUpPage } from "./pages/givenup/page"
 import { usagePage } from "./pages/usage/page"
 import { allUsagePage } from "./pages/usage/all"
 import { endpointsPage } from "./pages/webhooks/all"
+import { channelsPage } from "./pages/channels/page"
+import { channelPage } from "./pages/channels/one"
+import { connectionsPage } from "./pages/connections/page"
+import { connectionPage } from "./pages/connections/one"
 import { clusterPage } from "./pages/cluster/page"
 
 // They stand in the menu in this order.
@@ -26,6 +30,10 @@ export const pages: Page[] = [
   clusterPage,
 
   overviewPage,
+  channelsPage,
+  channelPage,
+  connectionsPage,
+  connectionPage,
   usagePage,
   webhooksPage,
   endpointPage,

@@ -12,7 +12,7 @@ export function Menu({ app, current }: { app: string; current: Page | undefined 
   const listed = (of: "service" | "app") => pages.filter((p) => p.menu?.of === of && (!witness || p.witness))
   const item = (p: Page) => (
     <li key={p.path}>
-      <a href={to(p.path, { app })} aria-current={p === current ? "page" : undefined} onClick={() => setOpen(false)}>
+      <a href={to(p.path, { app })} aria-current={p === current ? "page" : current?.path.startsWith(`${p.path}/:`) ? "true" : undefined} onClick={() => setOpen(false)}>
         {p.menu?.name ?? p.title}
       </a>
     </li>

@@ -4,9 +4,10 @@ import { query, setQuery } from "../shell/router"
 export interface Column<T> {
   key: string
   label: string
-  value: (row: T) => ComponentChildren
+  value: (row: T) => ComponentChildren // undefined: there is none
   sort?: (row: T) => string | number // absent: it can not be sorted by
   number?: boolean
+  whole?: boolean // is short, and stays in one line
 }
 
 interface TableProps<T> {
@@ -57,11 +58,14 @@ export function Table<T>({ label, columns, rows, id, unfold }: TableProps<T>) {
             return (
               <>
                 <tr role="row" key={key} class={isOpen ? "open" : undefined}>
-                  {columns.map((c) => (
-                    <td role="cell" class={c.number ? "number" : undefined} data-label={c.label}>
-                      <div>{c.value(row)}</div>
-                    </td>
-                  ))}
+                  {columns.map((c) => {
+                    const value = c.value(row)
+                    return (
+                      <td role="cell" class={kind(c, value === undefined)} data-label={c.label}>
+                        <div>{value ?? "–"}</div>
+                      </td>
+                    )
+                  })}
                   {unfold && (
                     <td role="cell" class="unfold">
                       <button type="button" class="quiet" aria-expanded={isOpen} onClick={() => setQuery({ open: isOpen ? "" : key })}>
@@ -85,6 +89,10 @@ export function Table<T>({ label, columns, rows, id, unfold }: TableProps<T>) {
       </table>
     </div>
   )
+}
+
+function kind<T>(c: Column<T>, none: boolean): string | undefined {
+  return [c.number && "number", c.whole && "whole", none && "none"].filter(Boolean).join(" ") || undefined
 }
 
 function compare(a: string | number, b: string | number): number {

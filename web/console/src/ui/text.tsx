@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks"
-import { maxShown, pieces } from "./visible"
+import { maxShown, pieces, visible } from "./visible"
 
 // Text shows a text of strangers.
 export function Text({ value, max = maxShown, lines = false }: { value: string; max?: number; lines?: boolean }) {
@@ -24,8 +24,9 @@ export function Code({ value, copy = true, max = maxShown }: { value: string; co
   )
 }
 
-// Copy puts a text into the clipboard.
-export function Copy({ value, label = "Copy" }: { value: string; label?: string }) {
+// Copy puts a text into the clipboard. With of, which says what it is, the button
+// is a small sign behind it.
+export function Copy({ value, label = "Copy", of }: { value: string; label?: string; of?: string }) {
   const [done, setDone] = useState("")
   const copy = async () => {
     try {
@@ -36,9 +37,10 @@ export function Copy({ value, label = "Copy" }: { value: string; label?: string 
     }
     setTimeout(setDone, 2000, "")
   }
+  const small = of !== undefined && !done
   return (
-    <button type="button" class="copy" onClick={copy}>
-      <span aria-live="polite">{done || label}</span>
+    <button type="button" class={small ? "copy sign" : "copy"} onClick={copy} aria-label={small ? `Copy ${of} ${visible(value, 60)}` : undefined} title={small ? "Copy" : undefined}>
+      <span aria-live="polite">{small ? "" : done || label}</span>
     </button>
   )
 }
