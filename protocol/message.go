@@ -62,6 +62,8 @@ type Subscribe struct {
 	// BadChannelData says that there is a channel_data that is neither a
 	// string nor null. No signature can be right for it.
 	BadChannelData bool
+	// Resume is what the client asks for of the channel's history; nil: nothing.
+	Resume *Resume
 }
 
 // ParseSubscribe reads data that is a JSON object, or a JSON string that
@@ -77,6 +79,8 @@ func ParseSubscribe(data []byte) Subscribe {
 		case "channel_data":
 			s.ChannelData, s.HasChannelData = rawjson.String(value)
 			s.BadChannelData = !s.HasChannelData && !rawjson.IsNull(value)
+		case "resume":
+			s.Resume = parseResume(value)
 		}
 	})
 	if err != nil {

@@ -56,6 +56,27 @@ type App struct {
 	Webhooks []Webhook
 
 	Limits Limits
+
+	History History
+}
+
+// History says what is kept of channels for clients that come back.
+type History struct {
+	Enabled bool
+	// Prefixes are those of the channels that have a history. Empty means all.
+	Prefixes []string
+	TTL      time.Duration // of an event
+	Events   int           // of one channel
+	Bytes    int           // of one channel
+	AppBytes int           // of all channels, on each node
+	Rewind   int           // how many events a new subscriber may ask for
+}
+
+// Keeps reports whether a channel has a history.
+func (h *History) Keeps(channel string) bool {
+	return h.Enabled && (len(h.Prefixes) == 0 || slices.ContainsFunc(h.Prefixes, func(p string) bool {
+		return strings.HasPrefix(channel, p)
+	}))
 }
 
 // A Key is one pair of credentials of an app.
@@ -133,12 +154,13 @@ func Unlimited() Limits {
 func (a *App) Same(b *App) bool {
 	same := func(k, l Key) bool { return k.Key == l.Key && k.Secret == l.Secret && k.Created.Equal(l.Created) }
 	if !slices.EqualFunc(a.Keys, b.Keys, same) || !slices.Equal(a.AllowedOrigins, b.AllowedOrigins) ||
-		!sameWebhooks(a.Webhooks, b.Webhooks) {
+		!slices.Equal(a.History.Prefixes, b.History.Prefixes) || !sameWebhooks(a.Webhooks, b.Webhooks) {
 		return false
 	}
 	c, d := *a, *b
 	c.Keys, d.Keys, c.AllowedOrigins, d.AllowedOrigins = nil, nil, nil, nil
 	c.Webhooks, d.Webhooks = nil, nil
+	c.History.Prefixes, d.History.Prefixes = nil, nil
 	return reflect.DeepEqual(c, d)
 }
 

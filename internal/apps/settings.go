@@ -77,6 +77,27 @@ var Settings = []setting.Setting[App]{
 	setting.Row("limits.cache_ttl", "30m", setting.KindDuration,
 		"How long a cache channel remembers its last event.",
 		setting.Scalar(func(a *App) *time.Duration { return &a.Limits.CacheTTL }, setting.Duration(time.Second, 365*setting.Day))),
+	setting.Row("history.enabled", "false", setting.KindBool,
+		"Whether events are kept for a while, so that clients that were away get what they have missed; see docs/history.md. Off, nothing is kept and nothing changes.",
+		setting.Scalar(func(a *App) *bool { return &a.History.Enabled }, setting.Bool)),
+	setting.Row("history.channel_prefixes", "[]", "list of prefixes",
+		"Only channels whose names begin with one of these have a history, such as `private-chat-`. Empty: all channels have.",
+		setting.List(func(a *App) *[]string { return &a.History.Prefixes }, parsePrefix)),
+	setting.Row("history.ttl", "2m", setting.KindDuration,
+		"How long an event is kept.",
+		setting.Scalar(func(a *App) *time.Duration { return &a.History.TTL }, setting.Duration(time.Second, setting.Day))),
+	setting.Row("history.events", "1000", setting.KindNumber,
+		"Events kept of one channel; the oldest go first.",
+		setting.Scalar(func(a *App) *int { return &a.History.Events }, setting.Int(1, 10_000))),
+	setting.Row("history.bytes", "256KiB", setting.KindSize,
+		"Memory for the events of one channel. One that comes back is sent that much at once at most, so it is kept below what may wait for a client.",
+		setting.Scalar(func(a *App) *int { return &a.History.Bytes }, setting.Size(1<<10, 512<<10))),
+	setting.Row("history.app_bytes", "64MiB", setting.KindSize,
+		"Memory for the events of all channels of the app, on each node; the oldest go first.",
+		setting.Scalar(func(a *App) *int { return &a.History.AppBytes }, setting.Size(64<<10, 64<<30))),
+	setting.Row("history.rewind", "100", setting.KindNumber,
+		"How many of the last events a new subscriber may ask for. 0: none.",
+		setting.Scalar(func(a *App) *int { return &a.History.Rewind }, setting.Int(0, 10_000))),
 }
 
 // KeySettings are those of one element of an app's keys. The text of a
@@ -137,6 +158,13 @@ func parseAppID(text string) (string, error) {
 
 func notInPath(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.", r))
+}
+
+func parsePrefix(text string) (string, error) {
+	if text == "" {
+		return "", fmt.Errorf("is empty; leave the list empty for all channels")
+	}
+	return text, nil
 }
 
 func parseKey(text string) (string, error) {

@@ -71,7 +71,8 @@ func Control(opcode byte, payload []byte) *Frame {
 func (f *Frame) Wire() []byte { return f.wire }
 
 // Message returns the frame's text without a header, for transports with a
-// framing of their own. The caller must not change it.
+// framing of their own. The caller must not change it, but for who has made the
+// frame, until it is shared.
 func (f *Frame) Message() []byte { return f.wire[f.header:] }
 
 // Size is the length of the frame on the wire, in bytes.

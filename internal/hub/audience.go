@@ -30,7 +30,7 @@ type seat struct {
 	session *Session
 	at      int32  // place in the roll
 	joined  uint32 // when, in tenths of a second of the hub's life
-	since   uint64 // deliveries up to this one are not for this session
+	since   uint64 // deliveries up to this one are not for this session; see replaying
 }
 
 // addLocked gives s a place, from the next delivery on. It runs on the session's
@@ -78,6 +78,7 @@ type delivery struct {
 	frame  *frame.Frame
 	except protocol.SocketID // gets nothing; may be zero
 	meter  *meter
+	event  bool                // somebody has triggered it
 	takes  func(*Session) bool // who can be sent it; nil: all
 	tally  *trace.Tally        // counts who was handed it; may be nil
 }
@@ -128,7 +129,7 @@ func (d *delivery) run(loop int) {
 	}
 	n := 0
 	for _, st := range r.seats {
-		if st.since >= d.number || st.session.id == d.except || d.takes != nil && !d.takes(st.session) {
+		if st.since >= d.number && !st.servedMeanwhile(d) || st.session.id == d.except || d.takes != nil && !d.takes(st.session) {
 			continue
 		}
 		st.session.send(d.frame)

@@ -76,6 +76,7 @@ func (t *tenant) dropExpired(now time.Time) {
 				ch.cached = nil
 				sh.releaseLocked(ch)
 			}
+			t.sweepHistoryLocked(sh, ch, now)
 		}
 		sh.mu.Unlock()
 	}

@@ -17,6 +17,7 @@ type channel struct {
 	presence  *presence   // presence kinds only
 	cached    *cached     // cache kinds only; nil when there is none
 	count     *countLimit // while subscription counts are told
+	history   *remembered // nil while the channel has none
 }
 
 // A subscription is one session on one channel. The session's loop owns it.
@@ -47,9 +48,15 @@ func (sh *shard) openLocked(name string, kind protocol.Kind) *channel {
 // releaseLocked forgets the channel if nothing is left in it. The shard's lock is
 // held.
 func (sh *shard) releaseLocked(ch *channel) {
-	if ch.size == 0 && ch.cached == nil && ch.elsewhere.by == 0 && (ch.presence == nil || ch.presence.len() == 0) {
+	if !ch.usedLocked() && ch.history == nil {
 		ch.count.stop()
 		sh.order = max(sh.order, ch.last)
 		delete(sh.channels, ch.name)
 	}
+}
+
+// usedLocked reports whether there is anything in the channel but its history. The
+// shard's lock is held.
+func (ch *channel) usedLocked() bool {
+	return ch.size > 0 || ch.cached != nil || ch.elsewhere.by != 0 || ch.presence != nil && ch.presence.len() > 0
 }

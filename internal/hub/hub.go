@@ -121,6 +121,7 @@ type Hub struct {
 	departures  []departures // by loop
 	peers       peers
 	events      atomic.Uint64 // number of the last event that was triggered here
+	recalls     recalls
 	patience    time.Duration // of the receiver's goroutine
 	cancel      context.CancelFunc
 	running     sync.WaitGroup

@@ -16,8 +16,9 @@ type joined struct {
 }
 
 // join subscribes s, which is known to be allowed to. Member is nil but on
-// presence channels. It runs on the session's loop.
-func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *protocol.Member) (*subscription, joined, *refusal) {
+// presence channels. With ask the session gets nothing before [tenant.resume]. It
+// runs on the session's loop.
+func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *protocol.Member, ask *resumption) (*subscription, joined, *refusal) {
 	sh := t.shard(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -38,6 +39,9 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 		sub.userID = member.UserID
 	}
 	ch.addLocked(&sub.seat, s)
+	if ask != nil {
+		t.suspendLocked(sh, sub, ask)
+	}
 	t.traceSubscribedLocked(sub)
 	t.shareSubscribersLocked(ch)
 	if ch.size == 1 {
@@ -49,7 +53,10 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 	if first {
 		t.tellLocked(News{Kind: apps.MemberAdded, Channel: name, UserID: sub.userID})
 	}
-	j.succeeded, j.shared = ch.succeededLocked(), ch.shared
+	j.shared = ch.shared
+	if ask == nil {
+		j.succeeded = ch.succeededLocked()
+	}
 	if kind.Cache() {
 		var miss bool
 		if j.cached, miss = ch.cachedFrameLocked(time.Now()); miss {
@@ -68,6 +75,7 @@ func (t *tenant) leave(sub *subscription) (shared uint64) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	t.traceUnsubscribedLocked(sub)
+	ch.history.abandon(sub)
 	ch.removeLocked(&sub.seat)
 	linger := t.hub.lingering()
 	if ch.presence != nil {

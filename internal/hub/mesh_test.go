@@ -123,6 +123,10 @@ func (m *mesh) work() (any bool) {
 			n.hub.resync(context.Background(), l)
 			any = true
 		}
+		for _, q := range n.hub.recalls.take() {
+			n.hub.answer(context.Background(), &q)
+			any = true
+		}
 		n.hub.eachTenant((*tenant).shareCoarse)
 		n.loops.run()
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfryhq/belfry/internal/history"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -22,6 +23,9 @@ type metrics struct {
 	resyncs             prometheus.CounterFunc
 	peersRefused        prometheus.Counter
 	peerEventsDropped   prometheus.CounterFunc
+	resumes             *prometheus.CounterVec
+	replayed            prometheus.Counter
+	evicted             prometheus.Counter
 
 	// What operators are also told in the status of the cluster.
 	resynced, dropped atomic.Uint64
@@ -67,6 +71,15 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "belfry_cluster_peers_refused_total", Help: "Peers that were ignored because there are too many.",
 		}),
 	}
+	m.resumes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "belfry_history_resumes_total", Help: "Subscriptions that asked for missed events, by verdict: recovered, or why not.",
+	}, []string{"verdict"})
+	m.replayed = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "belfry_history_replayed_events_total", Help: "Events that were sent again to subscribers who asked for them.",
+	})
+	m.evicted = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "belfry_history_evicted_events_total", Help: "Kept events that made room for newer ones before they had expired.",
+	})
 	m.resyncs = prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "belfry_cluster_resyncs_total", Help: "How often a peer has said everything that it holds: when it joined, and after messages of it were lost.",
 	}, func() float64 { return float64(m.resynced.Load()) })
@@ -74,11 +87,30 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		Name: "belfry_cluster_events_dropped_total", Help: "Events of peers that were not delivered because this node had too much to do.",
 	}, func() float64 { return float64(m.dropped.Load()) })
 	if r != nil {
-		r.MustRegister(m.resyncs, m.peersRefused, m.peerEventsDropped, m.connections, m.subscriptions, events, m.clientEventsRefused, m.deliveries, m.complaints, m.refused)
+		r.MustRegister(m.resyncs, m.peersRefused, m.peerEventsDropped, m.connections, m.subscriptions, events, m.clientEventsRefused, m.deliveries, m.complaints, m.refused, m.resumes, m.replayed, m.evicted)
 	}
 	return m
 }
 
 func (m *metrics) refuse(code protocol.CloseCode) {
 	m.refused.WithLabelValues(strconv.Itoa(int(code))).Inc()
+}
+
+// resume counts a verdict, and the events before it.
+func (m *metrics) resume(reason history.Reason, replayed int) {
+	verdict := string(reason)
+	if reason == history.Complete {
+		verdict = "recovered"
+	}
+	m.resumes.WithLabelValues(verdict).Inc()
+	m.replayed.Add(float64(replayed))
+}
+
+// resumed counts the end of a resumption.
+func (m *metrics) resumed(r *resumption, reason history.Reason) {
+	if !r.asked {
+		m.replayed.Add(float64(r.replayed)) // nothing was missed
+		return
+	}
+	m.resume(reason, r.replayed)
 }

@@ -254,6 +254,8 @@ func render(t rapid.TB, text []byte) string {
 		Channel *string
 		Data    json.RawMessage
 		UserID  *string `json:"user_id"`
+
+		Position string // in the history of the channel
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()

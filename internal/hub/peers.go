@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"iter"
 	"math/bits"
 	"slices"
 	"sync"
@@ -39,6 +40,7 @@ type peers struct {
 	links   [slotCount]atomic.Pointer[broker.Link]
 	clock   atomic.Uint64 // the highest stamp of a cached event
 	barrier barrier
+	changes atomic.Uint64 // how often a peer came or went, or messages from or to it were lost
 
 	mu       sync.Mutex
 	standing map[broker.Link]*standing
@@ -215,4 +217,25 @@ func (p *peers) slotOf(id node.ID) peerSet {
 		}
 	}
 	return 0
+}
+
+// all yields the links of all peers that are there.
+func (p *peers) all() iter.Seq[broker.Link] {
+	return func(yield func(broker.Link) bool) {
+		for live := p.live.Load(); live != 0; live &= live - 1 {
+			if l := p.links[bits.TrailingZeros64(live)].Load(); l != nil && !yield(*l) {
+				return
+			}
+		}
+	}
+}
+
+// linkTo returns the link of a peer that is there, or nil.
+func (p *peers) linkTo(id node.ID) *broker.Link {
+	for l := range p.all() {
+		if l.ID() == id {
+			return &l
+		}
+	}
+	return nil
 }

@@ -27,6 +27,7 @@ func (p *peers) Joined(l broker.Link) {
 		p.hub.metrics.peersRefused.Inc()
 		return
 	}
+	p.changes.Add(1)
 	st := &standing{slot: slot}
 	p.standing[l] = st
 	p.setLink(slot, &l)
@@ -38,6 +39,7 @@ func (p *peers) Joined(l broker.Link) {
 func (p *peers) Lost(l broker.Link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.changes.Add(1)
 	if st := p.standing[l]; st != nil {
 		p.askLocked(l, st)
 	}
@@ -51,6 +53,7 @@ func (p *peers) Left(l broker.Link) {
 		p.mu.Unlock()
 		return
 	}
+	p.changes.Add(1)
 	p.live.And(^uint64(st.bits()))
 	p.mu.Unlock()
 	p.hub.vacate(st.bits())
@@ -77,6 +80,7 @@ func (p *peers) Receive(l broker.Link, m *broker.Message) {
 	}
 	switch m.Kind {
 	case broker.Resync:
+		p.changes.Add(1)
 		p.want(l)
 	case broker.Begin:
 		p.begin(l, st)
@@ -154,6 +158,10 @@ func (h *Hub) receive(from node.ID, by peerSet, m *broker.Message) {
 		t.receiveSignedIn(by, m)
 	case broker.Load:
 		t.receiveLoad(by, m)
+	case broker.Recall:
+		h.recalls.ask(from, m)
+	case broker.Recalled:
+		t.receiveRecalled(from, m)
 	}
 }
 
@@ -216,6 +224,7 @@ func (p *peers) appeared(appID string) {
 func (t *tenant) receiveEvent(from node.ID, m *broker.Message) {
 	sh := t.shard(m.Name)
 	e := arrived(from, m)
+	defer t.evict()
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if m.Kind == broker.UserEvent {
@@ -226,7 +235,7 @@ func (t *tenant) receiveEvent(from node.ID, m *broker.Message) {
 			t.traceUnheardLocked(sh, name, e)
 		}
 	} else if ch := sh.channels[m.Name]; ch != nil {
-		t.deliverEventLocked(&ch.audience, e, m.Name, reach{})
+		t.deliverKeptLocked(ch, e)
 	} else {
 		t.traceUnheardLocked(sh, m.Name, e)
 	}
@@ -235,7 +244,7 @@ func (t *tenant) receiveEvent(from node.ID, m *broker.Message) {
 // arrived is an event of another node.
 func arrived(from node.ID, m *broker.Message) *outgoing {
 	return &outgoing{
-		kind: trace.Arrived, origin: from, number: m.Number, except: m.Except,
+		kind: trace.Arrived, origin: from, number: m.Number, except: m.Except, serial: m.Serial, before: m.Before,
 		frame: frame.Text(func(b []byte) []byte { return append(b, m.Text...) }),
 	}
 }
@@ -251,12 +260,13 @@ func (t *tenant) receiveCached(from node.ID, m *broker.Message) {
 	deliver := m.On && t.hub.admitFromPeer()
 	e := arrived(from, m)
 	sh := t.shard(m.Name)
+	defer t.evict()
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	ch := sh.openLocked(m.Name, kind)
 	ch.rememberLocked(e.frame, m.Data, time.Duration(m.TTL)*time.Millisecond, m.Stamp)
 	if deliver {
-		t.deliverEventLocked(&ch.audience, e, m.Name, reach{})
+		t.deliverKeptLocked(ch, e)
 	} else if m.On {
 		t.traceDropped(m, from)
 	}

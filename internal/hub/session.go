@@ -31,6 +31,7 @@ type Session struct {
 	authorizeBy  time.Time // when it must be authorized; zero when it need not or is
 	held         *held     // nil while frames go out at once
 	ended        bool
+	resumes      bool // the client asks for missed events
 }
 
 // complaints is how many non-fatal errors one client is told, so that a broken

@@ -16,6 +16,7 @@ func (t *tenant) publishLocked(ch *channel, e *outgoing, to peerSet) {
 	if to != 0 {
 		t.hub.peers.send(to, &broker.Message{
 			Kind: broker.Event, App: t.app().ID, Name: ch.name, Text: e.frame.Message(), Except: e.except, Number: e.number,
+			Serial: e.serial, Before: e.before,
 		})
 	}
 }
@@ -36,6 +37,7 @@ func (t *tenant) publishCachedLocked(ch *channel, e *outgoing) {
 	if !t.hub.peers.alone() {
 		m := t.cachedMessageLocked(ch)
 		m.On, m.Except, m.Number = true, e.except, e.number
+		m.Serial, m.Before = e.serial, e.before
 		t.hub.peers.shareLocked(m)
 	}
 }
@@ -66,6 +68,7 @@ func (t *tenant) shareSubscribersLocked(ch *channel) {
 	case t.hub.peers.alone():
 	case !ch.heldHere():
 		ch.coarse = false
+		ch.history.uncover()
 		t.hub.peers.shareLocked(&broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name})
 		ch.shared = t.hub.peers.barrier.mark()
 	case ch.size == 1 && !ch.coarse:
@@ -184,6 +187,7 @@ func (h *Hub) resync(ctx context.Context, to broker.Link) {
 	})
 	if complete {
 		to.Send(&broker.Message{Kind: broker.End})
+		h.peers.changes.Add(1) // only now the peer knows for what it has to send events here
 	}
 }
 

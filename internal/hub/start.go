@@ -18,6 +18,7 @@ func New(cfg Config) *Hub {
 	}
 	h.service.metrics = h.metrics
 	h.peers.init(h)
+	h.recalls.init()
 	h.SetMaxConnections(cfg.MaxConnections)
 	cfg.Apps.Watch(h.appChanged)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -25,6 +26,7 @@ func New(cfg Config) *Hub {
 	h.running.Go(func() { h.sweep(ctx) })
 	if cfg.Broker != nil {
 		h.running.Go(func() { h.peers.tend(ctx) })
+		h.running.Go(func() { h.answerRecalls(ctx) })
 	}
 	return h
 }

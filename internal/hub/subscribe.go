@@ -57,7 +57,8 @@ func (s *Session) subscribe(now time.Time, data []byte) {
 	if kind.Private() && !s.authorized() {
 		return
 	}
-	sub, j, r := s.tenant.join(s, m.Channel, kind, member)
+	ask := s.resumption(m)
+	sub, j, r := s.tenant.join(s, m.Channel, kind, member, ask)
 	if r != nil {
 		s.unauthorize(due)
 		s.refuse(now, m.Channel, r)
@@ -66,6 +67,10 @@ func (s *Session) subscribe(now time.Time, data []byte) {
 	s.subs.add(sub)
 	s.tenant.hub.metrics.subscriptions.Inc()
 	s.await(j.shared)
+	if ask != nil {
+		s.tenant.resume(sub)
+		return
+	}
 	s.send(j.succeeded)
 	if j.cached != nil {
 		s.send(j.cached)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/history"
 	"github.com/belfryhq/belfry/internal/trace"
 )
 
@@ -23,6 +24,7 @@ type tenant struct {
 	meter       meter
 	load        load
 	coarse      coarseList
+	budget      *history.Budget
 	shards      [shardCount]shard
 }
 
@@ -32,6 +34,7 @@ type shard struct {
 	order    uint64              // the highest number of a delivery in what is forgotten
 	channels map[string]*channel // those with subscriptions, anywhere, or a cached event
 	users    map[string]*user    // those signed in anywhere, or watched here
+	shelf    history.Shelf
 }
 
 // tenant returns the state of app, which it makes on first use.
@@ -39,7 +42,7 @@ func (h *Hub) tenant(app *apps.App) *tenant {
 	if t, ok := h.tenants.Load(app.ID); ok {
 		return t.(*tenant)
 	}
-	fresh := &tenant{hub: h, meter: meter{metrics: h.metrics}, tracer: (*trace.Log)(nil)}
+	fresh := &tenant{hub: h, meter: meter{metrics: h.metrics}, tracer: (*trace.Log)(nil), budget: history.NewBudget()}
 	if h.cfg.Tracer != nil {
 		fresh.tracer = h.cfg.Tracer(app.ID)
 	}

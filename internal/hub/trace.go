@@ -44,6 +44,9 @@ type outgoing struct {
 	size   int // of its data
 	frame  *frame.Frame
 	except protocol.SocketID
+	kept   bool // it has a place in the history of its channel
+	serial uint64
+	before uint64
 }
 
 // record is what is told of the event.
@@ -63,7 +66,7 @@ type reach struct {
 // deliverEventLocked delivers an event that somebody triggered, here or elsewhere, to
 // its audience here, and tells of it. The shard's lock is held.
 func (t *tenant) deliverEventLocked(a *audience, e *outgoing, channel string, to reach) {
-	d := delivery{to: a, frame: e.frame, except: e.except, meter: &t.meter}
+	d := delivery{to: a, frame: e.frame, except: e.except, event: true, meter: &t.meter}
 	if t.wants(e.kind) {
 		r := e.record(channel)
 		r.Order, r.Here, r.Elsewhere, r.Peers = a.last+1, a.size, to.elsewhere, t.hub.peers.ids(to.peers)

@@ -107,7 +107,7 @@ func (b *batch) trigger(name string, e Event, except protocol.SocketID) {
 	switch {
 	case user:
 		b.triggerUser(id, name, e, except)
-	case kind.Cache() || b.tenant.wants(trace.APIMessage) || b.tenant.shard(name).has(name):
+	case kind.Cache() || b.tenant.keeps(name) || b.tenant.wants(trace.APIMessage) || b.tenant.shard(name).has(name):
 		b.triggerChannel(kind, name, e, except)
 	default: // nobody gets it, and it is not worth encoding
 	}
@@ -127,37 +127,51 @@ func (b *batch) outgoing(e Event, except protocol.SocketID) outgoing {
 	}
 }
 
-// encode returns what clients get of an event on a channel.
-func (e Event) encode(channel string) *frame.Frame {
+// encode makes the frame that clients get of an event on a channel.
+func (e Event) encode(t *tenant, channel string, out *outgoing) {
+	if out.kept = t.keeps(channel); out.kept {
+		out.frame = frame.Text(func(b []byte) []byte {
+			return protocol.AppendPlaced(b, e.Name, channel, e.Data, "", string(t.hub.cfg.Node))
+		})
+		return
+	}
+	out.frame = e.plain(channel)
+}
+
+// plain is the frame of an event that has no place in a history.
+func (e Event) plain(channel string) *frame.Frame {
 	return frame.Text(func(b []byte) []byte { return protocol.AppendEvent(b, e.Name, channel, e.Data, "") })
 }
 
 // triggerUser delivers an event to a user's connections.
 func (b *batch) triggerUser(id, channel string, e Event, except protocol.SocketID) {
 	out := b.outgoing(e, except)
-	out.frame = e.encode(channel)
+	out.frame = e.plain(channel)
 	b.reached(b.tenant.triggerUser(id, channel, &out))
 }
 
 // triggerChannel delivers an event to a channel.
 func (b *batch) triggerChannel(kind protocol.Kind, name string, e Event, except protocol.SocketID) {
 	t, sh, out := b.tenant, b.tenant.shard(name), b.outgoing(e, except)
-	if want := t.tracer.Wants(trace.APIMessage); want != trace.Nothing && !kind.Cache() {
+	if want := t.tracer.Wants(trace.APIMessage); want != trace.Nothing && !kind.Cache() && !t.keeps(name) {
 		if want == trace.Data {
-			out.frame = e.encode(name)
+			out.frame = e.plain(name)
 		}
 		if t.unheard(sh, name, &out) {
 			return
 		}
 	}
 	if out.frame == nil {
-		out.frame = e.encode(name)
+		e.encode(t, name, &out)
 	}
+	defer t.evict()
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	switch ch := sh.channels[name]; {
 	case kind.Cache():
 		b.triggerCachedLocked(sh.openLocked(name, kind), e.Data, &out)
+	case out.kept:
+		b.reached(t.spreadLocked(sh.openLocked(name, kind), &out))
 	case ch != nil:
 		b.reached(t.spreadLocked(ch, &out))
 	default: // the last has left meanwhile
@@ -169,6 +183,7 @@ func (b *batch) triggerChannel(kind protocol.Kind, name string, e Event, except 
 // shard's lock is held.
 func (b *batch) triggerCachedLocked(ch *channel, data []byte, e *outgoing) {
 	t := b.tenant
+	t.placeLocked(ch, e)
 	stamp := t.hub.peers.stamp()
 	ch.rememberLocked(e.frame, data, t.app().Limits.CacheTTL, stamp)
 	t.tellLocked(News{Kind: CacheFilled, Channel: ch.name})
@@ -195,6 +210,7 @@ func (t *tenant) unheard(sh *shard, name string, e *outgoing) bool {
 // spreadLocked delivers an event to a channel, here and at peers. The shard's
 // lock is held.
 func (t *tenant) spreadLocked(ch *channel, e *outgoing) reach {
+	t.placeLocked(ch, e)
 	to := t.reachLocked(ch)
 	t.deliverEventLocked(&ch.audience, e, ch.name, to)
 	t.publishLocked(ch, e, to.peers)
@@ -214,10 +230,15 @@ func (t *tenant) relay(sub *subscription, event string, data []byte) {
 	out := outgoing{
 		kind: trace.ClientEvent, number: t.hub.events.Add(1), origin: t.hub.cfg.Node,
 		name: event, size: max(len(data)-len(`""`), 0), socket: id, user: sub.userID, except: id,
-		frame: frame.Text(func(b []byte) []byte {
-			return protocol.AppendEvent(b, event, channel, data, sub.userID)
-		}),
+		kept: t.keeps(channel),
 	}
+	out.frame = frame.Text(func(b []byte) []byte {
+		if out.kept {
+			return protocol.AppendPlaced(b, event, channel, data, sub.userID, string(t.hub.cfg.Node))
+		}
+		return protocol.AppendEvent(b, event, channel, data, sub.userID)
+	})
+	defer t.evict()
 	sh := t.shard(channel)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

@@ -28,7 +28,7 @@ const (
 	hasName
 	hasUser
 	hasInfo // if On
-	hasText // and Except, Number
+	hasText // and Except, Number, Serial, Before
 	hasData // and Stamp, TTL
 	hasCount
 	hasUse // Used
@@ -43,6 +43,8 @@ var schema = [endOfKinds]fields{
 	Member:      hasApp | hasName | hasUser | hasInfo,
 	SignedIn:    hasApp | hasName,
 	Load:        hasApp | hasCount | hasUse,
+	Recall:      hasApp | hasName | hasUser | hasText | hasCount,
+	Recalled:    hasApp | hasName | hasUser | hasText | hasCount,
 	Resync:      0,
 	Begin:       0,
 	End:         0,
@@ -63,6 +65,7 @@ const (
 	markData   // Data is not nil
 	markApart  // Data is not a part of Text
 	markNumber // Number is not zero
+	markSerial // Serial or Before is not zero
 	allMarks   = 1<<iota - 1
 )
 
@@ -96,6 +99,10 @@ func (m *Message) Append(dst []byte) []byte {
 		}
 		if marks&markNumber != 0 {
 			dst = binary.AppendUvarint(dst, m.Number)
+		}
+		if marks&markSerial != 0 {
+			dst = binary.AppendUvarint(dst, m.Serial)
+			dst = binary.AppendUvarint(dst, m.Before)
 		}
 	}
 	if f&hasData != 0 {
@@ -131,6 +138,9 @@ func (m *Message) marks(f fields) (at int, marks byte) {
 	}
 	if f&hasText != 0 && m.Number != 0 {
 		marks |= markNumber
+	}
+	if f&hasText != 0 && m.Serial|m.Before != 0 {
+		marks |= markSerial
 	}
 	if f&hasInfo != 0 && m.On && m.Info != nil {
 		marks |= markInfo
@@ -197,6 +207,10 @@ func (m *Message) Parse(b []byte) error {
 			m.Number = r.number()
 			r.bad = r.bad || m.Number == 0
 		}
+		if marked&markSerial != 0 {
+			m.Serial, m.Before = r.number(), r.number()
+			r.bad = r.bad || m.Serial|m.Before == 0
+		}
 	}
 	if f&hasData != 0 {
 		switch {
@@ -225,7 +239,7 @@ func (m *Message) Parse(b []byte) error {
 func permitted(f fields, marked byte) bool {
 	switch {
 	case marked&^allMarks != 0,
-		marked&(markExcept|markNumber) != 0 && f&hasText == 0,
+		marked&(markExcept|markNumber|markSerial) != 0 && f&hasText == 0,
 		marked&markInfo != 0 && (f&hasInfo == 0 || marked&markOn == 0),
 		marked&markData != 0 && f&hasData == 0,
 		marked&markApart != 0 && marked&markData == 0:

@@ -11,7 +11,8 @@ type Kind uint8
 // The kinds of messages, and the fields of [Message] that each has. App is in
 // all of them but those of a resync.
 const (
-	// Event is for the subscribers of a channel: Name, Text, Except, Number.
+	// Event is for the subscribers of a channel: Name, Text, Except, Number, and
+	// Serial and Before if the channel has a history.
 	Event Kind = iota + 1
 	// UserEvent is for the connections of a user: Name, Text, Except, Number.
 	UserEvent
@@ -19,7 +20,7 @@ const (
 	Terminate
 	// Cached is what a cache channel remembers: Name, Text, Data, Stamp, TTL.
 	// If On is true it has just been triggered, and is for the subscribers as
-	// well: Except, Number.
+	// well: Except, Number, Serial, Before.
 	Cached
 
 	// Subscribers is how many subscriptions the sender has on a channel:
@@ -41,6 +42,17 @@ const (
 	// is not held any more. Other messages may come in between too.
 	Begin
 	End
+
+	// Recall asks for what is kept of a channel's events: Name, User (the
+	// publisher; empty: the peer itself), Text (the position from which on), Count
+	// (a number for the answer).
+	Recall
+	// Recalled is an event that was asked for, or is handed over by a node that
+	// ends: Name, User (its publisher), Text, Except, Serial, Before, and how many
+	// milliseconds ago it was published (Count). When all have come, On is true:
+	// Serial is the last, Before the one from which on all are there, and Count
+	// the number of the question.
+	Recalled
 
 	endOfKinds
 )
@@ -64,4 +76,7 @@ type Message struct {
 	// Number is the sender's of an event, for those who look for its way. Zero is
 	// none.
 	Number uint64
+	// Serial is the publisher's number of an event in the history of its channel, and
+	// Before that of the event before it there. Zero is none; see package history.
+	Serial, Before uint64
 }

@@ -1,0 +1,239 @@
+package history
+
+import (
+	"slices"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// maxPublishers is how many publishers a log knows. One that is gone is remembered
+// for as long as there is room, because positions may name it.
+const maxPublishers = 64
+
+// A Log is what one node keeps of one channel.
+type Log struct {
+	shelf        *Shelf
+	publishers   []*publisher // this node first
+	first, final *Entry
+	count, bytes int
+}
+
+// A publisher is what a log knows of the events of one node. Of those with a
+// number above floor, up to last, it has all that were on the channel.
+type publisher struct {
+	log         *Log
+	id          node.ID
+	floor, last uint64
+	stale       bool // events may have come since last that were not sent here
+}
+
+// An Event is one that was published.
+type Event struct {
+	Mark
+	Before uint64 // number of the publisher's event before this one on the channel
+	Frame  *frame.Frame
+	Except protocol.SocketID // may be zero
+	At     time.Time         // when it was published, as far as this node knows
+}
+
+// An Arrival is how an event fits to what a log has.
+type Arrival int
+
+const (
+	// Next follows what was there.
+	Next Arrival = iota
+	// Known was there already.
+	Known
+	// Gap follows something that is not there.
+	Gap
+)
+
+// own is this node as a publisher.
+func (l *Log) own() *publisher { return l.publishers[0] }
+
+func (l *Log) of(id node.ID) *publisher {
+	for _, p := range l.publishers {
+		if p.id == id {
+			return p
+		}
+	}
+	return nil
+}
+
+// know returns the record of a publisher, which is made from floor on if need be.
+func (l *Log) know(id node.ID, floor uint64) *publisher {
+	if p := l.of(id); p != nil {
+		return p
+	}
+	if len(l.publishers) == maxPublishers {
+		l.forgetPublisher()
+	}
+	p := &publisher{log: l, id: id, floor: floor, last: floor}
+	l.publishers = append(l.publishers, p)
+	return p
+}
+
+// forgetPublisher makes room: the one goes that was learned of first, and with it
+// its events and all before them.
+func (l *Log) forgetPublisher() {
+	gone := l.publishers[1]
+	for slices.ContainsFunc(l.entries(), func(e *Entry) bool { return e.publisher == gone }) {
+		l.shelf.pop(l)
+	}
+	l.publishers = slices.Delete(l.publishers, 1, 2)
+}
+
+func (l *Log) entries() (list []*Entry) {
+	for e := l.first; e != nil; e = e.later {
+		list = append(list, e)
+	}
+	return list
+}
+
+// Publish numbers an event of this node. It is kept with [Log.Keep].
+func (l *Log) Publish() (number, before uint64) {
+	l.shelf.number++
+	return l.shelf.number, l.own().last
+}
+
+// Keep adds an event that has just been published, here or elsewhere, unless it is
+// known.
+func (l *Log) Keep(e Event, limits Limits) Arrival {
+	arrival := Next
+	p := l.know(e.Publisher, e.Before)
+	switch {
+	case e.Number <= p.last:
+		return Known
+	case e.Before > p.last:
+		if !p.stale {
+			arrival = Gap
+		}
+		p.floor = e.Before
+	}
+	p.stale = false
+	p.last = e.Number
+	l.insert(nil, l.entry(p, e))
+	l.trim(limits)
+	return arrival
+}
+
+func (l *Log) entry(p *publisher, e Event) *Entry {
+	entry := &Entry{Frame: e.Frame, publisher: p, number: e.Number, at: l.shelf.budget.tenths(e.At)}
+	if !e.Except.IsZero() {
+		entry.except = &e.Except
+	}
+	return entry
+}
+
+// insert puts an entry behind another one, or at the end.
+func (l *Log) insert(after, e *Entry) {
+	switch {
+	case l.first == nil:
+		l.first, l.final = e, e
+	case after == nil || after == l.final:
+		l.final.later = e
+		l.final = e
+	default:
+		e.later = after.later
+		after.later = e
+	}
+	l.count++
+	l.bytes += e.Frame.Cost()
+	l.shelf.add(e)
+}
+
+// trim drops the oldest events while there are too many.
+func (l *Log) trim(limits Limits) {
+	for l.first != nil && (l.count > limits.Events || l.bytes > limits.Bytes) {
+		l.shelf.evicted++
+		l.shelf.pop(l)
+	}
+}
+
+// Stale notes that other nodes do not send their events here any more.
+func (l *Log) Stale() {
+	for _, p := range l.publishers[1:] {
+		p.stale = true
+	}
+}
+
+// Empty reports whether no event is kept.
+func (l *Log) Empty() bool { return l.first == nil }
+
+// Position is that of somebody who has all that is known here.
+func (l *Log) Position() Position {
+	p := make(Position, 0, len(l.publishers))
+	for _, pub := range l.publishers {
+		p = append(p, Mark{pub.id, pub.last})
+	}
+	return p
+}
+
+// Publishers are those of whom something is known.
+func (l *Log) Publishers() []node.ID {
+	ids := make([]node.ID, 0, len(l.publishers))
+	for _, p := range l.publishers {
+		ids = append(ids, p.id)
+	}
+	return ids
+}
+
+// Within is the part of a position that is known here: who has all events behind it
+// has no hole between them and those that are here.
+func (l *Log) Within(p Position) Position {
+	within := make(Position, 0, len(p))
+	for _, m := range p {
+		if known := l.of(m.Publisher); known != nil {
+			m.Number = min(m.Number, known.last)
+		}
+		within = append(within, m)
+	}
+	return within
+}
+
+// Ahead reports whether a position names something that this log does not know of.
+func (l *Log) Ahead(of Position) bool {
+	return slices.ContainsFunc(of, func(m Mark) bool {
+		p := l.of(m.Publisher)
+		return p == nil || m.Number > p.last
+	})
+}
+
+// Since returns the frames of all events behind a position, the oldest first, but
+// for those that one of the sockets must not get.
+func (l *Log) Since(from Position, sockets []protocol.SocketID) ([]*frame.Frame, Reason) {
+	if l.Ahead(from) {
+		return nil, Unknown
+	}
+	for _, p := range l.publishers {
+		if n, _ := from.Of(p.id); n < p.floor {
+			return nil, Expired
+		}
+	}
+	var missed []*frame.Frame
+	for e := l.first; e != nil; e = e.later {
+		if n, _ := from.Of(e.publisher.id); e.number > n && !e.excludes(sockets) {
+			missed = append(missed, e.Frame)
+		}
+	}
+	return missed, Complete
+}
+
+// Last returns the frames of the last n events, the oldest first, but for those
+// that the sockets must not get.
+func (l *Log) Last(n int, sockets []protocol.SocketID) []*frame.Frame {
+	var last []*frame.Frame
+	for e := l.first; e != nil; e = e.later {
+		if e.number > e.publisher.floor && !e.excludes(sockets) {
+			last = append(last, e.Frame)
+		}
+	}
+	return last[max(len(last)-n, 0):]
+}
+
+func (e *Entry) excludes(sockets []protocol.SocketID) bool {
+	return e.except != nil && slices.Contains(sockets, *e.except)
+}

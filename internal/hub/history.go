@@ -1,0 +1,171 @@
+package hub
+
+import (
+	"time"
+
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/history"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// remembered is the history of a channel on this node, and who waits for it. The
+// shard's lock guards it. A channel has none until the app keeps its events.
+type remembered struct {
+	log      *history.Log
+	covered  uint64 // peers.changes, plus one, when the peers last told all that they have; 0: they have not
+	recall   *recall
+	incoming map[node.ID][]history.Event // of peers whose answer is not complete
+	resuming map[*subscription]*resumption
+	idle     time.Time // since when nothing else is in the channel; zero: something is
+}
+
+// keeps reports whether events of a channel are kept.
+func (t *tenant) keeps(channel string) bool {
+	h := &t.app().History
+	return h.Enabled && h.Keeps(channel)
+}
+
+func limitsOf(app *apps.App) history.Limits {
+	h := &app.History
+	return history.Limits{TTL: h.TTL, Events: h.Events, Bytes: h.Bytes}
+}
+
+// rememberedLocked returns the history of a channel, which begins if there is none.
+// The shard's lock is held.
+func (t *tenant) rememberedLocked(sh *shard, ch *channel) *remembered {
+	if ch.history == nil {
+		ch.history = &remembered{log: sh.shelf.Open(t.hub.cfg.Node, t.budget)}
+	}
+	return ch.history
+}
+
+// placeLocked gives an event of this node its place in the history of its channel, if
+// it is to have one. The shard's lock is held.
+func (t *tenant) placeLocked(ch *channel, e *outgoing) {
+	if !e.kept {
+		return
+	}
+	sh := t.shard(ch.name)
+	log := t.rememberedLocked(sh, ch).log
+	e.serial, e.before = log.Publish()
+	protocol.PutPlace(e.frame.Message(), e.serial)
+	t.keepLocked(sh, log, e)
+}
+
+func (t *tenant) keepLocked(sh *shard, log *history.Log, e *outgoing) history.Arrival {
+	now, limits := time.Now(), limitsOf(t.app())
+	sh.shelf.Expire(now, limits.TTL)
+	return log.Keep(history.Event{
+		Mark: history.Mark{Publisher: e.origin, Number: e.serial}, Before: e.before,
+		Frame: e.frame, Except: e.except, At: now,
+	}, limits)
+}
+
+// deliverKeptLocked delivers an event of a peer, and keeps it if it has a place in the
+// history of its channel. What is known already was delivered already. The shard's
+// lock is held.
+func (t *tenant) deliverKeptLocked(ch *channel, e *outgoing) {
+	arrival := history.Next
+	if e.serial != 0 && t.keeps(ch.name) {
+		sh := t.shard(ch.name)
+		arrival = t.keepLocked(sh, t.rememberedLocked(sh, ch).log, e)
+	}
+	if arrival == history.Known {
+		return
+	}
+	t.deliverEventLocked(&ch.audience, e, ch.name, reach{})
+	if arrival == history.Gap {
+		t.tellLostLocked(ch)
+	}
+}
+
+// tellLostLocked tells those subscribers that care that they have missed events which
+// will not come. The shard's lock is held.
+func (t *tenant) tellLostLocked(ch *channel) {
+	t.hub.metrics.resume(history.Lost, 0)
+	v := protocol.Verdict{Asked: true, Reason: string(history.Lost), Position: ch.history.log.Position().String()}
+	t.hub.startLocked(delivery{
+		to: &ch.audience, meter: &t.hub.service, takes: func(s *Session) bool { return s.resumes },
+		frame: frame.Text(func(b []byte) []byte { return protocol.AppendVerdict(b, ch.name, v) }),
+	})
+}
+
+// uncover notes that peers do not send the channel's events to this node any more.
+func (r *remembered) uncover() {
+	if r != nil {
+		r.covered = 0
+		r.log.Stale()
+	}
+}
+
+// evict makes room when the histories of the app have become too big: the oldest
+// events of all channels go first. No lock is held.
+func (t *tenant) evict() {
+	limit := int64(t.app().History.AppBytes)
+	if t.budget.Used() <= limit {
+		return
+	}
+	for goal := limit - limit/64; t.budget.Used() > goal; {
+		if !t.evictOldest(goal) {
+			return
+		}
+	}
+}
+
+// evictOldest takes events from the shard that has the oldest one, until another has
+// an older one. It reports whether there was any.
+func (t *tenant) evictOldest(goal int64) bool {
+	var oldest *shard
+	var first, second uint32
+	for i := range t.shards {
+		sh := &t.shards[i]
+		sh.mu.Lock()
+		at, ok := sh.shelf.Oldest()
+		sh.mu.Unlock()
+		switch {
+		case !ok:
+		case oldest == nil:
+			oldest, first, second = sh, at, at
+		case at < first:
+			oldest, first, second = sh, at, first
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	oldest.mu.Lock()
+	defer oldest.mu.Unlock()
+	oldest.shelf.Evict()
+	for at, ok := oldest.shelf.Oldest(); ok && at <= second && t.budget.Used() > goal; at, ok = oldest.shelf.Oldest() {
+		oldest.shelf.Evict()
+	}
+	return true
+}
+
+// sweepHistoryLocked forgets what has expired, and the channel if nobody has used it
+// for so long that nobody can come back to it. The shard's lock is held.
+func (t *tenant) sweepHistoryLocked(sh *shard, ch *channel, now time.Time) {
+	r := ch.history
+	if r == nil {
+		return
+	}
+	app := t.app()
+	sh.shelf.Expire(now, app.History.TTL)
+	t.hub.metrics.evicted.Add(float64(sh.shelf.Evicted()))
+	switch on := app.History.Keeps(ch.name); {
+	case !on:
+	case ch.usedLocked():
+		r.idle = time.Time{}
+		return
+	case r.idle.IsZero():
+		r.idle = now
+		return
+	case !r.log.Empty() || now.Sub(r.idle) < app.History.TTL:
+		return
+	}
+	sh.shelf.Forget(r.log)
+	ch.history = nil
+	sh.releaseLocked(ch)
+}

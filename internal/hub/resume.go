@@ -1,0 +1,234 @@
+package hub
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/history"
+	"github.com/belfryhq/belfry/protocol"
+)
+
+// A client that comes back names the position at which it has been. It gets, in
+// this order: the answer to its subscription, what it has missed, a verdict, and
+// what happens from then on. Nothing of it is sent twice or left out.
+
+// replaying is a bit of a seat's since while the session gets what it has missed:
+// events are not for it then, but all else is that comes after the rest of since.
+const replaying = 1 << 63
+
+// nothing is since of a session that has not got the answer to its subscription.
+const nothing = 1<<64 - 1
+
+// servedMeanwhile reports whether a session that gets what it has missed gets a
+// delivery all the same.
+func (st *seat) servedMeanwhile(d *delivery) bool {
+	return st.since&replaying != 0 && !d.event && st.since&^replaying < d.number
+}
+
+// A resumption is a subscription that has asked for events of the past. The shard's
+// lock guards it.
+type resumption struct {
+	asked    bool // a position was named
+	from     history.Position
+	refused  history.Reason // known from the beginning
+	rewind   int
+	sockets  []protocol.SocketID // those of this client
+	recalls  int                 // how often peers were asked
+	told     bool                // the client has the answer to its subscription
+	began    time.Time
+	replayed int
+}
+
+const (
+	// maxRecalls is how often peers are asked for one subscription.
+	maxRecalls = 2
+	// replayAhead is how much of what was missed waits for a client at once.
+	replayAhead = 32 << 10
+	// replayPause is how long a client has to take some of that.
+	replayPause = 5 * time.Millisecond
+	// replayPatience is how long a client may take for all of it.
+	replayPatience = 30 * time.Second
+)
+
+// resumption returns what a subscription asks of the history of its channel, or nil
+// if it asks nothing or there is none.
+func (s *Session) resumption(m protocol.Subscribe) *resumption {
+	if m.Resume == nil || !s.tenant.keeps(m.Channel) {
+		return nil
+	}
+	s.resumes = true
+	r := &resumption{asked: m.Resume.HasPosition, sockets: append(m.Resume.Sockets, s.id), began: time.Now()}
+	if !r.asked {
+		r.rewind = min(m.Resume.Rewind, s.app().History.Rewind)
+		return r
+	}
+	var ok bool
+	if r.from, ok = history.ParsePosition(m.Resume.Position); !ok {
+		r.refused = history.Malformed
+	}
+	return r
+}
+
+// suspendLocked makes a new subscription get nothing until resume. The shard's lock is
+// held.
+func (t *tenant) suspendLocked(sh *shard, sub *subscription, ask *resumption) {
+	h := t.rememberedLocked(sh, sub.channel)
+	if h.resuming == nil {
+		h.resuming = make(map[*subscription]*resumption)
+	}
+	h.resuming[sub] = ask
+	sub.since = nothing
+}
+
+// abandon forgets a resumption whose subscription ends.
+func (r *remembered) abandon(sub *subscription) {
+	if r != nil {
+		delete(r.resuming, sub)
+	}
+}
+
+// resume goes on with a subscription that has asked for events of the past. It runs
+// on the session's loop.
+func (t *tenant) resume(sub *subscription) {
+	frames, again := t.resumeStep(sub)
+	for _, f := range frames {
+		sub.session.send(f)
+	}
+	if again {
+		time.AfterFunc(replayPause, func() { t.resumeLater(sub) })
+	}
+}
+
+func (t *tenant) resumeLater(sub *subscription) {
+	t.hub.cfg.Loops.Post(sub.session.loop, func(int) { t.resume(sub) }, 1+replayAhead/bytesPerWeight/8)
+}
+
+// resumeStep returns what is sent now, and whether there will be more. It runs on the
+// session's loop.
+func (t *tenant) resumeStep(sub *subscription) (frames []*frame.Frame, again bool) {
+	ch := sub.channel
+	sh := t.shard(ch.name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	r := ch.history.of(sub)
+	if r == nil {
+		return nil, false // it has ended meanwhile
+	}
+	app := t.app()
+	sh.shelf.Expire(time.Now(), app.History.TTL)
+	if t.mustRecallLocked(ch, r) {
+		r.recalls++
+		t.recallLocked(ch, r.from, func() { t.resumeLater(sub) })
+		return nil, false
+	}
+	room := replayAhead - sub.session.waiting()
+	if room <= 0 && time.Since(r.began) < replayPatience {
+		return nil, true
+	}
+	missed, reason := r.missedLocked(ch.history.log)
+	if !r.told {
+		frames = t.answerLocked(ch, r, reason, missed)
+		sub.since = ch.last | replaying
+	}
+	if reason == history.Complete {
+		sent := r.take(missed, room)
+		frames = append(frames, missed[:sent]...)
+		if sent < len(missed) {
+			if time.Since(r.began) < replayPatience {
+				return frames, true
+			}
+			reason = history.Busy
+		}
+	}
+	sub.since = ch.last
+	delete(ch.history.resuming, sub)
+	t.hub.metrics.resumed(r, reason)
+	return append(frames, r.verdict(ch, reason)), false
+}
+
+// of returns the resumption of a subscription, or nil.
+func (r *remembered) of(sub *subscription) *resumption {
+	if r == nil {
+		return nil
+	}
+	return r.resuming[sub]
+}
+
+// mustRecallLocked reports whether peers may have events that this node needs for an
+// answer. The shard's lock is held.
+func (t *tenant) mustRecallLocked(ch *channel, r *resumption) bool {
+	if r.told || r.refused != history.Complete || r.recalls == maxRecalls || t.hub.peers.alone() {
+		return false
+	}
+	covered := ch.history.covered == t.hub.peers.changes.Load()+1
+	return !covered || ch.history.log.Ahead(r.from)
+}
+
+// missedLocked returns what is still to be sent. The shard's lock is held.
+func (r *resumption) missedLocked(log *history.Log) ([]*frame.Frame, history.Reason) {
+	switch {
+	case r.refused != history.Complete:
+		return nil, r.refused
+	case r.asked:
+		return log.Since(r.from, r.sockets)
+	}
+	return log.Last(r.rewind, r.sockets), history.Complete
+}
+
+// take notes that the first of the frames are sent, as many as there is room for, and
+// returns how many.
+func (r *resumption) take(missed []*frame.Frame, room int) int {
+	n := 0
+	for _, f := range missed {
+		if n > 0 && f.Cost() > room {
+			break
+		}
+		room -= f.Cost()
+		n++
+		if m, ok := history.PlaceOf(f.Message()); ok {
+			r.from = r.from.With(m)
+		}
+	}
+	r.replayed += n
+	if !r.asked && n < len(missed) {
+		r.asked, r.rewind = true, 0 // from here on it is a position like others
+	}
+	return n
+}
+
+// answerLocked is what every subscriber is told first. The shard's lock is held.
+func (t *tenant) answerLocked(ch *channel, r *resumption, reason history.Reason, missed []*frame.Frame) []*frame.Frame {
+	r.told = true
+	frames := []*frame.Frame{ch.succeededLocked()}
+	if ch.kind.Cache() && (!r.asked || reason != history.Complete) {
+		f, _ := ch.cachedFrameLocked(time.Now())
+		if !slices.ContainsFunc(missed, func(m *frame.Frame) bool { return bytes.Equal(m.Message(), f.Message()) }) {
+			frames = append(frames, f)
+		}
+	}
+	if t.app().SubscriptionCount && !ch.kind.Presence() {
+		n := t.subscriptionsLocked(ch)
+		frames = append(frames, frame.Text(func(b []byte) []byte { return protocol.AppendSubscriptionCount(b, ch.name, n) }))
+	}
+	return frames
+}
+
+// verdict is the end of a resumption.
+func (r *resumption) verdict(ch *channel, reason history.Reason) *frame.Frame {
+	v := protocol.Verdict{
+		Asked: r.asked, Recovered: reason == history.Complete, Reason: string(reason),
+		Replayed: r.replayed, Position: ch.history.log.Position().String(),
+	}
+	return frame.Text(func(b []byte) []byte { return protocol.AppendVerdict(b, ch.name, v) })
+}
+
+// waiting is how much the session's client has not taken yet.
+func (s *Session) waiting() int {
+	if w, ok := s.socket.(Watched); ok {
+		n, _ := w.State()
+		return n
+	}
+	return 0
+}
