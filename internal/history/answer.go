@@ -41,16 +41,23 @@ func (b *Budget) age(e *Entry, now time.Time) time.Duration {
 }
 
 // Merge adds what another node has of one publisher: all its events in that range,
-// the oldest first. It returns those that come after what was known here, which
-// nobody here has got yet, and whether others before them are lost.
+// the oldest first. It returns those that should have come to this node when they
+// were published, and whether it has to be said that some are lost.
 func (l *Log) Merge(r Range, events []Event, limits Limits) (fresh []Event, arrival Arrival) {
-	p := l.know(r.Publisher, r.Floor)
+	p := l.of(r.Publisher)
+	if p == nil {
+		if p = l.know(r.Publisher, r.Floor); l.promised && r.Last > 0 {
+			arrival = Gap
+		}
+		p.stale = true
+	}
+	due := !p.stale
 	if r.Last < p.floor || r.Floor > p.last {
 		// Two ranges with a hole between them. The later one counts.
 		if r.Last <= p.last {
 			return nil, Known
 		}
-		if !p.stale {
+		if due {
 			arrival = Gap
 		}
 		p.floor, p.last = r.Floor, r.Floor
@@ -59,12 +66,13 @@ func (l *Log) Merge(r Range, events []Event, limits Limits) (fresh []Event, arri
 	p.floor = min(low, r.Floor)
 	l.backfill(p, low, events)
 	for _, e := range events {
-		if e.Number > high {
+		if e.Number <= high {
+			continue
+		}
+		l.insert(nil, l.entry(p, e))
+		if due {
 			fresh = append(fresh, e)
 		}
-	}
-	for _, e := range fresh {
-		l.insert(nil, l.entry(p, e))
 	}
 	p.last = max(high, r.Last)
 	p.stale = false

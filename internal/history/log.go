@@ -19,6 +19,7 @@ type Log struct {
 	publishers   []*publisher // this node first
 	first, final *Entry
 	count, bytes int
+	promised     bool // somebody was told that nothing is missing
 }
 
 // A publisher is what a log knows of the events of one node. Of those with a
@@ -103,8 +104,12 @@ func (l *Log) Publish() (number, before uint64) {
 // known.
 func (l *Log) Keep(e Event, limits Limits) Arrival {
 	arrival := Next
-	p := l.know(e.Publisher, e.Before)
+	p := l.of(e.Publisher)
 	switch {
+	case p == nil:
+		if p = l.know(e.Publisher, e.Before); l.promised && e.Before > 0 {
+			arrival = Gap
+		}
 	case e.Number <= p.last:
 		return Known
 	case e.Before > p.last:
@@ -153,8 +158,19 @@ func (l *Log) trim(limits Limits) {
 	}
 }
 
+// Promise notes that somebody was told to get all events from here on. So events that
+// are not here are lost from now on: those of publishers that are known, and those
+// before the first one of publishers that are not.
+func (l *Log) Promise() {
+	l.promised = true
+	for _, p := range l.publishers {
+		p.stale = false
+	}
+}
+
 // Stale notes that other nodes do not send their events here any more.
 func (l *Log) Stale() {
+	l.promised = false
 	for _, p := range l.publishers[1:] {
 		p.stale = true
 	}

@@ -144,6 +144,7 @@ func (t *tenant) resumeStep(sub *subscription) (frames []*frame.Frame, again boo
 	}
 	sub.since = ch.last
 	delete(ch.history.resuming, sub)
+	ch.history.log.Promise()
 	t.hub.metrics.resumed(r, reason)
 	return append(frames, r.verdict(ch, reason)), false
 }
