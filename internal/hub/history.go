@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"math"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
@@ -127,9 +128,11 @@ func (t *tenant) evictOldest(goal int64) bool {
 		switch {
 		case !ok:
 		case oldest == nil:
-			oldest, first, second = sh, at, at
+			oldest, first, second = sh, at, math.MaxUint32
 		case at < first:
 			oldest, first, second = sh, at, first
+		default:
+			second = min(second, at)
 		}
 	}
 	if oldest == nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,7 +56,6 @@ func (m *historyModel) look(c *modelClient) {
 	}
 	c.verdicts = nil
 	for _, data := range c.messages {
-		data, _, _ = strings.Cut(data, " ")
 		if c.seen[data] {
 			m.t.Fatalf("event %s came twice", data)
 		}

@@ -84,7 +84,7 @@ func (r *returner) Send(f *frame.Frame) {
 	if m.Position != "" {
 		publisher, _, _ := strings.Cut(m.Position, "-")
 		r.position[publisher] = max(r.position[publisher], m.Position)
-		r.messages = append(r.messages, m.Data+" "+m.Position)
+		r.messages = append(r.messages, m.Data)
 	}
 	if m.Event == protocol.EventResume {
 		var v verdict

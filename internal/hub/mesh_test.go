@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"pgregory.net/rapid"
 
@@ -24,7 +25,8 @@ type mesh struct {
 type wire struct {
 	mesh     *mesh
 	from, to int
-	back     *wire // the link by which the receiver knows the sender
+	back     *wire      // the link by which the receiver knows the sender
+	mu       sync.Mutex // of queue: timers of the hubs send too
 	queue    []sent
 	gap      bool // something was lost that would be before the rest
 	dead     bool
@@ -46,6 +48,8 @@ func (w *wire) Send(m *broker.Message) {
 	}
 	c := *m
 	c.Info, c.Text, c.Data = clone(m.Info), clone(m.Text), clone(m.Data)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.queue = append(w.queue, sent{message: &c})
 }
 
@@ -54,6 +58,8 @@ func (w *wire) Sync(done func()) {
 		done()
 		return
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.queue = append(w.queue, sent{done: done})
 }
 
@@ -64,17 +70,32 @@ func (w *wire) deliver() bool {
 		w.gap = false
 		r.Lost(w.back)
 	}
-	if len(w.queue) == 0 {
+	s, ok := w.next()
+	if !ok {
 		return false
 	}
-	s := w.queue[0]
-	w.queue = w.queue[1:]
 	if s.done != nil {
 		s.done()
 	} else {
 		r.Receive(w.back, s.message)
 	}
 	return true
+}
+
+// next takes the first of the queue.
+func (w *wire) next() (s sent, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ok = len(w.queue) > 0; ok {
+		s, w.queue = w.queue[0], w.queue[1:]
+	}
+	return s, ok
+}
+
+func (w *wire) len() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue)
 }
 
 func newMesh(t rapid.TB, size int, change func(*apps.App)) *mesh {
@@ -139,7 +160,7 @@ func (m *mesh) settle() {
 		more = m.work() || m.again()
 		for a := range m.nodes {
 			for b := range m.nodes {
-				for w := m.wires[[2]int{a, b}]; w != nil && (w.gap || len(w.queue) > 0); {
+				for w := m.wires[[2]int{a, b}]; w != nil && (w.gap || w.len() > 0); {
 					w.deliver()
 					more = true
 				}
@@ -154,7 +175,7 @@ func (m *mesh) again() (any bool) {
 	for i, n := range m.nodes {
 		for l, st := range n.hub.peers.standing {
 			out := l.(*wire)
-			if !st.asked.IsZero() && len(out.queue) == 0 && len(m.wires[[2]int{out.to, i}].queue) == 0 {
+			if !st.asked.IsZero() && out.len() == 0 && m.wires[[2]int{out.to, i}].len() == 0 {
 				st.asked = st.asked.Add(-2 * askAgain)
 				any = true
 			}
