@@ -14,7 +14,7 @@ var packages = []string{
 	"datadir", "delivery", "devsite", "doctor",
 	"engine", "expiry", "explain",
 	"fallback", "faults", "forwarded", "frame",
-	"handover", "hostname", "httpapi", "hub",
+	"handover", "history", "hostname", "httpapi", "hub",
 	"inspect", "intern",
 	"journal", "jsonhttp",
 	"local", "loop",

@@ -114,11 +114,9 @@ func publisherName(text string) bool {
 
 // PlaceOf returns the place that stands at the end of an event that was kept.
 func PlaceOf(message []byte) (m Mark, ok bool) {
-	text, ok := strings.CutSuffix(string(message[max(len(message)-64, 0):]), `"}`)
-	if i := strings.LastIndexByte(text, '"'); ok && i >= 0 {
-		publisher, number, _ := strings.Cut(text[i+1:], "-")
-		m.Publisher = node.ID(publisher)
-		m.Number, ok = parseNumber(number)
-	}
+	text, _ := strings.CutSuffix(string(message[max(len(message)-64, 0):]), `"}`)
+	publisher, number, _ := strings.Cut(text[strings.LastIndexByte(text, '"')+1:], "-")
+	m.Publisher = node.ID(publisher)
+	m.Number, ok = parseNumber(number)
 	return m, ok
 }

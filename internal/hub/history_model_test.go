@@ -74,7 +74,7 @@ func (m *historyModel) look(c *modelClient) {
 func (m *historyModel) rest() {
 	m.settle()
 	for range 8 {
-		time.Sleep(recallWait/4 + time.Millisecond)
+		time.Sleep(recallWait/4 + time.Millisecond) // in a bubble: the time of the hubs' timers
 		synctest.Wait()
 		m.settle()
 	}

@@ -188,6 +188,18 @@ func (c *cluster) gone(name string, long time.Duration) bool {
 	return !slices.ContainsFunc(c.broker.Peers(), func(p natsbroker.PeerStatus) bool { return p.Name == name })
 }
 
+// handOverTimeout bounds how long a node that ends gives its peers what it has kept.
+const handOverTimeout = 3 * time.Second
+
+// leave gives the peers what the node has kept for its clients, and tells them that it
+// ends.
+func (s *Server) leave(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, handOverTimeout)
+	defer cancel()
+	s.hub.HandOver(bounded)
+	return s.cluster.leave(ctx)
+}
+
 // leave tells the peers that the node ends.
 func (c *cluster) leave(ctx context.Context) error {
 	if c.joined.Load() == nil {

@@ -240,7 +240,7 @@ func (s *Server) openHub(registry *apps.Registry) (err error) {
 	})
 	s.limits.Share = s.hub.Spend
 	s.onStop("hub", func(context.Context) error { s.hub.Close(); return nil })
-	s.onStop("peers", s.cluster.leave)
+	s.onStop("peers", s.leave)
 	s.onStop("sockets", s.loops.Stop)
 	return nil
 }

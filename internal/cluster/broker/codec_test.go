@@ -50,6 +50,7 @@ func drawMessage(t *rapid.T) *Message {
 		m.Text = append([]byte{}, drawBytes(t, "text")...)
 		m.Except = drawID(t)
 		m.Number = rapid.Uint64().Draw(t, "number")
+		m.Serial, m.Before = rapid.Uint64().Draw(t, "serial"), rapid.Uint64().Draw(t, "before")
 	}
 	if f&hasData != 0 {
 		m.Data = drawData(t, m.Text)
@@ -130,6 +131,8 @@ func TestMalformedMessagesAreRefused(t *testing.T) {
 		"info of one who is gone":      {byte(Member), markInfo, 1, 'a', 1, 'c', 1, 'u', 2, '{', '}'},
 		"info of an event":             {byte(Event), markOn | markInfo, 1, 'a', 1, 'c', 0, 0},
 		"number without a text":        {byte(Load), markNumber, 1, 'a', 1, 1, 1},
+		"serial without a text":        {byte(Load), markSerial, 1, 'a', 1, 1, 1},
+		"serial zero, marked":          {byte(Event), markSerial, 1, 'a', 1, 'c', 0, 0, 0},
 		"number zero, marked":          {byte(Event), markNumber, 1, 'a', 1, 'c', 0, 0},
 		"except without a text":        {byte(Load), markExcept, 1, 'a', 1, 1, 1},
 		"data of an event":             {byte(Event), markData, 1, 'a', 1, 'c', 0, 0, 0},
@@ -160,6 +163,9 @@ func FuzzParse(f *testing.F) {
 	for _, m := range []Message{
 		{Kind: Event, App: "1", Name: "c", Text: text, Except: id},
 		{Kind: Event, App: "1", Name: "c", Text: text, Except: id, Number: 300},
+		{Kind: Event, App: "1", Name: "c", Text: text, Serial: 7, Before: 3},
+		{Kind: Recall, App: "1", Name: "c", User: "ABC", Text: []byte("ABC-000000000001"), Count: 9},
+		{Kind: Recalled, On: true, App: "1", Name: "c", User: "ABC", Text: []byte{}, Serial: 7, Before: 3, Count: 9},
 		{Kind: Cached, On: true, App: "1", Name: "cache-c", Text: text, Data: text[34:37], Stamp: 1 << 60, TTL: 1000},
 		{Kind: Cached, App: "1", Name: "cache-c", Text: text, Data: []byte(`"other"`)},
 		{Kind: Member, On: true, App: "1", Name: "presence-c", User: "u", Info: []byte(`{"a":1}`)},
