@@ -14,6 +14,15 @@ export type App = {
   client_events?: boolean
   created?: string
   disabled: boolean
+  history?: {
+    app_bytes?: number
+    bytes?: number
+    channel_prefixes?: Array<string>
+    enabled?: boolean
+    events?: number
+    rewind?: number
+    ttl?: string
+  }
   id: string
   keys: Array<Key>
   limits: {
@@ -50,6 +59,15 @@ export type AppChange = {
   authorized_connections?: boolean | null
   client_events?: boolean | null
   disabled?: boolean | null
+  history?: {
+    app_bytes?: number | null
+    bytes?: number | null
+    channel_prefixes?: Array<string> | null
+    enabled?: boolean | null
+    events?: number | null
+    rewind?: number | null
+    ttl?: string | null
+  } | null
   id?: string
   limits?: {
     backend_events_per_second?: number | null
@@ -412,6 +430,15 @@ export type NewApp = {
   authorized_connections?: boolean
   client_events?: boolean
   disabled?: boolean
+  history?: {
+    app_bytes?: number
+    bytes?: number
+    channel_prefixes?: Array<string>
+    enabled?: boolean
+    events?: number
+    rewind?: number
+    ttl?: string
+  }
   id?: string
   keys?: Array<NewKey>
   limits?: {
@@ -840,6 +867,13 @@ export const appSettings: Setting[] = [
   { name: "limits.presence_user_info", kind: "size", initial: "1KiB", text: "Bytes of user_info on a presence channel, as JSON. 0 is no limit." },
   { name: "limits.watchlist", kind: "number", initial: "100", text: "User ids of one watchlist that are watched; the rest is ignored and answered with 4302. 0 is no limit." },
   { name: "limits.cache_ttl", kind: "duration", initial: "30m", text: "How long a cache channel remembers its last event." },
+  { name: "history.enabled", kind: "switch", initial: "false", text: "Whether events are kept for a while, so that clients that were away get what they have missed; see docs/history.md. Off, nothing is kept and nothing changes." },
+  { name: "history.channel_prefixes", kind: "list", initial: "[]", text: "Only channels whose names begin with one of these have a history, such as private-chat-. Empty: all channels have." },
+  { name: "history.ttl", kind: "duration", initial: "2m", text: "How long an event is kept." },
+  { name: "history.events", kind: "number", initial: "1000", text: "Events kept of one channel; the oldest go first." },
+  { name: "history.bytes", kind: "size", initial: "256KiB", text: "Memory for the events of one channel. One that comes back is sent that much at once at most, so it is kept below what may wait for a client." },
+  { name: "history.app_bytes", kind: "size", initial: "64MiB", text: "Memory for the events of all channels of the app, on each node; the oldest go first." },
+  { name: "history.rewind", kind: "number", initial: "100", text: "How many of the last events a new subscriber may ask for. 0: none." },
 ]
 
 export const webhookSettings: Setting[] = [
