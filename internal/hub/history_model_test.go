@@ -32,11 +32,10 @@ type published struct {
 
 type modelClient struct {
 	*returner
-	on     bool
-	since  int // what was published before is not promised; -1: nothing is yet
-	seen   map[string]bool
-	last   map[int]int // by node, the index of its last event that came
-	closed int         // nodes it has been at
+	on    bool
+	since int // what was published before is not promised; -1: nothing is yet
+	seen  map[string]bool
+	last  map[int]int // by node, the index of its last event that came
 }
 
 const modelChannel = "private-news"
