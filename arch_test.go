@@ -28,7 +28,7 @@ var layers = [][]string{
 	},
 	{"protocol", "internal/jsonhttp", "internal/admission", "internal/engine", "internal/expiry"},
 	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},
-	{"web/console", "internal/access"},
+	{"web/console", "docs", "internal/access"},
 	{"internal/console"},
 	{"internal/loop", "internal/trace", "internal/history", "internal/survey", "internal/appstore", "internal/usage", "internal/cluster/broker", "internal/cluster/roster", "internal/webhook/queue", "backend/pusher"},
 	{"internal/faults", "internal/journal", "internal/cluster/broker/mesh", "internal/cluster/broker/brokertest", "internal/cluster/roster/local", "internal/cluster/roster/rostertest", "internal/webhook/queue/queuetest", "internal/webhook/delivery", "internal/webhook/handover"},

@@ -205,6 +205,17 @@ func inhabit(t *testing.T, svc *service.Service) map[string]view {
 		other.subscribe("presence-cache-room", memberData(t, fmt.Sprint("user-", i), `{"name":"Ann"}`))
 		other.subscribe(fmt.Sprintf("private-orders-%d", i), "")
 	}
+	subscribe, err := json.Marshal(map[string]any{"event": "pusher:subscribe", "data": map[string]any{"channel": hostileUser}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.write(string(subscribe)); err != nil {
+		t.Fatal(err)
+	}
+	refused := startGoBackend(t, svc, credential{service.AppID, "<script>alert(12)</script>", "wrong"})
+	if _, err := refused.Trigger([]string{"news"}, "e", "", triggerParams{}); err == nil {
+		t.Fatal("an unknown key was taken")
+	}
 	be := startGoBackend(t, svc, theApp)
 	if _, err := be.Trigger([]string{"presence-cache-room"}, "<script>alert(11)</script>", hostileInfo, triggerParams{}); err != nil {
 		t.Fatal(err)
@@ -215,5 +226,12 @@ func inhabit(t *testing.T, svc *service.Service) map[string]view {
 		"connections": {"apps/1/connections", "<script>alert(8)</script>"},
 		"groups":      {"apps/1/connections?by=origin", hostileOrigin},
 		"connection":  {"apps/1/connections/" + w.id, "Heard last"},
+		"users":       {"apps/1/users", "signed in"},
+		"user":        {"apps/1/users/" + url.PathEscape(hostileUser), "presence-cache-room"},
+		"errors":      {"apps/1/errors?open=" + url.QueryEscape("client/channel_name/Invalid channel name"), "of which more is known"},
+		"unknown":     {"errors", "Unknown key"},
+		"explain":     {"apps/1/explain?channel=presence-cache-room&socket=" + w.id, "What this is concluded from"},
+		"ask":         {"apps/1/explain", "Say which event"},
+		"docs":        {"docs/protocol?at=4100", "Odd input"},
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestChannelsAndConnectionsFromTheCommandLine: who is there, as an operator on
+// TestInsideOfAnAppFromTheCommandLine: channels, connections, users and errors. Who is there, as an operator on
 // the same machine sees it.
-func TestChannelsAndConnectionsFromTheCommandLine(t *testing.T) {
+func TestInsideOfAnAppFromTheCommandLine(t *testing.T) {
 	dev := start(t, setup{}, "dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 	plain := address(dev.err.await(t, "listener=plain"))
 	admin := address(dev.err.await(t, "listener=admin"))
@@ -41,6 +41,18 @@ func TestChannelsAndConnectionsFromTheCommandLine(t *testing.T) {
 	_, rest, _ := strings.Cut(line, `"socket":"`)
 	socket, _, _ := strings.Cut(rest, `"`)
 	expect("presence-room since", "connections", socket)
+	expect("nobody is signed in", "users")
+	expect(`ann\x1b[31m: offline, connections: 0`, "users", "ann\x1b[31m")
+	expect("member of presence-room", "users", "ann\x1b[31m")
+	expect("nothing went wrong", "errors")
+	expect("nothing went wrong", "errors", "--unknown")
+	runCommand(t, setup{}, "trigger", "news", "e", "x", "--url", "http://wrong:key@"+plain+"/apps/1")
+	expect("unknown key", "errors", "--unknown")
+	expect("what to do: No app of this service has that key.", "errors", "--unknown")
+	expect("", "users", "ann\x1b[31m", "--terminate")
+	if status, _, err := belfry("users", "--terminate"); status != 2 || !strings.Contains(err, "which user?") {
+		t.Errorf("users --terminate = %d %s", status, err)
+	}
 	if status, _, err := belfry("connections", "1.1"); status != 1 || !strings.Contains(err, "no such connection") {
 		t.Errorf("connections 1.1 = %d %s", status, err)
 	}

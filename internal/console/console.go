@@ -1,5 +1,6 @@
 // Package console hands out the web application of the administration port:
-// one page under every path below /console/, and the files that it loads.
+// one page under every path below /console/, the files that it loads, and the
+// documentation as text.
 //
 // It tells nobody anything about the service: the page asks the admin API, as
 // any other program does. What it may do in a browser is bounded by the
@@ -18,6 +19,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/belfryhq/belfry/docs"
 	"github.com/belfryhq/belfry/web/console"
 )
 
@@ -33,6 +35,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 type handler struct {
 	page  []byte // without its base
 	files map[string]*file
+	docs  map[string]*file // pages of the documentation, by their names
 }
 
 // A file is one that the page loads. Its name changes with what is in it.
@@ -44,20 +47,27 @@ type file struct {
 
 // New returns the handler of everything below Path.
 func New() http.Handler {
-	h := &handler{files: make(map[string]*file)}
+	h := &handler{files: make(map[string]*file), docs: make(map[string]*file)}
 	files := console.Files()
 	page := string(files[console.Page])
 	for name, body := range files {
 		if name == console.Page {
 			continue
 		}
-		f := &file{kind: kinds[path.Ext(name)], body: body, gzip: sync.OnceValue(func() []byte { return compress(body) })}
+		f := newFile(name, body)
 		tagged := tagged(name, body)
 		page = strings.ReplaceAll(page, `"files/`+name+`"`, `"files/`+tagged+`"`)
 		h.files[tagged] = f
 	}
 	h.page = []byte(page)
+	for name, body := range docs.Pages() {
+		h.docs[name] = newFile(name, body)
+	}
 	return h
+}
+
+func newFile(name string, body []byte) *file {
+	return &file{kind: kinds[path.Ext(name)], body: body, gzip: sync.OnceValue(func() []byte { return compress(body) })}
 }
 
 // kinds are what browsers are told of files. The table of the machine may be
@@ -65,6 +75,7 @@ func New() http.Handler {
 var kinds = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
+	".md":  "text/markdown; charset=utf-8",
 	".txt": "text/plain; charset=utf-8",
 }
 
@@ -91,14 +102,24 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		send(w, based(h.page, below))
 		return
 	}
+	kept := "public, max-age=31536000, immutable"
 	f := h.files[name]
+	if doc, ok := strings.CutPrefix(name, "docs/"); ok {
+		f, kept = h.docs[doc], "no-cache" // their names do not change with what is in them
+	}
 	if f == nil {
 		header.Set("Cache-Control", "no-store")
 		http.Error(w, "there is no such file", http.StatusNotFound)
 		return
 	}
+	header.Set("Cache-Control", kept)
+	f.send(w, r)
+}
+
+// send hands out the file, compressed where that is understood.
+func (f *file) send(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
 	header.Set("Content-Type", f.kind)
-	header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	header.Set("Vary", "Accept-Encoding")
 	body := f.body
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {

@@ -102,3 +102,19 @@ func TestThePageMayDoLittle(t *testing.T) {
 		}
 	}
 }
+
+// TestDocumentationIsThere as text that the page shows, and no other file is.
+func TestDocumentationIsThere(t *testing.T) {
+	r := get(t, Path+"files/docs/protocol.md")
+	if page := text(t, r.Body); r.StatusCode != 200 || r.Header.Get("Content-Type") != "text/markdown; charset=utf-8" || !strings.Contains(page, "| 4100 |") {
+		t.Errorf("GET protocol.md = %s %v %.100q", r.Status, r.Header, page)
+	}
+	if kept := r.Header.Get("Cache-Control"); kept != "no-cache" {
+		t.Errorf("Cache-Control = %q: the name is the same in the next version", kept)
+	}
+	for _, name := range []string{"nothing.md", "docs.go", "../console.go", "design/2026-11-21-cluster.md", ""} {
+		if r := get(t, Path+"files/docs/"+url.PathEscape(name)); r.StatusCode != 404 {
+			t.Errorf("GET %q = %s, want 404", name, r.Status)
+		}
+	}
+}

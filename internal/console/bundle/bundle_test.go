@@ -149,7 +149,13 @@ func TestLogic(t *testing.T) {
 	for _, f := range built.OutputFiles {
 		files = append(files, f.Path)
 	}
-	if out, err := exec.CommandContext(t.Context(), "node", append([]string{"--test"}, files...)...).CombinedOutput(); err != nil {
+	node := exec.CommandContext(t.Context(), "node", append([]string{"--test"}, files...)...)
+	docs, err := filepath.Abs("../../../docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	node.Env = append(os.Environ(), "BELFRY_DOCS="+docs)
+	if out, err := node.CombinedOutput(); err != nil {
 		t.Errorf("node --test: %v\n%s", err, out)
 	}
 }

@@ -18,6 +18,11 @@ import { channelsPage } from "./pages/channels/page"
 import { channelPage } from "./pages/channels/one"
 import { connectionsPage } from "./pages/connections/page"
 import { connectionPage } from "./pages/connections/one"
+import { usersPage } from "./pages/users/page"
+import { userPage } from "./pages/users/one"
+import { errorsPage, unknownErrorsPage } from "./pages/errors/page"
+import { explainPage } from "./pages/explain/page"
+import { docsPage } from "./pages/docs/page"
 import { clusterPage } from "./pages/cluster/page"
 
 // They stand in the menu in this order.
@@ -27,13 +32,19 @@ export const pages: Page[] = [
   allUsagePage,
   endpointsPage,
   givenUpPage,
+  unknownErrorsPage,
   clusterPage,
+  docsPage,
 
   overviewPage,
   channelsPage,
   channelPage,
   connectionsPage,
   connectionPage,
+  usersPage,
+  userPage,
+  errorsPage,
+  explainPage,
   usagePage,
   webhooksPage,
   endpointPage,

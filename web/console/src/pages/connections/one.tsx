@@ -103,7 +103,7 @@ function Subscriptions({ app, connection: c }: { app: string; connection: Connec
     { key: "channel", label: "Channel", sort: (s) => s.channel, value: (s) => <ChannelName app={app} value={s.channel} /> },
     { key: "joined", label: "Since", sort: (s) => s.joined, value: (s) => <Time at={s.joined} short /> },
     { key: "member", label: "Member", value: (s) => (s.member ? <UserName app={app} value={s.member} /> : undefined) },
-    { key: "explain", label: "Event missing?", value: (s) => <a href={to("apps/:app/explain", { app }, { channel: s.channel, socket: c.socket })}>Explain</a> },
+    { key: "explain", label: "Event missing?", value: (s) => <a href={to("apps/:app/explain", { app }, { channel: s.channel, socket: c.socket })}>Find out why</a> },
   ]
   return (
     <section aria-labelledby="channels">
