@@ -100,12 +100,16 @@ const settled = 300
 // Filter is a text by which the service filters.
 export function Filter({ name, label, placeholder = "", search = false }: { name: string; label: string; placeholder?: string; search?: boolean }) {
   const applied = query.value.get(name) ?? ""
-  const [text, setText] = useState(applied)
+  const [state, setState] = useState({ applied, text: applied })
+  // What was typed meanwhile stays, unless the address was changed by somebody else.
+  const own = useRef(applied)
+  const text = state.applied === applied || own.current === applied ? state.text : applied
+  const setText = (text: string) => setState({ applied, text })
   const timer = useRef<number | undefined>(undefined)
-  useEffect(() => setText(applied), [applied])
   useEffect(() => () => clearTimeout(timer.current), [])
   const apply = (value: string) => {
     clearTimeout(timer.current)
+    own.current = value
     if (value !== (query.peek().get(name) ?? "")) setQuery({ [name]: value, after: "", open: "" })
   }
   const typed = (value: string) => {

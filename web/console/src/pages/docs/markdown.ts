@@ -10,7 +10,7 @@ export type Block =
   | { kind: "list"; ordered: boolean; items: Block[][] }
   | { kind: "table"; head: Span[][]; rows: Span[][][] }
 
-const fence = /^(\s*)```/
+const codeLine = /^(\s*)```/
 const item = /^(\*|-|\d+\.) +/
 const row = /^\|.*\|$/
 
@@ -35,15 +35,15 @@ function read(lines: string[]): Block[] {
     else if (heading) {
       i++
       out.push({ kind: "heading", level: heading[1]!.length, id: slug(heading[2]!), spans: spans(heading[2]!) })
-    } else if (fence.test(line)) {
+    } else if (codeLine.test(line)) {
       i++
-      out.push({ kind: "code", text: take((l) => !fence.test(l)).join("\n") })
+      out.push({ kind: "code", text: take((l) => !codeLine.test(l)).join("\n") })
       i++
     } else if (row.test(line.trim())) {
       const [head, , ...rest] = take((l) => row.test(l.trim())).map(cells)
       out.push({ kind: "table", head: head!, rows: rest })
     } else if (item.test(line)) out.push(list(take((l) => item.test(l) || /^\s/.test(l) || l === "")))
-    else out.push({ kind: "paragraph", spans: spans(take((l) => l.trim() !== "" && !fence.test(l) && !item.test(l)).join(" ")) })
+    else out.push({ kind: "paragraph", spans: spans(take((l) => l.trim() !== "" && !codeLine.test(l) && !item.test(l)).join(" ")) })
   }
   return out
 }

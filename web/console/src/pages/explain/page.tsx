@@ -42,8 +42,10 @@ function command(app: string, question: Question | undefined): string {
 function Ask() {
   const given = Object.fromEntries(fields.map((f) => [f, query.value.get(f) ?? ""])) as Required<Question>
   const key = JSON.stringify(given)
-  const [q, setQ] = useState(given)
-  useEffect(() => setQ(given), [key])
+  const [typed, setTyped] = useState({ key, q: given })
+  // What is typed is of one address; another has its own question.
+  const q = typed.key === key ? typed.q : given
+  const setQ = (q: Required<Question>) => setTyped({ key, q })
   const field = (name: keyof Question) => ({ value: q[name], onValue: (value: string) => setQ({ ...q, [name]: value }) })
   const submit = (e: Event) => {
     e.preventDefault()
