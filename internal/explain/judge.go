@@ -364,7 +364,23 @@ func (j *judge) overall(about *Event) Conclusion {
 		return Conclusion{Verdict: HandedOver, Text: fmt.Sprintf("The event was handed to %d sockets.", about.Handed), Evidence: evidence,
 			Unsure: j.doubts(j.event.At), Advice: "Name a socket or a user to see what became of it there."}
 	}
-	return j.unknown("The event had subscribers, and it is not known that any socket was handed it.", j.event.At, evidence...)
+	f := j.unknown("The event had subscribers, and it is not known that any socket was handed it.", j.event.At, evidence...)
+	if n := j.deadPeers(); n > 0 {
+		f.Unsure = append(f.Unsure, fmt.Sprintf("%d of the nodes that it was sent to have ended since, or are taken for dead", n))
+	}
+	return f
+}
+
+// deadPeers is how many nodes the event was sent to that do not belong to the cluster any
+// more: nobody has asked them.
+func (j *judge) deadPeers() int {
+	n := len(j.event.Peers)
+	for _, r := range j.reports {
+		if j.sentTo(r.Node) {
+			n--
+		}
+	}
+	return max(n-len(j.missing), 0)
 }
 
 // socketsOf are the user's sockets that nodes know of.

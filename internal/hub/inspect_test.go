@@ -123,6 +123,9 @@ func TestConnectionSaysWhereItComesFrom(t *testing.T) {
 		if age := time.Since(d.Channels[0].Joined); age < 0 || age > time.Minute {
 			t.Errorf("it joined %v ago", age)
 		}
+		if d.Channels[0].Joined.Before(d.Since) {
+			t.Errorf("it joined %v before it had connected", d.Since.Sub(d.Channels[0].Joined))
+		}
 		if d, err = n.hub.FindConnection(ctx, n.app, protocol.SocketID{}, 10); d != nil || err != nil {
 			t.Errorf("a connection that is not there is %v, %v", d, err)
 		}

@@ -77,7 +77,12 @@ func (it *visitor) address() netip.Addr {
 // age is for how long there is the hub, in tenths of a second.
 func (h *Hub) age() uint32 { return uint32(time.Since(h.began) / (100 * time.Millisecond)) }
 
-// joinedAt is when a session got its place, to a tenth of a second.
+// joinedAt is when a session got its place, to a tenth of a second, and never
+// before its connection began. It runs on the session's loop.
 func (h *Hub) joinedAt(st *seat) time.Time {
-	return h.began.Add(time.Duration(st.joined) * 100 * time.Millisecond).Round(0)
+	joined := h.began.Add(time.Duration(st.joined) * 100 * time.Millisecond).Round(0)
+	if began := time.Unix(0, st.session.began); began.After(joined) {
+		return began
+	}
+	return joined
 }
