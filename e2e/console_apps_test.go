@@ -208,7 +208,8 @@ func TestConsoleDisablesAndDeletesAnApp(t *testing.T) {
 	tb.see("closed with 4001")
 	tb.fill("Type", "shop")
 	tb.press("Delete")
-	tb.see("1 apps")
+	tb.see("1 app")
+	tb.gone("1 apps")
 	api(t, svc, "GET", "/api/v1/apps/8", "", http.StatusNotFound, nil)
 }
 

@@ -221,6 +221,7 @@ func inhabit(t *testing.T, svc *service.Service) map[string]view {
 		t.Fatal(err)
 	}
 	return map[string]view{
+		"trouble":     {"apps/1", "What went wrong"},
 		"channels":    {"apps/1/channels", "presence-cache-room"},
 		"channel":     {"apps/1/channels/presence-cache-room?payloads=1", "</script><script>alert(10)</script>"},
 		"connections": {"apps/1/connections", "<script>alert(8)</script>"},

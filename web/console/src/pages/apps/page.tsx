@@ -3,8 +3,9 @@ import { type Answer, call } from "../../api/client"
 import { useAsk } from "../../api/use"
 import type { Page } from "../../shell/page"
 import { query, setQuery, to } from "../../shell/router"
+import { counted } from "../../ui/list"
 import { count } from "../../ui/numbers"
-import { Badge, Empty, Wait } from "../../ui/state"
+import { Badge, Empty, Notice, Wait } from "../../ui/state"
 import { type Column, Table } from "../../ui/table"
 import { Text } from "../../ui/text"
 import { Command, Failure, useAction } from "../../ui/form"
@@ -29,8 +30,24 @@ function View() {
         </a>
       </div>
       <Wait asked={first}>{(page) => <List first={page} used={used.data?.apps ?? []} />}</Wait>
+      <Nobody />
       <Command>{"belfry apps list\nbelfry apps usage"}</Command>
     </>
+  )
+}
+
+// Nobody tells of clients and backends that name no app, as with a wrong key: they
+// are on the page of none.
+function Nobody() {
+  const asked = useAsk("GET /api/v1/errors", {}, { every: 30_000 })
+  const total = asked.data?.errors.reduce((sum, e) => sum + e.total, 0) ?? 0
+  if (total === 0) return null
+  return (
+    <Notice kind="warn">
+      <p>
+        {counted(total, "time")} in 24 hours, a client or a backend named no app that there is, as with a wrong key. <a href="errors">Errors without an app</a>
+      </p>
+    </Notice>
   )
 }
 
@@ -63,7 +80,7 @@ function List({ first, used }: { first: Answer<"GET /api/v1/apps">; used: Used[]
         <label for="filter">Filter</label>
         <input type="search" id="filter" value={wanted} placeholder="id, name or key" onInput={(e) => setQuery({ q: e.currentTarget.value })} />
         <span role="status" class="hint">
-          {shown.length === all.length ? `${count(all.length)} apps` : `${count(shown.length)} of ${count(all.length)} apps`}
+          {shown.length === all.length ? counted(all.length, "app") : `${count(shown.length)} of ${counted(all.length, "app")}`}
           {more.next && ", and more"}
         </span>
       </p>

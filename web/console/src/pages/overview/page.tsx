@@ -12,6 +12,7 @@ import { Code, Text } from "../../ui/text"
 import { Time } from "../../ui/time"
 import { visible } from "../../ui/visible"
 import { ReadOnly } from "./readonly"
+import { Trouble } from "./trouble"
 
 export const overviewPage: Page = { path: "apps/:app", title: "Overview", view: View, menu: { of: "app", key: "o" } }
 
@@ -69,6 +70,7 @@ function Overview({ app, again }: { app: App; again: () => Promise<void> }) {
       </dl>
       <Used id={app.id} />
       <Endpoints id={app.id} />
+      <Trouble id={app.id} />
       {app.source === "store" && <Danger app={app} again={again} />}
       <Command>{`belfry apps show ${app.id}`}</Command>
     </>
