@@ -31,6 +31,7 @@ var layers = [][]string{
 	{"web/console", "docs", "internal/access"},
 	{"internal/console"},
 	{"internal/loop", "internal/trace", "internal/history", "internal/survey", "internal/appstore", "internal/usage", "internal/cluster/broker", "internal/cluster/roster", "internal/webhook/queue", "backend/pusher"},
+	{"internal/webhook/sent"},
 	{"internal/faults", "internal/journal", "internal/cluster/broker/mesh", "internal/cluster/broker/brokertest", "internal/cluster/roster/local", "internal/cluster/roster/rostertest", "internal/webhook/queue/queuetest", "internal/webhook/delivery", "internal/webhook/handover"},
 	{"internal/cluster/broker/membroker", "internal/cluster/broker/natsbroker", "internal/cluster/roster/natsroster", "internal/cluster/relay"},
 	{"internal/hub"},
@@ -46,7 +47,7 @@ var layers = [][]string{
 }
 
 // parts are put together by internal/server; nothing above it imports them.
-var parts = []string{"internal/ws", "internal/fallback", "web", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/access", "internal/console", "internal/webhook", "internal/webhook/queue", "internal/webhook/delivery", "internal/webhook/handover", "internal/engine", "internal/loop", "internal/hub"}
+var parts = []string{"internal/ws", "internal/fallback", "web", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/access", "internal/console", "internal/webhook", "internal/webhook/queue", "internal/webhook/delivery", "internal/webhook/handover", "internal/webhook/sent", "internal/engine", "internal/loop", "internal/hub"}
 
 // blackBoxes are directories whose programs meet the service from outside, as
 // other people's do. Neither they nor their tests know a package of it, other

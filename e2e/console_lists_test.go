@@ -234,5 +234,6 @@ func inhabit(t *testing.T, svc *service.Service) map[string]view {
 		"explain":     {"apps/1/explain?channel=presence-cache-room&socket=" + w.id, "What this is concluded from"},
 		"ask":         {"apps/1/explain", "Say which event"},
 		"docs":        {"docs/protocol?at=4100", "Odd input"},
+		"deliveries":  {"apps/1/deliveries", "Nothing was sent"},
 	}
 }

@@ -23,7 +23,7 @@ var packages = []string{
 	"protocol", "pusher",
 	"queue", "queuetest",
 	"rate", "rawjson", "reach", "relay", "roster", "rostertest",
-	"server", "setting", "survey",
+	"sent", "server", "setting", "survey",
 	"tables", "tap", "trace",
 	"usage",
 	"wakeup", "web", "webhook", "ws",

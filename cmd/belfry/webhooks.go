@@ -35,9 +35,10 @@ made at run time are added, changed and removed here, or in the admin API.`,
 		Example: `  belfry webhooks add 1234567 https://example.com/hooks --events presence
   belfry webhooks list
   belfry webhooks test 1234567
+  belfry webhooks deliveries --app 1234567
   belfry webhooks list --dead-letters --app 1234567
   belfry webhooks replay --app 1234567`,
-	}, newWebhooksAdd(s), newWebhooksUpdate(s), newWebhooksRemove(s), newWebhooksList(s), newWebhooksReplay(s), newWebhooksTest(s))
+	}, newWebhooksAdd(s), newWebhooksUpdate(s), newWebhooksRemove(s), newWebhooksList(s), newWebhooksReplay(s), newWebhooksTest(s), newDeliveries(s))
 }
 
 // of is the part of a query that chooses endpoints.

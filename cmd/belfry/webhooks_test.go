@@ -67,7 +67,22 @@ func TestWebhooksFromTheCommandLine(t *testing.T) {
 		_, out, _ = r.webhooks("list", "--given-up") // its former name
 		return strings.Count(out, "exhausted")+strings.Count(out, "down") >= 2
 	})
+	if status, out, err := r.webhooks("deliveries", "--state", "dead_letter", "--channel", "news"); status != 0 || !strings.Contains(out, "dead letter") || !strings.Contains(out, "status 418") {
+		t.Errorf("deliveries = %d %s%s", status, out, err)
+	}
+	_, sent, _ := r.webhooks("deliveries", "--json", "--limit", "1")
+	_, sent, _ = strings.Cut(sent, `"id":"`)
+	sent, _, _ = strings.Cut(sent, `"`)
+	if status, out, err := r.webhooks("deliveries", sent); status != 0 || !strings.Contains(out, "X-Token: (hidden)") || !strings.Contains(out, `| {"time_ms":`) {
+		t.Errorf("deliveries %s = %d %s%s", sent, status, out, err)
+	}
+	if status, out, err := r.webhooks("deliveries", sent, "--redeliver"); status != 1 || !strings.Contains(err, "was not taken: status 418") {
+		t.Errorf("a redelivery that is refused = %d %s%s", status, out, err)
+	}
 	up.Store(true)
+	if status, out, err := r.webhooks("deliveries", sent, "--redeliver"); status != 0 || !strings.Contains(out, "was taken with status 200") {
+		t.Errorf("a redelivery = %d %s%s", status, out, err)
+	}
 	if status, out, err := r.webhooks("test", "1", "main"); status != 0 || !strings.Contains(out, "status 200") {
 		t.Errorf("test of an endpoint that answers = %d %s%s", status, out, err)
 	}
@@ -97,6 +112,7 @@ func TestWebhooksCommandLine(t *testing.T) {
 		{"replay 1 --all", "not both"},
 		{"test", "give the id of an app"},
 		{"list --endpoint x", "--endpoint is for --dead-letters"},
+		{"deliveries --redeliver", "which request?"},
 		{"nothing", "there is no belfry webhooks nothing"},
 	} {
 		status, _, err := runCommand(t, setup{}, append([]string{"webhooks"}, strings.Fields(tt.args)...)...)

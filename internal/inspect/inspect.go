@@ -1,6 +1,6 @@
 // Package inspect answers operators who want to see inside a running app: its
-// channels, its connections and its users, on all nodes of the cluster. It
-// closes a connection when they ask for that. It is a part of the admin API,
+// channels, its connections and its users, on all nodes of the cluster. It shows
+// what its webhooks were answered, and closes a connection when they ask for that. It is a part of the admin API,
 // and stands behind its token.
 //
 // What there is, the hub knows: of channels and members for the whole cluster, of
@@ -41,13 +41,16 @@ const (
 	patience = 5 * time.Second
 )
 
-// Config is what an API stands on. Hub and Apps are required.
+// Config is what an API stands on. Hub, Apps and
+// Webhooks are required.
 type Config struct {
 	Hub  *hub.Hub
 	Apps *apps.Registry
 	// Faults are those of this node. The app without a name has those of requests
 	// that name no app that there is.
 	Faults *faults.Table
+	// Webhooks are those of this node.
+	Webhooks Deliveries
 	// Node is the name of this node.
 	Node string
 	// Peers returns the other nodes, whose [API.PeerHandler] answers below
@@ -83,15 +86,18 @@ func New(cfg Config) *API {
 func (a *API) Handlers() map[string]http.Handler {
 	const app = "/api/v1/apps/{id}"
 	return map[string]http.Handler{
-		app + "/channels":               a.methods(methods{http.MethodGet: a.listChannels}),
-		app + "/channels/{channel}":     a.methods(methods{http.MethodGet: a.showChannel}),
-		app + "/connections":            a.methods(methods{http.MethodGet: a.listConnections}),
-		app + "/connections/{socket}":   a.methods(methods{http.MethodGet: a.showConnection, http.MethodDelete: a.closeConnection}),
-		app + "/users":                  a.methods(methods{http.MethodGet: a.listUsers}),
-		app + "/users/{user}":           a.methods(methods{http.MethodGet: a.showUser}),
-		app + "/errors":                 a.methods(methods{http.MethodGet: a.listErrors}),
-		"/api/v1/errors":                a.methods(methods{http.MethodGet: a.listErrors}),
-		app + "/users/{user}/terminate": a.methods(methods{http.MethodPost: a.terminate}),
+		app + "/channels":                                 a.methods(methods{http.MethodGet: a.listChannels}),
+		app + "/channels/{channel}":                       a.methods(methods{http.MethodGet: a.showChannel}),
+		app + "/connections":                              a.methods(methods{http.MethodGet: a.listConnections}),
+		app + "/connections/{socket}":                     a.methods(methods{http.MethodGet: a.showConnection, http.MethodDelete: a.closeConnection}),
+		app + "/users":                                    a.methods(methods{http.MethodGet: a.listUsers}),
+		app + "/users/{user}":                             a.methods(methods{http.MethodGet: a.showUser}),
+		app + "/errors":                                   a.methods(methods{http.MethodGet: a.listErrors}),
+		"/api/v1/errors":                                  a.methods(methods{http.MethodGet: a.listErrors}),
+		app + "/webhooks/deliveries":                      a.methods(methods{http.MethodGet: a.listDeliveries}),
+		app + "/webhooks/deliveries/{delivery}":           a.methods(methods{http.MethodGet: a.showDelivery}),
+		app + "/webhooks/deliveries/{delivery}/redeliver": a.methods(methods{http.MethodPost: a.redeliver}),
+		app + "/users/{user}/terminate":                   a.methods(methods{http.MethodPost: a.terminate}),
 	}
 }
 
@@ -103,14 +109,17 @@ func (a *API) PeerHandler() http.Handler {
 	const app = "/apps/{id}"
 	mux := http.NewServeMux()
 	for path, ask := range map[string]question{
-		app + "/connections":          a.localConnections,
-		app + "/connections/counts":   a.localCounts,
-		app + "/connections/{socket}": a.localConnection,
-		app + "/close/{socket}":       a.localClose,
-		app + "/users":                a.localUsers,
-		app + "/users/{user}":         a.localUser,
-		app + "/errors":               a.localErrors,
-		"/errors":                     a.localErrors,
+		app + "/connections":           a.localConnections,
+		app + "/connections/counts":    a.localCounts,
+		app + "/connections/{socket}":  a.localConnection,
+		app + "/close/{socket}":        a.localClose,
+		app + "/users":                 a.localUsers,
+		app + "/users/{user}":          a.localUser,
+		app + "/errors":                a.localErrors,
+		app + "/deliveries":            a.localDeliveries,
+		app + "/deliveries/{delivery}": a.localDelivery,
+		app + "/redeliver/{delivery}":  a.localRedelivery,
+		"/errors":                      a.localErrors,
 	} {
 		mux.Handle("GET "+PeerPath+path, a.peer(ask))
 	}

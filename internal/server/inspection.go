@@ -8,11 +8,12 @@ import (
 // openInspection makes what shows operators the inside of apps.
 func (s *Server) openInspection(registry *apps.Registry) {
 	s.inspection = inspect.New(inspect.Config{
-		Hub:    s.hub,
-		Apps:   registry,
-		Faults: s.tracing.faults,
-		Node:   s.nodeInfo().Name,
-		Peers:  s.peers,
-		Log:    s.log,
+		Hub:      s.hub,
+		Apps:     registry,
+		Faults:   s.tracing.faults,
+		Webhooks: s.webhooks,
+		Node:     s.nodeInfo().Name,
+		Peers:    s.peers,
+		Log:      s.log,
 	})
 }

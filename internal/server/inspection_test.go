@@ -5,9 +5,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/webhook/sent"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -128,4 +133,58 @@ func TestErrorsAreToldByCause(t *testing.T) {
 	d.call("GET", "/api/v1/errors", "", 200, `"key":"made-up"`)
 	d.call("GET", "/api/v1/apps/none/errors", "", 404, "no such app")
 	d.call("GET", "/api/v1/apps/1/errors?limit=1", "", 400, "unknown")
+}
+
+// TestDeliveriesAreDescribed is about what was sent to an endpoint, whose answer wants
+// to be more than text.
+func TestDeliveriesAreDescribed(t *testing.T) {
+	hostile := "<script>alert(1)</script>\u202e\xff" + strings.Repeat("x", 5000)
+	taken := make(chan string, 10)
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["X-<b>"] = []string{"\u202e\xff"}
+		w.Header().Set("Set-Cookie", "session=hush")
+		io.WriteString(w, hostile)
+		taken <- r.Header.Get("X-Belfry-Event-Ids")
+	}))
+	t.Cleanup(endpoint.Close)
+	app := testApp()
+	app.Webhooks = []apps.Webhook{{ID: "main", URL: strings.Replace(endpoint.URL, "://", "://user:hush@", 1), Events: apps.EveryEvent}}
+	n := start(t, Config{AdminListen: "127.0.0.1:0", AdminToken: liveToken, Apps: []*apps.App{app},
+		Webhooks: Webhooks{AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
+	c := dial(t, "ws://"+n.Addr().String()+"/app/key?protocol=7", nil)
+	established(t, c)
+	c.subscribe("news")
+	ids := <-taken
+	const path = "/api/v1/apps/1/webhooks/deliveries"
+	d := newDescribed(t, n.Server)
+	entry := func() string {
+		list, _ := n.webhooks.History().List(sent.Filter{State: sent.Delivered}, 1)
+		if len(list) == 0 {
+			return ""
+		}
+		return list[0].ID
+	}
+	for deadline := time.Now().Add(10 * time.Second); entry() == ""; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the request does not count as delivered")
+		}
+	}
+	d.call("GET", path, "", 200, `"events":[{"id":"`+ids+`","name":"channel_occupied","channel":"news"}],"attempts":1,"last":{"number":1`)
+	d.call("GET", path+"?endpoint=main&state=delivered&event=channel_occupied&channel=news", "", 200, `"id":"`+entry())
+	d.call("GET", path+"?state=waiting", "", 200, `"deliveries":[]`)
+	d.call("GET", path+"?state=lost", "", 400, "state is none of")
+	d.call("GET", path+"?after=x", "", 400, "after is not what")
+	d.call("GET", path+"/"+entry(), "", 200, `{"name":"Set-Cookie","value":"","hidden":true}`)
+	d.call("GET", path+"/"+entry()+"?payloads=true", "", 200, `"answer_cut":true`)
+	d.call("GET", path+"/"+entry()+"?payloads=true", "", 200, `"answer":"<script>alert(1)`)
+	d.call("GET", path+"/"+entry()+"?payloads=perhaps", "", 400, "payloads is neither")
+	d.call("GET", path+"/none", "", 404, "No node remembers")
+	d.call("POST", path+"/"+entry()+"/redeliver", "{}", 200, `"manual":true,"status":200`)
+	if again := <-taken; again != ids {
+		t.Errorf("the ids of what was sent again are %s, want %s", again, ids)
+	}
+	d.call("POST", path+"/none/redeliver", "{}", 404, "No node remembers")
+	if list, _ := n.webhooks.History().List(sent.Filter{}, 10); strings.Contains(fmt.Sprint(list), "hush") {
+		t.Error("what is remembered has a secret in it")
+	}
 }

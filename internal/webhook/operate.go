@@ -8,6 +8,7 @@ import (
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/webhook/delivery"
 	"github.com/belfryhq/belfry/internal/webhook/queue"
+	"github.com/belfryhq/belfry/internal/webhook/sent"
 )
 
 // App returns an app as it is now, or nil; Apps returns all of them, by their
@@ -57,6 +58,15 @@ func (s *Sender) Try(ctx context.Context, app *apps.App, hook *apps.Webhook) del
 	e := newEvent(hub.News{Kind: apps.ChannelOccupied, Channel: TestChannel}, time.Now())
 	e.ID = queue.EventID{Origin: s.recorder.origin}
 	return s.dispatcher.Try(ctx, app, hook, e)
+}
+
+// History is what was sent lately.
+func (s *Sender) History() *sent.Log { return s.history }
+
+// Redeliver sends a request that is remembered once more, at once and beside its
+// queue. It reports whether it is remembered, and its endpoint still there.
+func (s *Sender) Redeliver(ctx context.Context, id string) (trial delivery.Trial, known bool) {
+	return s.dispatcher.Redeliver(ctx, id)
 }
 
 // oldest is the earliest of some moments; the zero value has seen none.

@@ -18,6 +18,7 @@ import (
 	"github.com/belfryhq/belfry/internal/webhook/delivery"
 	"github.com/belfryhq/belfry/internal/webhook/handover"
 	"github.com/belfryhq/belfry/internal/webhook/queue"
+	"github.com/belfryhq/belfry/internal/webhook/sent"
 )
 
 // Config is what a sender needs. Apps, Roster and Engine or Store are required.
@@ -92,6 +93,7 @@ type Sender struct {
 	cfg        Config
 	metrics    *metrics
 	store      queue.Store
+	history    *sent.Log
 	decisions  *handover.Decisions
 	recorder   *recorder
 	dispatcher *delivery.Dispatcher
@@ -113,7 +115,7 @@ func New(ctx context.Context, cfg Config) (*Sender, error) {
 		}
 		by = queue.Owner(id)
 	}
-	s := &Sender{cfg: cfg, metrics: newMetrics()}
+	s := &Sender{cfg: cfg, metrics: newMetrics(), history: sent.New()}
 	if err := s.openStore(ctx); err != nil {
 		return nil, err
 	}
@@ -145,7 +147,7 @@ func (s *Sender) assemble(t *queue.Term) {
 	cfg, r := s.cfg, s.cfg.Roster
 	s.dispatcher = delivery.New(delivery.Config{
 		Policy: cfg.Delivery, Apps: cfg.Apps, Queue: s.store.Queue, DeadLetters: s.store.DeadLetters, Suspended: r.Suspended,
-		Unreadable: s.metrics.losses.WithLabelValues(string(lostUnreadable)), Registerer: cfg.Registerer, Log: cfg.Log,
+		History: s.history, Unreadable: s.metrics.losses.WithLabelValues(string(lostUnreadable)), Registerer: cfg.Registerer, Log: cfg.Log,
 	}, t)
 	s.decisions = handover.NewDecisions(handover.DecisionsConfig{
 		Acknowledge: r.Acknowledge, CurrentSince: r.CurrentSince, Suspended: r.Suspended,

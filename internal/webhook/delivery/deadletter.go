@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/webhook/queue"
+	"github.com/belfryhq/belfry/internal/webhook/sent"
 )
 
 const (
@@ -36,6 +37,9 @@ func (e *endpoint) giveUp(r *request, now time.Time) {
 		r.next = now.Add(engineAgain)
 		e.retries.push(r)
 		return
+	}
+	if r.sent != nil {
+		r.sent.Ended(sent.GivenUp)
 	}
 	e.release(r)
 }

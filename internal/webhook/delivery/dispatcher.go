@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/webhook/queue"
+	"github.com/belfryhq/belfry/internal/webhook/sent"
 )
 
 // A Dispatcher delivers what is queued for endpoints. Its methods are safe for
@@ -27,6 +28,9 @@ type Dispatcher struct {
 // New starts a dispatcher in its first term. It ends terms that are over.
 func New(cfg Config, t *queue.Term) *Dispatcher {
 	cfg.Policy = cfg.withDefaults()
+	if cfg.History == nil {
+		cfg.History = sent.New()
+	}
 	s := &site{Config: cfg, metrics: newMetrics(), quit: make(chan struct{})}
 	d := &Dispatcher{site: s, all: make(map[queue.Address]*endpoint)}
 	d.term.Store(t)

@@ -8,6 +8,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/wakeup"
 	"github.com/belfryhq/belfry/internal/webhook/queue"
+	"github.com/belfryhq/belfry/internal/webhook/sent"
 )
 
 // A site is what all endpoints share.
@@ -291,12 +292,14 @@ func (e *endpoint) wait(now time.Time, hook *apps.Webhook) time.Duration {
 // attempt sends a request and puts the outcome into e.done. It does not wait.
 func (e *endpoint) attempt(r *request, app *apps.App, hook *apps.Webhook) {
 	r.sign(app)
+	header := r.header(hook)
+	e.noteSent(r, hook)
 	e.metrics.inflight.Inc()
 	go func() {
 		ctx, cancel := context.WithCancel(r.term.Context())
 		defer cancel()
 		defer context.AfterFunc(e.abandoned, cancel)()
-		o := post(ctx, &e.Policy, hook, r.body, r.header(hook))
+		o := post(ctx, &e.Policy, hook, r.body, header)
 		e.metrics.inflight.Dec()
 		e.done <- result{r, o} // has room
 	}()
@@ -314,6 +317,7 @@ func (e *endpoint) settle(res result) {
 		return
 	}
 	r.attempts++
+	r.sent.Tried(o.tried())
 	e.Attempted(Attempt{
 		App: e.to.App, Endpoint: e.to.Endpoint, Host: o.host, Number: r.attempts, Events: len(r.items),
 		Channel: r.items[0].event.Channel, Status: o.status, Err: o.err, Took: o.took,
@@ -353,6 +357,7 @@ func (e *endpoint) succeeded(r *request, o outcome, now time.Time) {
 		e.cappedAt = now
 		e.retries.within(now, e.aliveWait())
 	}
+	r.sent.Ended(sent.Delivered)
 	e.metrics.delivered.Add(float64(len(r.items)))
 	e.release(r)
 }

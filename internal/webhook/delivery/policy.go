@@ -11,6 +11,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/webhook/queue"
+	"github.com/belfryhq/belfry/internal/webhook/sent"
 )
 
 // A Policy is how requests are made, and when they are given up. A zero
@@ -87,7 +88,8 @@ func (p Policy) withDefaults() Policy {
 // too few attempts.
 func (p *Policy) aliveWait() time.Duration { return 8 * p.RetryFirst }
 
-// Config is what a dispatcher needs. All is required but Registerer.
+// Config is what a dispatcher needs. All is required but
+// History and Registerer.
 type Config struct {
 	Policy
 	Apps        *apps.Registry
@@ -96,6 +98,8 @@ type Config struct {
 	// Suspended returns nil, or a channel that is closed when the node may act
 	// again: until then it may have been given up by the others.
 	Suspended func() <-chan struct{}
+	// History remembers what is sent. Nil means one that nobody sees.
+	History *sent.Log
 	// Unreadable counts records that the queue returned otherwise than they
 	// were written.
 	Unreadable prometheus.Counter

@@ -16,10 +16,11 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/webhook/sent"
 )
 
-// maxAnswer and drainTime bound what is read of an answer. It is thrown away;
-// to read it is to keep the connection.
+// maxAnswer and drainTime bound what is read of an answer. Its beginning is for
+// operators; to read the rest is to keep the connection.
 const (
 	maxAnswer = 64 << 10
 	drainTime = time.Second
@@ -33,6 +34,12 @@ type outcome struct {
 	cause      cause
 	retryAfter time.Duration // that the endpoint asked for; 0 if it did not
 	took       time.Duration
+
+	at      time.Time   // when it began
+	request http.Header // as it was sent
+	answer  http.Header // nil if there was none
+	body    []byte      // the first bytes of the answer
+	more    bool        // there was more of it
 }
 
 // A cause is why an attempt has failed, in metrics.
@@ -55,7 +62,7 @@ var causes = []cause{causeNone, causeStatus, causeRedirect, causeTimeout, causeF
 // post sends one body and judges the answer.
 func post(ctx context.Context, p *Policy, hook *apps.Webhook, body []byte, header http.Header) outcome {
 	start := time.Now()
-	o := outcome{host: hook.Host()}
+	o := outcome{host: hook.Host(), at: start, request: header}
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	defer func() { o.took = time.Since(start) }()
@@ -77,9 +84,18 @@ func post(ctx context.Context, p *Policy, hook *apps.Webhook, body []byte, heade
 	defer answer.Body.Close()
 	slow := time.AfterFunc(drainTime, cancel)
 	defer slow.Stop()
-	io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer)) // what is in it does not matter
+	o.keep(answer)
 	o.judge(answer)
 	return o
+}
+
+// keep reads the answer, and keeps its beginning. What is in it does not matter
+// to the delivery.
+func (o *outcome) keep(answer *http.Response) {
+	o.answer = answer.Header
+	o.body, _ = io.ReadAll(io.LimitReader(answer.Body, sent.MaxAnswer))
+	rest, _ := io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer))
+	o.more = rest > 0
 }
 
 // judge says whether the endpoint has taken the request.

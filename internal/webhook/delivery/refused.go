@@ -1,6 +1,10 @@
 package delivery
 
-import "time"
+import (
+	"time"
+
+	"github.com/belfryhq/belfry/internal/webhook/sent"
+)
 
 // refusedFor is how often a request is refused before that is taken for what is
 // in it, and not for a bad moment of the endpoint.
@@ -14,6 +18,7 @@ func (e *endpoint) dissolve(r *request) {
 		r.items[i].single = true
 		e.sweepBy(r.items[i])
 	}
+	r.sent.Ended(sent.Split)
 	e.lineup.restore(r.items, r.lanes)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/backoff"
 	"github.com/belfryhq/belfry/internal/webhook/queue"
+	"github.com/belfryhq/belfry/internal/webhook/sent"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -37,9 +38,10 @@ type request struct {
 	until    time.Time // no attempt starts later
 	next     time.Time // attempt, of one that has failed
 	attempts int
-	refusals int       // of them, because of what is in it
-	failure  outcome   // of the last attempt
-	spent    time.Time // when it was given up, if it is no dead letter yet
+	refusals int         // of them, because of what is in it
+	failure  outcome     // of the last attempt
+	spent    time.Time   // when it was given up, if it is no dead letter yet
+	sent     *sent.Entry // nil until it was
 }
 
 // body is what an endpoint gets: compact JSON, without an end of line.

@@ -23,6 +23,8 @@ import { userPage } from "./pages/users/one"
 import { errorsPage, unknownErrorsPage } from "./pages/errors/page"
 import { explainPage } from "./pages/explain/page"
 import { docsPage } from "./pages/docs/page"
+import { deliveriesPage } from "./pages/deliveries/page"
+import { deliveryPage } from "./pages/deliveries/one"
 import { clusterPage } from "./pages/cluster/page"
 
 // They stand in the menu in this order.
@@ -48,6 +50,8 @@ export const pages: Page[] = [
   usagePage,
   webhooksPage,
   endpointPage,
+  deliveriesPage,
+  deliveryPage,
   connectPage,
   keysPage,
   settingsPage,

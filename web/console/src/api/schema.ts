@@ -127,6 +127,19 @@ export type AppUsed = {
   peak_connections: number
 }
 
+export type Attempt = {
+  answer?: string
+  answer_cut?: boolean
+  at: string
+  error?: string
+  headers?: Array<HeaderField>
+  manual?: boolean
+  number: number
+  reason?: string
+  status?: number
+  took_ms: number
+}
+
 export type Channel = {
   cached?: {
     bytes: number
@@ -280,6 +293,41 @@ export type ConnectionDetail = {
   waiting_bytes: number
 }
 
+export type Delivery = {
+  attempts: number
+  began: string
+  endpoint: string
+  events: Array<{
+    channel: string
+    id: string
+    name: string
+  }>
+  id: string
+  last?: Attempt
+  node: string
+  state: "waiting" | "delivered" | "dead_letter" | "split"
+  url: string
+}
+
+export type DeliveryDetail = {
+  attempts: number
+  began: string
+  body?: string
+  endpoint: string
+  events: Array<{
+    channel: string
+    id: string
+    name: string
+  }>
+  headers: Array<HeaderField>
+  id: string
+  last?: Attempt
+  node: string
+  state: "waiting" | "delivered" | "dead_letter" | "split"
+  tries: Array<Attempt>
+  url: string
+}
+
 export type Drain = {
   connections: number
   draining: boolean
@@ -367,6 +415,12 @@ export type GivenUp = {
   id: number
   reason: "exhausted" | "down" | "overflow" | "removed"
   status?: number
+}
+
+export type HeaderField = {
+  hidden?: boolean
+  name: string
+  value: string
 }
 
 export type Hour = {
@@ -699,6 +753,29 @@ export interface Calls {
     query: {  }
     body: undefined
     answer: Record<string, unknown>
+  }
+  "GET /api/v1/apps/{id}/webhooks/deliveries": {
+    path: { id: string }
+    query: { endpoint?: string; state?: "waiting" | "delivered" | "dead_letter" | "split"; event?: string; channel?: string; after?: string; limit?: number }
+    body: undefined
+    answer: {
+      at: string
+      deliveries: Array<Delivery>
+      next?: string
+      nodes: Answers
+    }
+  }
+  "GET /api/v1/apps/{id}/webhooks/deliveries/{delivery}": {
+    path: { id: string; delivery: string }
+    query: { payloads?: boolean }
+    body: undefined
+    answer: DeliveryDetail
+  }
+  "POST /api/v1/apps/{id}/webhooks/deliveries/{delivery}/redeliver": {
+    path: { id: string; delivery: string }
+    query: {  }
+    body: Record<string, unknown>
+    answer: Attempt
   }
   "GET /api/v1/cluster": {
     path: {  }

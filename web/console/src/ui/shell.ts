@@ -17,3 +17,15 @@ function escaped(character: string): string {
 export function argument(text: string): string {
   return text.startsWith("-") ? `-- ${quoted(text)}` : quoted(text)
 }
+
+// A Field is a line of a header whose value may be hidden.
+export interface Field {
+  name: string
+  value: string
+  hidden?: boolean
+}
+
+// asCurl is the command that sends a request as it was sent.
+export function asCurl(url: string, headers: Field[], body: string): string {
+  return [`curl -i ${quoted(url)}`, ...headers.map((f) => `-H ${quoted(`${f.name}: ${f.hidden ? "HIDDEN" : f.value}`)}`), `--data-raw ${quoted(body)}`].join(" \\\n  ")
+}

@@ -35,6 +35,9 @@ function View({ params }: { params: Record<string, string> }) {
       </div>
       <Wait asked={app}>{(a) => <Wait asked={state}>{({ endpoints }) => <List app={a} endpoints={endpoints} again={again} />}</Wait>}</Wait>
       <p>
+        <a href={to("apps/:app/deliveries", { app: id })}>Deliveries: what was sent, and what was answered</a>
+      </p>
+      <p>
         <a href={to("given-up", {}, { app: id })}>Given up: events that were not delivered</a>
       </p>
       <Command>{`belfry webhooks list --app ${id}\nbelfry webhooks add ${id} URL --events channel_occupied,channel_vacated\nbelfry webhooks test ${id}`}</Command>
@@ -111,6 +114,11 @@ function One({ app, number, webhook: w, state, onRemove }: OneProps) {
         </div>
       </dl>
       <p class="actions">
+        {state && (
+          <a class="button quiet" href={to("apps/:app/deliveries", { app: app.id }, { endpoint: state.endpoint })}>
+            Deliveries
+          </a>
+        )}
         {state && <Test app={app.id} endpoint={state.endpoint} />}
         {app.source === "store" && (
           <>
