@@ -122,6 +122,7 @@ func TestConsoleShowsAChannelWithItsMembers(t *testing.T) {
 	tb.gone("the cached data")
 	tb.fill("Show what users and events say", true)
 	tb.see("Ann of Green Gables", "the cached data")
+	tb.see("API message said", "handed to 2 sockets", "Subscribed")
 	tb.accessible("channel")
 	tb.press(ann.id)
 	tb.see("Signed in as", "presence-cache-room", "Terminate…")
@@ -188,7 +189,7 @@ func TestConsoleClosesAConnection(t *testing.T) {
 			t.Errorf("%s: the client got %s, want %s", button, got, code)
 		}
 		tb.open("apps/1/connections/" + w.id)
-		tb.see("There is no such connection.")
+		tb.see("There is no such connection.", "Timeline", "closed by the service with "+code) // what it was is remembered
 	}
 }
 

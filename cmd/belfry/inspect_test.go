@@ -59,6 +59,8 @@ func TestInsideOfAnAppFromTheCommandLine(t *testing.T) {
 	if status, _, err := belfry("connections", "--close"); status != 2 || !strings.Contains(err, "which connection?") {
 		t.Errorf("connections --close = %d %s", status, err)
 	}
+	expect("subscribed", "timeline", "--socket", socket)
+	expect("nothing of it is remembered", "timeline", "--channel", "nobody")
 	expect("", "connections", socket, "--close", "--reconnect")
 	client.err.await(t, "connection lost")
 }

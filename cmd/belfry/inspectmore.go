@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -86,4 +87,33 @@ func (i *inspectCommand) warned(forPeople func(io.Writer, []byte) error) func(io
 		i.warn(reply)
 		return forPeople(out, reply)
 	}
+}
+
+func newTimeline(s streams) *cobra.Command {
+	i := &inspectCommand{adminCommand: adminCommand{streams: s}}
+	c := i.command(&cobra.Command{
+		Use:   "timeline",
+		Short: "Show what the nodes remember of a connection, a channel, a user or an app",
+		Long: `Shows connections, subscriptions, events and refusals that all nodes remember,
+the newest first. The data of events are not remembered. The nodes remember as much
+as fits into console.journal, which is some minutes or hours.`,
+		Example: `  belfry timeline --socket 1234.5678
+  belfry timeline --channel private-orders --limit 20`,
+		Args: noArgs,
+	}, func(ctx context.Context, client adminclient.Client, _ []string) error {
+		path, err := i.path(ctx, client, "/timeline")
+		if err != nil {
+			return err
+		}
+		query := i.values()
+		query.Set("limit", strconv.Itoa(i.limit))
+		return i.ask(ctx, client, adminclient.Request{Path: path, Query: query}, i.warned(tables.Timeline))
+	})
+	c.Flags().StringVar(&i.app, "app", "", "`id` of the app; not needed if there is one")
+	c.Flags().IntVar(&i.limit, "limit", 100, "how `many` to show, at most 1000")
+	i.query = map[string]*string{}
+	i.parameter(c, "socket", "only what concerns the connection with this `id`")
+	i.parameter(c, "channel", "only what concerns this `channel`")
+	i.parameter(c, "user", "only what concerns the user with this `id`")
+	return c
 }

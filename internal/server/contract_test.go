@@ -56,7 +56,7 @@ func newDescribed(t *testing.T, node *Server) *described {
 }
 
 // call sends a request and checks its answer.
-func (d *described) call(method, path, body string, status int, want string) {
+func (d *described) call(method, path, body string, status int, want string) []byte {
 	d.t.Helper()
 	build := func() *http.Request {
 		r, err := http.NewRequestWithContext(d.t.Context(), method, "http://"+d.node.AdminAddr().String()+path, strings.NewReader(body))
@@ -85,6 +85,7 @@ func (d *described) call(method, path, body string, status int, want string) {
 	if err := d.check(build(), response.StatusCode, response.Header, text); err != nil {
 		d.t.Errorf("%s %s is not as described: %v\n%s", method, path, err, text)
 	}
+	return text
 }
 
 // TestWebhooksAreDescribed is about the part of the admin API that package

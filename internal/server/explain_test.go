@@ -348,6 +348,68 @@ func TestExplainSaysWhatIsForgotten(t *testing.T) {
 	off.expectVerdict(explain.Unknown, "", url.Values{"channel": {"news"}})
 }
 
+// TestTimelineIsOfAllNodes: a connection from its beginning to its end, and an event
+// once, with the sockets of both nodes.
+func TestTimelineIsOfAllNodes(t *testing.T) {
+	nodes := explainingCluster(t, "a", "b")
+	a, b := nodes[0], nodes[1]
+	here, _ := a.client("key")
+	here.subscribe("news")
+	c, id := b.client("key")
+	c.subscribe("news")
+	within(t, "a knows of the channel", func() bool { return a.hub.Channel(a.cfg.Apps[0], "news").Subscriptions == 2 })
+	a.emit("news")
+	if got := c.next(); got != event("news", "x") {
+		t.Fatalf("the client got %s", got)
+	}
+	here.next()
+	a.emit("other")
+	c.send(`{"event":"pusher:subscribe","data":{"channel":"private-x","auth":"key:wrong"}}`)
+	c.next()
+	c.Close()
+	within(t, "the client has gone", func() bool { return b.hub.Connections() == 0 })
+
+	d := newDescribed(t, a.Server)
+	look := func(q string) (t struct {
+		Rows  []explain.Moment
+		Nodes []explain.Node
+	}) {
+		d.t.Helper()
+		if err := json.Unmarshal(d.call("GET", "/api/v1/apps/1/timeline"+q, "", 200, ""), &t); err != nil {
+			d.t.Fatal(err)
+		}
+		return t
+	}
+	story := func(rows []explain.Moment) string {
+		var list []string
+		for _, m := range rows {
+			list = append(list, m.Type.String()+" "+m.Channel)
+		}
+		return strings.Join(list, ", ")
+	}
+	life := look("?socket=" + id)
+	if got, want := story(life.Rows), "unsubscribed news, disconnection , client_error private-x, subscribed news, connection "; got != want {
+		t.Errorf("the connection's timeline is %s, want %s", got, want)
+	}
+	if len(life.Nodes) != 2 || !life.Nodes[1].Answered || life.Nodes[1].Events == nil {
+		t.Errorf("nodes = %+v, want from when on both remember", life.Nodes)
+	}
+	news := look("?channel=news")
+	if got, want := story(news.Rows), "unsubscribed news, api_message news, subscribed news, subscribed news"; got != want {
+		t.Fatalf("the channel's timeline is %s, want %s", got, want)
+	}
+	if m := news.Rows[1]; m.Node != "a" || *m.Here != 1 || *m.Elsewhere != 1 || *m.Handed != 2 {
+		t.Errorf("the event is %+v, want one of a that two sockets were handed", m)
+	}
+	if last := look("?limit=1").Rows; len(last) != 1 || last[0].Type.String() != "unsubscribed" {
+		t.Errorf("the last thing of the app is %s, want the end of the subscription", story(last))
+	}
+	d.call("GET", "/api/v1/apps/1/timeline?socket=x", "", 400, "not a socket id")
+	d.call("GET", "/api/v1/apps/9/timeline", "", 404, "There is no such app.")
+	off := explainingNode(t, func(c *Config) { c.Journal = 0 })
+	newDescribed(t, off.Server).call("GET", "/api/v1/apps/1/timeline", "", 200, "keeps no journal")
+}
+
 func TestMistakesInQuestionsAreExplained(t *testing.T) {
 	n := explainingNode(t, nil)
 	d := newDescribed(t, n.Server)

@@ -137,6 +137,7 @@ func (s *Server) relayed(sessions *fallback.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(tap.PeerPath, s.tracing.taps.ServePeer)
 	mux.HandleFunc(explain.PeerPath, s.tracing.explainer.ServePeer)
+	mux.HandleFunc(explain.TimelinePeerPath, s.tracing.explainer.ServeTimelineToPeer)
 	mux.Handle(inspect.PeerPath+"/", s.inspection.PeerHandler())
 	places := make(chan struct{}, maxQuestions)
 	other := sessions.Relayed()

@@ -258,7 +258,9 @@ func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 	if s.cfg.Cluster.Listen != "" {
 		cfg.RemoveNode = s.engine.Remove
 	}
-	cfg.Parts = map[string]http.Handler{tap.Path: s.tracing.taps.Handler(), explain.Path: s.tracing.explainer.Handler()}
+	cfg.Parts = map[string]http.Handler{
+		tap.Path: s.tracing.taps.Handler(), explain.Path: s.tracing.explainer.Handler(), explain.TimelinePath: s.tracing.explainer.TimelineHandler(),
+	}
 	maps.Copy(cfg.Parts, s.inspection.Handlers())
 	return cfg
 }

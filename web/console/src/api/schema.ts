@@ -477,6 +477,23 @@ export type LiveRow = {
   waiting?: number
 }
 
+export type Moment = {
+  channel?: string
+  code?: number
+  detail?: string
+  elsewhere?: number
+  event?: string
+  event_id?: string
+  handed?: number
+  here?: number
+  node?: string
+  size?: number
+  socket?: string
+  time: string
+  type: "connection" | "disconnection" | "refused_connection" | "subscribed" | "unsubscribed" | "signed_in" | "api_message" | "client_event" | "client_error" | "api_error" | "error" | "arrived"
+  user?: string
+}
+
 export type NewApp = {
   activity_timeout?: string
   allowed_origins?: Array<string>
@@ -718,6 +735,22 @@ export interface Calls {
     body: undefined
     answer: {
       snippets: Array<Snippet>
+    }
+  }
+  "GET /api/v1/apps/{id}/timeline": {
+    path: { id: string }
+    query: { socket?: string; channel?: string; user?: string; limit?: number }
+    body: undefined
+    answer: {
+      at: string
+      nodes: Array<{
+        answered: boolean
+        detail?: string
+        events_since?: string
+        lives_since?: string
+        name: string
+      }>
+      rows: Array<Moment>
     }
   }
   "GET /api/v1/apps/{id}/usage": {

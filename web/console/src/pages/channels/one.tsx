@@ -13,6 +13,7 @@ import { Block, Code, Text } from "../../ui/text"
 import { Time } from "../../ui/time"
 import { argument, quoted } from "../../ui/shell"
 import { See } from "../see"
+import { Timeline } from "../timeline"
 import { Cached } from "./cached"
 
 export const channelPage: Page = { path: "apps/:app/channels/:channel", title: "Channel", view: View }
@@ -36,7 +37,8 @@ function View({ params }: { params: Record<string, string> }) {
       <See app={id} of={{ channel }} />
       <Snapshot asked={asked} nodes={asked.data?.nodes} />
       <Wait asked={asked}>{(c) => <Detail app={id} channel={c} payloads={payloads} />}</Wait>
-      <Command>{`belfry channels ${argument(channel)} --app ${quoted(id)}\nbelfry subscribe ${argument(channel)}`}</Command>
+      <Timeline app={id} of={{ channel }} />
+      <Command>{`belfry channels ${argument(channel)} --app ${quoted(id)}\nbelfry subscribe ${argument(channel)}\nbelfry timeline --app ${quoted(id)} --channel ${quoted(channel)}`}</Command>
     </>
   )
 }

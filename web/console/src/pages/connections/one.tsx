@@ -14,6 +14,7 @@ import { type Column, Table } from "../../ui/table"
 import { Code, Text } from "../../ui/text"
 import { Time } from "../../ui/time"
 import { See } from "../see"
+import { Timeline } from "../timeline"
 import { Library, Transport } from "./page"
 
 export const connectionPage: Page = { path: "apps/:app/connections/:socket", title: "Connection", view: View }
@@ -31,7 +32,8 @@ function View({ params }: { params: Record<string, string> }) {
       </h1>
       <See app={id} of={{ socket }} />
       <Wait asked={asked}>{(c) => <Detail app={id} connection={c} />}</Wait>
-      <Command>{`belfry connections ${quoted(socket)} --app ${quoted(id)}\nbelfry connections ${quoted(socket)} --app ${quoted(id)} --close`}</Command>
+      <Timeline app={id} of={{ socket }} />
+      <Command>{`belfry connections ${quoted(socket)} --app ${quoted(id)}\nbelfry connections ${quoted(socket)} --app ${quoted(id)} --close\nbelfry timeline --app ${quoted(id)} --socket ${quoted(socket)}`}</Command>
     </>
   )
 }

@@ -15,6 +15,7 @@ import { Code, Text } from "../../ui/text"
 import { Time } from "../../ui/time"
 import { visible } from "../../ui/visible"
 import { See } from "../see"
+import { Timeline } from "../timeline"
 import { Online } from "./page"
 
 export const userPage: Page = { path: "apps/:app/users/:user", title: "User", view: View }
@@ -34,7 +35,8 @@ function View({ params }: { params: Record<string, string> }) {
       <See app={id} of={{ user }} />
       <Snapshot asked={asked} nodes={asked.data?.nodes} />
       <Wait asked={asked}>{(u) => <Detail app={id} user={u} again={asked.again} />}</Wait>
-      <Command>{`belfry users ${argument(user)} --app ${quoted(id)}\nbelfry users ${argument(user)} --app ${quoted(id)} --terminate`}</Command>
+      <Timeline app={id} of={{ user }} />
+      <Command>{`belfry users ${argument(user)} --app ${quoted(id)}\nbelfry users ${argument(user)} --app ${quoted(id)} --terminate\nbelfry timeline --app ${quoted(id)} --user ${quoted(user)}`}</Command>
     </>
   )
 }
