@@ -17,6 +17,7 @@ var packages = []string{
 	"handover", "history", "hostname", "httpapi", "hub",
 	"inspect", "intern",
 	"journal", "jsonhttp",
+	"keyuse",
 	"local", "loop",
 	"membroker", "mesh", "mount",
 	"natsbroker", "natsroster", "natstest", "node",

@@ -357,7 +357,7 @@ func TestWebhooksKeepWhatWasHidden(t *testing.T) {
 func TestUsageIsTold(t *testing.T) {
 	f := newFixture(t, configured("a", "ka"), configured("b", "kb"))
 	f.used = map[string]usage.Sample{"a": {PeakConnections: 3, BackendEvents: 2, ClientEvents: 1, Deliveries: 6}, "gone": {BackendEvents: 9}}
-	a := f.expect(f.call("GET", "/api/v1/apps/a/usage", ""), 200, `"total":{"peak_connections":3,"backend_events":2,"client_events":1,"deliveries":6}`)
+	a := f.expect(f.call("GET", "/api/v1/apps/a/usage", ""), 200, `"total":{"peak_connections":3,"backend_events":2,"client_events":1,"deliveries":6,"requests":0}`)
 	if hours, _ := a.member("hours").([]any); len(hours) != 1 {
 		t.Errorf("hours: %s, want one", a.text)
 	}

@@ -16,10 +16,11 @@ type used struct {
 	BackendEvents   uint64 `json:"backend_events"`
 	ClientEvents    uint64 `json:"client_events"`
 	Deliveries      uint64 `json:"deliveries"`
+	Requests        uint64 `json:"requests"`
 }
 
 func usedOf(h usage.Hour) used {
-	return used{h.PeakConnections, h.BackendEvents, h.ClientEvents, h.Deliveries}
+	return used{h.PeakConnections, h.BackendEvents, h.ClientEvents, h.Deliveries, h.Requests}
 }
 
 // defaultPeriod is what is told of when nobody says from when on.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -47,7 +48,16 @@ func (a *api) authenticate(c *call) error {
 		return err
 	}
 	c.app = app
+	a.keyUses.Note(app.ID, key, keyuse.Request, agent(c.r.Header))
 	return nil
+}
+
+// agent is what a backend says that it is: its library, or the program.
+func agent(h http.Header) string {
+	if library := h.Get("X-Pusher-Library"); library != "" {
+		return library
+	}
+	return h.Get("User-Agent")
 }
 
 // names reports whether the path leads to that app. One path names none, and

@@ -31,6 +31,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -97,6 +98,9 @@ type Config struct {
 	// that nobody is.
 	Strangers hub.Tracer
 
+	// KeyUses counts the uses of keys. It may be nil.
+	KeyUses *keyuse.Table
+
 	// Log may be nil: nothing is logged then.
 	Log *slog.Logger
 	// Now tells the time that timestamps are compared with; nil means
@@ -123,6 +127,7 @@ func New(cfg Config) http.Handler {
 		limits:     cfg.Limits,
 		tracer:     cfg.Tracer,
 		strangers:  cfg.Strangers,
+		keyUses:    cfg.KeyUses,
 	}
 	if a.limits == nil {
 		a.limits = new(Limits)
@@ -151,6 +156,7 @@ type api struct {
 	metrics    *metrics
 	tracer     func(appID string) hub.Tracer
 	strangers  hub.Tracer
+	keyUses    *keyuse.Table
 
 	limits *Limits
 	calls  sync.Pool // of *call

@@ -8,6 +8,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -65,6 +66,7 @@ func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.E
 		h.refuse(app, r, gone)
 		return nil, gone
 	}
+	h.cfg.KeyUses.Note(app.ID, key, keyuse.Connection, strings.TrimSpace(r.Query.Get("client")+" "+r.Query.Get("version")))
 	s.traceConnected(r, key)
 	socket.Send(frame.Text(func(b []byte) []byte {
 		return protocol.AppendConnectionEstablished(b, s.id, app.ActivityTimeout)

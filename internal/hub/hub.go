@@ -43,6 +43,7 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/broker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -93,6 +94,8 @@ type Config struct {
 	Broker broker.Broker
 	// Node is under which name peers know this node. Events are called after it.
 	Node node.ID
+	// KeyUses counts the uses of keys by clients. Nil means that nobody does.
+	KeyUses *keyuse.Table
 	// Tracer returns who is told of everything that happens to the app with that
 	// id. Nil means that nobody is.
 	Tracer func(appID string) Tracer

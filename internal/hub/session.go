@@ -5,6 +5,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/internal/rate"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -94,6 +95,7 @@ func (s *Session) verify(auth string, texts ...string) *protocol.Error {
 	}
 	for _, text := range texts {
 		if signer.Verify([]byte(text), digest) {
+			s.tenant.hub.cfg.KeyUses.Note(s.app().ID, key, keyuse.Signature, "")
 			return nil
 		}
 	}

@@ -1,6 +1,10 @@
 package hub
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/belfryhq/belfry/internal/apps"
+)
 
 // Usage is what an app used on this node since it was asked for last.
 type Usage struct {
@@ -49,4 +53,35 @@ func (h *Hub) TakeUsage(each func(appID string, u Usage)) {
 		})
 		return true
 	})
+}
+
+// ConnectionsHere returns how many connections of the app there are on this node that
+// count towards its quota.
+func (h *Hub) ConnectionsHere(app *apps.App) int {
+	if t, ok := h.tenants.Load(app.ID); ok {
+		return int(t.(*tenant).connections.Load())
+	}
+	return 0
+}
+
+// Occupied returns how many channels of the app have subscriptions on any node, and
+// how many subscriptions there are on this one. Each shard is locked once.
+func (h *Hub) Occupied(app *apps.App) (channels, subscriptions int) {
+	found, ok := h.tenants.Load(app.ID)
+	if !ok {
+		return 0, 0
+	}
+	t := found.(*tenant)
+	for i := range t.shards {
+		sh := &t.shards[i]
+		sh.mu.Lock()
+		for _, ch := range sh.channels {
+			subscriptions += ch.size
+			if ch.size > 0 || t.hub.peers.present(ch.elsewhere.by) != 0 {
+				channels++
+			}
+		}
+		sh.mu.Unlock()
+	}
+	return channels, subscriptions
 }

@@ -1,6 +1,6 @@
 // Package inspect answers operators who want to see inside a running app: its
 // channels, its connections and its users, on all nodes of the cluster. It shows
-// what its webhooks were answered, and closes a connection when they ask for that. It is a part of the admin API,
+// what apps use now, how their keys are used and what webhooks were answered, and closes a connection when they ask for that. It is a part of the admin API,
 // and stands behind its token.
 //
 // What there is, the hub knows: of channels and members for the whole cluster, of
@@ -31,6 +31,7 @@ import (
 	"github.com/belfryhq/belfry/internal/faults"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
+	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/internal/survey"
 )
 
@@ -41,8 +42,8 @@ const (
 	patience = 5 * time.Second
 )
 
-// Config is what an API stands on. Hub, Apps and
-// Webhooks are required.
+// Config is what an API stands on. Hub, Apps,
+// Webhooks and Usage are required.
 type Config struct {
 	Hub  *hub.Hub
 	Apps *apps.Registry
@@ -51,6 +52,10 @@ type Config struct {
 	Faults *faults.Table
 	// Webhooks are those of this node.
 	Webhooks Deliveries
+	// KeyUses are those on this node. Nil: none are counted.
+	KeyUses *keyuse.Table
+	// Usage is what apps used on this node.
+	Usage Recent
 	// Node is the name of this node.
 	Node string
 	// Peers returns the other nodes, whose [API.PeerHandler] answers below
@@ -97,6 +102,10 @@ func (a *API) Handlers() map[string]http.Handler {
 		app + "/webhooks/deliveries":                      a.methods(methods{http.MethodGet: a.listDeliveries}),
 		app + "/webhooks/deliveries/{delivery}":           a.methods(methods{http.MethodGet: a.showDelivery}),
 		app + "/webhooks/deliveries/{delivery}/redeliver": a.methods(methods{http.MethodPost: a.redeliver}),
+		app + "/now":                                      a.methods(methods{http.MethodGet: a.showNow}),
+		app + "/key-uses":                                 a.methods(methods{http.MethodGet: a.listKeyUses}),
+		app + "/usage/minutes":                            a.methods(methods{http.MethodGet: a.listMinutes}),
+		"/api/v1/now":                                     a.methods(methods{http.MethodGet: a.listNow}),
 		app + "/users/{user}/terminate":                   a.methods(methods{http.MethodPost: a.terminate}),
 	}
 }
@@ -118,6 +127,10 @@ func (a *API) PeerHandler() http.Handler {
 		app + "/errors":                a.localErrors,
 		app + "/deliveries":            a.localDeliveries,
 		app + "/deliveries/{delivery}": a.localDelivery,
+		app + "/now":                   a.localNow,
+		app + "/key-uses":              a.localKeyUses,
+		app + "/usage/minutes":         a.localMinutes,
+		"/now":                         a.localNows,
 		app + "/redeliver/{delivery}":  a.localRedelivery,
 		"/errors":                      a.localErrors,
 	} {

@@ -88,7 +88,7 @@ func (s *Server) openUsage() (*usage.Recorder, error) {
 		JetStream:  s.engine.JetStream(),
 		Storage:    s.engine.Storage(),
 		MakeBucket: s.engine.Bucket,
-		Take:       func(each func(string, usage.Sample)) { s.hub.TakeUsage(sampled(each)) },
+		Take:       s.takeUsage,
 		Registerer: s.metrics,
 		Log:        s.log,
 	})
@@ -98,6 +98,12 @@ func (s *Server) openUsage() (*usage.Recorder, error) {
 	s.engine.OnLoss(engine.BucketStream(usage.Bucket), r.Rewrite)
 	s.onStop("usage", r.Close)
 	return r, nil
+}
+
+// takeUsage hands on what was counted since the last time.
+func (s *Server) takeUsage(each func(string, usage.Sample)) {
+	s.hub.TakeUsage(sampled(each))
+	s.keyUses.TakeRequests(func(app string, n uint64) { each(app, usage.Sample{Requests: n}) })
 }
 
 // sampled hands on what the hub counted.

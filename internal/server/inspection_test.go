@@ -188,3 +188,30 @@ func TestDeliveriesAreDescribed(t *testing.T) {
 		t.Error("what is remembered has a secret in it")
 	}
 }
+
+// TestFiguresOfNowAreDescribed: what an app uses, by whom its keys are used, and what
+// was used in the last minutes.
+func TestFiguresOfNowAreDescribed(t *testing.T) {
+	n := start(t, Config{AdminListen: "127.0.0.1:0", AdminToken: liveToken})
+	c := dial(t, "ws://"+n.Addr().String()+"/app/key?protocol=7&client=js&version=8.4.0", nil)
+	id := established(t, c)
+	c.subscribe("news")
+	c.send(fmt.Sprintf(`{"event":"pusher:subscribe","data":{"channel":"private-a","auth":%q}}`, "key:"+protocol.Sign("secret", id+":private-a")))
+	c.next()
+	n.trigger(http.DefaultClient, "http://"+n.Addr().String(), "news", "hello")
+	c.next()
+	d := newDescribed(t, n.Server)
+	d.call("GET", "/api/v1/apps/1/now", "", 200, `"channels":2,"subscriptions":2`)
+	d.call("GET", "/api/v1/now", "", 200, `"apps":[{"id":"1","connections":1,`)
+	d.call("GET", "/api/v1/now?after=1", "", 200, `"apps":[]`)
+	d.call("GET", "/api/v1/apps/none/now", "", 404, "no such app")
+	for _, step := range []string{"", "?step=1", "?step=5"} {
+		d.call("GET", "/api/v1/apps/1/usage/minutes"+step, "", 200, `"peak_connections":1,"backend_events":1,"client_events":0,"deliveries":1,"requests":1`)
+	}
+	d.call("GET", "/api/v1/apps/1/usage/minutes?step=2", "", 400, "step is neither")
+	d.call("GET", "/api/v1/apps/1/usage", "", 200, `"deliveries":1,"requests":1`)
+	d.call("GET", "/api/v1/apps/1/key-uses", "", 200, `{"kind":"connection","by":"js 8.4.0"`)
+	d.call("GET", "/api/v1/apps/1/key-uses", "", 200, `{"kind":"signature","by":""`)
+	d.call("GET", "/api/v1/apps/1/key-uses", "", 200, `{"kind":"request","by":"Go-http-client/1.1"`)
+	d.call("GET", "/api/v1/apps/1/key-uses", "", 200, `"last_hour":3`)
+}

@@ -33,6 +33,7 @@ import (
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/inspect"
 	"github.com/belfryhq/belfry/internal/journal"
+	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/internal/tap"
@@ -140,6 +141,7 @@ type Server struct {
 	webhooks   *webhook.Sender
 	fallbacks  *fallback.Server
 	inspection *inspect.API
+	keyUses    *keyuse.Table
 	cluster    cluster
 	tracing    tracing
 	limits     httpapi.Limits
@@ -181,11 +183,11 @@ func New(cfg Config) (_ *Server, err error) {
 	if err := s.openHub(registry); err != nil {
 		return nil, err
 	}
-	s.openInspection(registry)
 	used, err := s.openUsage()
 	if err != nil {
 		return nil, err
 	}
+	s.openInspection(registry, used)
 	s.attempts = admission.New(admission.Config{PerMinute: cfg.ConnectionAttempts, TrustedProxies: cfg.TrustedProxies, Registerer: s.metrics})
 	handler := s.routes(registry)
 	if err := s.join(); err != nil {
@@ -224,7 +226,9 @@ func (s *Server) openHub(registry *apps.Registry) (err error) {
 	if err := s.openBus(); err != nil {
 		return err
 	}
+	s.keyUses = keyuse.New(nil)
 	s.hub = hub.New(hub.Config{
+		KeyUses:          s.keyUses,
 		Observer:         s.webhooks,
 		Tracer:           s.tracing.app,
 		Strangers:        s.tracing.strangers.App(""),
@@ -330,6 +334,7 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 			Limits:           &s.limits,
 			Tracer:           s.tracing.app,
 			Strangers:        s.tracing.strangers.App(""),
+			KeyUses:          s.keyUses,
 			Log:              s.log,
 			Registerer:       s.metrics,
 		}),

@@ -26,8 +26,9 @@ type shard struct {
 }
 
 // counts is what one app used within one hour: peak, backend events, client
-// events, deliveries. It stands so in the bucket.
-type counts [4]uint64
+// events, deliveries, requests. It stands so in the bucket, where an earlier
+// revision has left requests out.
+type counts [5]uint64
 
 // add counts s and reports whether that changed anything.
 func (c *counts) add(s Sample) bool {
@@ -36,6 +37,7 @@ func (c *counts) add(s Sample) bool {
 	c[1] += s.BackendEvents
 	c[2] += s.ClientEvents
 	c[3] += s.Deliveries
+	c[4] += s.Requests
 	return *c != before
 }
 
@@ -44,6 +46,7 @@ func (h *Hour) add(c counts) {
 	h.BackendEvents += c[1]
 	h.ClientEvents += c[2]
 	h.Deliveries += c[3]
+	h.Requests += c[4]
 }
 
 func encode(apps map[string]*counts) []byte {

@@ -92,6 +92,7 @@ func (h Hour) plus(later Hour) Hour {
 	h.BackendEvents += later.BackendEvents
 	h.ClientEvents += later.ClientEvents
 	h.Deliveries += later.Deliveries
+	h.Requests += later.Requests
 	return h
 }
 

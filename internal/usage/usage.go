@@ -1,12 +1,14 @@
 // Package usage keeps, for every app and hour, how much the app was used: the
-// most connections at once, the events that were triggered, and their
-// deliveries. It asks for what was used once a minute, so that counting costs the
+// most connections at once, the events and their deliveries, and the requests of
+// backends. It asks for what was used once a minute, so that counting costs the
 // ways of events nothing but the counters themselves.
 //
 // What is kept stands in a bucket of the engine, one value for each hour, node
 // and share of the apps, and is forgotten after [Kept]. A node that dies loses
 // the minute that it had not written; one that comes back within the hour
 // goes on where it was.
+//
+// Of the last hours it also has the minutes, in memory: see [Recorder.Recent].
 //
 // # Locks
 //
@@ -46,6 +48,7 @@ var ErrUnavailable = errors.New("usage: the engine does not answer")
 type Sample struct {
 	PeakConnections                         int // at once
 	BackendEvents, ClientEvents, Deliveries uint64
+	Requests                                uint64 // of backends
 }
 
 // An Hour is what an app used within one hour. With several nodes the peak is
@@ -56,6 +59,7 @@ type Hour struct {
 	BackendEvents   uint64    `json:"backend_events"`
 	ClientEvents    uint64    `json:"client_events"`
 	Deliveries      uint64    `json:"deliveries"`
+	Requests        uint64    `json:"requests"` // of backends
 }
 
 // Config is what a recorder stands on. JetStream and Take are required.
@@ -68,7 +72,7 @@ type Config struct {
 	// when the node starts again. Empty means that there is only one.
 	Node string
 	// Take calls each for the apps that were used, with what they used since
-	// the last call.
+	// the last call. It may call it more than once for an app.
 	Take func(each func(app string, s Sample))
 
 	Registerer prometheus.Registerer // nil: no metrics are registered
@@ -90,6 +94,8 @@ type Recorder struct {
 	latest  hourNumber // that was counted; hour is less if the clock was set back
 	shards  [shardCount]shard
 	unsaved map[string][]byte // values of earlier hours that could not be written, by key
+	taken   time.Time         // when usage was asked for last
+	recent  recent
 }
 
 // nodeName is what can stand in a key of the bucket.
@@ -123,7 +129,8 @@ func Open(ctx context.Context, cfg Config) (*Recorder, error) {
 		return nil, fmt.Errorf("usage: bucket: %w", err)
 	}
 	r.hour = numberOf(r.cfg.Now())
-	r.latest = r.hour
+	r.latest, r.taken = r.hour, r.cfg.Now()
+	r.recent.began = minuteOf(r.taken)
 	if r.shards, err = r.counted(ctx, r.hour); err != nil {
 		return nil, err
 	}
@@ -202,10 +209,15 @@ func (r *Recorder) Flush(ctx context.Context) error {
 }
 
 func (r *Recorder) takeLocked() {
+	// It was used since the last time, so it belongs to that minute.
+	minute := minuteOf(r.taken)
+	r.taken = r.cfg.Now()
+	r.recent.take()
 	r.cfg.Take(func(app string, s Sample) {
 		if s == (Sample{}) {
 			return
 		}
+		r.recent.add(app, minute, s)
 		sh := &r.shards[shardOf(app)]
 		c := sh.apps[app]
 		if c == nil {

@@ -94,26 +94,26 @@ func (n *node) expect(app string, from, to time.Time, want ...Hour) {
 func TestClockThatIsSetBackForgetsNoUsage(t *testing.T) {
 	n := newNode(t, openEngine(t, ""), "", noon)
 	defer n.Close(t.Context())
-	n.use(noon.Add(59*time.Minute), "1", Sample{5, 10, 1, 100})
-	n.use(noon.Add(time.Hour+time.Minute), "1", Sample{4, 10, 1, 100}) // still of the first
-	n.use(noon.Add(time.Hour+2*time.Minute), "1", Sample{6, 1, 1, 1})
-	n.use(noon.Add(10*time.Minute), "1", Sample{0, 1, 0, 0}) // the clock is set back
-	n.use(noon.Add(20*time.Minute), "1", Sample{7, 1, 0, 0})
-	n.use(noon.Add(time.Hour), "1", Sample{0, 1, 0, 0})
-	n.use(noon.Add(time.Hour+time.Minute), "1", Sample{0, 1, 0, 0})
-	n.expect("1", noon, noon.Add(9*time.Hour), Hour{noon, 7, 22, 2, 200}, Hour{noon.Add(time.Hour), 6, 3, 1, 1})
+	n.use(noon.Add(59*time.Minute), "1", Sample{PeakConnections: 5, BackendEvents: 10, ClientEvents: 1, Deliveries: 100})
+	n.use(noon.Add(time.Hour+time.Minute), "1", Sample{PeakConnections: 4, BackendEvents: 10, ClientEvents: 1, Deliveries: 100}) // still of the first
+	n.use(noon.Add(time.Hour+2*time.Minute), "1", Sample{PeakConnections: 6, BackendEvents: 1, ClientEvents: 1, Deliveries: 1})
+	n.use(noon.Add(10*time.Minute), "1", Sample{PeakConnections: 0, BackendEvents: 1, ClientEvents: 0, Deliveries: 0}) // the clock is set back
+	n.use(noon.Add(20*time.Minute), "1", Sample{PeakConnections: 7, BackendEvents: 1, ClientEvents: 0, Deliveries: 0})
+	n.use(noon.Add(time.Hour), "1", Sample{PeakConnections: 0, BackendEvents: 1, ClientEvents: 0, Deliveries: 0})
+	n.use(noon.Add(time.Hour+time.Minute), "1", Sample{PeakConnections: 0, BackendEvents: 1, ClientEvents: 0, Deliveries: 0})
+	n.expect("1", noon, noon.Add(9*time.Hour), Hour{Hour: noon, PeakConnections: 7, BackendEvents: 22, ClientEvents: 2, Deliveries: 200}, Hour{Hour: noon.Add(time.Hour), PeakConnections: 6, BackendEvents: 3, ClientEvents: 1, Deliveries: 1})
 }
 
 func TestUsageIsCountedByTheHour(t *testing.T) {
 	n := newNode(t, openEngine(t, ""), "", noon)
 	defer n.Close(t.Context())
-	n.use(noon.Add(time.Minute), "1", Sample{5, 10, 1, 100})
-	n.use(noon.Add(2*time.Minute), "1", Sample{3, 1, 0, 3})
-	n.use(noon.Add(time.Hour), "1", Sample{4, 1, 0, 4}) // of the last minute before
-	n.use(noon.Add(time.Hour+time.Minute), "1", Sample{7, 2, 2, 2})
+	n.use(noon.Add(time.Minute), "1", Sample{PeakConnections: 5, BackendEvents: 10, ClientEvents: 1, Deliveries: 100})
+	n.use(noon.Add(2*time.Minute), "1", Sample{PeakConnections: 3, BackendEvents: 1, ClientEvents: 0, Deliveries: 3})
+	n.use(noon.Add(time.Hour), "1", Sample{PeakConnections: 4, BackendEvents: 1, ClientEvents: 0, Deliveries: 4}) // of the last minute before
+	n.use(noon.Add(time.Hour+time.Minute), "1", Sample{PeakConnections: 7, BackendEvents: 2, ClientEvents: 2, Deliveries: 2})
 	n.use(noon.Add(3*time.Hour), "1", Sample{}) // nothing
-	n.use(noon.Add(3*time.Hour+time.Minute), "2", Sample{1, 0, 0, 0})
-	first, second := Hour{noon, 5, 12, 1, 107}, Hour{noon.Add(time.Hour), 7, 2, 2, 2}
+	n.use(noon.Add(3*time.Hour+time.Minute), "2", Sample{PeakConnections: 1, BackendEvents: 0, ClientEvents: 0, Deliveries: 0})
+	first, second := Hour{Hour: noon, PeakConnections: 5, BackendEvents: 12, ClientEvents: 1, Deliveries: 107}, Hour{Hour: noon.Add(time.Hour), PeakConnections: 7, BackendEvents: 2, ClientEvents: 2, Deliveries: 2}
 	n.expect("1", noon.Add(-time.Hour), noon.Add(9*time.Hour), first, second)
 	n.expect("1", noon, noon.Add(time.Hour), first)
 	n.expect("1", noon.Add(time.Second), noon.Add(time.Hour+time.Second), second)
@@ -121,11 +121,14 @@ func TestUsageIsCountedByTheHour(t *testing.T) {
 	n.expect("1", noon.Add(2*time.Hour), noon)
 	n.expect("3", noon, noon.Add(9*time.Hour))
 	totals, err := n.Totals(t.Context(), noon, noon.Add(9*time.Hour))
-	want := map[string]Hour{"1": {noon, 7, 14, 3, 109}, "2": {noon.Add(3 * time.Hour), 1, 0, 0, 0}}
+	want := map[string]Hour{
+		"1": {Hour: noon, PeakConnections: 7, BackendEvents: 14, ClientEvents: 3, Deliveries: 109},
+		"2": {Hour: noon.Add(3 * time.Hour), PeakConnections: 1},
+	}
 	if diff := cmp.Diff(want, totals); diff != "" || err != nil {
 		t.Errorf("Totals: %v (-want +got):\n%s", err, diff)
 	}
-	if got, want := Total([]Hour{first, second}), (Hour{noon, 7, 14, 3, 109}); got != want {
+	if got, want := Total([]Hour{first, second}), (Hour{Hour: noon, PeakConnections: 7, BackendEvents: 14, ClientEvents: 3, Deliveries: 109}); got != want {
 		t.Errorf("Total = %v, want %v", got, want)
 	}
 }
@@ -134,9 +137,9 @@ func TestUsageGoesOnAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	e := openEngine(t, dir)
 	first := newNode(t, e, "a", noon)
-	first.use(noon.Add(time.Minute), "1", Sample{5, 10, 1, 100})
+	first.use(noon.Add(time.Minute), "1", Sample{PeakConnections: 5, BackendEvents: 10, ClientEvents: 1, Deliveries: 100})
 	first.mu.Lock()
-	first.used = map[string]Sample{"1": {2, 1, 1, 1}} // written when it stops
+	first.used = map[string]Sample{"1": {PeakConnections: 2, BackendEvents: 1, ClientEvents: 1, Deliveries: 1}} // written when it stops
 	first.mu.Unlock()
 	if err := first.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -146,8 +149,8 @@ func TestUsageGoesOnAfterARestart(t *testing.T) {
 	}
 	second := newNode(t, openEngine(t, dir), "a", noon.Add(2*time.Minute))
 	defer second.Close(t.Context())
-	second.use(noon.Add(3*time.Minute), "1", Sample{4, 1, 0, 0})
-	second.expect("1", noon, noon.Add(time.Hour), Hour{noon, 5, 12, 2, 101})
+	second.use(noon.Add(3*time.Minute), "1", Sample{PeakConnections: 4, BackendEvents: 1, ClientEvents: 0, Deliveries: 0})
+	second.expect("1", noon, noon.Add(time.Hour), Hour{Hour: noon, PeakConnections: 5, BackendEvents: 12, ClientEvents: 2, Deliveries: 101})
 }
 
 func TestUsageOfNodesIsAddedUp(t *testing.T) {
@@ -155,11 +158,11 @@ func TestUsageOfNodesIsAddedUp(t *testing.T) {
 	a, b := newNode(t, e, "a", noon), newNode(t, e, "b", noon)
 	defer a.Close(t.Context())
 	defer b.Close(t.Context())
-	a.use(noon.Add(time.Minute), "1", Sample{5, 1, 2, 3})
-	b.use(noon.Add(time.Minute), "1", Sample{2, 10, 20, 30})
-	a.expect("1", noon, noon.Add(time.Hour), Hour{noon, 7, 11, 22, 33})
+	a.use(noon.Add(time.Minute), "1", Sample{PeakConnections: 5, BackendEvents: 1, ClientEvents: 2, Deliveries: 3})
+	b.use(noon.Add(time.Minute), "1", Sample{PeakConnections: 2, BackendEvents: 10, ClientEvents: 20, Deliveries: 30})
+	a.expect("1", noon, noon.Add(time.Hour), Hour{Hour: noon, PeakConnections: 7, BackendEvents: 11, ClientEvents: 22, Deliveries: 33})
 	totals, err := b.Totals(t.Context(), noon, noon.Add(time.Hour))
-	if want := (Hour{noon, 7, 11, 22, 33}); err != nil || totals["1"] != want {
+	if want := (Hour{Hour: noon, PeakConnections: 7, BackendEvents: 11, ClientEvents: 22, Deliveries: 33}); err != nil || totals["1"] != want {
 		t.Errorf("Totals = %v, %v, want %v", totals, err, want)
 	}
 }
@@ -186,7 +189,7 @@ func TestWhatCannotBeWrittenIsKept(t *testing.T) {
 	defer n.Close(t.Context())
 	broken, cancel := context.WithCancel(t.Context())
 	cancel()
-	for at, s := range map[time.Time]Sample{noon.Add(time.Minute): {1, 1, 0, 0}} {
+	for at, s := range map[time.Time]Sample{noon.Add(time.Minute): {PeakConnections: 1, BackendEvents: 1}} {
 		n.mu.Lock()
 		n.at, n.used = at, map[string]Sample{"1": s}
 		n.mu.Unlock()
@@ -200,8 +203,8 @@ func TestWhatCannotBeWrittenIsKept(t *testing.T) {
 	if err := n.Flush(broken); err == nil { // the hour is over
 		t.Fatal("Flush = nil, want an error")
 	}
-	n.use(noon.Add(time.Hour+time.Minute), "1", Sample{2, 2, 0, 0})
-	n.expect("1", noon, noon.Add(9*time.Hour), Hour{noon, 1, 1, 0, 0}, Hour{noon.Add(time.Hour), 2, 2, 0, 0})
+	n.use(noon.Add(time.Hour+time.Minute), "1", Sample{PeakConnections: 2, BackendEvents: 2, ClientEvents: 0, Deliveries: 0})
+	n.expect("1", noon, noon.Add(9*time.Hour), Hour{Hour: noon, PeakConnections: 1, BackendEvents: 1, ClientEvents: 0, Deliveries: 0}, Hour{Hour: noon.Add(time.Hour), PeakConnections: 2, BackendEvents: 2, ClientEvents: 0, Deliveries: 0})
 }
 
 func TestNodeNames(t *testing.T) {
@@ -218,7 +221,7 @@ func TestManyAppsAndHours(t *testing.T) {
 	defer n.Close(t.Context())
 	all := map[string]Sample{}
 	for i := range 10_000 {
-		all[fmt.Sprint(1_000_000+i)] = Sample{1000, 1_000_000, 1_000_000, 1_000_000_000}
+		all[fmt.Sprint(1_000_000+i)] = Sample{PeakConnections: 1000, BackendEvents: 1_000_000, ClientEvents: 1_000_000, Deliveries: 1_000_000_000}
 	}
 	n.mu.Lock()
 	n.used = all
@@ -240,5 +243,64 @@ func TestManyAppsAndHours(t *testing.T) {
 	totals, err := n.Totals(t.Context(), noon, noon.Add(99*time.Hour))
 	if err != nil || totals["1"].BackendEvents != 99 || len(totals) != 10_001 {
 		t.Errorf("Totals = %v of %d apps, %v, want 99 events", totals["1"], len(totals), err)
+	}
+}
+
+func TestMinutesAreRemembered(t *testing.T) {
+	n := newNode(t, openEngine(t, ""), "a", noon.Add(30*time.Second))
+	n.use(noon.Add(time.Minute), "1", Sample{PeakConnections: 3, BackendEvents: 5, Requests: 2}) // at 12:00
+	n.use(noon.Add(90*time.Second), "1", Sample{BackendEvents: 7, Deliveries: 1 << 40})          // at 12:01
+	n.use(noon.Add(2*time.Minute), "1", Sample{BackendEvents: 1})
+	n.use(noon.Add(4*time.Minute), "2", Sample{ClientEvents: 9}) // at 12:02, by what was asked last
+	want := []Slot{
+		{At: noon, PeakConnections: 3, BackendEvents: 5, Requests: 2},
+		{At: noon.Add(time.Minute), BackendEvents: 8, Deliveries: 1<<32 - 1},
+		{At: noon.Add(2 * time.Minute)}, {At: noon.Add(3 * time.Minute)}, {At: noon.Add(4 * time.Minute)},
+	}
+	if got := n.Recent(t.Context(), "1", false); !cmp.Equal(got, want) {
+		t.Error(cmp.Diff(want, got))
+	}
+	if got := n.LastMinute("2"); got.ClientEvents != 0 || !got.At.Equal(noon.Add(3*time.Minute)) {
+		t.Errorf("the last minute is %+v", got)
+	}
+	if got := n.Recent(t.Context(), "none", false); len(got) != 5 || got[0] != (Slot{At: noon}) {
+		t.Errorf("an app that was not used has %v", got)
+	}
+	n.use(noon.Add(6*time.Minute), "1", Sample{BackendEvents: 10}) // at 12:04
+	fives := n.Recent(t.Context(), "1", true)
+	if len(fives) != 2 || fives[0].BackendEvents != 23 || fives[0].PeakConnections != 3 || fives[1].BackendEvents != 0 {
+		t.Errorf("by five minutes: %+v", fives)
+	}
+	n.use(noon.Add(6*time.Hour), "1", Sample{BackendEvents: 1})
+	late := n.Recent(t.Context(), "1", false)
+	if len(late) != minuteSlots || late[0].BackendEvents != 0 || !late[minuteSlots-1].At.Equal(noon.Add(6*time.Hour)) {
+		t.Errorf("six hours later there are %d minutes, the first is %+v", len(late), late[0])
+	}
+	if err := n.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// What an earlier revision has written counts on.
+func TestUsageWithoutRequestsIsRead(t *testing.T) {
+	apps, err := decode([]byte(`{"1":[5,10,1,100]}`))
+	if err != nil || apps["1"] != (counts{5, 10, 1, 100, 0}) {
+		t.Errorf("read %v, %v", apps, err)
+	}
+}
+
+func TestMinutesOfTheBusiestAppsAreRemembered(t *testing.T) {
+	r := recent{began: minuteOf(noon)}
+	for round := range 5 {
+		r.take()
+		for i := range recentApps + 200 {
+			r.add(fmt.Sprint(i), minuteOf(noon)+minuteNumber(round), Sample{Deliveries: uint64(i + 1)})
+		}
+	}
+	if len(r.series) != recentApps {
+		t.Errorf("%d apps are remembered, want %d", len(r.series), recentApps)
+	}
+	if r.series[fmt.Sprint(recentApps+199)] == nil || r.series["0"] != nil {
+		t.Error("it is not the busiest that are remembered")
 	}
 }

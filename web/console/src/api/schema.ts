@@ -119,12 +119,20 @@ export type AppError = {
   until: string
 }
 
+export type AppNow = {
+  connections: number
+  errors_hour: number
+  id: string
+  last_minute: Slot
+}
+
 export type AppUsed = {
   backend_events: number
   client_events: number
   deliveries: number
   id: string
   peak_connections: number
+  requests: number
 }
 
 export type Attempt = {
@@ -429,12 +437,25 @@ export type Hour = {
   deliveries: number
   hour: string
   peak_connections: number
+  requests: number
 }
 
 export type Key = {
   created?: string
   key: string
   secret?: string
+}
+
+export type KeyUse = {
+  key: string
+  last?: string
+  last_hour: number
+  uses: Array<{
+    by: string
+    kind: "request" | "connection" | "signature"
+    last: string
+    last_hour: number
+  }>
 }
 
 export type LiveRow = {
@@ -574,6 +595,15 @@ export type Session = {
   via: "token" | "login" | "code" | "open"
 }
 
+export type Slot = {
+  at: string
+  backend_events: number
+  client_events: number
+  deliveries: number
+  peak_connections: number
+  requests: number
+}
+
 export type Snippet = {
   code: string
   file: string
@@ -585,6 +615,7 @@ export type Used = {
   client_events: number
   deliveries: number
   peak_connections: number
+  requests: number
 }
 
 export type User = {
@@ -711,6 +742,16 @@ export interface Calls {
     body: undefined
     answer: Explanation
   }
+  "GET /api/v1/apps/{id}/key-uses": {
+    path: { id: string }
+    query: {  }
+    body: undefined
+    answer: {
+      at: string
+      keys: Array<KeyUse>
+      nodes: Answers
+    }
+  }
   "POST /api/v1/apps/{id}/keys": {
     path: { id: string }
     query: {  }
@@ -728,6 +769,21 @@ export interface Calls {
     query: { type?: Array<string>; channel?: Array<string>; event?: Array<string>; socket?: Array<string>; user?: Array<string>; node?: Array<string>; sample?: number; rate?: string; data?: boolean }
     body: undefined
     answer: undefined
+  }
+  "GET /api/v1/apps/{id}/now": {
+    path: { id: string }
+    query: {  }
+    body: undefined
+    answer: {
+      at: string
+      channels: number
+      connections: number
+      errors_hour: number
+      id: string
+      last_minute: Slot
+      nodes: Answers
+      subscriptions: number
+    }
   }
   "GET /api/v1/apps/{id}/snippets": {
     path: { id: string }
@@ -762,6 +818,16 @@ export interface Calls {
       hours: Array<Hour>
       to: string
       total: Used
+    }
+  }
+  "GET /api/v1/apps/{id}/usage/minutes": {
+    path: { id: string }
+    query: { step?: "1" | "5" }
+    body: undefined
+    answer: {
+      at: string
+      nodes: Answers
+      slots: Array<Slot>
     }
   }
   "GET /api/v1/apps/{id}/users": {
@@ -851,6 +917,17 @@ export interface Calls {
     query: {  }
     body: undefined
     answer: Node
+  }
+  "GET /api/v1/now": {
+    path: {  }
+    query: { after?: string; limit?: number }
+    body: undefined
+    answer: {
+      apps: Array<AppNow>
+      at: string
+      next?: string
+      nodes: Answers
+    }
   }
   "DELETE /api/v1/session": {
     path: {  }
