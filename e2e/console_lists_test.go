@@ -235,6 +235,8 @@ func inhabit(t *testing.T, svc *service.Service) map[string]view {
 		"explain":     {"apps/1/explain?channel=presence-cache-room&socket=" + w.id, "What this is concluded from"},
 		"ask":         {"apps/1/explain", "Say which event"},
 		"docs":        {"docs/protocol?at=4100", "Odd input"},
+		"uses":        {"apps/1/keys?open=" + service.Key, "<script>alert(8)</script>"},
+		"minutes":     {"apps/1/usage?range=1h", "nothing is known"},
 		"deliveries":  {"apps/1/deliveries", "Nothing was sent"},
 	}
 }

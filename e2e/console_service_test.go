@@ -226,7 +226,7 @@ func TestConsoleShowsUsage(t *testing.T) {
 	tb.press("Export CSV")
 	var text string
 	tb.evaluate("exported.text()", &text)
-	if lines := strings.Split(text, "\r\n"); lines[0] != "hour,peak_connections,backend_events,client_events,deliveries" || len(lines) < 168 {
+	if lines := strings.Split(text, "\r\n"); lines[0] != "at,peak_connections,backend_events,client_events,deliveries,requests" || len(lines) < 168 {
 		t.Errorf("exported %d lines that begin with %q", len(lines), lines[0])
 	}
 	tb.press("24 hours")

@@ -4,6 +4,7 @@ import { useAsk } from "../../api/use"
 import type { Page } from "../../shell/page"
 import { query, setQuery, to } from "../../shell/router"
 import { counted } from "../../ui/list"
+import { PartOf } from "../../ui/list"
 import { count } from "../../ui/numbers"
 import { Badge, Empty, Notice, Wait } from "../../ui/state"
 import { type Column, Table } from "../../ui/table"
@@ -12,6 +13,7 @@ import { Command, Failure, useAction } from "../../ui/form"
 
 type Apps = Answer<"GET /api/v1/apps">["apps"]
 type App = Apps[number]
+type Now = Answer<"GET /api/v1/now">
 type Used = Answer<"GET /api/v1/usage">["apps"][number]
 
 export const appsPage: Page = { path: "", title: "Apps", view: View, menu: { of: "service", key: "a" } }
@@ -21,6 +23,7 @@ const limit = 100
 function View() {
   const first = useAsk("GET /api/v1/apps", { query: { limit } })
   const used = useAsk("GET /api/v1/usage", { query: { limit: 1000 } }, { every: 30_000 })
+  const now = useAsk("GET /api/v1/now", { query: { limit: 1000 } }, { every: 10_000 })
   return (
     <>
       <div class="head">
@@ -29,7 +32,7 @@ function View() {
           Create an app
         </a>
       </div>
-      <Wait asked={first}>{(page) => <List first={page} used={used.data?.apps ?? []} />}</Wait>
+      <Wait asked={first}>{(page) => <List first={page} used={used.data?.apps ?? []} now={now.data} />}</Wait>
       <Nobody />
       <Command>{"belfry apps list\nbelfry apps usage"}</Command>
     </>
@@ -52,7 +55,7 @@ function Nobody() {
 }
 
 // List shows the apps that were loaded, a hundred at a time.
-function List({ first, used }: { first: Answer<"GET /api/v1/apps">; used: Used[] }) {
+function List({ first, used, now }: { first: Answer<"GET /api/v1/apps">; used: Used[]; now: Now | undefined }) {
   const [more, setMore] = useState<{ apps: App[]; next: string | undefined }>({ apps: [], next: first.next })
   const loading = useAction()
   const load = () =>
@@ -74,6 +77,7 @@ function List({ first, used }: { first: Answer<"GET /api/v1/apps">; used: Used[]
     )
   }
   const usedBy = new Map(used.map((u) => [u.id, u]))
+  const nowBy = new Map(now?.apps.map((n) => [n.id, n]))
   return (
     <>
       <p class="filters">
@@ -84,7 +88,7 @@ function List({ first, used }: { first: Answer<"GET /api/v1/apps">; used: Used[]
           {more.next && ", and more"}
         </span>
       </p>
-      <Table label="Apps" rows={shown} id={(a) => a.id} columns={columns(usedBy)} />
+      <Table label="Apps" rows={shown} id={(a) => a.id} columns={columns(usedBy, nowBy)} />
       <Failure problem={loading.problem} />
       {more.next && (
         <p class="actions">
@@ -93,18 +97,26 @@ function List({ first, used }: { first: Answer<"GET /api/v1/apps">; used: Used[]
           </button>
         </p>
       )}
-      <p class="hint">Peak, events and deliveries are of the last 24 hours. In a cluster the peak is the sum of the peaks of the nodes.</p>
+      {now && <PartOf nodes={now.nodes} />}
+      <p class="hint">Connections are those of now, events a minute those of the last minute, errors those of this hour and the one before. Peak, events and deliveries are of the last 24 hours. In a cluster the peak is the sum of the peaks of the nodes.</p>
     </>
   )
 }
 
-function columns(used: Map<string, Used>): Column<App>[] {
+function columns(used: Map<string, Used>, now: Map<string, Now["apps"][number]>): Column<App>[] {
   const figure = (key: string, label: string, of: (u: Used) => number): Column<App> => ({
     key,
     label,
     number: true,
     sort: (a) => of(used.get(a.id) ?? none),
     value: (a) => count(of(used.get(a.id) ?? none)),
+  })
+  const present = (key: string, label: string, of: (n: Now["apps"][number]) => number): Column<App> => ({
+    key,
+    label,
+    number: true,
+    sort: (a) => (now.has(a.id) ? of(now.get(a.id)!) : -1),
+    value: (a) => (now.has(a.id) ? count(of(now.get(a.id)!)) : undefined),
   })
   return [
     {
@@ -120,10 +132,13 @@ function columns(used: Map<string, Used>): Column<App>[] {
     { key: "name", label: "Name", sort: (a) => a.name, value: (a) => <Text value={a.name} max={80} /> },
     { key: "source", label: "Source", sort: (a) => a.source, value: (a) => (a.source === "store" ? "made at run time" : "configuration") },
     { key: "state", label: "State", sort: (a) => Number(a.disabled), value: (a) => (a.disabled ? <Badge kind="off">disabled</Badge> : <Badge kind="good">on</Badge>) },
+    present("connections", "Connections", (n) => n.connections),
+    present("rate", "Events a minute", (n) => n.last_minute.backend_events + n.last_minute.client_events),
+    present("errors", "Errors", (n) => n.errors_hour),
     figure("peak", "Peak", (u) => u.peak_connections),
     figure("events", "Events", (u) => u.backend_events + u.client_events),
     figure("deliveries", "Deliveries", (u) => u.deliveries),
   ]
 }
 
-const none: Used = { id: "", peak_connections: 0, backend_events: 0, client_events: 0, deliveries: 0 }
+const none: Used = { id: "", peak_connections: 0, backend_events: 0, client_events: 0, deliveries: 0, requests: 0 }

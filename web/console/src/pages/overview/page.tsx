@@ -6,6 +6,7 @@ import type { Page } from "../../shell/page"
 import { go, to } from "../../shell/router"
 import { Confirm } from "../../ui/dialog"
 import { Command, Failure, useAction } from "../../ui/form"
+import { counted, PartOf } from "../../ui/list"
 import { count } from "../../ui/numbers"
 import { Badge, Notice, Wait } from "../../ui/state"
 import { Code, Text } from "../../ui/text"
@@ -68,6 +69,7 @@ function Overview({ app, again }: { app: App; again: () => Promise<void> }) {
           <dd>{switches(app)}</dd>
         </div>
       </dl>
+      <Now app={app} />
       <Used id={app.id} />
       <Endpoints id={app.id} />
       <Trouble id={app.id} />
@@ -90,6 +92,57 @@ function switches(app: App) {
     <>
       {on.length > 0 ? on.join(", ") : "none of the switches"} · <a href={to("apps/:app/settings", { app: app.id })}>settings</a>
     </>
+  )
+}
+
+// Now is what the app uses at the moment, on all nodes.
+function Now({ app }: { app: App }) {
+  const asked = useAsk("GET /api/v1/apps/{id}/now", { path: { id: app.id } }, { every: 5_000 })
+  const limit = app.limits.connections
+  return (
+    <section aria-labelledby="now">
+      <h2 id="now">Now</h2>
+      <Wait asked={asked}>
+        {(now) => (
+          <>
+            <PartOf nodes={now.nodes} />
+            <dl class="figures">
+              {(
+                [
+                  ["Connections", now.connections, "apps/:app/connections", limit ? `${((now.connections / limit) * 100).toFixed(1)} % of ${count(limit)}` : ""],
+                  ["Channels", now.channels, "apps/:app/channels", ""],
+                  ["Subscriptions", now.subscriptions, "apps/:app/channels", ""],
+                  ["Events a minute", now.last_minute.backend_events + now.last_minute.client_events, "apps/:app/usage", "in the last minute that is over"],
+                  ["Deliveries a minute", now.last_minute.deliveries, "apps/:app/usage", ""],
+                  ["Errors", now.errors_hour, "apps/:app/errors", "in this hour and the one before"],
+                ] as const
+              ).map(([label, n, page, note]) => (
+                <div key={label}>
+                  <dt>{label}</dt>
+                  <dd>
+                    <a href={to(page, { app: app.id }, page === "apps/:app/usage" ? { range: "1h" } : {})}>{count(n)}</a>
+                  </dd>
+                  {note && <dd class="hint">{note}</dd>}
+                </div>
+              ))}
+            </dl>
+          </>
+        )}
+      </Wait>
+    </section>
+  )
+}
+
+// Closed says how many connections are closed.
+function Closed({ id, code }: { id: string; code: string }) {
+  const asked = useAsk("GET /api/v1/apps/{id}/now", { path: { id } }, { every: 5_000 })
+  if (!asked.data) return null
+  const missing = asked.data.nodes.filter((n) => !n.answered).length
+  return (
+    <p>
+      <strong>{counted(asked.data.connections, "connection")}</strong> {asked.data.connections === 1 ? "is" : "are"} closed with {code}
+      {missing > 0 && `, and those of ${counted(missing, "node")} that did not answer`}.
+    </p>
   )
 }
 
@@ -118,7 +171,7 @@ function Used({ id }: { id: string }) {
         )}
       </Wait>
       <p>
-        <a href={to("apps/:app/usage", { app: id })}>Usage by the hour</a>
+        <a href={to("apps/:app/usage", { app: id })}>Usage</a>
       </p>
     </section>
   )
@@ -172,6 +225,7 @@ function Danger({ app, again }: { app: App; again: () => Promise<void> }) {
       <Failure problem={enabling.problem} />
       {asked === "disable" && (
         <Confirm title="Disable the app" action="Disable" onClose={close} run={() => change(true)}>
+          <Closed id={app.id} code="4003" />
           <p>All its connections, on every node, are closed with 4003, and clients do not try again. Backends are refused with 403. Keys, settings and usage stay; it can be enabled again.</p>
         </Confirm>
       )}
@@ -186,6 +240,7 @@ function Danger({ app, again }: { app: App; again: () => Promise<void> }) {
             go("./")
           }}
         >
+          <Closed id={app.id} code="4001" />
           <p>Its connections are closed with 4001, its keys are unknown from then on, and what waits for its endpoints is put aside with what was given up. What it used stays for 31 days. It can not be undone.</p>
         </Confirm>
       )}

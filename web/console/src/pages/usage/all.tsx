@@ -37,7 +37,7 @@ function View() {
                   type="button"
                   class="quiet"
                   onClick={() =>
-                    download("usage.csv", "text/csv", csv(["id", "peak_connections", "backend_events", "client_events", "deliveries"], apps.map((a) => [a.id, a.peak_connections, a.backend_events, a.client_events, a.deliveries])))
+                    download("usage.csv", "text/csv", csv(["id", "peak_connections", "backend_events", "client_events", "deliveries", "requests"], apps.map((a) => [a.id, a.peak_connections, a.backend_events, a.client_events, a.deliveries, a.requests])))
                   }
                 >
                   Export CSV
@@ -67,4 +67,6 @@ const columns: Column<AppUsed>[] = [
   { key: "backend", label: "Backend events", number: true, sort: (a) => a.backend_events, value: (a) => count(a.backend_events) },
   { key: "client", label: "Client events", number: true, sort: (a) => a.client_events, value: (a) => count(a.client_events) },
   { key: "deliveries", label: "Deliveries", number: true, sort: (a) => a.deliveries, value: (a) => count(a.deliveries) },
+  { key: "requests", label: "Requests", number: true, sort: (a) => a.requests, value: (a) => count(a.requests) },
+  { key: "messages", label: "Messages", number: true, sort: (a) => a.requests + a.deliveries, value: (a) => count(a.requests + a.deliveries) },
 ]

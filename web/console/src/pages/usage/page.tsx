@@ -1,6 +1,5 @@
 import { useMemo } from "preact/hooks"
-import type { App, Hour } from "../../api/schema"
-import { type Answer } from "../../api/client"
+import type { Hour } from "../../api/schema"
 import { useAsk } from "../../api/use"
 import type { Page } from "../../shell/page"
 import { node } from "../../shell/reach"
@@ -8,38 +7,42 @@ import { query, setQuery } from "../../shell/router"
 import { Chart } from "../../ui/chart"
 import { csv, download } from "../../ui/download"
 import { Command } from "../../ui/form"
+import { PartOf } from "../../ui/list"
 import { count, zone } from "../../ui/numbers"
 import { Wait } from "../../ui/state"
 import { type Column, Table } from "../../ui/table"
 import { Time } from "../../ui/time"
-import { range, type Range, ranges, whole } from "./range"
+import { range, ranges, recent, whole, window } from "./range"
 
 export const usagePage: Page = { path: "apps/:app/usage", title: "Usage", view: View, menu: { of: "app", key: "u" } }
 
-const none = { peak_connections: 0, backend_events: 0, client_events: 0, deliveries: 0 }
+const none = { peak_connections: 0, backend_events: 0, client_events: 0, deliveries: 0, requests: 0 }
+
+type Figures = typeof none
+
+// A Row is what was used in an hour, or in some minutes; or null, where that is not known.
+type Row = { at: string } & { [K in keyof Figures]: number | null }
 
 function View({ params }: { params: Record<string, string> }) {
   const id = params.app!
   const q = query.value
-  const key = [q.get("range") ?? "", q.get("from") ?? "", q.get("to") ?? ""]
-  const span = useMemo(() => range(key[0]!, key[1]!, key[2]!, new Date()), key)
-  const app = useAsk("GET /api/v1/apps/{id}", { path: { id } })
-  const asked = useAsk("GET /api/v1/apps/{id}/usage", { path: { id }, query: { from: span.from.toISOString(), to: span.to.toISOString() } })
+  const chosen = q.get("range") || (q.get("from") ? "" : "24h")
   return (
     <>
       <h1>Usage</h1>
-      <Choose chosen={key[0] || (key[1] ? "" : "24h")} />
-      <Wait asked={asked}>{(used) => <Used id={id} used={used} span={span} app={app.data} />}</Wait>
+      <Choose chosen={chosen} recent />
+      {chosen in recent ? <Recent id={id} chosen={chosen as keyof typeof recent} /> : <Hours id={id} />}
       <Command>{`belfry apps usage ${id}`}</Command>
     </>
   )
 }
 
 // Choose sets the range, which stands in the address.
-export function Choose({ chosen }: { chosen: string }) {
+export function Choose({ chosen, recent: also = false }: { chosen: string; recent?: boolean }) {
+  const names = [...(also ? Object.entries(recent).map(([name, r]) => [name, r.title] as const) : []), ...ranges.map(([name, title]) => [name, title] as const)]
   return (
     <p class="actions" role="group" aria-label="Range">
-      {ranges.map(([name, title]) => (
+      {names.map(([name, title]) => (
         <button type="button" class={name === chosen ? undefined : "quiet"} aria-pressed={name === chosen} onClick={() => setQuery({ range: name, from: "", to: "" }, "push")}>
           {title}
         </button>
@@ -49,33 +52,73 @@ export function Choose({ chosen }: { chosen: string }) {
   )
 }
 
-interface UsedProps {
-  id: string
-  used: Answer<"GET /api/v1/apps/{id}/usage">
-  span: Range
-  app: App | undefined
+function Hours({ id }: { id: string }) {
+  const q = query.value
+  const key = [q.get("range") ?? "", q.get("from") ?? "", q.get("to") ?? ""]
+  const span = useMemo(() => range(key[0]!, key[1]!, key[2]!, new Date()), key)
+  const asked = useAsk("GET /api/v1/apps/{id}/usage", { path: { id }, query: { from: span.from.toISOString(), to: span.to.toISOString() } })
+  const rows = useMemo(() => asked.data && whole<Hour>(asked.data.hours, span, none).map(({ hour, ...used }) => ({ at: hour, ...used })), [asked.data, span])
+  return <Wait asked={asked}>{(used) => <Used id={id} rows={rows!} total={used.total} each="hour" />}</Wait>
 }
 
-function Used({ id, used, span, app }: UsedProps) {
-  const hours = useMemo(() => whole<Hour>(used.hours, span, none), [used, span])
-  const times = useMemo(() => hours.map((h) => new Date(h.hour).getTime() / 1000), [hours])
+// Recent are the minutes that nodes remember.
+function Recent({ id, chosen }: { id: string; chosen: keyof typeof recent }) {
+  const { step, slots } = recent[chosen]
+  const asked = useAsk("GET /api/v1/apps/{id}/usage/minutes", { path: { id }, query: { step } }, { every: 15_000 })
+  const rows = useMemo<Row[] | undefined>(() => asked.data && window(asked.data.slots, Number(step), slots, new Date(asked.data.at)), [asked.data, step])
+  const each = step === "1" ? "minute" : "5 minutes"
+  return (
+    <Wait asked={asked}>
+      {({ nodes }) => (
+        <>
+          <PartOf nodes={nodes} />
+          <Used id={id} rows={rows!} total={total(rows!)} each={each} />
+        </>
+      )}
+    </Wait>
+  )
+}
+
+function total(rows: Row[]): Figures {
+  const sum = { ...none }
+  for (const r of rows) {
+    sum.peak_connections = Math.max(sum.peak_connections, r.peak_connections ?? 0)
+    for (const name of ["backend_events", "client_events", "deliveries", "requests"] as const) sum[name] += r[name] ?? 0
+  }
+  return sum
+}
+
+interface UsedProps {
+  id: string
+  rows: Row[]
+  total: Figures
+  each: string
+}
+
+function Used({ id, rows, total, each }: UsedProps) {
+  const app = useAsk("GET /api/v1/apps/{id}", { path: { id } })
+  const now = useAsk("GET /api/v1/apps/{id}/now", { path: { id } }, { every: 5_000 })
+  const times = useMemo(() => rows.map((r) => new Date(r.at).getTime() / 1000), [rows])
   const series = useMemo(() => {
-    const of = (label: string, value: (h: Hour) => number) => ({ label, values: hours.map(value) })
+    const of = (label: string, name: keyof Figures) => ({ label, values: rows.map((r) => r[name]) })
     return {
-      connections: [of("Peak connections", (h) => h.peak_connections)],
-      events: [of("Backend events", (h) => h.backend_events), of("Client events", (h) => h.client_events)],
-      deliveries: [of("Deliveries", (h) => h.deliveries)],
+      connections: [of("Peak connections", "peak_connections")],
+      events: [of("Backend events", "backend_events"), of("Client events", "client_events"), of("Requests", "requests")],
+      deliveries: [of("Deliveries", "deliveries")],
     }
-  }, [hours])
-  const { total } = used
-  const limit = app?.limits.connections
+  }, [rows])
+  const limit = app.data?.limits.connections
+  const share = (n: number) => (limit ? `${((n / limit) * 100).toFixed(1)} % of ${count(limit)}` : undefined)
   const figures: [string, string, string?][] = [
-    ["Peak connections", count(total.peak_connections), limit ? `${((total.peak_connections / limit) * 100).toFixed(1)} % of ${count(limit)}` : undefined],
+    ["Connections now", now.data ? count(now.data.connections) : "…", now.data && share(now.data.connections)],
+    ["Peak connections", count(total.peak_connections), share(total.peak_connections)],
     ["Backend events", count(total.backend_events)],
     ["Client events", count(total.client_events)],
     ["Deliveries", count(total.deliveries)],
-    ["Events and deliveries", count(total.backend_events + total.client_events + total.deliveries), "near what the hosted service bills as messages"],
+    ["Requests", count(total.requests), "of backends"],
+    ["Messages", count(total.requests + total.deliveries), "requests and deliveries, as the hosted service bills them"],
   ]
+  const unknown = rows.filter((r) => r.deliveries === null).length
   return (
     <>
       <dl class="figures">
@@ -89,31 +132,35 @@ function Used({ id, used, span, app }: UsedProps) {
       </dl>
       <p class="hint">
         {node.value?.clustered && "In a cluster the peak is the sum of the peaks of the nodes, so it may be more than there were at once. "}
-        Backend events count once for each channel; the hosted service bills a request once. Usage is taken each minute and kept for 31 days.
+        Backend events count once for each channel, requests once.{" "}
+        {each === "hour" ? "Usage is taken each minute and kept for 31 days." : "Minutes are in the memory of the nodes while they run, for their 1,000 busiest apps."}
+        {unknown > 0 && unknown < rows.length && <> Before <Time at={rows[unknown]!.at} age={false} short /> nothing is known.</>}
+        {unknown === rows.length && " Nothing is known of this app."}
       </p>
-      <Chart label="Connections, the most at once in each hour" times={times} series={series.connections} line={limit ? { label: "Limit", value: limit } : undefined} />
-      <Chart label="Events in each hour" times={times} series={series.events} />
-      <Chart label="Deliveries in each hour" times={times} series={series.deliveries} />
+      <Chart label={`Connections, the most at once in each ${each}`} times={times} series={series.connections} line={limit ? { label: "Limit", value: limit } : undefined} />
+      <Chart label={`Events and requests in each ${each}`} times={times} series={series.events} />
+      <Chart label={`Deliveries in each ${each}`} times={times} series={series.deliveries} />
       <p class="actions">
-        <button type="button" class="quiet" onClick={() => download(`usage-${id}.csv`, "text/csv", csv(Object.keys(none).toSpliced(0, 0, "hour"), hours.map((h) => [h.hour, h.peak_connections, h.backend_events, h.client_events, h.deliveries])))}>
+        <button type="button" class="quiet" onClick={() => download(`usage-${id}.csv`, "text/csv", csv(["at", ...names], rows.map((r) => [r.at, ...names.map((n) => r[n] ?? "")])))}>
           Export CSV
         </button>
-        <button type="button" class="quiet" onClick={() => download(`usage-${id}.json`, "application/json", JSON.stringify({ ...used, hours }, null, 2))}>
+        <button type="button" class="quiet" onClick={() => download(`usage-${id}.json`, "application/json", JSON.stringify({ total, rows }, null, 2))}>
           Export JSON
         </button>
       </p>
       <details>
         <summary>The same as a table</summary>
-        <Table label="Usage by the hour" rows={[...hours].reverse()} id={(h) => h.hour} columns={columns} />
+        <Table label={`Usage in each ${each}`} rows={[...rows].reverse()} id={(r) => r.at} columns={columns} />
       </details>
     </>
   )
 }
 
-const columns: Column<Hour>[] = [
-  { key: "hour", label: "Hour", sort: (h) => h.hour, value: (h) => <Time at={h.hour} age={false} /> },
-  { key: "peak", label: "Peak", number: true, sort: (h) => h.peak_connections, value: (h) => count(h.peak_connections) },
-  { key: "backend", label: "Backend events", number: true, sort: (h) => h.backend_events, value: (h) => count(h.backend_events) },
-  { key: "client", label: "Client events", number: true, sort: (h) => h.client_events, value: (h) => count(h.client_events) },
-  { key: "deliveries", label: "Deliveries", number: true, sort: (h) => h.deliveries, value: (h) => count(h.deliveries) },
+const names = Object.keys(none) as (keyof Figures)[]
+
+const labels: Record<keyof Figures, string> = { peak_connections: "Peak", backend_events: "Backend events", client_events: "Client events", deliveries: "Deliveries", requests: "Requests" }
+
+const columns: Column<Row>[] = [
+  { key: "at", label: "From", sort: (r) => r.at, value: (r) => <Time at={r.at} age={false} /> },
+  ...names.map((name): Column<Row> => ({ key: name, label: labels[name], number: true, sort: (r) => r[name] ?? -1, value: (r) => (r[name] === null ? undefined : count(r[name])) })),
 ]

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import test from "node:test"
-import { range, whole } from "./range"
+import { range, whole, window } from "./range"
 
 const now = new Date("2026-11-29T12:34:56.789Z")
 
@@ -20,4 +20,11 @@ test("two moments are a range, unless they are none", () => {
 test("hours without use are there", () => {
   const hours = whole([{ hour: "2026-11-29T11:00:00Z", n: 5 }], { from: new Date("2026-11-29T10:00:00Z"), to: now }, { n: 0 })
   assert.deepEqual(hours.map((h) => h.n), [0, 5, 0])
+})
+
+test("minutes that nobody knows are gaps", () => {
+  const slot = { at: "2026-11-29T12:33:00Z", peak_connections: 1, backend_events: 2, client_events: 3, deliveries: 4, requests: 5 }
+  const rows = window([{ ...slot, at: "2026-11-29T11:00:00Z" }, slot], 1, 3, now)
+  assert.deepEqual(rows.map((r) => [r.at, r.deliveries]), [["2026-11-29T12:32:00.000Z", null], ["2026-11-29T12:33:00Z", 4], ["2026-11-29T12:34:00.000Z", null]])
+  assert.equal(window([], 5, 288, now)[0]!.at, "2026-11-28T12:35:00.000Z")
 })

@@ -32,3 +32,24 @@ export function whole<T extends { hour: string }>(hours: T[], { from, to }: Rang
   }
   return list
 }
+
+// recent are the ranges of which nodes remember the minutes.
+export const recent = {
+  "1h": { title: "1 hour, by the minute", step: "1", slots: 60 },
+  "1d": { title: "1 day, by 5 minutes", step: "5", slots: 288 },
+} as const
+
+type Slot = { at: string; peak_connections: number; backend_events: number; client_events: number; deliveries: number; requests: number }
+
+// window is the last slots of so many minutes. What is not known is null: it is a
+// gap, and not zero.
+export function window(slots: Slot[], minutes: number, wanted: number, now: Date): { [K in keyof Slot]: K extends "at" ? string : Slot[K] | null }[] {
+  const length = minutes * 60_000
+  const known = new Map(slots.map((s) => [new Date(s.at).getTime(), s]))
+  const last = Math.floor(now.getTime() / length) * length
+  return Array.from({ length: wanted }, (_, i) => {
+    const at = last - (wanted - 1 - i) * length
+    const unknown = { at: new Date(at).toISOString(), peak_connections: null, backend_events: null, client_events: null, deliveries: null, requests: null }
+    return known.get(at) ?? unknown
+  })
+}
