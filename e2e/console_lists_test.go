@@ -217,6 +217,7 @@ func inhabit(t *testing.T, svc *service.Service) map[string]view {
 	if _, err := refused.Trigger([]string{"news"}, "e", "", triggerParams{}); err == nil {
 		t.Fatal("an unknown key was taken")
 	}
+	dialWire(t, svc) // and never subscribes
 	be := startGoBackend(t, svc, theApp)
 	if _, err := be.Trigger([]string{"presence-cache-room"}, "<script>alert(11)</script>", hostileInfo, triggerParams{}); err != nil {
 		t.Fatal(err)
@@ -227,6 +228,7 @@ func inhabit(t *testing.T, svc *service.Service) map[string]view {
 		"channel":     {"apps/1/channels/presence-cache-room?payloads=1", "</script><script>alert(10)</script>"},
 		"connections": {"apps/1/connections", "<script>alert(8)</script>"},
 		"groups":      {"apps/1/connections?by=origin", hostileOrigin},
+		"silent":      {"apps/1/connections?unsubscribed=1", "It answers HTML"},
 		"connection":  {"apps/1/connections/" + w.id, "Heard last"},
 		"users":       {"apps/1/users", "signed in"},
 		"user":        {"apps/1/users/" + url.PathEscape(hostileUser), "presence-cache-room"},

@@ -57,6 +57,7 @@ which libraries stay away, or with --reconnect 4200, after which they come back.
 		Example: `  belfry connections
   belfry connections --channel presence-room
   belfry connections --address 192.0.2.0/24 --transport xhr_polling
+  belfry connections --unsubscribed
   belfry connections --by origin
   belfry connections 1234.5678
   belfry connections 1234.5678 --close`,
@@ -69,6 +70,13 @@ which libraries stay away, or with --reconnect 4200, after which they come back.
 	i.parameter(c, "library", "only those of this `library`, as in js")
 	i.parameter(c, "transport", "only those over this `transport`, as in websocket")
 	i.parameter(c, "address", "only those of this `address` or network")
+	unsubscribed := c.Flags().Bool("unsubscribed", false, "only those that are subscribed to nothing and not signed in")
+	c.PreRun = func(*cobra.Command, []string) {
+		if *unsubscribed {
+			text := "true"
+			i.query["unsubscribed"] = &text
+		}
+	}
 	i.parameter(c, "by", "count them by `what`: origin, library, transport or user")
 	c.Flags().BoolVar(&i.close, "close", false, "close the connection that is named")
 	c.Flags().BoolVar(&i.comeBack, "reconnect", false, "with --close: its client is to come back at once")

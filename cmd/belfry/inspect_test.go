@@ -32,6 +32,7 @@ func TestInsideOfAnAppFromTheCommandLine(t *testing.T) {
 	expect("public", "channels", "--prefix", "ne", "--order", "subscriptions")
 	expect(`members: ann\x1b[31m`, "channels", "presence-room")
 	expect("belfry-cli", "connections")
+	expect("there is no such connection", "connections", "--unsubscribed")
 	expect("in all", "connections", "--by", "library")
 	status, out, err := belfry("channels", "--limit", "1")
 	if status != 0 || strings.Contains(out, "presence-room") || !strings.Contains(err, "there are more") {

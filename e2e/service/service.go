@@ -124,12 +124,23 @@ func (s *Service) Token() string { return s.token }
 // StartTogether starts two services that wait for each other.
 func StartTogether(t testing.TB, a, b Config) (*Service, *Service) {
 	t.Helper()
-	first, second := prepare(t, a), prepare(t, b)
-	first.launch()
-	second.launch()
-	first.awaitReady()
-	second.awaitReady()
-	return first, second
+	both := StartAll(t, a, b)
+	return both[0], both[1]
+}
+
+// StartAll starts services that wait for each other.
+func StartAll(t testing.TB, configs ...Config) (all []*Service) {
+	t.Helper()
+	for _, cfg := range configs {
+		all = append(all, prepare(t, cfg))
+	}
+	for _, s := range all {
+		s.launch()
+	}
+	for _, s := range all {
+		s.awaitReady()
+	}
+	return all
 }
 
 // Restart starts the stopped service again: same settings, same ports.

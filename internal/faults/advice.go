@@ -57,10 +57,12 @@ var advice = map[cause]string{
 	{Backend, "body_hash"}:       "The body is another than the one that was signed: something on the way changes it, or it is encoded twice.",
 	{Backend, "bad_request"}:     "The request is wrong; the example says what about it.",
 	{Backend, "method"}:          "The path is asked with another method than it has.",
+	{Backend, "body_size"}:       "Send fewer events in a request, or raise http_api.max_body_size.",
 	{Backend, "too_large"}:       "The request or an event is above a limit; the example says which.",
 	{Backend, "body_format"}:     "The body is JSON without an encoding such as gzip.",
 	{Backend, "rate_limit"}:      "The backend uses more than the limits of the app allow. Raise them, or send batches.",
 	{Backend, "overloaded"}:      "The node had too much to do, so that nothing was sent. Libraries may try again; add a node if it lasts.",
 
-	{Webhook, "not_delivered"}: "The endpoint did not take it. Try it with belfry webhooks test.",
+	{Webhook, "private_address"}: "The endpoint is at an address that is not public, and the service does not reach into private networks by itself. Add its network to webhooks.allowed_networks, or give it a public address.",
+	{Webhook, "not_delivered"}:   "The endpoint did not take it. Try it with belfry webhooks test.",
 }

@@ -88,6 +88,8 @@ var backendTexts = []explanation{
 	{"Missing parameter: auth_key", "auth_parameters"},
 	{"Invalid body_md5", "body_hash"},
 	{"App disabled", "app_disabled"},
+	{"The data content", "limit_event_size"},
+	{"The request body exceeds", "body_size"},
 }
 
 // statuses are the causes of what backends are answered otherwise.
@@ -95,6 +97,9 @@ var statuses = map[int]Cause{
 	400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "path_not_found", 405: "method", 413: "too_large", 415: "body_format",
 	429: "rate_limit", 500: "internal", 503: "overloaded",
 }
+
+// privateAddress is said of an endpoint that may not be asked.
+const privateAddress = "is not public and not among the allowed networks"
 
 // classify says in which row a record is counted, if it is a fault.
 func classify(r *trace.Record) (name, bool) {
@@ -120,7 +125,11 @@ func classify(r *trace.Record) (name, bool) {
 		}
 		return name{cause{Client, how}, trace.Meaning(protocol.CloseCode(r.Code))}, true
 	case trace.WebhookFailed:
-		return name{cause{Webhook, "not_delivered"}, pattern(r.Text)}, true
+		why := Cause("not_delivered")
+		if strings.Contains(r.Text, privateAddress) {
+			why = "private_address"
+		}
+		return name{cause{Webhook, why}, pattern(r.Text)}, true
 	case trace.Error:
 		return name{cause{Service, "internal"}, pattern(r.Text)}, true
 	}

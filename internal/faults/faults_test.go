@@ -130,10 +130,12 @@ func TestRequestsOfBackendsAreToldApart(t *testing.T) {
 		"401 Version required":                            "auth_parameters",
 		`401 Invalid body_md5: the body received has "x"`: "body_hash",
 		"400 Invalid channel name: x":                     "bad_request",
-		"413 Request body too large (more than 5 bytes)":  "too_large",
-		"429 Too many events":                             "rate_limit",
-		"503 Overloaded, try again":                       "overloaded",
-		"403 App disabled":                                "app_disabled",
+		"413 The data content of this event exceeds the allowed maximum (10240 bytes). See more": "limit_event_size",
+		"413 The request body exceeds the allowed maximum (5 bytes)":                             "body_size",
+		"413 Too much":              "too_large",
+		"429 Too many events":       "rate_limit",
+		"503 Overloaded, try again": "overloaded",
+		"403 App disabled":          "app_disabled",
 	} {
 		var code int
 		_, err := fmt.Sscanf(text, "%d", &code)
@@ -142,6 +144,18 @@ func TestRequestsOfBackendsAreToldApart(t *testing.T) {
 		}
 		n, ok := classify(&trace.Record{Kind: trace.APIError, Code: code, Text: "POST /apps/1/events: " + text[4:]})
 		if !ok || n.from != Backend || n.cause.cause != want || Advice(Backend, want) == "" {
+			t.Errorf("%q is %v, want %s with advice", text, n, want)
+		}
+	}
+}
+
+// TestWebhookToAPrivateAddressIsToldApart from endpoints that answer otherwise.
+func TestWebhookToAPrivateAddressIsToldApart(t *testing.T) {
+	for text, want := range map[string]Cause{
+		"POST to 10.0.0.1: attempt 1, 1 events, 2ms: 10.0.0.1: address is not public and not among the allowed networks": "private_address",
+		"POST to shop.example: attempt 1, 1 events, 2ms: status 500":                                                     "not_delivered",
+	} {
+		if n, ok := classify(&trace.Record{Kind: trace.WebhookFailed, Text: text}); !ok || n.cause.cause != want || Advice(Webhook, want) == "" {
 			t.Errorf("%q is %v, want %s with advice", text, n, want)
 		}
 	}

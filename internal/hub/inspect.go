@@ -55,6 +55,10 @@ type ConnectionQuery struct {
 
 	Origin, Library, Transport string
 	Network                    netip.Prefix // invalid: all
+
+	// Unsubscribed means only those that get no events: they are subscribed to
+	// nothing, and not signed in.
+	Unsubscribed bool
 }
 
 // A Position is a place in a list of connections. The zero Position is its
@@ -88,6 +92,8 @@ func (q *ConnectionQuery) matches(s *Session) bool {
 	v := &s.tenant.hub.visitors
 	switch {
 	case s.ended, q.User != "" && s.userID() != q.User:
+		return false
+	case q.Unsubscribed && (s.subs.len() > 0 || s.userID() != ""):
 		return false
 	case q.Network.IsValid() && !q.Network.Contains(s.visitor.address()):
 		return false

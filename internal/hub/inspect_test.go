@@ -100,6 +100,21 @@ func compareIDs(a, b protocol.SocketID) int {
 	return 0
 }
 
+// TestClientsThatGetNothingAreFound: neither subscribers nor who is signed in.
+func TestClientsThatGetNothingAreFound(t *testing.T) {
+	n := newNode(t)
+	n.visit("", "js", "websocket", "192.0.2.1").subscribe("news")
+	n.visit("", "js", "websocket", "192.0.2.1").signIn(`{"id":"ann"}`)
+	silent := n.visit("", "js", "websocket", "192.0.2.1")
+	n.loops.run()
+	n.ask(func(ctx context.Context) {
+		list, total, err := n.hub.ListConnections(ctx, n.app, ConnectionQuery{Unsubscribed: true}, Position{}, 10)
+		if err != nil || total != 1 || len(list) != 1 || list[0].ID != silent.session.ID() {
+			t.Errorf("ListConnections = %v, %d, %v, want the one that has done nothing", list, total, err)
+		}
+	})
+}
+
 func TestConnectionSaysWhereItComesFrom(t *testing.T) {
 	n := newNode(t)
 	c := n.visit("https://shop.example", "js", "websocket", "2001:db8::7")

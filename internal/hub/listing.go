@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"iter"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -65,6 +66,7 @@ func (h *Hub) ChannelPage(app *apps.App, prefix string, order ChannelOrder, afte
 	for i := range t.shards {
 		buffer = t.shards[i].copyChannels(t, prefix, order, buffer[:0])
 		first, more = mergeFirst(first, buffer, limit, more, order.compare, after)
+		runtime.Gosched() // loops go first: there may be very many channels
 	}
 	for _, place := range first {
 		if c, ok := t.channelInfo(place.Name); ok {

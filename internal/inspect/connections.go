@@ -61,7 +61,7 @@ type connectionPage struct {
 }
 
 // filters are the parameters of a list of connections.
-var filters = []string{"channel", "user", "origin", "library", "transport", "address", "after", "limit", "by"}
+var filters = []string{"channel", "user", "origin", "library", "transport", "address", "unsubscribed", "after", "limit", "by"}
 
 // query reads the filters.
 func query(r *http.Request) (hub.ConnectionQuery, error) {
@@ -69,6 +69,13 @@ func query(r *http.Request) (hub.ConnectionQuery, error) {
 	q := hub.ConnectionQuery{
 		Channel: v.Get("channel"), User: v.Get("user"),
 		Origin: v.Get("origin"), Library: v.Get("library"), Transport: v.Get("transport"),
+	}
+	switch v.Get("unsubscribed") {
+	case "", "false":
+	case "true":
+		q.Unsubscribed = true
+	default:
+		return q, jsonhttp.Refuse(http.StatusBadRequest, "unsubscribed is neither true nor false.")
 	}
 	if text := v.Get("address"); text != "" {
 		var err error

@@ -2,7 +2,7 @@ import type { Answer } from "../../api/client"
 import type { Connection } from "../../api/schema"
 import { useAsk } from "../../api/use"
 import type { Page } from "../../shell/page"
-import { query, to } from "../../shell/router"
+import { query, setQuery, to } from "../../shell/router"
 import { Command } from "../../ui/form"
 import { Choice, counted, Filter, Pages, Snapshot, useRenewal } from "../../ui/list"
 import { SocketName, UserName } from "../../ui/names"
@@ -13,6 +13,7 @@ import { type Column, Table } from "../../ui/table"
 import { Text } from "../../ui/text"
 import { Time } from "../../ui/time"
 import { Groups } from "./groups"
+import { Unsubscribed } from "./unsubscribed"
 
 export const connectionsPage: Page = { path: "apps/:app/connections", title: "Connections", view: View, menu: { of: "app", key: "n" } }
 
@@ -21,7 +22,12 @@ const limit = 100
 // filters are the parameters of the API by which the list is filtered.
 export const filters = ["channel", "user", "origin", "library", "transport", "address"] as const
 
-export type Filters = Partial<Record<(typeof filters)[number], string>>
+export type Filters = Partial<Record<(typeof filters)[number], string>> & { unsubscribed?: boolean | undefined }
+
+// filtered reports whether a list is not of all connections.
+function filtered(given: Filters): boolean {
+  return Object.values(given).some((value) => value !== undefined)
+}
 
 function View({ params }: { params: Record<string, string> }) {
   const id = params.app!
@@ -30,6 +36,7 @@ function View({ params }: { params: Record<string, string> }) {
     const value = query.value.get(name)
     if (value) given[name] = value
   }
+  const unsubscribed = query.value.has("unsubscribed") || undefined
   const by = query.value.get("by")
   return (
     <>
@@ -53,14 +60,21 @@ function View({ params }: { params: Record<string, string> }) {
           ]}
         />
       </div>
-      {by ? <Groups app={id} by={by as "origin"} given={given} /> : <Each app={id} given={given} />}
-      <Command>{command(id, given, by)}</Command>
+      <p>
+        <label class="choice">
+          <input type="checkbox" checked={!!unsubscribed} onChange={(e) => setQuery({ unsubscribed: e.currentTarget.checked ? "1" : "", after: "" })} />
+          Only those that are subscribed to nothing and not signed in
+        </label>
+      </p>
+      {unsubscribed && <Unsubscribed />}
+      {by ? <Groups app={id} by={by as "origin"} given={{ ...given, unsubscribed }} /> : <Each app={id} given={{ ...given, unsubscribed }} />}
+      <Command>{command(id, given, by) + (unsubscribed ? " --unsubscribed" : "")}</Command>
     </>
   )
 }
 
 function command(app: string, given: Filters, by: string | null): string {
-  const flags = Object.entries(given).map(([name, value]) => ` --${name} ${quoted(value)}`)
+  const flags = filters.filter((name) => given[name]).map((name) => [name, given[name]!] as const).map(([name, value]) => ` --${name} ${quoted(value)}`)
   return `belfry connections --app ${quoted(app)}${flags.join("")}${by ? ` --by ${quoted(by)}` : ""}`
 }
 
@@ -71,9 +85,9 @@ function Each({ app, given }: { app: string; given: Filters }) {
     <>
       <Snapshot asked={asked} nodes={asked.data?.nodes}>
         {asked.data && counted(asked.data.total, "connection")}
-        {Object.keys(given).length > 0 && " that fit"}, the newest first.
+        {filtered(given) && " that fit"}, the newest first.
       </Snapshot>
-      <Wait asked={asked}>{(page) => <List app={app} page={page} filtered={Object.keys(given).length > 0} />}</Wait>
+      <Wait asked={asked}>{(page) => <List app={app} page={page} filtered={filtered(given)} />}</Wait>
     </>
   )
 }

@@ -17,7 +17,7 @@ export function Answer({ app, explanation: e, question }: { app: string; explana
     <>
       <PartOf nodes={e.nodes} />
       {e.findings.map((f) => (
-        <Found app={app} finding={f} />
+        <Found app={app} finding={f} channel={e.event?.channel ?? question.channel} />
       ))}
       {e.event && <Event app={app} event={e.event} />}
       {e.others && e.others.length > 0 && (
@@ -39,7 +39,7 @@ export function Answer({ app, explanation: e, question }: { app: string; explana
   )
 }
 
-function Found({ app, finding: f }: { app: string; finding: Finding }) {
+function Found({ app, finding: f, channel }: { app: string; finding: Finding; channel: string | undefined }) {
   const { kind, title } = verdicts[f.verdict] ?? { kind: "off", title: f.verdict }
   return (
     <section class={`finding ${kind}`} aria-label={title}>
@@ -59,6 +59,7 @@ function Found({ app, finding: f }: { app: string; finding: Finding }) {
           <strong>What to do:</strong> <Text value={f.advice} max={1_000} />
         </p>
       )}
+      {(f.verdict === "nobody_subscribed" || f.verdict === "never_published" || f.verdict === "other_name") && <Similar app={app} channel={channel} />}
       {f.evidence.length > 0 && (
         <>
           <h4>What this is concluded from</h4>
@@ -93,6 +94,16 @@ function Found({ app, finding: f }: { app: string; finding: Finding }) {
         </>
       )}
     </section>
+  )
+}
+
+// Similar leads to the channels that there are, of which one may have been meant.
+function Similar({ app, channel = "" }: { app: string; channel: string | undefined }) {
+  const prefix = channel.slice(0, Math.ceil(channel.length / 2))
+  return (
+    <p>
+      <a href={to("apps/:app/channels", { app }, { prefix })}>Channels that somebody is subscribed to, and that begin like it</a>
+    </p>
   )
 }
 

@@ -40,6 +40,7 @@ export function Trouble({ id }: { id: string }) {
                   ))}
               </ul>
             )}
+            <Unsubscribed id={id} />
             {errors.length > shown && (
               <p>
                 <a href={to("apps/:app/errors", { app: id })}>{counted(errors.length, "cause")} in all</a>
@@ -53,5 +54,21 @@ export function Trouble({ id }: { id: string }) {
         who is <a href={to("apps/:app/connections", { app: id })}>connected</a>.
       </p>
     </section>
+  )
+}
+
+// Unsubscribed counts the clients that get nothing: it is all that is seen here of an
+// auth endpoint that answers what no library can read.
+function Unsubscribed({ id }: { id: string }) {
+  const asked = useAsk("GET /api/v1/apps/{id}/connections", { path: { id }, query: { unsubscribed: true, limit: 1 } }, { every: 15_000 })
+  const total = asked.data?.total ?? 0
+  if (total === 0) return null
+  return (
+    <p>
+      <a href={to("apps/:app/connections", { app: id }, { unsubscribed: "1" })}>
+        {counted(total, "connection")} {total === 1 ? "is" : "are"} subscribed to nothing
+      </a>
+      . That may be meant so, or an auth endpoint does not answer as it should.
+    </p>
   )
 }
