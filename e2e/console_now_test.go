@@ -74,6 +74,10 @@ func TestConsoleShowsWhatAppsUseNow(t *testing.T) {
 		tb.picture(dir, "overview-now", 1280, true)
 		tb.picture(dir, "overview-now", 390, false)
 	}
+	tb.open("apps/8/settings")
+	tb.fill("Connections limits.connections", "2")
+	tb.see("There are 3 connections now.")
+	tb.open("apps/8")
 	tb.press("Disable…")
 	tb.see("3 connections are closed with 4003")
 	tb.keys("Escape")

@@ -37,7 +37,8 @@ func (a *api) authenticate(c *call) error {
 	if err := c.checkVersion(); err != nil {
 		return err
 	}
-	if err := c.checkTimestamp(a.now()); err != nil {
+	now := a.now()
+	if err := c.checkTimestamp(now); err != nil {
 		return err
 	}
 	signer := app.Signer(key)
@@ -48,7 +49,7 @@ func (a *api) authenticate(c *call) error {
 		return err
 	}
 	c.app = app
-	a.keyUses.Note(app.ID, key, keyuse.Request, agent(c.r.Header))
+	a.keyUses.Note(now, app.ID, key, keyuse.Request, agent(c.r.Header))
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -52,7 +53,7 @@ func BenchmarkTrigger(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			f := newFixture()
-			f.cfg.Hub = &idleHub{}
+			f.cfg.Hub, f.cfg.KeyUses = &idleHub{}, keyuse.New(nil)
 			handler := f.serving(b)
 			r, w, body := q.build(), &discard{header: http.Header{}}, &rewound{}
 			r.Body = body
@@ -87,7 +88,7 @@ func BenchmarkTriggerOfAnyApp(b *testing.B) {
 	for _, n := range []int{1, 10_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			f := newFixture()
-			f.cfg.Hub = &idleHub{}
+			f.cfg.Hub, f.cfg.KeyUses = &idleHub{}, keyuse.New(nil)
 			handler := f.serving(b)
 			list := make([]*apps.App, n)
 			requests := make([]*http.Request, n)

@@ -66,7 +66,7 @@ func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.E
 		h.refuse(app, r, gone)
 		return nil, gone
 	}
-	h.cfg.KeyUses.Note(app.ID, key, keyuse.Connection, strings.TrimSpace(r.Query.Get("client")+" "+r.Query.Get("version")))
+	h.cfg.KeyUses.Note(time.Now(), app.ID, key, keyuse.Connection, strings.TrimSpace(r.Query.Get("client")+" "+r.Query.Get("version")))
 	s.traceConnected(r, key)
 	socket.Send(frame.Text(func(b []byte) []byte {
 		return protocol.AppendConnectionEstablished(b, s.id, app.ActivityTimeout)

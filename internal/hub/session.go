@@ -95,7 +95,7 @@ func (s *Session) verify(auth string, texts ...string) *protocol.Error {
 	}
 	for _, text := range texts {
 		if signer.Verify([]byte(text), digest) {
-			s.tenant.hub.cfg.KeyUses.Note(s.app().ID, key, keyuse.Signature, "")
+			s.tenant.hub.cfg.KeyUses.Note(time.Now(), s.app().ID, key, keyuse.Signature, "")
 			return nil
 		}
 	}

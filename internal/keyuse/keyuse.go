@@ -119,12 +119,11 @@ func New(now func() time.Time) *Table {
 	return &Table{now: now, keys: map[id]*entry{}, loose: map[string]uint64{}}
 }
 
-// Note counts a use of a key of an app. By is copied if it is kept.
-func (t *Table) Note(app, key string, kind Kind, by string) {
+// Note counts a use of a key of an app now. By is copied if it is kept.
+func (t *Table) Note(now time.Time, app, key string, kind Kind, by string) {
 	if t == nil {
 		return
 	}
-	now := t.now()
 	t.mu.RLock()
 	e := t.keys[id{app, key}]
 	if e != nil {

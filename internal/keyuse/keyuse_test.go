@@ -11,18 +11,18 @@ func TestUsesOfTheLastHourAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := New(nil)
 		for range 5 {
-			table.Note("1", "old", Request, "pusher-http-go 5")
-			table.Note("1", "new", Request, "pusher-http-go 5")
+			table.Note(time.Now(), "1", "old", Request, "pusher-http-go 5")
+			table.Note(time.Now(), "1", "new", Request, "pusher-http-go 5")
 			time.Sleep(30 * time.Minute)
 		}
-		table.Note("1", "old", Connection, "js 8.4")
+		table.Note(time.Now(), "1", "old", Connection, "js 8.4")
 		uses := table.Uses("1", "old")
 		if len(uses) != 2 || uses[0].Kind != Connection || uses[0].Hour != 1 || uses[1].Hour != 1 || time.Since(uses[1].Last) != 30*time.Minute {
 			t.Errorf("uses = %+v", uses)
 		}
 		time.Sleep(20 * time.Minute)
 		for range 3 {
-			table.Note("1", "new", Request, "pusher-http-go 5")
+			table.Note(time.Now(), "1", "new", Request, "pusher-http-go 5")
 		}
 		if got := table.Uses("1", "new")[0].Hour; got != 4 { // one of them 50 minutes ago
 			t.Errorf("%d uses within the hour, want 4", got)
@@ -41,9 +41,9 @@ func TestManyUsersOfAKeyAreOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := New(nil)
 		for i := range 100 {
-			table.Note("1", "k", Request, fmt.Sprint("agent ", i))
+			table.Note(time.Now(), "1", "k", Request, fmt.Sprint("agent ", i))
 		}
-		table.Note("1", "k", Connection, "js")
+		table.Note(time.Now(), "1", "k", Connection, "js")
 		var other, all uint64
 		for _, u := range table.Uses("1", "k") {
 			if all += u.Hour; u.By == Other {
@@ -54,7 +54,7 @@ func TestManyUsersOfAKeyAreOne(t *testing.T) {
 			t.Errorf("%d uses of others and %d in all, want %d and 101", other, all, 100-MaxUsers)
 		}
 		time.Sleep(2 * time.Hour)
-		table.Note("1", "k", Request, "agent new")
+		table.Note(time.Now(), "1", "k", Request, "agent new")
 		if u := table.Uses("1", "k")[0]; u.By != "agent new" || u.Hour != 1 {
 			t.Errorf("after those of before have gone: %+v, want the new one by its name", u)
 		}
@@ -65,7 +65,7 @@ func TestKeysThatAreForgottenLoseNoRequest(t *testing.T) {
 	table := New(nil)
 	const keys = MaxKeys + 500
 	for i := range keys {
-		table.Note("1", fmt.Sprint("k", i), Request, fmt.Sprint("agent ", i))
+		table.Note(time.Now(), "1", fmt.Sprint("k", i), Request, fmt.Sprint("agent ", i))
 	}
 	if n := len(table.keys); n != MaxKeys {
 		t.Errorf("%d keys are remembered, want %d", n, MaxKeys)
@@ -86,6 +86,6 @@ func BenchmarkNote(b *testing.B) {
 	table := New(nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		table.Note("1", "key", Request, "pusher-http-go 5.1.1")
+		table.Note(time.Now(), "1", "key", Request, "pusher-http-go 5.1.1")
 	}
 }

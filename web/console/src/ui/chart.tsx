@@ -58,7 +58,7 @@ export function Chart({ label, times, series, line }: ChartProps) {
           dash: line && i === series.length ? [4, 4] : dashes[i % dashes.length]!,
           width: 2,
           spanGaps: false,
-          points: { show: times.length < 3 },
+          points: { show: s.values.filter((v) => v !== null).length < 3 }, // which no line joins
         }))],
         axes: [axis, { ...axis, values: (_, values) => values.map(short), size: 56, incrs }],
         scales: { y: { range: (_, __, max) => [0, Math.max(5, max * 1.1)] } },

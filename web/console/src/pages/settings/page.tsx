@@ -7,6 +7,7 @@ import { Command, Failure, Line, Lines, Switch, useAction } from "../../ui/form"
 import { Notice, Wait } from "../../ui/state"
 import { ReadOnly } from "../overview/readonly"
 import { Conflicts } from "./conflicts"
+import { hit } from "./hit"
 import { changed, type Draft, groups, initial, isDefault, label, patch, read, settings, type Value } from "./model"
 
 export const settingsPage: Page = { path: "apps/:app/settings", title: "Settings", view: View, menu: { of: "app", key: "s" } }
@@ -30,6 +31,7 @@ function Form({ first }: { first: App }) {
   const [theirs, setTheirs] = useState<App>()
   const [saved, setSaved] = useState(false)
   const doing = useAction()
+  const now = useAsk("GET /api/v1/apps/{id}/now", { path: { id: app.id } }, { every: 10_000 })
   const fixed = app.source === "configuration"
   const changes = changed(app, draft)
   const number = Object.keys(changes).length
@@ -72,7 +74,7 @@ function Form({ first }: { first: App }) {
         <fieldset disabled={fixed} key={g.title}>
           <legend>{g.title}</legend>
           {g.settings.map((s) => (
-            <One key={s.name} setting={s} app={app} draft={draft} isChanged={s.name in changes} mistake={doing.mistakes[s.name]} set={set} fixed={fixed} />
+            <One key={s.name} setting={s} app={app} draft={draft} isChanged={s.name in changes} mistake={doing.mistakes[s.name]} set={set} fixed={fixed} hit={s.name in changes ? hit(s.name, changes[s.name], now.data) : undefined} />
           ))}
         </fieldset>
       ))}
@@ -108,10 +110,11 @@ interface OneProps {
   mistake: string | undefined
   set: (name: string, value: Value | null) => void
   fixed: boolean
+  hit: string | undefined
 }
 
 // One is the field of a setting, by its kind.
-function One({ setting: s, app, draft, isChanged, mistake, set, fixed }: OneProps) {
+function One({ setting: s, app, draft, isChanged, mistake, set, fixed, hit }: OneProps) {
   const drafted = draft[s.name]
   const value = drafted === undefined ? read(app, s.name) : drafted === null ? initial(s) : drafted
   const common = {
@@ -123,6 +126,11 @@ function One({ setting: s, app, draft, isChanged, mistake, set, fixed }: OneProp
     ),
     hint: (
       <>
+        {hit && (
+          <strong class="changed" role="status">
+            {hit}{" "}
+          </strong>
+        )}
         {s.text}
         {s.initial !== "" && s.initial !== '""' && (
           <>
