@@ -36,6 +36,7 @@ type deliveryView struct {
 	Began    time.Time    `json:"began"`
 	State    sent.State   `json:"state"`
 	Events   []sent.Event `json:"events"`
+	Count    int          `json:"event_count"`
 	Attempts int          `json:"attempts"`
 	Last     *attemptView `json:"last,omitempty"` // absent until there is an outcome
 }
@@ -67,7 +68,7 @@ func viewAttempt(t *sent.Try) attemptView {
 }
 
 func (a *API) viewDelivery(r *sent.Request) deliveryView {
-	v := deliveryView{ID: r.ID, Node: a.cfg.Node, Endpoint: r.To.Endpoint, URL: r.URL, Began: r.Began, State: r.State, Events: r.Events, Attempts: r.Attempts}
+	v := deliveryView{ID: r.ID, Node: a.cfg.Node, Endpoint: r.To.Endpoint, URL: r.URL, Began: r.Began, State: r.State, Events: r.Events, Count: len(r.Events), Attempts: r.Attempts}
 	if n := len(r.Tries); n > 0 {
 		last := viewAttempt(&r.Tries[n-1])
 		v.Last = &last
@@ -115,6 +116,9 @@ func deliveryFilter(r *http.Request, app *apps.App) (f sent.Filter, limit int, e
 	return f, limit, err
 }
 
+// maxListedEvents is how many events of a request stand in a list.
+const maxListedEvents = 10
+
 func (a *API) localDeliveries(r *http.Request, app *apps.App) (any, error) {
 	f, limit, err := deliveryFilter(r, app)
 	if err != nil {
@@ -123,7 +127,9 @@ func (a *API) localDeliveries(r *http.Request, app *apps.App) (any, error) {
 	list, more := a.cfg.Webhooks.History().List(f, limit)
 	page := deliveryPage{Deliveries: []deliveryView{}}
 	for i := range list {
-		page.Deliveries = append(page.Deliveries, a.viewDelivery(&list[i]))
+		v := a.viewDelivery(&list[i])
+		v.Events = v.Events[:min(len(v.Events), maxListedEvents)]
+		page.Deliveries = append(page.Deliveries, v)
 	}
 	if more {
 		page.Next = cursor(list[limit-1].Place())

@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -17,7 +16,7 @@ type Recent interface {
 	LastMinute(app string) usage.Slot
 	// Recent is what an app used, by the minute or by five. Nil says that it is
 	// not known.
-	Recent(ctx context.Context, app string, five bool) []usage.Slot
+	Recent(app string, five bool) []usage.Slot
 }
 
 // A nowView is what is told of an app as it is now.
@@ -135,7 +134,7 @@ func (a *API) showNow(w http.ResponseWriter, r *http.Request, app *apps.App) err
 var steps = map[string]bool{"": false, "1": false, "5": true}
 
 func (a *API) localMinutes(r *http.Request, app *apps.App) (any, error) {
-	return a.cfg.Usage.Recent(r.Context(), app.ID, steps[r.URL.Query().Get("step")]), nil
+	return a.cfg.Usage.Recent(app.ID, steps[r.URL.Query().Get("step")]), nil
 }
 
 func (a *API) listMinutes(w http.ResponseWriter, r *http.Request, app *apps.App) error {

@@ -169,7 +169,7 @@ func TestDeliveriesAreDescribed(t *testing.T) {
 			t.Fatal("the request does not count as delivered")
 		}
 	}
-	d.call("GET", path, "", 200, `"events":[{"id":"`+ids+`","name":"channel_occupied","channel":"news"}],"attempts":1,"last":{"number":1`)
+	d.call("GET", path, "", 200, `"events":[{"id":"`+ids+`","name":"channel_occupied","channel":"news"}],"event_count":1,"attempts":1,"last":{"number":1`)
 	d.call("GET", path+"?endpoint=main&state=delivered&event=channel_occupied&channel=news", "", 200, `"id":"`+entry())
 	d.call("GET", path+"?state=waiting", "", 200, `"deliveries":[]`)
 	d.call("GET", path+"?state=lost", "", 400, "state is none of")

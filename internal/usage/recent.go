@@ -1,7 +1,7 @@
 package usage
 
 import (
-	"context"
+	"sync"
 	"time"
 )
 
@@ -88,10 +88,13 @@ type series struct {
 	five   ring
 }
 
-// recent is what is remembered of the last hours. Recorder.mu guards it.
+// recent is what is remembered of the last hours.
 type recent struct {
+	mu     sync.Mutex
 	began  minuteNumber
-	full   bool // an app was left out or forgotten
+	taken  time.Time    // when usage was asked for last
+	minute minuteNumber // that what was asked for belongs to
+	full   bool         // an app was left out or forgotten
 	series map[string]*series
 	idlest string // of them, if it is known
 }
@@ -99,15 +102,22 @@ type recent struct {
 // fading is what a minute takes of how busy an app was.
 const fading = 0.98
 
-// take is called before what was used is added.
-func (r *recent) take() {
+// take is called before what was used is added. That was used since the last time, so
+// it belongs to the minute of that.
+func (r *recent) take(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.minute, r.taken = minuteOf(r.taken), now
 	r.idlest = ""
 	for _, s := range r.series {
 		s.busy *= fading
 	}
 }
 
-func (r *recent) add(app string, minute minuteNumber, sample Sample) {
+func (r *recent) add(app string, sample Sample) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	minute := r.minute
 	use := float64(sample.PeakConnections) + float64(sample.BackendEvents+sample.ClientEvents+sample.Deliveries+sample.Requests)
 	s := r.series[app]
 	if s == nil {
@@ -120,7 +130,7 @@ func (r *recent) add(app string, minute minuteNumber, sample Sample) {
 	s.five.add(int64(minute)/5, sample)
 }
 
-// enter makes room for an app, if it is busier than some other.
+// enter makes room for an app, if it is busier than some other. r.mu is held.
 func (r *recent) enter(app string, minute minuteNumber, use float64) *series {
 	from := r.began
 	if len(r.series) >= recentApps {
@@ -157,11 +167,14 @@ func (r *recent) enter(app string, minute minuteNumber, use float64) *series {
 // in the last day by five minutes: the oldest first, and the slot that is not over at the
 // end. It begins when the node did, or when the app became one of the busiest. Nil
 // says that nothing is known.
-func (r *Recorder) Recent(ctx context.Context, app string, five bool) []Slot {
-	r.Flush(ctx) // what can not be written is counted all the same
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	from, now := r.recent.began, minuteOf(r.taken)
+func (r *Recorder) Recent(app string, five bool) []Slot {
+	if r.mu.TryLock() { // else it is being asked for, or the engine does not answer
+		r.takeLocked()
+		r.mu.Unlock()
+	}
+	r.recent.mu.Lock()
+	defer r.recent.mu.Unlock()
+	from, now := r.recent.began, minuteOf(r.recent.taken)
 	s := r.recent.series[app]
 	if s != nil {
 		from = s.from
@@ -193,8 +206,8 @@ func (r *Recorder) Recent(ctx context.Context, app string, five bool) []Slot {
 // LastMinute returns what an app used in the last minute that is over. It asks for
 // nothing, so it is about what was told in time.
 func (r *Recorder) LastMinute(app string) Slot {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.recent.mu.Lock()
+	defer r.recent.mu.Unlock()
 	before := minuteOf(r.cfg.Now()) - 1
 	slot := Slot{At: before.time()}
 	s := r.recent.series[app]

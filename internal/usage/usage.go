@@ -13,7 +13,9 @@
 // # Locks
 //
 // Recorder.mu guards the hour that is being counted. It is held during calls
-// to the engine; nobody waits for it but other readers of usage.
+// to the engine; nobody waits for it but other readers of usage. recent.mu guards the
+// minutes, and is taken after it or without it, so that they are told while the engine
+// does not answer.
 package usage
 
 import (
@@ -94,7 +96,6 @@ type Recorder struct {
 	latest  hourNumber // that was counted; hour is less if the clock was set back
 	shards  [shardCount]shard
 	unsaved map[string][]byte // values of earlier hours that could not be written, by key
-	taken   time.Time         // when usage was asked for last
 	recent  recent
 }
 
@@ -129,8 +130,9 @@ func Open(ctx context.Context, cfg Config) (*Recorder, error) {
 		return nil, fmt.Errorf("usage: bucket: %w", err)
 	}
 	r.hour = numberOf(r.cfg.Now())
-	r.latest, r.taken = r.hour, r.cfg.Now()
-	r.recent.began = minuteOf(r.taken)
+	r.latest = r.hour
+	r.recent.taken = r.cfg.Now()
+	r.recent.began = minuteOf(r.recent.taken)
 	if r.shards, err = r.counted(ctx, r.hour); err != nil {
 		return nil, err
 	}
@@ -209,15 +211,12 @@ func (r *Recorder) Flush(ctx context.Context) error {
 }
 
 func (r *Recorder) takeLocked() {
-	// It was used since the last time, so it belongs to that minute.
-	minute := minuteOf(r.taken)
-	r.taken = r.cfg.Now()
-	r.recent.take()
+	r.recent.take(r.cfg.Now())
 	r.cfg.Take(func(app string, s Sample) {
 		if s == (Sample{}) {
 			return
 		}
-		r.recent.add(app, minute, s)
+		r.recent.add(app, s)
 		sh := &r.shards[shardOf(app)]
 		c := sh.apps[app]
 		if c == nil {

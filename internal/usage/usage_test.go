@@ -257,22 +257,22 @@ func TestMinutesAreRemembered(t *testing.T) {
 		{At: noon.Add(time.Minute), BackendEvents: 8, Deliveries: 1<<32 - 1},
 		{At: noon.Add(2 * time.Minute)}, {At: noon.Add(3 * time.Minute)}, {At: noon.Add(4 * time.Minute)},
 	}
-	if got := n.Recent(t.Context(), "1", false); !cmp.Equal(got, want) {
+	if got := n.Recent("1", false); !cmp.Equal(got, want) {
 		t.Error(cmp.Diff(want, got))
 	}
 	if got := n.LastMinute("2"); got.ClientEvents != 0 || !got.At.Equal(noon.Add(3*time.Minute)) {
 		t.Errorf("the last minute is %+v", got)
 	}
-	if got := n.Recent(t.Context(), "none", false); len(got) != 5 || got[0] != (Slot{At: noon}) {
+	if got := n.Recent("none", false); len(got) != 5 || got[0] != (Slot{At: noon}) {
 		t.Errorf("an app that was not used has %v", got)
 	}
 	n.use(noon.Add(6*time.Minute), "1", Sample{BackendEvents: 10}) // at 12:04
-	fives := n.Recent(t.Context(), "1", true)
+	fives := n.Recent("1", true)
 	if len(fives) != 2 || fives[0].BackendEvents != 23 || fives[0].PeakConnections != 3 || fives[1].BackendEvents != 0 {
 		t.Errorf("by five minutes: %+v", fives)
 	}
 	n.use(noon.Add(6*time.Hour), "1", Sample{BackendEvents: 1})
-	late := n.Recent(t.Context(), "1", false)
+	late := n.Recent("1", false)
 	if len(late) != minuteSlots || late[0].BackendEvents != 0 || !late[minuteSlots-1].At.Equal(noon.Add(6*time.Hour)) {
 		t.Errorf("six hours later there are %d minutes, the first is %+v", len(late), late[0])
 	}
@@ -290,11 +290,11 @@ func TestUsageWithoutRequestsIsRead(t *testing.T) {
 }
 
 func TestMinutesOfTheBusiestAppsAreRemembered(t *testing.T) {
-	r := recent{began: minuteOf(noon)}
+	r := recent{began: minuteOf(noon), taken: noon}
 	for round := range 5 {
-		r.take()
+		r.take(noon.Add(time.Duration(round) * time.Minute))
 		for i := range recentApps + 200 {
-			r.add(fmt.Sprint(i), minuteOf(noon)+minuteNumber(round), Sample{Deliveries: uint64(i + 1)})
+			r.add(fmt.Sprint(i), Sample{Deliveries: uint64(i + 1)})
 		}
 	}
 	if len(r.series) != recentApps {
@@ -302,5 +302,18 @@ func TestMinutesOfTheBusiestAppsAreRemembered(t *testing.T) {
 	}
 	if r.series[fmt.Sprint(recentApps+199)] == nil || r.series["0"] != nil {
 		t.Error("it is not the busiest that are remembered")
+	}
+}
+
+func TestMinutesAreToldWhileTheEngineIsSilent(t *testing.T) {
+	n := newNode(t, openEngine(t, ""), "", noon)
+	n.use(noon.Add(time.Minute), "1", Sample{BackendEvents: 5})
+	n.Recorder.mu.Lock() // as during a write that takes long
+	if got := n.Recent("1", false); len(got) != 2 || got[0].BackendEvents != 5 || n.LastMinute("1").BackendEvents != 5 {
+		t.Errorf("minutes: %+v, want 5 events in the first", got)
+	}
+	n.Recorder.mu.Unlock()
+	if err := n.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

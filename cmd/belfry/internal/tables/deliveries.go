@@ -15,6 +15,7 @@ type delivery struct {
 	ID, Node, Endpoint, URL, State string
 	Began                          time.Time
 	Attempts                       int
+	Count                          int `json:"event_count"`
 	Events                         []struct{ ID, Name, Channel string }
 	Last                           *attempt
 }
@@ -52,7 +53,7 @@ func (d *delivery) events() string {
 		return "-"
 	}
 	text := visible(strings.TrimSpace(d.Events[0].Name + " " + d.Events[0].Channel))
-	if n := len(d.Events) - 1; n > 0 {
+	if n := d.Count - 1; n > 0 {
 		text += fmt.Sprintf(" and %d more", n)
 	}
 	return text

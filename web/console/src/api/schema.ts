@@ -305,6 +305,7 @@ export type Delivery = {
   attempts: number
   began: string
   endpoint: string
+  event_count: number
   events: Array<{
     channel: string
     id: string
@@ -322,6 +323,7 @@ export type DeliveryDetail = {
   began: string
   body?: string
   endpoint: string
+  event_count: number
   events: Array<{
     channel: string
     id: string

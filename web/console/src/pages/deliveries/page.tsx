@@ -110,7 +110,7 @@ function Events({ app, delivery: d }: { app: string; delivery: Delivery }) {
   return (
     <>
       {first.name || "unknown"} <ChannelName app={app} value={first.channel} max={60} />
-      {d.events.length > 1 && ` and ${counted(d.events.length - 1, "other")}`}
+      {d.event_count > 1 && ` and ${counted(d.event_count - 1, "other")}`}
     </>
   )
 }
