@@ -45,7 +45,7 @@ func threeNodes(t *testing.T, hook string) []*service.Service {
 	var configs []service.Config
 	for i := range ports {
 		configs = append(configs, service.Config{
-			Settings: fmt.Sprintf("cluster: {name: node-%d, listen: '127.0.0.1:%d', secret: 0123456789abcdef0123456789abcdef}\n"+
+			Settings: fmt.Sprintf("cluster: {name: node-%d, listen: '127.0.0.1:%d', secret: 0123456789abcdef0123456789abcdef, lease: 30s}\n"+
 				"join: ['127.0.0.1:%d', '127.0.0.1:%d', '127.0.0.1:%d']\nwebsocket: {send_buffer: 64KiB}", i, ports[i], ports[0], ports[1], ports[2]),
 			Apps: fmt.Sprintf(`
   - id: "1"
@@ -128,7 +128,7 @@ func TestCauseAndRemedyAreThreeClicksAway(t *testing.T) {
 	tb.see(slow.id)
 
 	s = tb.search("webhook to a private address")
-	tb.see("An endpoint of webhooks does not take what is sent.", "Add its network to webhooks.allowed_networks")
+	tb.see("Add its network to webhooks.allowed_networks")
 	s.click("Private address")
 	tb.see("is not public and not among the allowed networks")
 	tb.accessible("errors of a cluster")

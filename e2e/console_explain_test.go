@@ -217,7 +217,7 @@ func TestConsoleTellsWhatWentWrong(t *testing.T) {
 	tb.fill("Of", "client")
 	tb.gone("The backend signs with another secret")
 	tb.press("Show details")
-	tb.see("Expected HMAC SHA256 hex digest of "+w.id+":private-orders", "Watch in Live")
+	tb.see("Expected HMAC SHA256 hex digest of "+w.id+":private-orders", "Explain a missing event")
 	tb.gone(service.Secret)
 	tb.await("new URLSearchParams(location.search).get('open').startsWith('client/wrong_signature/')", true)
 	tb.accessible("errors")

@@ -114,7 +114,7 @@ func TestConsoleShowsAChannelWithItsMembers(t *testing.T) {
 	}
 	tb := openConsole(t, svc)
 	tb.open("apps/1/channels/presence-cache-room")
-	tb.see("presence-cache", "Connections on this node", ann.id, bob.id, "Watch in Live")
+	tb.see("presence-cache", "Connections on this node", ann.id, bob.id, "Explain a missing event")
 	tb.press("On the command line")
 	tb.see("belfry channels presence-cache-room --app 1")
 	tb.await(`document.querySelector("[aria-label=Members] tbody td:nth-child(2)").innerText`, "2")
@@ -129,7 +129,7 @@ func TestConsoleShowsAChannelWithItsMembers(t *testing.T) {
 	tb.press("ann")
 	tb.await("location.pathname", "/console/apps/1/users/ann")
 	tb.open("apps/1/channels/nobody")
-	tb.see("Nobody is subscribed to this channel, and it has no cached event.", "Watch in Live")
+	tb.see("Nobody is subscribed to this channel, and it has no cached event.", "Explain a missing event")
 }
 
 // TestConsoleListsConnections by what their clients say, counts them, and leads to

@@ -77,7 +77,7 @@ which libraries stay away, or with --reconnect 4200, after which they come back.
 			i.query["unsubscribed"] = &text
 		}
 	}
-	i.parameter(c, "by", "count them by `what`: origin, library, transport or user")
+	i.parameter(c, "by", "count them by `what`: origin, library, transport, user or node")
 	c.Flags().BoolVar(&i.close, "close", false, "close the connection that is named")
 	c.Flags().BoolVar(&i.comeBack, "reconnect", false, "with --close: its client is to come back at once")
 	return c

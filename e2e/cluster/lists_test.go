@@ -16,6 +16,7 @@ type list struct {
 	Connections []struct{ Socket, Node string }
 	Subscribers []struct{ Socket, Node string }
 	Channels    []struct{ Name string }
+	Groups      []struct{ Connections int }
 	Total       int
 	Findings    []struct {
 		Verdict, Text string
@@ -70,7 +71,7 @@ func TestListsHaveRowsOfAllNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Settle()
-	paths := []string{"/connections", "/channels/presence-room", "/users", "/errors", "/connections?by=transport", "/explain?channel=news-" + paused.Name}
+	paths := []string{"/connections", "/channels/presence-room", "/users", "/errors", "/connections?by=node", "/explain?channel=news-" + paused.Name}
 	for _, path := range paths {
 		l, took := ask(path)
 		if missing := l.missing(); len(missing) > 0 || len(l.Nodes) != 3 {
@@ -83,6 +84,9 @@ func TestListsHaveRowsOfAllNodes(t *testing.T) {
 	}
 	if l, _ := ask("/connections"); len(l.Connections) != 3 {
 		t.Errorf("%d connections are listed, want 3", len(l.Connections))
+	}
+	if l, _ := ask("/connections?by=node"); len(l.Groups) != 3 || l.Groups[0].Connections != 1 {
+		t.Errorf("connections by node are %+v, want one of each of three", l.Groups)
 	}
 	if l, _ := ask("/channels"); len(l.Channels) != 4 {
 		t.Errorf("channels = %+v, want the one of all and one of each node", l.Channels)

@@ -184,7 +184,10 @@ func (a *API) listConnections(w http.ResponseWriter, r *http.Request, app *apps.
 	}{time.Now().UTC(), page, next, nodes})
 }
 
-// groupings are by what connections are counted.
+// byNode is a grouping that a hub knows nothing of.
+const byNode hub.Grouping = "node"
+
+// groupings are by what a hub counts connections.
 var groupings = []hub.Grouping{hub.ByOrigin, hub.ByLibrary, hub.ByTransport, hub.ByUser}
 
 // maxGroups is how many groups are told; the others are added up.
@@ -196,8 +199,12 @@ func (a *API) localCounts(r *http.Request, app *apps.App) (any, error) {
 		return nil, err
 	}
 	by := hub.Grouping(r.URL.Query().Get("by"))
+	if by == byNode {
+		_, total, err := a.cfg.Hub.ListConnections(r.Context(), app, q, hub.Position{}, 1)
+		return map[string]int{a.cfg.Node: total}, err
+	}
 	if !slices.Contains(groupings, by) {
-		return nil, jsonhttp.Refuse(http.StatusBadRequest, "by is none of origin, library, transport, user.")
+		return nil, jsonhttp.Refuse(http.StatusBadRequest, "by is none of origin, library, transport, user, node.")
 	}
 	return a.cfg.Hub.CountConnections(r.Context(), app, q, by)
 }

@@ -1,4 +1,7 @@
+import { pages } from "../pages"
 import { to } from "../shell/router"
+
+const live = "apps/:app/live"
 
 // A Subject is what more can be seen of: fields of a filter, and of a question.
 export interface Subject {
@@ -14,7 +17,7 @@ export function See({ app, of }: { app: string; of: Subject }) {
   const subject = Object.fromEntries(Object.entries(rest).filter((e): e is [string, string] => !!e[1]))
   return (
     <p class="actions">
-      <a href={to("apps/:app/live", { app }, { ...subject, ...(event ? { event } : {}) })}>Watch in Live</a>
+      {pages.some((p) => p.path === live) && <a href={to(live, { app }, { ...subject, ...(event ? { event } : {}) })}>Watch in Live</a>}
       <a href={to("apps/:app/explain", { app }, { ...subject, ...(event ? { name: event } : {}) })}>Explain a missing event</a>
       {of.channel && <a href={to("apps/:app/connections", { app }, { channel: of.channel })}>Its subscribers as a list</a>}
       {of.user && <a href={to("apps/:app/connections", { app }, { user: of.user })}>Connections of the user</a>}

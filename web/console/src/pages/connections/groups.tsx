@@ -7,8 +7,8 @@ import { Table } from "../../ui/table"
 import { Text } from "../../ui/text"
 import type { Filters } from "./page"
 
-const names = { origin: "Origin", library: "Library", transport: "Transport", user: "User" }
-const nothing = { origin: "no origin: no page of a browser", library: "no library named", transport: "unknown", user: "not signed in" }
+const names = { origin: "Origin", library: "Library", transport: "Transport", user: "User", node: "Node" }
+const nothing = { origin: "no origin: no page of a browser", library: "no library named", transport: "unknown", user: "not signed in", node: "unnamed" }
 
 interface GroupsProps {
   app: string
@@ -44,6 +44,8 @@ export function Groups({ app, by, given }: GroupsProps) {
                     value: (g) =>
                       g.value === "" ? (
                         nothing[by]
+                      ) : by === "node" ? (
+                        <Text value={g.value} max={100} />
                       ) : g.value === "(other)" ? (
                         "others, which are not told apart"
                       ) : (

@@ -57,6 +57,7 @@ function View({ params }: { params: Record<string, string> }) {
             ["library", "how many by library"],
             ["transport", "how many by transport"],
             ["user", "how many by user"],
+            ["node", "how many by node"],
           ]}
         />
       </div>
