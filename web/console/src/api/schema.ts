@@ -701,7 +701,7 @@ export interface Calls {
   }
   "GET /api/v1/apps/{id}/connections": {
     path: { id: string }
-    query: { channel?: string; user?: string; origin?: string; library?: string; transport?: string; address?: string; unsubscribed?: boolean; by?: "origin" | "library" | "transport" | "user"; after?: string; limit?: number }
+    query: { channel?: string; user?: string; origin?: string; library?: string; transport?: string; address?: string; unsubscribed?: boolean; by?: "origin" | "library" | "transport" | "user" | "node"; after?: string; limit?: number }
     body: undefined
     answer: {
       at: string
