@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/md5"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -116,6 +117,35 @@ func TestConsoleExplains(t *testing.T) {
 		triggered(t, svc, "flood", "e", data, "")
 	}
 	tb.explained(t, svc, question{"1", "too_slow", "Closed because it was too slow", "given up", about(triggered(t, svc, "flood", "e", "x", ""), slow.id)})
+}
+
+// TestConsoleShowsEveryVerdict, also the one that takes two nodes and bad luck. Its
+// texts are those of strangers here.
+func TestConsoleShowsEveryVerdict(t *testing.T) {
+	t.Parallel()
+	svc := service.Start(t, service.Config{})
+	tb := openConsole(t, svc)
+	for verdict, title := range map[string]string{"lost_between_nodes": "Lost between nodes", "unknown": "Not known", "of another version": "of another version"} {
+		answer, err := json.Marshal(map[string]any{
+			"findings": []any{map[string]any{"verdict": verdict, "text": hostileUser, "advice": hostileLibrary, "socket": "1.2", "user": hostileUser,
+				"evidence": []any{map[string]string{"time": "2026-01-31T15:00:00.123Z", "node": hostileLibrary, "text": hostileUser}}, "unknown": []string{hostileOrigin}}},
+			"nodes": []any{map[string]any{"name": "node-b", "answered": false, "detail": "has not answered within 2s"}, map[string]any{"name": "node-a", "answered": true}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tb.open("apps/1/explain")
+		tb.see("Say which event")
+		tb.evaluate(fmt.Sprintf(`{
+			const ask = fetch
+			window.fetch = (url, options) => (url.pathname.endsWith("/explain") ? Promise.resolve(new Response(%q)) : ask(url, options))
+		} 0`, answer), nil)
+		tb.fill("Channel", "news")
+		tb.press("Find out why")
+		tb.see(title, `<img src=x onerror=alert(7)>\u{202e}/../%2e`, `What to do: <script>alert(8)</script>\u{2066}`, "<script>alert(9)</script>",
+			"This is of 1 of 2 nodes.", "What node-b has is missing: has not answered within 2s")
+		tb.accessible(verdict)
+	}
 }
 
 // isThere reports whether a connection is listed.

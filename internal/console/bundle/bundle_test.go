@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -100,6 +101,28 @@ func TestNothingIsMadeOfMarkup(t *testing.T) {
 				t.Errorf("%s has %s", path, word)
 			}
 		}
+	}
+}
+
+// TestEachKeyLeadsToOnePage: those of the service and of an app are pressed at the
+// same place.
+func TestEachKeyLeadsToOnePage(t *testing.T) {
+	key := regexp.MustCompile(`menu: \{ of: "(?:service|app)", key: "(.)"`)
+	pages := make(map[string]string)
+	for _, path := range sources(t, ".tsx") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range key.FindAllStringSubmatch(string(text), -1) {
+			if other, ok := pages[m[1]]; ok {
+				t.Errorf("%s and %s have the key %s", other, path, m[1])
+			}
+			pages[m[1]] = path
+		}
+	}
+	if len(pages) < 10 {
+		t.Errorf("%d pages have keys: is the menu written otherwise?", len(pages))
 	}
 }
 

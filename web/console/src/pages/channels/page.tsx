@@ -14,7 +14,7 @@ import { quoted } from "../../ui/shell"
 import { Cached } from "./cached"
 import { perMinute, type Seen, type Rates } from "./rate"
 
-export const channelsPage: Page = { path: "apps/:app/channels", title: "Channels", view: View, menu: { of: "app", key: "c" } }
+export const channelsPage: Page = { path: "apps/:app/channels", title: "Channels", view: View, menu: { of: "app", key: "h" } }
 
 const limit = 100
 

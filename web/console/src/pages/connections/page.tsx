@@ -15,7 +15,7 @@ import { Time } from "../../ui/time"
 import { Groups } from "./groups"
 import { Unsubscribed } from "./unsubscribed"
 
-export const connectionsPage: Page = { path: "apps/:app/connections", title: "Connections", view: View, menu: { of: "app", key: "n" } }
+export const connectionsPage: Page = { path: "apps/:app/connections", title: "Connections", view: View, menu: { of: "app", key: "t" } }
 
 const limit = 100
 

@@ -11,7 +11,7 @@ import { quoted } from "../../ui/shell"
 import { Badge, Empty, Wait } from "../../ui/state"
 import { type Column, Table } from "../../ui/table"
 
-export const usersPage: Page = { path: "apps/:app/users", title: "Users", view: View, menu: { of: "app", key: "u" } }
+export const usersPage: Page = { path: "apps/:app/users", title: "Users", view: View, menu: { of: "app", key: "p" } }
 
 const limit = 100
 
