@@ -36,11 +36,12 @@ Apps that stand in belfry.yaml are listed, but can only be changed there.`,
   belfry apps list
   belfry apps update 1234567 --client-events --limits-connections 1000
   belfry apps rotate 1234567                   other credentials; the old ones stay valid
+  belfry apps keys 1234567                     who still uses which
   belfry apps revoke 1234567 d5c40dfa30a2f9dc  until they are revoked
   belfry apps usage 1234567`,
 	},
 		newAppsCreate(s), newAppsList(s), newAppsShow(s), newAppsUpdate(s), newAppsRotate(s), newAppsRevoke(s),
-		newAppsSwitch(s, "disable", true), newAppsSwitch(s, "enable", false), newAppsDelete(s), newAppsUsage(s),
+		newAppsSwitch(s, "disable", true), newAppsSwitch(s, "enable", false), newAppsDelete(s), newAppsUsage(s), newAppsKeys(s),
 	)
 }
 

@@ -34,8 +34,8 @@ func newAppsUsage(s streams) *cobra.Command {
 		Use:   "usage [APP]",
 		Short: "Tell what an app used by the hour, or all of them",
 		Long: `Tells what one app used in each hour: the most connections at once, the events of
-backends (an event on three channels counts three) and of clients, and their
-deliveries. Without an app it tells what every app used altogether. Usage is kept
+backends (an event on three channels counts three) and of clients, their deliveries,
+and the requests of backends. Without an app it tells what every app used altogether. Usage is kept
 for 31 days.`,
 		Example: "  belfry apps usage\n  belfry apps usage 1234567 --last 168h",
 	}
@@ -48,5 +48,21 @@ for 31 days.`,
 			return a.list(ctx, client, adminclient.UsagePath, "apps", query, tables.Usage)
 		}
 		return a.ask(ctx, client, adminclient.Request{Path: adminclient.AppPath(args[0]) + "/usage", Query: query}, tables.Hours)
+	})
+}
+
+func newAppsKeys(s streams) *cobra.Command {
+	a := &appsCommand{adminCommand: adminCommand{streams: s}}
+	c := &cobra.Command{
+		Use:   "keys APP",
+		Short: "Tell when each key was used last, and by whom",
+		Long: `Tells of each key of an app when it was used last, how often within an hour, and by
+which libraries: requests of backends, connections of clients, and signatures that
+let clients subscribe or sign in. Nodes count in memory, so one that starts anew
+begins with nothing.`,
+		Example: "  belfry apps keys 1234567",
+	}
+	return a.command(c, func(ctx context.Context, client adminclient.Client, args []string) error {
+		return a.ask(ctx, client, adminclient.Request{Path: adminclient.AppPath(args[0]) + "/key-uses"}, tables.KeyUses)
 	})
 }

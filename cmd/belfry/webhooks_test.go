@@ -79,6 +79,10 @@ func TestWebhooksFromTheCommandLine(t *testing.T) {
 	if status, out, err := r.webhooks("deliveries", sent, "--redeliver"); status != 1 || !strings.Contains(err, "was not taken: status 418") {
 		t.Errorf("a redelivery that is refused = %d %s%s", status, out, err)
 	}
+	keys := setup{dir: dir, env: []string{"BELFRY_ADMIN_URL=http://" + r.admin}}
+	if status, out, err := runCommand(t, keys, "apps", "keys", "1"); status != 0 || !strings.Contains(out, "connection  belfry-cli") {
+		t.Errorf("apps keys = %d %s%s", status, out, err)
+	}
 	up.Store(true)
 	if status, out, err := r.webhooks("deliveries", sent, "--redeliver"); status != 0 || !strings.Contains(out, "was taken with status 200") {
 		t.Errorf("a redelivery = %d %s%s", status, out, err)

@@ -18,6 +18,7 @@ type usage struct {
 	BackendEvents   uint64 `json:"backend_events"`
 	ClientEvents    uint64 `json:"client_events"`
 	Deliveries      uint64
+	Requests        uint64
 }
 
 // Hours writes what one app used in each hour.
@@ -52,10 +53,10 @@ func Usage(w io.Writer, list []json.RawMessage) error {
 
 func usageTable(w io.Writer, first string) *tabwriter.Writer {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(table, "%s\tPEAK CONNECTIONS\tBACKEND EVENTS\tCLIENT EVENTS\tDELIVERIES\t\n", first)
+	fmt.Fprintf(table, "%s\tPEAK CONNECTIONS\tBACKEND EVENTS\tCLIENT EVENTS\tDELIVERIES\tREQUESTS\t\n", first)
 	return table
 }
 
 func (u usage) write(w io.Writer, first string) {
-	fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t\n", first, u.PeakConnections, u.BackendEvents, u.ClientEvents, u.Deliveries)
+	fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t\n", first, u.PeakConnections, u.BackendEvents, u.ClientEvents, u.Deliveries, u.Requests)
 }

@@ -27,7 +27,7 @@ function View({ params }: { params: Record<string, string> }) {
     <>
       <h1>Keys</h1>
       <Wait asked={asked}>{(app) => <Keys app={app} again={asked.again} />}</Wait>
-      <Command>{`belfry apps rotate ${id}\nbelfry apps revoke ${id} KEY`}</Command>
+      <Command>{`belfry apps rotate ${id}\nbelfry apps keys ${id}\nbelfry apps revoke ${id} KEY`}</Command>
     </>
   )
 }
