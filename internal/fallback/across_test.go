@@ -12,15 +12,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfryhq/belfry/internal/cluster/broker"
+	"github.com/belfryhq/belfry/internal/cluster/broker/membroker"
 	nodeid "github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/cluster/relay"
 	"github.com/belfryhq/belfry/internal/fallback"
-	"github.com/belfryhq/belfry/internal/natstest"
 )
 
 // TestAcrossNodes holds three servers that take requests in turns to the same
@@ -50,36 +51,47 @@ func TestAcrossNodes(t *testing.T) {
 // join adds servers that are joined by relays.
 func (n *node) join(cfg fallback.Config, count int, elsewhere func(fallback.Elsewhere) fallback.Elsewhere) {
 	n.t.Helper()
-	bus := natstest.Start(n.t, natstest.InProcess())
-	var ids []nodeid.ID
-	for range count {
-		ids = append(ids, nodeid.NewID())
-	}
-	for _, id := range ids {
-		conn, err := nats.Connect("", nats.InProcessServer(bus))
-		if err != nil {
-			n.t.Fatal(err)
-		}
+	n.network = membroker.NewNetwork(membroker.Options{})
+	for i := range count {
 		metrics := prometheus.NewRegistry()
-		r, err := relay.New(relay.Config{Conn: conn, ID: id, Peers: func() []nodeid.ID { return ids }, Registerer: metrics})
-		if err != nil {
-			n.t.Fatal(err)
-		}
+		r := relay.New(relay.Config{Registerer: metrics})
 		cfg.Elsewhere = r
 		if elsewhere != nil {
 			cfg.Elsewhere = elsewhere(r)
 		}
 		s := n.serve(cfg)
-		if err := r.Start(relay.Host{Has: s.Has, Handler: s.Relayed()}); err != nil {
+		r.Start(relay.Host{Has: s.Has, Handler: s.Relayed()})
+		b := n.network.Join(nameOf(i))
+		if err := b.Start(r.Receiver(nobody{})); err != nil {
 			n.t.Fatal(err)
 		}
-		n.metrics, n.relays, n.conns = append(n.metrics, metrics), append(n.relays, r), append(n.conns, conn)
+		n.metrics, n.relays = append(n.metrics, metrics), append(n.relays, r)
 		n.t.Cleanup(func() {
-			if err := r.Close(context.Background()); err != nil {
+			if err := errors.Join(r.Close(context.Background()), b.Close(context.Background())); err != nil {
 				n.t.Error(err)
 			}
-			conn.Close()
 		})
+	}
+	synctest.Wait() // until they know each other
+}
+
+// nameOf is what a server is called in the network.
+func nameOf(server int) string { return fmt.Sprint("node", server) }
+
+// nobody is a receiver that hears nothing: the servers share a hub.
+type nobody struct{}
+
+func (nobody) Joined(broker.Link)                   {}
+func (nobody) Receive(broker.Link, *broker.Message) {}
+func (nobody) Lost(broker.Link)                     {}
+func (nobody) Left(broker.Link)                     {}
+
+// die makes a server unreachable for the others.
+func (n *node) die(server int) {
+	for i := range n.relays {
+		if i != server {
+			n.network.Cut(nameOf(server), nameOf(i))
+		}
 	}
 }
 
@@ -136,7 +148,7 @@ func TestOwnerDies(t *testing.T) {
 		n.trigger("news", "e", "")
 		s.event("e")
 		start := time.Now()
-		n.conns[0].Close()
+		n.die(0)
 		if l, err := s.within(time.Minute); err == nil || errors.Is(err, io.EOF) {
 			t.Errorf("line %q, %v; want the response broken off", l, err)
 		}
@@ -157,7 +169,7 @@ func TestPassingNodeDies(t *testing.T) {
 		s := n.stream(session)
 		n.trigger("news", "e", "")
 		s.event("e")
-		n.conns[1].Close()
+		n.die(1)
 		time.Sleep(8 * time.Second)
 		if c := n.connections(); c != 0 {
 			t.Errorf("%d connections, want none", c)

@@ -14,10 +14,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/cluster/broker/membroker"
 	"github.com/belfryhq/belfry/internal/cluster/relay"
 	"github.com/belfryhq/belfry/internal/fallback"
 	"github.com/belfryhq/belfry/internal/hub"
@@ -33,9 +33,9 @@ type node struct {
 	loops   *loop.Group
 	servers []*fallback.Server // take requests in turns
 	turn    atomic.Int64
-	only    atomic.Int64   // if not 0, the server that takes all requests, counted from 1
-	relays  []*relay.Relay // of the servers, if there are several
-	conns   []*nats.Conn
+	only    atomic.Int64           // if not 0, the server that takes all requests, counted from 1
+	relays  []*relay.Relay         // of the servers, if there are several
+	network *membroker.Network     // of the relays
 	metrics []*prometheus.Registry // of the servers
 	apps    []*apps.App
 	listen  *memoryListener

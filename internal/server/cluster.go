@@ -97,10 +97,8 @@ func (s *Server) openBus() (err error) {
 	if err != nil {
 		return err
 	}
-	c.relay, err = relay.New(relay.Config{
-		Conn: s.engine.Conn(), ID: s.id, Peers: c.livePeers, Log: s.log, Registerer: s.metrics,
-	})
-	return err
+	c.relay = relay.New(relay.Config{Log: s.log, Registerer: s.metrics})
+	return nil
 }
 
 // infoVersion is under what peers are told the version of the node.
@@ -125,17 +123,6 @@ func (p *process) lease() time.Duration { return cmp.Or(p.cfg.Cluster.Lease, Def
 // grace is never zero, which is a default to those who get it.
 func (p *process) grace() time.Duration {
 	return max(cmp.Or(p.cfg.Cluster.Grace, DefaultGrace), time.Millisecond)
-}
-
-// livePeers are those that can be expected to answer.
-func (c *cluster) livePeers() []node.ID {
-	var ids []node.ID
-	for _, p := range c.broker.Peers() {
-		if !p.Suspect {
-			ids = append(ids, p.ID)
-		}
-	}
-	return ids
 }
 
 const (
@@ -167,10 +154,8 @@ func (s *Server) join() error {
 // start makes the node known to its peers.
 func (c *cluster) start(r broker.Receiver, sessions *fallback.Server, answers http.Handler) error {
 	// Whoever hears of the node may pass requests on to it.
-	if err := c.relay.Start(relay.Host{Has: sessions.Has, Handler: answers}); err != nil {
-		return err
-	}
-	if err := c.broker.Start(r); err != nil {
+	c.relay.Start(relay.Host{Has: sessions.Has, Handler: answers})
+	if err := c.broker.Start(c.relay.Receiver(r)); err != nil {
 		return errors.Join(err, c.relay.Close(context.Background()))
 	}
 	now := time.Now()

@@ -81,3 +81,12 @@ type Receiver interface {
 	// heard again, it joins again, with another Link.
 	Left(l Link)
 }
+
+// A Suspecter is a [Receiver] that wants to know of suspicion as well. It is
+// called like a Receiver, between Joined and Left of the link.
+type Suspecter interface {
+	// Suspected says that a peer has been silent for the lease, or, if silent is
+	// false, that it is heard again after all. The link lives meanwhile, and
+	// what is sent waits. Nobody else measures the silence of a peer.
+	Suspected(l Link, silent bool)
+}

@@ -48,6 +48,7 @@ var schema = [endOfKinds]fields{
 	Resync:      0,
 	Begin:       0,
 	End:         0,
+	Relay:       hasName | hasText | hasCount,
 }
 
 func (k Kind) fields() (f fields, ok bool) {

@@ -31,7 +31,7 @@ func drawBytes(t *rapid.T, label string) []byte {
 
 // drawMessage draws a message that has only fields of its kind.
 func drawMessage(t *rapid.T) *Message {
-	m := &Message{Kind: Kind(rapid.IntRange(int(Event), int(End)).Draw(t, "kind")), On: rapid.Bool().Draw(t, "on")}
+	m := &Message{Kind: Kind(rapid.IntRange(int(Event), int(endOfKinds)-1).Draw(t, "kind")), On: rapid.Bool().Draw(t, "on")}
 	f := schema[m.Kind]
 	name := rapid.StringN(0, 200, 300)
 	if f&hasApp != 0 {
@@ -126,7 +126,7 @@ func TestMalformedMessagesAreRefused(t *testing.T) {
 	tests := map[string][]byte{
 		"a byte too many":              append(slices.Clone(whole), 0),
 		"no kind":                      {0, 0},
-		"unknown kind":                 {byte(End) + 1, 0},
+		"unknown kind":                 {byte(endOfKinds), 0},
 		"unknown mark":                 {byte(Resync), allMarks + 1},
 		"info of one who is gone":      {byte(Member), markInfo, 1, 'a', 1, 'c', 1, 'u', 2, '{', '}'},
 		"info of an event":             {byte(Event), markOn | markInfo, 1, 'a', 1, 'c', 0, 0},
@@ -172,6 +172,7 @@ func FuzzParse(f *testing.F) {
 		{Kind: Subscribers, On: true, App: "1", Name: "c", Count: 300},
 		{Kind: Load, App: "1", Count: 1, Used: [apps.Rates]uint64{2, 3}},
 		{Kind: Resync},
+		{Kind: Relay, On: true, Name: "d", Count: 3, Text: []byte("PRI * HTTP/2.0")},
 	} {
 		f.Add(m.Append(nil))
 	}

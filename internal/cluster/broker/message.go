@@ -9,7 +9,7 @@ import (
 type Kind uint8
 
 // The kinds of messages, and the fields of [Message] that each has. App is in
-// all of them but those of a resync.
+// all of them but Relay and those of a resync.
 const (
 	// Event is for the subscribers of a channel: Name, Text, Except, Number, and
 	// Serial and Before if the channel has a history.
@@ -53,6 +53,10 @@ const (
 	// Serial is the last, Before the one from which on all are there, and Count
 	// the number of the question.
 	Recalled
+
+	// Relay is what the relays of two nodes tell each other: Name, Text, Count,
+	// On. The hub never sees it; see package relay.
+	Relay
 
 	endOfKinds
 )

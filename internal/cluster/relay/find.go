@@ -2,11 +2,10 @@ package relay
 
 import (
 	"context"
-	"encoding/binary"
-	"slices"
 	"sync"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/cluster/broker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
 )
 
@@ -18,9 +17,6 @@ const (
 	// muteWait is how long a peer is waited for that did not answer the last
 	// question in time, and has not been heard since.
 	muteWait = 20 * time.Millisecond
-
-	questionSize = 1 + 16 + 8 // and the session
-	answerSize   = questionSize + 1
 )
 
 // A question is which peer has a session.
@@ -35,22 +31,36 @@ type finds struct {
 	mu        sync.Mutex
 	last      uint64
 	questions map[uint64]*question
-	mute      map[node.ID]bool // peers that were not heard since a question of theirs was over
+	mute      map[node.ID]bool // peers that did not answer in time, and not since
 }
 
 func newFinds() finds {
 	return finds{questions: make(map[uint64]*question), mute: make(map[node.ID]bool)}
 }
 
-// heard notes that a peer says something.
-func (f *finds) heard(peer node.ID) {
+// forget is told that a peer is gone or suspected: nobody waits for it any more.
+func (f *finds) forget(peer node.ID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.mute, peer)
+	for _, q := range f.questions {
+		q.answered(peer)
+	}
+}
+
+// answered notes that a peer is not waited for any more. finds.mu is held.
+func (q *question) answered(peer node.ID) {
+	if !q.waiting[peer] {
+		return
+	}
+	delete(q.waiting, peer)
+	if len(q.waiting) == 0 {
+		close(q.none)
+	}
 }
 
 // open makes a question to the peers, or nil if there are too many.
-func (f *finds) open(peers []node.ID) (uint64, *question) {
+func (f *finds) open(peers []*peer) (uint64, *question) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.questions) >= maxQuestions {
@@ -58,7 +68,7 @@ func (f *finds) open(peers []node.ID) (uint64, *question) {
 	}
 	q := &question{waiting: make(map[node.ID]bool, len(peers)), found: make(chan node.ID, 1), none: make(chan struct{})}
 	for _, p := range peers {
-		q.waiting[p] = true
+		q.waiting[p.link.ID()] = true
 	}
 	f.last++
 	f.questions[f.last] = q
@@ -67,17 +77,12 @@ func (f *finds) open(peers []node.ID) (uint64, *question) {
 
 // close forgets a question. If it was left open, those who have not answered
 // are mute from here on.
-func (f *finds) close(number uint64, q *question, expired bool, peers []node.ID) {
+func (f *finds) close(number uint64, q *question, expired bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.questions, number)
 	if !expired {
 		return
-	}
-	for p := range f.mute { // those who are gone are of no interest
-		if !slices.Contains(peers, p) {
-			delete(f.mute, p)
-		}
 	}
 	for p := range q.waiting {
 		f.mute[p] = true
@@ -99,10 +104,11 @@ func (f *finds) onlyMute(q *question) bool {
 // Find returns the peer that has a session. It asks all of them at once and
 // returns when one has said yes, or all have said no. A peer that does not
 // answer within the bound, [Config.FindWait], is taken for one that does not
-// have it; from then on it is hardly waited for, until it is heard again, so
-// that a peer which hangs does not delay every new session.
+// have it; from then on it is hardly waited for, until it answers again, so
+// that a peer which hangs does not delay every new session. Those that are
+// suspected are not asked.
 func (r *Relay) Find(ctx context.Context, session string) (node.ID, bool) {
-	peers := slices.DeleteFunc(slices.Clone(r.cfg.Peers()), func(p node.ID) bool { return p == r.cfg.ID })
+	peers := r.reachable()
 	if len(peers) == 0 || len(session) > maxSession {
 		return "", false
 	}
@@ -112,10 +118,9 @@ func (r *Relay) Find(ctx context.Context, session string) (node.ID, bool) {
 		return "", false
 	}
 	expired := false
-	defer func() { r.finds.close(number, q, expired, peers) }()
-	if r.publish(r.subject("find", ""), appendQuestion(nil, r.cfg.ID, number, session)) != nil {
-		r.count(answerRefused)
-		return "", false
+	defer func() { r.finds.close(number, q, expired) }()
+	for _, p := range peers {
+		p.link.Send(&broker.Message{Kind: broker.Relay, Name: messageAsk, Count: number, Text: []byte(session)})
 	}
 	soon, late := time.NewTimer(muteWait), time.NewTimer(r.cfg.FindWait)
 	defer soon.Stop()
@@ -144,30 +149,11 @@ func (r *Relay) Find(ctx context.Context, session string) (node.ID, bool) {
 
 func (r *Relay) count(a answer) { r.metrics.questions.WithLabelValues(string(a)).Inc() }
 
-// asked answers a question of a peer.
-func (r *Relay) asked(b []byte) {
-	from, number, session, ok := readQuestion(b)
-	if !ok {
-		r.metrics.bad.Inc()
-		return
-	}
-	if from == r.cfg.ID {
-		return
-	}
-	_ = r.publish(r.subject("found", from), appendFound(nil, r.cfg.ID, number, r.host.Has(session)))
-}
-
 // told takes the answer of a peer.
-func (r *Relay) told(b []byte) {
-	from, number, yes, ok := readFound(b)
-	if !ok {
-		r.metrics.bad.Inc()
-		return
-	}
-	f := &r.finds
-	f.heard(from)
+func (f *finds) told(from node.ID, number uint64, yes bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	delete(f.mute, from)
 	q := f.questions[number]
 	switch {
 	case q == nil: // it came too late
@@ -176,39 +162,7 @@ func (r *Relay) told(b []byte) {
 		case q.found <- from:
 		default:
 		}
-	case q.waiting[from]:
-		delete(q.waiting, from)
-		if len(q.waiting) == 0 {
-			close(q.none)
-		}
+	default:
+		q.answered(from)
 	}
-}
-
-func appendQuestion(dst []byte, from node.ID, number uint64, session string) []byte {
-	dst = append(append(dst, version), from...)
-	return append(binary.BigEndian.AppendUint64(dst, number), session...)
-}
-
-func readQuestion(b []byte) (from node.ID, number uint64, session string, ok bool) {
-	if len(b) < questionSize || len(b) > questionSize+maxSession || b[0] != version {
-		return "", 0, "", false
-	}
-	from = node.ID(b[1:17])
-	return from, binary.BigEndian.Uint64(b[17:]), string(b[questionSize:]), from.Valid()
-}
-
-func appendFound(dst []byte, from node.ID, number uint64, yes bool) []byte {
-	dst = binary.BigEndian.AppendUint64(append(append(dst, version), from...), number)
-	if yes {
-		return append(dst, 1)
-	}
-	return append(dst, 0)
-}
-
-func readFound(b []byte) (from node.ID, number uint64, yes, ok bool) {
-	if len(b) != answerSize || b[0] != version || b[questionSize] > 1 {
-		return "", 0, false, false
-	}
-	from = node.ID(b[1:17])
-	return from, binary.BigEndian.Uint64(b[17:]), b[questionSize] == 1, from.Valid()
 }

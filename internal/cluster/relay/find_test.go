@@ -45,16 +45,10 @@ func TestFind(t *testing.T) {
 }
 
 // TestSilentPeers: a peer that does not answer delays the question during which
-// it fell silent, and no other; it counts again as soon as it is heard.
+// it fell silent, and no other; it counts again as soon as it answers.
 func TestSilentPeers(t *testing.T) {
-	var c *cluster
-	paused := node.NewID()
-	peers := func(cfg *Config) {
-		own := cfg.Peers
-		cfg.Peers = func() []node.ID { return append([]node.ID{paused}, own()...) }
-	}
-	run(t, 3, peers, func(of *cluster) {
-		c = of
+	run(t, 3, nil, func(c *cluster) {
+		c.network.Cut(name(0), name(1))
 		if got, took := c.find(has); got != c.ids[2] || took != 0 {
 			t.Errorf("Find = %s after %v, want the peer that has it at once", got, took)
 		}
@@ -64,20 +58,42 @@ func TestSilentPeers(t *testing.T) {
 		if got, took := c.find("gone"); got != "" || took != muteWait {
 			t.Errorf("Find = %s after %v, want nobody after %v", got, took, muteWait)
 		}
-		// It speaks again, although too late for any question.
-		if err := c.conns[1].Publish(c.front().subject("found", c.ids[0]), appendFound(nil, paused, 1, true)); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
+		// It answers again, although too late for any question.
+		c.network.Heal(name(0), name(1))
+		time.Sleep(2 * beat)
+		c.network.Cut(name(0), name(1))
 		if _, took := c.find("gone"); took != DefaultFindWait {
 			t.Errorf("Find took %v, want %v", took, DefaultFindWait)
 		}
 	})
 }
 
+// TestSuspectedPeersAreNotAsked: nor is one waited for that dies meanwhile.
+func TestSuspectedPeersAreNotAsked(t *testing.T) {
+	patient := func(cfg *Config) { cfg.FindWait = time.Minute }
+	run(t, 3, patient, func(c *cluster) {
+		c.cut(1)
+		time.Sleep(lease + beat)
+		if got, took := c.find("gone"); got != "" || took != 0 {
+			t.Errorf("Find = %s after %v, want nobody at once", got, took)
+		}
+		for j := range 3 {
+			c.network.Heal(name(1), name(j))
+		}
+		time.Sleep(2 * beat)
+		if got := len(c.front().reachable()); got != 2 {
+			t.Errorf("%d peers are asked after the one is heard again, want 2", got)
+		}
+		c.cut(1)
+		if got, took := c.find("gone"); got != "" || took == 0 || took > lease+2*beat {
+			t.Errorf("Find = %s after %v, want nobody when the peer is suspected", got, took)
+		}
+	})
+}
+
 func TestFindIsBounded(t *testing.T) {
 	run(t, 2, nil, func(c *cluster) {
-		c.conns[1].Close()
+		c.cut(1)
 		for range maxQuestions {
 			go c.front().Find(c.t.Context(), "gone")
 		}
@@ -94,7 +110,7 @@ func TestFindIsBounded(t *testing.T) {
 
 func TestLongSessionsAreNotAskedFor(t *testing.T) {
 	run(t, 2, nil, func(c *cluster) {
-		c.conns[1].Close()
+		c.cut(1)
 		if got, took := c.find(string(make([]byte, maxSession+1))); got != "" || took != 0 {
 			t.Errorf("Find = %s after %v, want nobody at once", got, took)
 		}

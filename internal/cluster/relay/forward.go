@@ -1,18 +1,23 @@
 package relay
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/cluster/node"
 )
 
-// writeTimeout is how long the client may take for what one frame brings, or
-// all that came while it took the one before.
+// writeTimeout is how long the client may take for one piece of an answer.
 const writeTimeout = 30 * time.Second
+
+// pieceSize is how much of an answer is read at once. It is small, because an
+// answer may be silent for long.
+const pieceSize = 4 << 10
+
+var errTooLong = errors.New("relay: the head is too long")
 
 // Forward passes a request on to a peer, and its answer back as it comes. The
 // caller limits the body. It reports false, and has written nothing, if the
@@ -22,169 +27,107 @@ const writeTimeout = 30 * time.Second
 // Forward panics with http.ErrAbortHandler, so that no client takes the half
 // of an answer for a whole one.
 func (r *Relay) Forward(w http.ResponseWriter, req *http.Request, to node.ID) bool {
-	s, err := r.open(to)
+	defer r.passing.Add(-1)
+	if r.passing.Add(1) > int64(r.cfg.MaxRequests) {
+		r.metrics.refused.Inc()
+		return unavailable(w, errFull)
+	}
+	asked, err := outgoing(req)
 	if err != nil {
 		return unavailable(w, err)
 	}
-	p := passage{relay: r, stream: s, w: w, control: http.NewResponseController(w)}
-	defer p.close()
-	// The answer may take longer than the timeouts of the server; each write
-	// has its own.
-	_ = p.control.SetWriteDeadline(time.Time{})
-	if err := p.ask(req); err != nil {
-		return p.broken(req.Context(), err)
-	}
-	for {
-		piece, err := s.take(req.Context())
-		if err != nil {
-			return p.broken(req.Context(), err)
-		}
-		if piece.status == http.StatusMisdirectedRequest {
-			return false
-		}
-		if p.write(piece) != nil || piece.last {
+	answer, err := r.roundTrip(asked, to)
+	if err != nil {
+		if req.Context().Err() != nil { // nobody listens
 			return true
 		}
-		s.took(len(piece.bytes))
+		r.metrics.broken.Inc()
+		return unavailable(w, err)
 	}
-}
-
-// open begins a stream to a peer.
-func (r *Relay) open(to node.ID) (*stream, error) {
-	if r.asking.Add(1) > int64(r.cfg.MaxRequests) {
-		r.asking.Add(-1)
-		r.metrics.refused.Inc()
-		return nil, errFull
+	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusMisdirectedRequest {
+		return false
 	}
-	if to.Valid() && to != r.cfg.ID {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if l := r.linkLocked(to); l != nil {
-			s := newStream(l, key{r.streams.Add(1), true})
-			if l.add(s, time.Now()) {
-				return s, nil
-			}
-		}
-	}
-	r.asking.Add(-1)
-	return nil, errClosed
-}
-
-// A passage is a request on its way to a peer, and the answer on its way back.
-// The request's goroutine alone uses it.
-type passage struct {
-	relay   *Relay
-	stream  *stream
-	w       http.ResponseWriter
-	control *http.ResponseController
-	begun   bool // something has been written
-}
-
-// ask sends the request. It stops when the answer begins: then nobody wants
-// the rest.
-func (p *passage) ask(req *http.Request) error {
-	top, err := appendRequest(nil, req)
-	if err != nil {
-		return err
-	}
-	body, size := req.Body, req.ContentLength
-	if body == nil || size == 0 {
-		body, size = http.NoBody, 0
-	}
-	if size < 0 || size >= maxChunk {
-		size = maxChunk - 1
-	}
-	buf := make([]byte, size+1) // a byte more shows the end
-	for k := request; ; k, top = data, nil {
-		n, err := io.ReadFull(body, buf)
-		end := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		if err != nil && !end {
-			return err
-		}
-		if ok, err := p.room(req.Context(), n); !ok {
-			return err
-		}
-		if end {
-			return p.stream.send(k, last, top, buf[:n])
-		}
-		if err := p.stream.send(k, 0, top, buf[:n]); err != nil {
-			return err
-		}
-	}
-}
-
-// room waits until n bytes may be sent. It is false when the answer has begun.
-func (p *passage) room(ctx context.Context, n int) (bool, error) {
-	for s := p.stream; ; {
-		if ok, err := s.reserve(n); ok || err != nil {
-			return ok, err
-		}
-		select {
-		case <-s.room:
-		case <-s.arrived:
-			s.arrived.Set() // which is looked at later
-			return false, nil
-		case <-ctx.Done():
-			return false, ctx.Err()
-		}
-	}
-}
-
-// write writes what has come of the answer.
-func (p *passage) write(piece piece) error {
-	if piece.status != 0 {
-		h := p.w.Header()
-		for name, values := range piece.header {
-			h[name] = values
-		}
-		if p.relay.draining.Load() {
-			h.Set("Connection", "close") // the next request is for another node
-		}
-		p.w.WriteHeader(piece.status)
-		p.begun = true
-	}
-	if err := p.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return err
-	}
-	if len(piece.bytes) > 0 {
-		if _, err := p.w.Write(piece.bytes); err != nil {
-			return err
-		}
-	}
-	if piece.last {
-		return nil // the end of the answer flushes it
-	}
-	if piece.flush {
-		if err := p.control.Flush(); err != nil {
-			return err
-		}
-	}
-	// An HTTP/2 stream would be reset when its deadline comes, written or not.
-	return p.control.SetWriteDeadline(time.Time{})
-}
-
-// broken ends an answer that does not come, or not as a whole.
-func (p *passage) broken(ctx context.Context, err error) bool {
-	switch {
-	case ctx.Err() != nil: // nobody listens
-		return true
-	case p.begun:
+	if err := r.pass(w, answer); err != nil && req.Context().Err() == nil {
+		r.metrics.broken.Inc()
 		panic(http.ErrAbortHandler)
 	}
-	return unavailable(p.w, err)
+	return true
 }
 
-// close ends the stream, if it has not ended.
-func (p *passage) close() {
-	s := p.stream
-	s.mu.Lock()
-	whole := s.whole
-	s.mu.Unlock()
-	if !whole {
-		s.abort(canceled)
+// passed are the headers of a request that are passed on. Cookies and
+// credentials stay where they came.
+var passed = []string{"Content-Type"}
+
+// outgoing is the request as the peer gets it.
+func outgoing(req *http.Request) (*http.Request, error) {
+	header := http.Header{"User-Agent": {""}} // none
+	size := len(req.URL.EscapedPath()) + len(req.URL.RawQuery)
+	for _, name := range passed {
+		if v := req.Header.Get(name); v != "" {
+			header.Set(name, v)
+			size += len(v)
+		}
 	}
-	s.link.remove(s)
-	p.relay.asking.Add(-1)
+	if size > maxHead {
+		return nil, errTooLong
+	}
+	out := (&http.Request{
+		Method: req.Method,
+		URL:    &url.URL{Scheme: "http", Host: hostSession, Path: req.URL.Path, RawPath: req.URL.RawPath, RawQuery: req.URL.RawQuery},
+		Header: header, Body: req.Body, ContentLength: req.ContentLength,
+	}).WithContext(req.Context())
+	if out.ContentLength == 0 {
+		out.Body = http.NoBody
+	}
+	return out, nil
+}
+
+// pass writes an answer as it comes. The error is that of the peer's side: a
+// client that does not take it has none.
+func (r *Relay) pass(w http.ResponseWriter, answer *http.Response) error {
+	control := http.NewResponseController(w)
+	h := w.Header()
+	for name, values := range answer.Header {
+		if name != "Date" {
+			h[name] = values
+		}
+	}
+	if r.draining.Load() {
+		h.Set("Connection", "close") // the next request is for another node
+	}
+	// The answer may take longer than the timeouts of the server; each write
+	// has its own.
+	_ = control.SetWriteDeadline(time.Time{})
+	w.WriteHeader(answer.StatusCode)
+	if answer.ContentLength < 0 && control.Flush() != nil { // it may be silent for now
+		return nil
+	}
+	for buf := make([]byte, pieceSize); ; {
+		n, err := answer.Body.Read(buf)
+		last := errors.Is(err, io.EOF)
+		if n > 0 && write(w, control, buf[:n], last) != nil || last {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// write writes a piece to the client, and sees that it leaves.
+func write(w http.ResponseWriter, control *http.ResponseController, b []byte, last bool) error {
+	if err := control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	if _, err := w.Write(b); err != nil || last {
+		return err // the end of the answer flushes it
+	}
+	if err := control.Flush(); err != nil {
+		return err
+	}
+	// An HTTP/2 stream would be reset when its deadline comes, written or not.
+	return control.SetWriteDeadline(time.Time{})
 }
 
 // unavailable answers instead of the peer.

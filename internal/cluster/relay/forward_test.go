@@ -2,10 +2,8 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -65,7 +63,7 @@ func TestBigBodies(t *testing.T) {
 		}
 		w.Write(body)
 	}
-	for _, size := range []int{0, 1, maxChunk - 1, maxChunk, maxChunk + 1, window, 3 << 20} {
+	for _, size := range []int{0, 1, pieceSize - 1, pieceSize, pieceSize + 1, maxPiece + 1, window + 1, 3 << 20} {
 		for _, known := range []bool{true, false} {
 			run(t, 2, nil, func(c *cluster) {
 				c.handle = echo
@@ -83,6 +81,25 @@ func TestBigBodies(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The client hears that its request is answered, although nothing else comes.
+func TestHeadOfASilentAnswer(t *testing.T) {
+	run(t, 2, nil, func(c *cluster) {
+		c.handle = func(w http.ResponseWriter, r *http.Request) {
+			http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}
+		ctx, cancel := context.WithCancel(c.t.Context())
+		s := newSink()
+		c.forward(ctx, s, "/")
+		synctest.Wait()
+		if s.heads() != 1 {
+			t.Error("the head was not flushed")
+		}
+		cancel()
+		c.atRest(time.Second)
+	})
 }
 
 // A handler that does not want the body answers at once.
@@ -122,7 +139,7 @@ func ended(begin bool, seen chan<- error) http.HandlerFunc {
 			http.NewResponseController(w).Flush()
 		}
 		<-r.Context().Done()
-		_, err := io.WriteString(w, pattern(window+maxChunk))
+		_, err := io.WriteString(w, pattern(window+maxPiece))
 		seen <- err
 	}
 }
@@ -156,9 +173,6 @@ func TestSlowClient(t *testing.T) {
 		for text := pattern(1 << 10); err == nil; n++ {
 			_, err = io.WriteString(w, text)
 		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("write = %v, want the deadline", err)
-		}
 		wrote <- n << 10
 	}
 	run(t, 2, nil, func(c *cluster) {
@@ -169,7 +183,7 @@ func TestSlowClient(t *testing.T) {
 		o := c.forward(c.t.Context(), s, "/")
 		o.wait(t, time.Minute)
 		c.atRest(time.Second)
-		if n := <-wrote; n > window+2*maxChunk {
+		if n := <-wrote; n > 64<<10+3*pieceSize {
 			t.Errorf("the handler could write %d bytes", n)
 		}
 	})
@@ -209,9 +223,9 @@ func TestPeerDies(t *testing.T) {
 			o := c.forward(c.t.Context(), s, "/")
 			time.Sleep(time.Minute) // silence of the handler is no death
 			start := time.Now()
-			c.conns[1].Close()
+			c.cut(1)
 			<-o.done
-			if took := time.Since(start); took > lease+2*beatEvery {
+			if took := time.Since(start); took > lease+2*beat {
 				t.Errorf("the answer was broken off after %v", took)
 			}
 			if begin && o.panicked != http.ErrAbortHandler || !begin && (o.panicked != nil || s.status != 503) {
@@ -230,9 +244,9 @@ func TestPeerThatPassesOnDies(t *testing.T) {
 		c.forward(c.t.Context(), newSink(), "/")
 		time.Sleep(time.Minute)
 		start := time.Now()
-		c.conns[0].Close()
+		c.cut(0)
 		<-seen
-		if took := time.Since(start); took > lease+2*beatEvery {
+		if took := time.Since(start); took > lease+2*beat {
 			t.Errorf("the request was canceled after %v", took)
 		}
 	})
@@ -290,7 +304,7 @@ func TestTooManyRequests(t *testing.T) {
 func TestHeadIsTooLong(t *testing.T) {
 	run(t, 2, nil, func(c *cluster) {
 		c.handle = func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("X-Long", strings.Repeat("x", maxHead))
+			w.Header().Set("X-Long", strings.Repeat("x", maxAnswerHead+1<<10))
 		}
 		s := newSink()
 		c.forward(c.t.Context(), s, "/"+strings.Repeat("x", 70<<10)).wait(t, time.Second)

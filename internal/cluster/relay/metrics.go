@@ -12,14 +12,11 @@ const (
 	answerRefused answer = "refused" // there were too many questions, and this one was not asked
 )
 
-// metrics are the requests that are passed on, and what was lost on the way.
+// metrics are the requests that are passed on, and what became of them.
 type metrics struct {
 	questions *prometheus.CounterVec
 	refused   prometheus.Counter
-	gaps      prometheus.Counter
 	broken    prometheus.Counter
-	silent    prometheus.Counter
-	bad       prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, r *Relay) *metrics {
@@ -31,16 +28,13 @@ func newMetrics(reg prometheus.Registerer, r *Relay) *metrics {
 			Name: "belfry_relay_questions_total", Help: "Questions to the other nodes which of them has a session, by what came of them.",
 		}, []string{"answer"}),
 		refused: counter("refused_total", "Requests that were not passed on or not answered because there were too many."),
-		gaps:    counter("gaps_total", "Times that frames of another node were lost."),
-		broken:  counter("broken_total", "Requests that were passed on and broken off because the way to the other node was interrupted."),
-		silent:  counter("silences_total", "Times that all requests to and from another node were broken off because it was silent."),
-		bad:     counter("bad_messages_total", "Messages of other nodes that could not be read."),
+		broken:  counter("broken_total", "Requests that were passed on and broken off before the whole answer had come."),
 	}
 	if reg != nil {
-		reg.MustRegister(m.questions, m.refused, m.gaps, m.broken, m.silent, m.bad,
+		reg.MustRegister(m.questions, m.refused, m.broken,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Name: "belfry_relay_passed_on", Help: "Requests that are passed on to other nodes at this moment.",
-			}, func() float64 { return float64(r.asking.Load()) }),
+			}, func() float64 { return float64(r.passing.Load()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Name: "belfry_relay_answering", Help: "Requests of other nodes that are answered at this moment.",
 			}, func() float64 { return float64(r.serving.Load()) }))

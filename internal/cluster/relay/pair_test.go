@@ -13,22 +13,22 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
+	"github.com/belfryhq/belfry/internal/cluster/broker"
+	"github.com/belfryhq/belfry/internal/cluster/broker/membroker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
-	"github.com/belfryhq/belfry/internal/natstest"
 	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
-// A cluster is relays on one server in memory, with a clock that jumps. The
+// A cluster is relays that are joined in memory, with a clock that jumps. The
 // first passes on what the last answers.
 type cluster struct {
-	t      *testing.T
-	relays []*Relay
-	losers []*loser // of the relays
-	conns  []*nats.Conn
-	ids    []node.ID
-	handle http.HandlerFunc // of the last relay; set before the first request
+	t       *testing.T
+	network *membroker.Network
+	relays  []*Relay
+	brokers []*membroker.Broker
+	ids     []node.ID
+	handle  http.HandlerFunc // of the last relay; set before the first request
+	peers   http.HandlerFunc // likewise, for questions
 }
 
 func (c *cluster) front() *Relay { return c.relays[0] }
@@ -37,44 +37,78 @@ func (c *cluster) back() *Relay  { return c.relays[len(c.relays)-1] }
 // has is the session of the last relay.
 const has = "here"
 
+// lease and beat are those of the brokers.
+const (
+	lease = 5 * time.Second
+	beat  = time.Second
+)
+
+// name is what a node is called in the network.
+func name(i int) string { return fmt.Sprint("node", i) }
+
+// nobody is a receiver that hears nothing.
+type nobody struct{}
+
+func (nobody) Joined(broker.Link)                   {}
+func (nobody) Receive(broker.Link, *broker.Message) {}
+func (nobody) Lost(broker.Link)                     {}
+func (nobody) Left(broker.Link)                     {}
+
 // run runs a test with n relays, of which the last has a session. Change may
 // be nil.
 func run(t *testing.T, n int, change func(*Config), test func(c *cluster)) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{t: t}
-		bus := natstest.Start(t, natstest.InProcess())
-		for range n {
-			c.ids = append(c.ids, node.NewID())
-		}
-		for i, id := range c.ids {
-			conn, err := nats.Connect("", nats.InProcessServer(bus), nats.NoReconnect())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			cfg := Config{Conn: conn, ID: id, Peers: func() []node.ID { return c.ids }}
+		c := &cluster{t: t, network: membroker.NewNetwork(membroker.Options{Lease: lease})}
+		for i := range n {
+			var cfg Config
 			if change != nil {
 				change(&cfg)
 			}
-			r, err := New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			l := &loser{}
-			l.on(r)
-			if err := r.Start(Host{Has: func(s string) bool { return i == n-1 && s == has }, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.handle(w, r) })}); err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := r.Close(context.Background()); err != nil {
-					t.Error(err)
-				}
-			}()
-			c.relays, c.conns = append(c.relays, r), append(c.conns, conn)
-			c.losers = append(c.losers, l)
+			c.join(cfg, i == n-1)
 		}
+		defer time.Sleep(time.Second) // net/http takes its time to close connections
+		for i := range c.relays {
+			defer c.close(i)
+		}
+		synctest.Wait()
 		test(c)
 	})
+}
+
+// join adds a node.
+func (c *cluster) join(cfg Config, last bool) {
+	c.t.Helper()
+	r := New(cfg)
+	r.Start(Host{
+		Has:     func(s string) bool { return last && s == has },
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.handle(w, r) }),
+		Peer:    http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.peers(w, r) }),
+	})
+	b := c.network.Join(name(len(c.relays)))
+	if err := b.Start(r.Receiver(nobody{})); err != nil {
+		c.t.Fatal(err)
+	}
+	c.relays, c.brokers, c.ids = append(c.relays, r), append(c.brokers, b), append(c.ids, b.ID())
+}
+
+// close ends a node in order.
+func (c *cluster) close(i int) {
+	c.t.Helper()
+	if err := c.relays[i].Close(context.Background()); err != nil {
+		c.t.Error(err)
+	}
+	if err := c.brokers[i].Close(context.Background()); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// cut lets nothing through between a node and all others.
+func (c *cluster) cut(i int) {
+	for j := range c.relays {
+		if j != i {
+			c.network.Cut(name(i), name(j))
+		}
+	}
 }
 
 // forward passes a request on from the first relay to the last, and returns
@@ -127,13 +161,18 @@ func (c *cluster) atRest(within time.Duration) {
 		synctest.Wait()
 		left := ""
 		for i, r := range c.relays {
-			if a, s := r.asking.Load(), r.serving.Load(); a != 0 || s != 0 {
+			if a, s := r.passing.Load(), r.serving.Load(); a != 0 || s != 0 {
 				left += fmt.Sprintf(" relay %d: %d passed on, %d answered", i, a, s)
 			}
-			for _, l := range r.allLinks() {
-				if n := len(l.all()); n != 0 {
-					left += fmt.Sprintf(" relay %d: %d streams", i, n)
+			if a, s := r.asking.Load(), r.asked.Load(); a != 0 || s != 0 {
+				left += fmt.Sprintf(" relay %d: asks %d, is asked %d", i, a, s)
+			}
+			for _, p := range r.allPeers() {
+				p.mu.Lock()
+				if n := len(p.answers); n != 0 {
+					left += fmt.Sprintf(" relay %d: %d answers", i, n)
 				}
+				p.mu.Unlock()
 			}
 		}
 		if left == "" {
@@ -152,6 +191,7 @@ type sink struct {
 	status  int
 	body    bytes.Buffer
 	flushed int // bytes
+	flushes int
 	stopped chan struct{}
 	changed wakeup.Signal
 	until   time.Time
@@ -204,6 +244,7 @@ func (s *sink) Flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flushed = s.body.Len()
+	s.flushes++
 	s.changed.Set()
 }
 
@@ -212,6 +253,13 @@ func (s *sink) SetWriteDeadline(t time.Time) error {
 	defer s.mu.Unlock()
 	s.until = t
 	return nil
+}
+
+// heads is how often something was flushed, the head included.
+func (s *sink) heads() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.flushes
 }
 
 // text is what has been flushed.

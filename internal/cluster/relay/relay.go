@@ -3,33 +3,22 @@ package relay
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfryhq/belfry/internal/cluster/broker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
 )
 
-// Config is what a relay needs. Conn, ID and Peers are required.
+// Config is what a relay needs. The zero value works.
 type Config struct {
-	// Conn joins the nodes. The relay does not close it.
-	Conn *nats.Conn
-	// ID is how peers address this node, as long as the relay lives.
-	ID node.ID
-	// Cluster is a part of the subjects: letters, digits, - and _. Empty
-	// means DefaultCluster.
-	Cluster string
-	// Peers returns the other nodes that are there and have relays. It is
-	// asked often, of any goroutine.
-	Peers func() []node.ID
 	// MaxRequests is how many requests are passed on at a time, and how many
 	// of others are answered. Zero means DefaultMaxRequests.
 	MaxRequests int
@@ -42,7 +31,6 @@ type Config struct {
 
 // The defaults of Config.
 const (
-	DefaultCluster     = "belfry"
 	DefaultMaxRequests = 1 << 17
 	DefaultFindWait    = 500 * time.Millisecond
 )
@@ -54,233 +42,181 @@ type Host struct {
 	// Handler answers requests that peers have passed on. With status 421 it
 	// says that the session is not there. A ResponseWriter that it gets has
 	// a method Leaving() <-chan struct{}, which is closed when the node that
-	// the client is connected to sends its clients away; it supports
-	// http.Flusher, and deadlines for writing. Of the client's request there
-	// are method, path, query, content type and body.
+	// the client is connected to sends its clients away; flushes and deadlines
+	// are for a http.ResponseController. Of the client's request there are
+	// method, path, query, content type and body.
 	Handler http.Handler
+	// Peer answers what peers ask with Ask. Nil means that nothing is known.
+	Peer http.Handler
 }
 
 // A Relay is a node's part in passing requests on. Its methods are safe for
 // concurrent use.
 type Relay struct {
-	cfg     Config
-	log     *slog.Logger
-	metrics *metrics
-	publish func(subject string, data []byte) error // of the connection
-	host    Host                                    // immutable after Start
+	cfg       Config
+	log       *slog.Logger
+	metrics   *metrics
+	host      Host // immutable after Start
+	listener  *listener
+	server    *http.Server
+	transport *http.Transport
+	maxUses   int // of a connection
 
 	finds    finds
-	streams  atomic.Uint64 // id of the last one that began here
-	asking   atomic.Int64  // requests that are passed on
-	serving  atomic.Int64  // requests that are answered for others
+	passing  atomic.Int64 // requests that are passed on
+	serving  atomic.Int64 // requests that are answered for others
+	asking   atomic.Int64 // questions of this node
+	asked    atomic.Int64 // questions of peers
 	draining atomic.Bool
 
-	mu     sync.Mutex
-	links  map[node.ID]*link
-	closed bool
-	subs   []*nats.Subscription
+	mu        sync.Mutex
+	peers     map[node.ID]*peer
+	closed    bool
+	leaveOver time.Duration // over how long this node sends its clients away
 
-	base context.Context // of requests that are answered, whose callers are other nodes
-	stop context.CancelFunc
-	wg   sync.WaitGroup // of subscriptions, requests and the beat
+	wg sync.WaitGroup // of the server and of requests that are answered
 }
 
 // New returns a relay that is not known to its peers before Start.
-func New(cfg Config) (*Relay, error) {
-	cfg.Cluster = cmp.Or(cfg.Cluster, DefaultCluster)
+func New(cfg Config) *Relay {
 	cfg.MaxRequests = cmp.Or(cfg.MaxRequests, DefaultMaxRequests)
 	cfg.FindWait = cmp.Or(cfg.FindWait, DefaultFindWait)
-	if !cfg.ID.Valid() {
-		return nil, fmt.Errorf("relay: %q is not the id of a node", cfg.ID)
-	}
-	if !validCluster(cfg.Cluster) {
-		return nil, fmt.Errorf("relay: %q can not be the name of a cluster", cfg.Cluster)
-	}
 	r := &Relay{
-		cfg: cfg, log: cfg.Log,
-		links: make(map[node.ID]*link),
-		finds: newFinds(),
+		cfg: cfg, log: cfg.Log, maxUses: maxUses,
+		peers:    make(map[node.ID]*peer),
+		listener: newListener(),
+		finds:    newFinds(),
 	}
 	r.metrics = newMetrics(cfg.Registerer, r)
-	if cfg.Conn != nil {
-		r.publish = cfg.Conn.Publish
-	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	r.base, r.stop = context.WithCancel(context.Background())
-	return r, nil
+	r.server, r.transport = r.newServer(), r.newTransport()
+	return r
 }
 
-func validCluster(name string) bool {
-	for _, c := range name {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_') {
-			return false
-		}
-	}
-	return len(name) <= 64
-}
-
-// subject is one of the relay's. What is for one node has its id at the end.
-func (r *Relay) subject(what string, to node.ID) string {
-	s := "belfry." + r.cfg.Cluster + ".relay." + what
-	if to != "" {
-		s += "." + string(to)
-	}
-	return s
-}
-
-// pending is how many bytes of frames may wait for this node to look at them.
-// What is more is lost, which ends the streams it belonged to.
-const pending = 256 << 20
-
-const startTimeout = 10 * time.Second
-
-// Start makes this node answer its peers. It is called once, before Find and
-// Forward.
-func (r *Relay) Start(h Host) error {
+// Start makes this node answer its peers. It is called once, before the broker
+// starts.
+func (r *Relay) Start(h Host) {
 	r.host = h
-	for subject, receive := range map[string]nats.MsgHandler{
-		r.subject("find", ""):          func(m *nats.Msg) { r.asked(m.Data) },
-		r.subject("found", r.cfg.ID):   func(m *nats.Msg) { r.told(m.Data) },
-		r.subject("streams", r.cfg.ID): func(m *nats.Msg) { r.receive(m.Data) },
-	} {
-		sub, err := r.cfg.Conn.Subscribe(subject, receive)
-		if err == nil {
-			r.wg.Add(1)
-			sub.SetClosedHandler(func(string) { r.wg.Done() })
-			r.subs = append(r.subs, sub)
-			err = sub.SetPendingLimits(-1, pending)
-		}
-		if err != nil {
-			return errors.Join(fmt.Errorf("relay: %w", err), r.Close(context.Background()))
-		}
-	}
-	// Whoever hears of this node from here on can ask it.
-	ctx, cancel := context.WithTimeout(r.base, startTimeout)
-	defer cancel()
-	if err := r.cfg.Conn.FlushWithContext(ctx); err != nil {
-		return errors.Join(fmt.Errorf("relay: %w", err), r.Close(context.Background()))
-	}
-	r.wg.Go(r.beat)
-	return nil
+	r.wg.Go(func() { _ = r.server.Serve(r.listener) }) // until Close
 }
 
-// beat looks after the links.
-func (r *Relay) beat() {
-	t := time.NewTicker(beatEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-r.base.Done():
-			return
-		case now := <-t.C:
-			r.forget(now)
-			for _, l := range r.allLinks() {
-				l.tick(now)
-			}
-		}
-	}
+// Receiver returns what stands between the broker and another receiver: it
+// takes what relays tell each other, and hands on all the rest.
+func (r *Relay) Receiver(next broker.Receiver) broker.Receiver { return &receiver{r, next} }
+
+// A receiver is a [broker.Receiver].
+type receiver struct {
+	relay *Relay
+	next  broker.Receiver
 }
 
-// forget forgets the links that nobody uses.
-func (r *Relay) forget(now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for peer, l := range r.links {
-		if l.forget(now) {
-			delete(r.links, peer)
-		}
-	}
+var _ broker.Suspecter = (*receiver)(nil)
+
+func (r *receiver) Joined(l broker.Link) {
+	r.relay.joined(l)
+	r.next.Joined(l)
 }
 
-func (r *Relay) allLinks() []*link {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	list := make([]*link, 0, len(r.links))
-	for _, l := range r.links {
-		list = append(list, l)
-	}
-	return list
-}
-
-// link returns the link to a peer, or nil if there are too many or the relay
-// is closed.
-func (r *Relay) link(peer node.ID) *link {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.linkLocked(peer)
-}
-
-// linkLocked is link; r.mu is held.
-func (r *Relay) linkLocked(peer node.ID) *link {
-	l := r.links[peer]
-	if r.closed {
-		return nil
-	}
-	if l != nil || len(r.links) >= maxLinks {
-		return l
-	}
-	now := time.Now()
-	l = &link{relay: r, peer: peer, subject: r.subject("streams", peer), streams: make(map[key]*stream), heard: now, idle: now}
-	r.links[peer] = l
-	return l
-}
-
-// receive takes a frame.
-func (r *Relay) receive(b []byte) {
-	f, err := parseFrame(b)
-	if err != nil {
-		r.metrics.bad.Inc()
+func (r *receiver) Receive(l broker.Link, m *broker.Message) {
+	if m.Kind != broker.Relay {
+		r.next.Receive(l, m)
 		return
 	}
-	if f.from == r.cfg.ID {
-		return
-	}
-	r.finds.heard(f.from)
-	if l := r.link(f.from); l != nil {
-		l.receive(f)
+	if p := r.relay.peer(l.ID()); p != nil {
+		p.receive(m)
 	}
 }
 
-// drainPoll is how often a relay that drains looks what is left, and
-// drainAgain when a request is told to leave that came meanwhile.
-const (
-	drainPoll  = 100 * time.Millisecond
-	drainAgain = time.Second
-)
+func (r *receiver) Lost(l broker.Link) {
+	if p := r.relay.peer(l.ID()); p != nil {
+		p.breakOff(errLost)
+	}
+	r.next.Lost(l)
+}
+
+func (r *receiver) Suspected(l broker.Link, silent bool) {
+	if p := r.relay.peer(l.ID()); p != nil {
+		p.suspect.Store(silent)
+		if silent {
+			p.breakOff(errSilent)
+			r.relay.finds.forget(l.ID())
+		}
+	}
+	if next, ok := r.next.(broker.Suspecter); ok {
+		next.Suspected(l, silent)
+	}
+}
+
+func (r *receiver) Left(l broker.Link) {
+	r.relay.left(l)
+	r.next.Left(l)
+}
+
+// peer returns a node that is there, or nil.
+func (r *Relay) peer(id node.ID) *peer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.peers[id]
+}
+
+// allPeers are those that are there, in no order.
+func (r *Relay) allPeers() []*peer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	peers := make([]*peer, 0, len(r.peers))
+	for _, p := range r.peers {
+		peers = append(peers, p)
+	}
+	return peers
+}
+
+// reachable are the peers that are not suspected.
+func (r *Relay) reachable() []*peer {
+	return slices.DeleteFunc(r.allPeers(), func(p *peer) bool { return p.suspect.Load() })
+}
+
+func (r *Relay) joined(l broker.Link) {
+	p := newPeer(r, l)
+	r.mu.Lock()
+	r.peers[l.ID()] = p
+	over := r.leaveOver
+	r.mu.Unlock()
+	if r.draining.Load() {
+		p.sendLeave(over)
+	}
+}
+
+func (r *Relay) left(l broker.Link) {
+	r.mu.Lock()
+	p := r.peers[l.ID()]
+	delete(r.peers, l.ID())
+	r.mu.Unlock()
+	if p != nil {
+		p.breakOff(errGone)
+	}
+	r.finds.forget(l.ID())
+}
+
+// drainPoll is how often a relay that drains looks what is left.
+const drainPoll = 100 * time.Millisecond
 
 // Drain asks the peers to end the requests that are passed on to them, because
-// this node is about to end; their handlers know how. It spreads that over
-// some time, and returns when none is left, or ctx ends. Answers that begin
+// this node is about to end; their handlers know how. They spread that over
+// some time. Drain returns when none is left, or ctx ends. Answers that begin
 // meanwhile tell the clients to connect anew.
 func (r *Relay) Drain(ctx context.Context, over time.Duration) {
+	r.mu.Lock()
+	r.leaveOver = over
+	r.mu.Unlock()
 	r.draining.Store(true)
+	for _, p := range r.allPeers() {
+		p.sendLeave(over)
+	}
 	t := time.NewTicker(drainPoll)
 	defer t.Stop()
-	for first := true; ; first = false {
-		now, left := time.Now(), 0
-		for _, l := range r.allLinks() {
-			for _, s := range l.all() {
-				if !s.asked {
-					continue
-				}
-				left++
-				switch {
-				case s.leaveAt.IsZero() && first:
-					s.leaveAt = now.Add(rand.N(over + 1))
-				case s.leaveAt.IsZero():
-					s.leaveAt = now.Add(drainAgain)
-				}
-				if !s.told && !now.Before(s.leaveAt) {
-					s.told = true
-					_ = s.send(leave, 0, nil, nil)
-				}
-			}
-		}
-		if left == 0 {
-			return
-		}
+	for r.passing.Load() > 0 {
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -289,8 +225,27 @@ func (r *Relay) Drain(ctx context.Context, over time.Duration) {
 	}
 }
 
+// begin counts a request that is answered for a peer, unless the relay is closed.
+func (r *Relay) begin() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.wg.Add(1)
+	return true
+}
+
+// isClosed reports whether Close was called.
+func (r *Relay) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
+
 // Close ends all requests that are passed on, and those that are answered for
-// others; it returns when their handlers have, or ctx ends.
+// others; it returns when their handlers have, or ctx ends. It is called before
+// the broker leaves.
 func (r *Relay) Close(ctx context.Context) error {
 	r.mu.Lock()
 	already := r.closed
@@ -299,15 +254,10 @@ func (r *Relay) Close(ctx context.Context) error {
 	if already {
 		return nil
 	}
-	for _, l := range r.allLinks() {
-		for _, s := range l.all() {
-			s.abort(failed)
-		}
+	for _, p := range r.allPeers() {
+		p.breakOff(errClosed)
 	}
-	r.stop()
-	for _, sub := range r.subs {
-		_ = sub.Unsubscribe() // of a connection that is closed it is over anyway
-	}
+	_ = r.server.Close() // closes what is closed already
 	done := make(chan struct{})
 	go func() {
 		r.wg.Wait()

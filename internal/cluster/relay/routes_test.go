@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/belfryhq/belfry/internal/cluster/broker/natsbroker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/natstest"
 )
@@ -41,19 +43,20 @@ func TestOverRoutes(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(conn.Close)
-		r, err := New(Config{Conn: conn, ID: ids[i], Peers: func() []node.ID { return ids }})
+		b, err := natsbroker.New(natsbroker.Config{Conn: conn, ID: ids[i], Name: name(i)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = r.Start(Host{Has: func(string) bool { return i == 1 }, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r := New(Config{})
+		r.Start(Host{Has: func(string) bool { return i == 1 }, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			w.Write(body)
 		})})
-		if err != nil {
+		if err := b.Start(r.Receiver(nobody{})); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			if err := r.Close(context.Background()); err != nil {
+			if err := errors.Join(r.Close(context.Background()), b.Close(context.Background())); err != nil {
 				t.Error(err)
 			}
 		})

@@ -2,239 +2,121 @@ package relay
 
 import (
 	"context"
-	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"time"
 )
 
-// accept begins to answer a request of a peer, on the goroutine of the
-// streams' subject.
-func (r *Relay) accept(l *link, f frame) {
-	k := f.key()
-	s := newStream(l, k)
-	s.got = f.part
-	req, body, err := readRequest(f.payload)
-	if err != nil || k.asked || f.part != 1 || !s.put(frame{payload: body, flags: f.flags & last}) {
-		r.metrics.bad.Inc()
-		l.resetUnknown(k)
-		return
+// What a request is for is told by its host.
+const (
+	hostSession = "session" // a request of a client: Host.Handler
+	hostPeer    = "peer"    // a question of the peer itself: Host.Peer
+)
+
+const (
+	// maxHead is how long the head of a request may be, and maxAnswerHead that of
+	// an answer.
+	maxHead       = 12 << 10
+	maxAnswerHead = 64 << 10
+	// maxAsks is how many questions may be open that a node asks, and of those
+	// that others ask it.
+	maxAsks = 256
+)
+
+// limits are those of HTTP/2 at both ends.
+func limits(streams int) *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams:      streams,
+		MaxReceiveBufferPerStream: 64 << 10,
+		MaxReadFrameSize:          16 << 10,
 	}
-	if r.serving.Add(1) > int64(r.cfg.MaxRequests) {
-		r.serving.Add(-1)
-		r.metrics.refused.Inc()
-		_ = s.send(reset, 0, []byte{byte(full)}, nil)
-		return
-	}
-	ctx, cancel := context.WithCancel(r.base)
-	s.cancel, s.leaving = cancel, make(chan struct{})
-	if !r.begin(s) {
-		cancel()
-		r.serving.Add(-1)
-		_ = s.send(reset, 0, []byte{byte(failed)}, nil)
-		return
-	}
-	req.Body = &requestBody{s, ctx}
-	w := &response{stream: s, ctx: ctx, header: make(http.Header)}
-	go r.serve(w, req.WithContext(ctx))
 }
 
-// begin adds a stream that is answered here, unless the relay is closed.
-func (r *Relay) begin(s *stream) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed || !s.link.add(s, time.Now()) {
-		return false
+func onlyHTTP2() *http.Protocols {
+	var p http.Protocols
+	p.SetUnencryptedHTTP2(true)
+	return &p
+}
+
+type peerKey struct{}
+
+func (r *Relay) newServer() *http.Server {
+	return &http.Server{
+		Handler:        http.HandlerFunc(r.serve),
+		Protocols:      onlyHTTP2(),
+		HTTP2:          limits(r.cfg.MaxRequests + maxAsks),
+		MaxHeaderBytes: 2 * maxHead,
+		ErrorLog:       slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, peerKey{}, c.(*conn).peer)
+		},
 	}
-	r.wg.Add(1)
-	return true
 }
 
 // serve answers a request of a peer.
-func (r *Relay) serve(w *response, req *http.Request) {
-	s := w.stream
+func (r *Relay) serve(w http.ResponseWriter, req *http.Request) {
+	if !r.begin() {
+		panic(http.ErrAbortHandler)
+	}
 	defer r.wg.Done()
-	defer r.serving.Add(-1)
-	defer s.link.remove(s)
-	defer s.cancel()
 	defer func() {
 		if p := recover(); p != nil {
 			if p != http.ErrAbortHandler {
 				r.log.Error("panic while a request of another node was answered", "err", p)
 			}
-			s.abort(failed)
+			panic(http.ErrAbortHandler)
 		}
 	}()
-	r.host.Handler.ServeHTTP(w, req)
-	if w.finish() != nil {
-		s.abort(failed)
+	req.Header.Del("Content-Length") // which the request has as a field
+	switch {
+	case req.Host == hostSession:
+		r.serveSession(w, req)
+	case req.Host == hostPeer && r.host.Peer != nil:
+		r.servePeer(w, req)
+	default:
+		http.NotFound(w, req)
 	}
 }
 
-// A requestBody is the body of a request that a peer has passed on. What has
-// not come when the answer begins does not come any more.
-type requestBody struct {
-	stream *stream
-	ctx    context.Context // of the request; a Reader is given none
+func (r *Relay) serveSession(w http.ResponseWriter, req *http.Request) {
+	defer r.serving.Add(-1)
+	if r.serving.Add(1) > int64(r.cfg.MaxRequests) {
+		r.metrics.refused.Inc()
+		unavailable(w, errFull)
+		return
+	}
+	p := req.Context().Value(peerKey{}).(*peer)
+	a := &response{ResponseWriter: w, leaving: make(chan struct{})}
+	p.begin(a)
+	defer p.end(a)
+	r.host.Handler.ServeHTTP(a, req)
 }
 
-// Read implements io.Reader.
-func (b *requestBody) Read(to []byte) (int, error) {
-	if len(to) == 0 {
-		return 0, nil
+func (r *Relay) servePeer(w http.ResponseWriter, req *http.Request) {
+	defer r.asked.Add(-1)
+	if r.asked.Add(1) > maxAsks {
+		unavailable(w, errFull)
+		return
 	}
-	for {
-		n, end, err := b.stream.read(to)
-		if n > 0 {
-			b.stream.took(n)
-			return n, nil
-		}
-		if end {
-			return 0, io.EOF
-		}
-		if err != nil {
-			return 0, err
-		}
-		select {
-		case <-b.stream.arrived:
-		case <-b.ctx.Done():
-			return 0, b.ctx.Err()
-		}
-	}
+	r.host.Peer.ServeHTTP(w, req)
 }
 
-// Close implements io.Closer.
-func (b *requestBody) Close() error { return nil }
-
-// read takes what has arrived, as much as there is room for.
-func (s *stream) read(to []byte) (n int, end bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil && !s.whole {
-		return 0, false, s.err
-	}
-	n = copy(to, s.in.bytes)
-	if s.in.bytes = s.in.bytes[n:]; len(s.in.bytes) == 0 {
-		s.in.bytes = nil
-	}
-	if n == 0 && !s.whole && s.answers {
-		return 0, false, http.ErrBodyReadAfterClose
-	}
-	return n, n == 0 && s.whole, nil
-}
-
-// answer notes that the answer begins.
-func (s *stream) answer() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.answers = true
-}
-
-// A response takes the answer to a request of a peer. The handler's goroutine
-// alone uses it.
+// A response is the ResponseWriter of a request that a peer has passed on.
 type response struct {
-	stream   *stream
-	ctx      context.Context // of the request; a ResponseWriter is given none
-	header   http.Header
-	status   int    // 0: not decided
-	top      []byte // the head, until it is sent
-	buf      []byte // what is not sent yet
-	deadline time.Time
-}
-
-// Header implements http.ResponseWriter.
-func (w *response) Header() http.Header { return w.header }
-
-// WriteHeader implements http.ResponseWriter.
-func (w *response) WriteHeader(status int) {
-	if w.status != 0 || status < 200 {
-		return // there are no answers before the answer here
-	}
-	w.status = status
-	var err error
-	if w.top, err = appendAnswer(nil, status, w.header); err != nil {
-		w.stream.link.relay.log.Error("an answer to another node has too many headers", "err", err)
-		w.stream.abort(failed)
-	}
-}
-
-// Write implements http.ResponseWriter.
-func (w *response) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.WriteHeader(http.StatusOK)
-	}
-	if w.status == http.StatusNoContent || w.status == http.StatusNotModified {
-		return 0, http.ErrBodyNotAllowed
-	}
-	w.buf = append(w.buf, b...)
-	for len(w.buf) >= maxChunk {
-		if err := w.send(0); err != nil {
-			return 0, err
-		}
-	}
-	return len(b), nil
-}
-
-// Flush implements http.Flusher.
-func (w *response) Flush() { _ = w.FlushError() }
-
-// FlushError is used by http.ResponseController.
-func (w *response) FlushError() error {
-	if w.status == 0 {
-		w.WriteHeader(http.StatusOK)
-	}
-	return w.send(flush)
-}
-
-// SetWriteDeadline is used by http.ResponseController. It is the time until
-// which what is written has to have room on the way to the other node.
-func (w *response) SetWriteDeadline(t time.Time) error {
-	w.deadline = t
-	return nil
+	http.ResponseWriter
+	leaving chan struct{}
+	timer   *time.Timer // that closes leaving; guarded by peer.mu
 }
 
 // Leaving is closed when the node that passed the request on sends its clients
 // away.
-func (w *response) Leaving() <-chan struct{} { return w.stream.leaving }
+func (a *response) Leaving() <-chan struct{} { return a.leaving }
 
-// finish sends the rest of the answer.
-func (w *response) finish() error {
-	if w.status == 0 {
-		w.WriteHeader(http.StatusOK)
-	}
-	if w.deadline.IsZero() {
-		w.deadline = time.Now().Add(writeTimeout)
-	}
-	return w.send(last)
+// Unwrap is used by http.ResponseController.
+func (a *response) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// leaveIn closes leaving after some time. It is called once.
+func (a *response) leaveIn(d time.Duration) {
+	a.timer = time.AfterFunc(d, func() { close(a.leaving) })
 }
-
-// send sends what was written, the last of it with flags. Without flags it
-// sends one frame.
-func (w *response) send(f flags) error {
-	for {
-		n := min(len(w.buf), maxChunk)
-		if err := w.stream.await(w.ctx, n, w.deadline); err != nil {
-			return err
-		}
-		var g flags
-		if n == len(w.buf) {
-			g = f
-		}
-		if w.top != nil {
-			g |= head
-			w.stream.answer()
-		}
-		if err := w.stream.send(data, g, w.top, w.buf[:n]); err != nil {
-			return err
-		}
-		w.top = nil
-		if w.buf = w.buf[:copy(w.buf, w.buf[n:])]; len(w.buf) == 0 && cap(w.buf) > keepBuffer {
-			w.buf = nil
-		}
-		if f == 0 || len(w.buf) == 0 {
-			return nil
-		}
-	}
-}
-
-// keepBuffer is the largest buffer that an answer keeps while it is silent.
-const keepBuffer = 4 << 10

@@ -90,6 +90,7 @@ func testFieldsArrive(r *rig) {
 		{Kind: broker.Event, App: "app", Name: "c", Text: []byte("{}")},
 		{Kind: broker.Member, On: true, App: "app", Name: "presence-c", User: "u", Info: []byte("{}")},
 		{Kind: broker.Load, App: "app", Count: 1, Used: [apps.Rates]uint64{2, 3}},
+		{Kind: broker.Relay, On: true, Name: "d", Count: 3, Text: []byte("bytes")},
 		{Kind: broker.Resync},
 	}
 	for _, m := range want {

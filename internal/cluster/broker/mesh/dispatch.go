@@ -92,9 +92,9 @@ func (m *Mesh) hearBeat(b *beat) {
 		}
 		return
 	}
+	m.hear(l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.hearLocked()
 	if !maps.Equal(l.in.info, b.info) {
 		l.in.info = b.info
 	}
@@ -104,13 +104,24 @@ func (m *Mesh) hearBeat(b *beat) {
 	}
 }
 
-// hearLocked notes that the peer is alive. l.mu is held.
-func (l *link) hearLocked() {
-	if l.in.silent >= l.mesh.leaseTicks {
-		l.mesh.log.Info("a node is heard again", "node", l.name, "id", string(l.id))
-	}
+// hear notes that the peer of a link is alive.
+func (m *Mesh) hear(l *link) {
+	l.mu.Lock()
+	silent := l.in.silent
 	l.in.silent = 0
 	l.in.heard = time.Now()
+	l.mu.Unlock()
+	if silent >= m.leaseTicks {
+		m.log.Info("a node is heard again", "node", l.name, "id", string(l.id))
+		m.suspect(l, false)
+	}
+}
+
+// suspect tells the receiver whether a peer has been silent for the lease.
+func (m *Mesh) suspect(l *link, silent bool) {
+	if m.suspects != nil {
+		m.suspects.Suspected(l, silent)
+	}
 }
 
 // join makes a node that was not known a peer, and answers it.
@@ -151,6 +162,7 @@ func (m *Mesh) hearPacket(l *link, t packetType, h *header, rest []byte, message
 		m.refuse("malformed pulse", l.id)
 		return
 	}
+	m.hear(l)
 	news, lost := l.note(t, h)
 	l.acknowledged(h)
 	if lost {
@@ -177,7 +189,6 @@ func (m *Mesh) hearPacket(l *link, t packetType, h *header, rest []byte, message
 func (l *link) note(t packetType, h *header) (news, lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.hearLocked()
 	in := &l.in
 	if h.epoch < in.epoch {
 		return false, false
@@ -303,7 +314,11 @@ func (m *Mesh) receive(l *link, rest []byte, message *broker.Message) {
 // age notes that a tick has passed, and lets go of peers whose time is over.
 func (m *Mesh) age() {
 	for _, l := range *m.list.Load() {
-		if l.age() {
+		over, suspect := l.age()
+		if suspect {
+			m.suspect(l, true)
+		}
+		if over {
 			delete(m.links, l.id)
 			m.givenUp.add(l)
 			m.publishList()
@@ -320,8 +335,9 @@ func (m *Mesh) dieAll() {
 	}
 }
 
-// age reports whether the time of the peer is over.
-func (l *link) age() (over bool) {
+// age reports whether the time of the peer is over, and whether it has been
+// silent for the lease just now.
+func (l *link) age() (over, suspect bool) {
 	m := l.mesh
 	var waiters []waiter
 	defer func() { call(waiters) }()
@@ -335,13 +351,14 @@ func (l *link) age() (over bool) {
 	switch {
 	case l.in.left >= m.graceTicks && l.in.leaving:
 		m.log.Info("a node has left", "node", l.name, "id", string(l.id))
-		return true
+		return true, false
 	case l.in.silent >= m.leaseTicks+m.graceTicks:
 		m.log.Warn("a node is silent and counts as dead", "node", l.name, "id", string(l.id))
-		return true
+		return true, false
 	case l.in.silent == m.leaseTicks:
 		m.log.Warn("a node is silent", "node", l.name, "id", string(l.id))
 		waiters = l.out.releaseLocked(len(l.out.waiters))
+		return false, true
 	}
-	return false
+	return false, false
 }

@@ -119,6 +119,7 @@ type Mesh struct {
 	beat       []byte // as it is sent; the writer marks it when the node leaves
 
 	receiver broker.Receiver
+	suspects broker.Suspecter // the receiver, if it wants to know; else nil
 	inbox    inbox
 	epoch    uint64                  // of the last link; the dispatcher's
 	links    map[node.ID]*link       // the dispatcher's
@@ -214,6 +215,7 @@ func (m *Mesh) ID() node.ID { return m.cfg.ID }
 // Start implements [broker.Broker].
 func (m *Mesh) Start(r broker.Receiver) error {
 	m.receiver = r
+	m.suspects, _ = r.(broker.Suspecter)
 	m.running.Go(m.tick)
 	m.running.Go(m.write)
 	m.running.Go(m.dispatch)
