@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +24,6 @@ import (
 type cluster struct {
 	broker *natsbroker.Broker
 	relay  *relay.Relay
-	asking sync.WaitGroup // questions to peers; see questions.go
 	roster roster.Roster
 	log    *natsroster.Roster        // the roster, if it is that of a cluster
 	joined atomic.Pointer[time.Time] // when broker and relay have started; nil: they have not
@@ -140,7 +137,9 @@ func (s *Server) join() error {
 	ctx, cancel := s.starting()
 	defer cancel()
 	if s.cluster.broker != nil {
-		if err := s.cluster.start(s.hub.Receiver(), s.fallbacks, s.relayed(s.fallbacks)); err != nil {
+		if err := s.cluster.start(s.hub.Receiver(), relay.Host{
+			Has: s.fallbacks.Has, Handler: s.fallbacks.Relayed(), Peer: s.answers(),
+		}); err != nil {
 			return fmt.Errorf("server: %w", err)
 		}
 		s.settle(ctx)
@@ -152,9 +151,9 @@ func (s *Server) join() error {
 }
 
 // start makes the node known to its peers.
-func (c *cluster) start(r broker.Receiver, sessions *fallback.Server, answers http.Handler) error {
+func (c *cluster) start(r broker.Receiver, host relay.Host) error {
 	// Whoever hears of the node may pass requests on to it.
-	c.relay.Start(relay.Host{Has: sessions.Has, Handler: answers})
+	c.relay.Start(host)
 	if err := c.broker.Start(c.relay.Receiver(r)); err != nil {
 		return errors.Join(err, c.relay.Close(context.Background()))
 	}
@@ -191,7 +190,6 @@ func (c *cluster) leave(ctx context.Context) error {
 		return nil
 	}
 	err := c.relay.Close(ctx)
-	c.asking.Wait() // the relay has broken them off
 	c.broker.Leave(ctx)
 	return errors.Join(err, c.broker.Close(ctx))
 }

@@ -14,7 +14,7 @@ import (
 // whose body comes as the peer writes it. When ctx ends, so does the answer.
 // Whoever asks closes the body. Questions have a budget of their own, and take
 // none of that of requests that are passed on.
-func (r *Relay) Ask(ctx context.Context, to node.ID, path string, query url.Values, header http.Header) (*http.Response, error) {
+func (r *Relay) Ask(ctx context.Context, to node.ID, path string, query url.Values) (*http.Response, error) {
 	if r.asking.Add(1) > maxAsks {
 		r.asking.Add(-1)
 		return nil, errFull
@@ -24,9 +24,6 @@ func (r *Relay) Ask(ctx context.Context, to node.ID, path string, query url.Valu
 	if err != nil {
 		r.asking.Add(-1)
 		return nil, err
-	}
-	if header != nil {
-		req.Header = header.Clone()
 	}
 	response, err := r.roundTrip(req, to)
 	if err != nil {

@@ -14,15 +14,15 @@ func TestNodesAskEachOther(t *testing.T) {
 	run(t, 2, nil, func(c *cluster) {
 		more := make(chan struct{})
 		c.peers = func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != http.MethodGet || r.URL.Path != "/a/b" || r.URL.RawQuery != "q=x+y" || r.Header.Get("Last-Event-Id") != "7" {
-				t.Errorf("request %s %s %v", r.Method, r.URL, r.Header)
+			if r.Method != http.MethodGet || r.URL.Path != "/a/b" || r.URL.RawQuery != "q=x+y" {
+				t.Errorf("request %s %s", r.Method, r.URL)
 			}
 			io.WriteString(w, "first")
 			http.NewResponseController(w).Flush()
 			<-more
 			io.WriteString(w, "second")
 		}
-		response, err := c.front().Ask(c.t.Context(), c.ids[1], "/a/b", url.Values{"q": {"x y"}}, http.Header{"Last-Event-Id": {"7"}})
+		response, err := c.front().Ask(c.t.Context(), c.ids[1], "/a/b", url.Values{"q": {"x y"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,10 +47,10 @@ func TestQuestionsHaveTheirOwnBudget(t *testing.T) {
 		c.handle = conversation
 		ctx, cancel := context.WithCancel(c.t.Context())
 		for range maxAsks {
-			go c.front().Ask(ctx, c.ids[1], "/", nil, nil)
+			go c.front().Ask(ctx, c.ids[1], "/", nil)
 		}
 		synctest.Wait()
-		if _, err := c.front().Ask(ctx, c.ids[1], "/", nil, nil); err == nil {
+		if _, err := c.front().Ask(ctx, c.ids[1], "/", nil); err == nil {
 			t.Error("one question more is no error")
 		}
 		if !c.converse() {
@@ -63,7 +63,7 @@ func TestQuestionsHaveTheirOwnBudget(t *testing.T) {
 
 func TestQuestionToNobody(t *testing.T) {
 	run(t, 2, nil, func(c *cluster) {
-		if _, err := c.front().Ask(c.t.Context(), "ABCDEFGHIJKLMNOP", "/", nil, nil); err == nil {
+		if _, err := c.front().Ask(c.t.Context(), "ABCDEFGHIJKLMNOP", "/", nil); err == nil {
 			t.Error("a question to a node that is not there is no error")
 		}
 		c.atRest(0)

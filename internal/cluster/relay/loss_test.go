@@ -96,7 +96,7 @@ func TestShortInterruptionBreaksNothing(t *testing.T) {
 		done := make(chan bool)
 		go func() { done <- c.converse() }()
 		for range 3 {
-			time.Sleep(time.Second)
+			time.Sleep(2 * beat) // so that each is heard in between
 			c.network.Cut(name(0), name(1))
 			time.Sleep(lease / 2)
 			c.network.Heal(name(0), name(1))
