@@ -26,6 +26,10 @@ type ClusterStatus struct {
 
 	Engine   EngineStatus  `json:"engine"`
 	Nodes    []NodeStatus  `json:"nodes"` // this one is among them
+	// OtherReleases are nodes that are not heard because they speak to nodes in
+	// another way, one line for each.
+	OtherReleases []string `json:"other_releases,omitempty"`
+
 	Log      *LogStatus    `json:"log,omitempty"`
 	Counters ClusterCounts `json:"counters"`
 
@@ -197,6 +201,7 @@ const (
 	FindNoLogLeader   FindingCode = "no_log_leader"
 	FindNotMember     FindingCode = "not_member"
 	FindSettings      FindingCode = "different_settings"
+	FindOtherRelease  FindingCode = "other_release"
 	FindDuplicateName FindingCode = "duplicate_name"
 	FindAbsent        FindingCode = "node_absent"
 	FindSuspect       FindingCode = "node_suspect"

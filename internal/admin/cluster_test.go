@@ -158,6 +158,9 @@ var findings = map[FindingCode]func(*ClusterStatus){
 		s.Engine.Peers = slices.DeleteFunc(s.Engine.Peers, func(p EnginePeer) bool { return p.Name == s.Node.Name })
 		s.Engine.Peers[0].Leader, s.Engine.Peers = true, append(s.Engine.Peers, EnginePeer{Name: "n4", Current: true, Witness: true})
 	},
+	FindOtherRelease: func(s *ClusterStatus) {
+		s.OtherReleases = []string{"ABCDEFGHIJKLMNOP speaks version 9, and this node 3"}
+	},
 	FindSettings: func(s *ClusterStatus) { s.Nodes[2].Differs = []string{"cluster.lease is 10s there and 5s here"} },
 	FindGivenUp: func(s *ClusterStatus) {
 		at := time.Now()

@@ -136,6 +136,10 @@ func (s *ClusterStatus) judgeEngine() {
 		s.problem(FindNotMember, name, "Wait: a name that was removed can be a member again after five minutes. If it is none then, start it again.",
 			"%s runs, and is no member of the engine: its name was removed a short time ago, or it is just joining. It keeps no copies, and does not count for the quorum.", name)
 	}
+	if len(s.OtherReleases) > 0 {
+		s.problem(FindOtherRelease, "", "Give all nodes the same release. Until then stop those of one of the two.",
+			"Nodes of another release run, and do not share events and members with %s: %s.", s.Node.Name, strings.Join(s.OtherReleases, "; "))
+	}
 	for _, lost := range s.Engine.Lost {
 		if lost.Missing {
 			s.problem(FindStoreMissing, "", "Look at the external NATS: whether it has its storage, and room. The nodes try again by themselves.",

@@ -128,6 +128,9 @@ func (s *Server) addPeers(status *admin.ClusterStatus) {
 	counts := s.hub.PeerCounts()
 	status.Counters.Repairs, status.Counters.Drops = counts.Resyncs, counts.EventsDropped
 	status.Counters.SlowConsumers = s.cluster.broker.Slow()
+	for _, n := range s.cluster.broker.Foreign() {
+		status.OtherReleases = append(status.OtherReleases, fmt.Sprintf("%s speaks version %d, and this node %d", n.ID, n.Version, mesh.Version))
+	}
 	here := s.info()
 	for _, p := range s.cluster.broker.Peers() {
 		n := admin.NodeStatus{

@@ -50,7 +50,11 @@ func (m *Mesh) handle(packet []byte, message *broker.Message) {
 	t, from, rest, ok := parsePrefix(packet)
 	switch {
 	case !ok:
-		m.refuse("not a packet of this version", from)
+		if n, other := ofOtherVersion(packet); other {
+			m.refuseVersion(n)
+			return
+		}
+		m.refuse("not a packet", from)
 	case from == m.cfg.ID: // beats go to all
 	case t == typeBeat:
 		b := beat{id: from}

@@ -116,6 +116,7 @@ type Mesh struct {
 	room       int
 	counts     *counts
 	complaints complaints
+	foreigners foreigners
 	beat       []byte // as it is sent; the writer marks it when the node leaves
 
 	receiver broker.Receiver

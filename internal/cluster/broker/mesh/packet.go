@@ -19,7 +19,7 @@ import (
 // which are varints.
 const (
 	magic   = 0xBE
-	version = 2
+	version = 3
 
 	prefixLen = 3 + idLen
 	idLen     = 16
