@@ -74,7 +74,6 @@ func words(sentence string) (n int) {
 
 // long are documents that may have longer sentences, and why.
 var long = map[string]string{
-	"internal/cluster/relay/doc.go": "being rebuilt over HTTP/2",
 }
 
 // A document is a text of ours that people read.
