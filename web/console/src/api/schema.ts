@@ -216,6 +216,7 @@ export type Cluster = {
   }
   nodes: Array<ClusterNode>
   notes: Array<Finding>
+  other_releases?: Array<string>
   pending_limit_bytes?: number
   problems: Array<Finding>
   quorum: boolean
@@ -406,7 +407,7 @@ export type Explanation = {
 
 export type Finding = {
   advice?: string
-  code: "removed" | "no_quorum" | "cut_off" | "disk_full" | "engine_unavailable" | "store_missing" | "no_log_leader" | "not_member" | "different_settings" | "duplicate_name" | "node_absent" | "node_suspect" | "node_unheard" | "lease_suspect" | "link_full" | "catching_up" | "log_lag" | "not_settled" | "two_nodes" | "store_lost" | "given_up" | "messages_lost" | "events_dropped" | "versions" | "node_going" | "untold"
+  code: "removed" | "no_quorum" | "cut_off" | "disk_full" | "engine_unavailable" | "store_missing" | "no_log_leader" | "not_member" | "different_settings" | "other_release" | "duplicate_name" | "node_absent" | "node_suspect" | "node_unheard" | "lease_suspect" | "link_full" | "catching_up" | "log_lag" | "not_settled" | "two_nodes" | "store_lost" | "given_up" | "messages_lost" | "events_dropped" | "versions" | "node_going" | "untold"
   node?: string
   text: string
 }
