@@ -73,8 +73,7 @@ func words(sentence string) (n int) {
 }
 
 // long are documents that may have longer sentences, and why.
-var long = map[string]string{
-}
+var long = map[string]string{}
 
 // A document is a text of ours that people read.
 type document struct{ name, text string }

@@ -24,8 +24,8 @@ type ClusterStatus struct {
 	// more is lost. Zero means that it is not known.
 	PendingLimit int64 `json:"pending_limit_bytes,omitempty"`
 
-	Engine   EngineStatus  `json:"engine"`
-	Nodes    []NodeStatus  `json:"nodes"` // this one is among them
+	Engine EngineStatus `json:"engine"`
+	Nodes  []NodeStatus `json:"nodes"` // this one is among them
 	// OtherReleases are nodes that are not heard because they speak to nodes in
 	// another way, one line for each.
 	OtherReleases []string `json:"other_releases,omitempty"`
