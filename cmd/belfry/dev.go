@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/config"
 	"github.com/belfryhq/belfry/internal/devsite"
+	"github.com/belfryhq/belfry/internal/hostname"
 	"github.com/belfryhq/belfry/internal/server"
 )
 
@@ -29,6 +31,8 @@ type devService struct {
 	listen, adminListen string
 	webhook             string
 	unlimited, debug    bool
+	expose              bool     // other machines may be served
+	allowHosts          []string // patterns of package hostname: names under which it is reached besides those of this machine
 	unused              []string // variables that mean nothing here
 }
 
@@ -36,19 +40,25 @@ func newDev(s streams) *cobra.Command {
 	var d devService
 	command := &cobra.Command{
 		Use:   "dev",
-		Short: "Run a service to try out, on this machine only",
-		Long: `Runs a service with nothing to configure, for this machine only: everything is
+		Short: "Run a service to try out, on this machine",
+		Long: `Runs a service with nothing to configure, for this machine: everything is
 kept in memory, everything that an app can have is on, and the credentials are
 known to everybody: the app id 1 (app-id does as well), app-key and app-secret.
 /pusher/auth and /pusher/user-auth sign whatever a front end asks for, and so do
 /broadcasting/auth and /broadcasting/user-auth. Open http://` + devListen + ` in a
 browser to see a first event and the lines that connect an application.
 
+For a phone, a container or another machine, give --expose and an address that
+they reach. They may use its number as it is; names need --allow-host. Whoever
+reaches the service then knows its credentials.
+
 Each flag can be given as a variable, such as BELFRY_LISTEN. None of this is ever
 on in belfry serve.`,
 		Example: `  belfry dev
   belfry dev --listen 127.0.0.1:7001 --admin-listen off
   belfry dev --unlimited                       for load tests: no limits on the app
+  belfry dev --expose --listen 0.0.0.0:6001    for a phone in the same network
+  belfry dev --expose --listen 0.0.0.0:6001 --allow-host belfry,host.docker.internal
   belfry apps create --name other              another app of a running dev`,
 		Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -62,8 +72,10 @@ on in belfry serve.`,
 	}
 	flags := command.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&d.listen, "listen", devListen, "where to serve: an `address` of this machine alone")
-	flags.StringVar(&d.adminListen, "admin-listen", "127.0.0.1:6002", "where to answer health, metrics and belfry apps: an `address` of this machine alone, or off")
+	flags.StringVar(&d.listen, "listen", devListen, "where to serve: an `address` of this machine alone, or any with --expose")
+	flags.StringVar(&d.adminListen, "admin-listen", "127.0.0.1:6002", "where to answer health, metrics and belfry apps: an `address` of this machine alone (any with --expose), or off")
+	flags.BoolVar(&d.expose, "expose", false, "let other machines in, although they know the credentials; the console then asks for a token")
+	flags.StringSliceVar(&d.allowHosts, "allow-host", nil, "a `NAME` under which the service is reached as well, such as belfry or *.test (a list, or several times)")
 	flags.StringVar(&d.webhook, "webhook", "", "tell the backend at this `URL` everything that happens in channels")
 	flags.BoolVar(&d.unlimited, "unlimited", false, "for load tests: lift the limits of the app, such as 10 client events a second, and tell no subscription counts")
 	flags.BoolVar(&d.debug, "debug", false, "log every request to the HTTP API")
@@ -71,13 +83,8 @@ on in belfry serve.`,
 }
 
 func (d devService) run(ctx context.Context, s streams) error {
-	if d.adminListen == "off" {
-		d.adminListen = ""
-	}
-	for name, address := range map[string]string{"--listen or BELFRY_LISTEN": d.listen, "--admin-listen or BELFRY_ADMIN_LISTEN": d.adminListen} {
-		if address != "" && !loopbackAddress(address) {
-			return usagef("%q (%s) is not an address of this machine alone, such as %s; the credentials of dev are known to everybody, so use belfry serve for other machines", address, name, devListen)
-		}
+	if err := d.complete(); err != nil {
+		return err
 	}
 	level := slog.LevelInfo
 	if d.debug {
@@ -89,11 +96,50 @@ func (d devService) run(ctx context.Context, s streams) error {
 	}
 	app := devApp(d.unlimited)
 	token, open := d.access()
-	if err := tellBackend(app, d.webhook); err != nil {
+	node, err := d.node(app, token, open, log)
+	if err != nil {
 		return err
+	}
+	printDev(s.out, reachable(node.Addr()), app)
+	if admin := node.AdminAddr(); admin != nil {
+		fmt.Fprintf(s.out, "Console: http://%s/console/\n\n", reachable(admin))
+	}
+	if !open {
+		fmt.Fprintf(s.out, "The administration port and its console ask for this token: %s\n\n", token)
+		log.Warn("whoever reaches this service knows its credentials, and is signed in as anybody; stop it when you are done")
+	}
+	return runNode(ctx, node, log)
+}
+
+// complete puts what was asked for into the form that is used, and refuses
+// addresses for other machines unless those are meant to be let in.
+func (d *devService) complete() error {
+	if d.adminListen == "off" {
+		d.adminListen = ""
+	}
+	for name, address := range map[string]string{"--listen or BELFRY_LISTEN": d.listen, "--admin-listen or BELFRY_ADMIN_LISTEN": d.adminListen} {
+		if address != "" && !d.expose && !loopbackAddress(address) {
+			return usagef("%q (%s) is not an address of this machine alone, such as %s; the credentials of dev are known to everybody, so use belfry serve for other machines, or --expose if you trust all that reach it", address, name, devListen)
+		}
+	}
+	for i, name := range d.allowHosts {
+		pattern, err := hostname.Pattern(strings.TrimSpace(name))
+		if err != nil {
+			return usagef("--allow-host or BELFRY_ALLOW_HOST %v", err)
+		}
+		d.allowHosts[i] = pattern
+	}
+	return nil
+}
+
+// node returns the service, whose listeners are open.
+func (d devService) node(app *apps.App, token string, open bool, log *slog.Logger) (*server.Server, error) {
+	if err := tellBackend(app, d.webhook); err != nil {
+		return nil, err
 	}
 	site := devsite.New(devsite.Config{
 		App:       app,
+		Hosts:     d.answers,
 		AdminPort: port(d.adminListen),
 		Command:   invocation(),
 		Log:       log,
@@ -102,10 +148,11 @@ func (d devService) run(ctx context.Context, s streams) error {
 	node, err := server.New(server.Config{
 		Listen:                 d.listen,
 		AdminListen:            d.adminListen,
+		AdminHosts:             d.allowHosts,
 		AdminToken:             token,
 		AdminOpen:              open,
 		Apps:                   []*apps.App{app},
-		Hosts:                  devsite.Loopback,
+		Hosts:                  d.answers,
 		Webhooks:               server.Webhooks{AllowedNetworks: everywhere},
 		Journal:                server.DefaultJournal,
 		SubscriptionErrorFrame: true,
@@ -113,23 +160,40 @@ func (d devService) run(ctx context.Context, s streams) error {
 		Log:                    log,
 	})
 	if err != nil {
-		return explainListen(err)
+		return nil, explainListen(err)
 	}
-	printDev(s.out, node.Addr().String(), app)
-	if admin := node.AdminAddr(); admin != nil {
-		fmt.Fprintf(s.out, "Console: http://%s/console/\n\n", admin)
+	return node, nil
+}
+
+// reachable is an address by which this machine reaches a listener, which may
+// be on all addresses of it.
+func reachable(listener net.Addr) string {
+	a, err := netip.ParseAddrPort(listener.String())
+	if err != nil || !a.Addr().IsUnspecified() {
+		return listener.String()
 	}
-	if !open {
-		fmt.Fprintf(s.out, "Other machines reach this service. Its administration port and its console ask for\nthis token: %s\n\n", token)
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port()).String()
+}
+
+// answers reports whether requests that name that host are answered. The
+// number of an address is no name that a page elsewhere could point here.
+func (d devService) answers(hostport string) bool {
+	if devsite.Loopback(hostport) {
+		return true
 	}
-	return runNode(ctx, node, log)
+	host := hostname.Of(hostport)
+	if _, err := netip.ParseAddr(host); err == nil && d.expose {
+		return true
+	}
+	return slices.ContainsFunc(d.allowHosts, func(pattern string) bool { return host != "" && hostname.Match(pattern, host) })
 }
 
 // access is what the administration port asks for. While this machine alone
 // reaches the service, that is known to everybody, and the console asks nobody.
+// A name that is allowed may be that of a tunnel, so it counts as elsewhere.
 // Elsewhere it is made for this run, and nothing is open.
 func (d devService) access() (token string, open bool) {
-	if loopbackAddress(d.listen) && (d.adminListen == "" || loopbackAddress(d.adminListen)) {
+	if len(d.allowHosts) == 0 && loopbackAddress(d.listen) && (d.adminListen == "" || loopbackAddress(d.adminListen)) {
 		return devToken, true
 	}
 	return rand.Text(), false

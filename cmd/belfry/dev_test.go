@@ -107,11 +107,74 @@ func TestDevAsksForATokenThatIsItsOwn(t *testing.T) {
 		"without administration": {devService{listen: "localhost:6001"}, true},
 		"for clients elsewhere":  {devService{listen: "0.0.0.0:6001", adminListen: "127.0.0.1:6002"}, false},
 		"for operators too":      {devService{listen: "[::1]:6001", adminListen: "10.0.0.7:6002"}, false},
+		"behind a tunnel":        {devService{listen: "127.0.0.1:6001", adminListen: "127.0.0.1:6002", allowHosts: []string{"*.example"}}, false},
 	} {
 		token, open := tt.d.access()
 		again, _ := tt.d.access()
 		if open != tt.open || (token == devToken) != tt.open || (token == again) != tt.open {
 			t.Errorf("%s: access = %q then %q, %t, want open %t", name, token, again, open, tt.open)
+		}
+	}
+}
+
+// TestDevServesAPhoneAndAContainer which reach it by a number and by a name.
+// It says what that means, and a foreign name stays out.
+func TestDevServesAPhoneAndAContainer(t *testing.T) {
+	env := setup{env: []string{"BELFRY_LISTEN=0.0.0.0:0", "BELFRY_EXPOSE=true", "BELFRY_ALLOW_HOST=belfry, *.Test"}}
+	dev := start(t, env, "dev", "--admin-listen", "127.0.0.1:0")
+	_, address, _ := strings.Cut(dev.out.await(t, "trying out: http://"), "http://")
+	if !strings.HasPrefix(address, "127.0.0.1:") {
+		t.Errorf("dev says to connect to %s", address)
+	}
+	console := strings.TrimSpace(dev.out.await(t, "Console: http://"))
+	token := dev.out.await(t, "ask for this token: ")
+	token = token[strings.LastIndex(token, " ")+1:]
+	dev.err.await(t, "whoever reaches this service")
+	dev.err.await(t, "listener=admin")
+	status := func(url, host, bearer string) int {
+		t.Helper()
+		request, err := http.NewRequest("GET", url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = host
+		if bearer != "" {
+			request.Header.Set("Authorization", "Bearer "+bearer)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response.StatusCode
+	}
+	for host, want := range map[string]int{
+		"localhost": 200, "192.168.1.7:6001": 200, "[fd00::7]:6001": 200, "belfry:6001": 200, "shop.test": 200,
+		"evil.example": 403, "belfry.evil.example": 403, "0x7f.1": 403,
+	} {
+		for _, path := range []string{"/", "/dev/page.js"} {
+			if got := status("http://"+address+path, host, ""); got != want {
+				t.Errorf("GET %s of %s = %d, want %d", path, host, got, want)
+			}
+		}
+	}
+	_, base, _ := strings.Cut(strings.TrimSuffix(console, "/console/"), " ")
+	for bearer, want := range map[string]int{"": 401, devToken: 401, token: 200} {
+		if got := status(base+"/api/v1/apps", "", bearer); got != want {
+			t.Errorf("apps with the token %q = %d, want %d", bearer, got, want)
+		}
+	}
+}
+
+// TestDevStaysOnThisMachineUnlessItIsExposed names the way out.
+func TestDevStaysOnThisMachineUnlessItIsExposed(t *testing.T) {
+	for text, args := range map[string][]string{
+		"--expose if you trust": {"--listen", "0.0.0.0:0", "--allow-host", "belfry"},
+		"has a scheme":          {"--allow-host", "http://belfry"},
+		"has a port":            {"--allow-host", "belfry:6001"},
+	} {
+		if status, _, err := runCommand(t, setup{}, append([]string{"dev"}, args...)...); status != 2 || !strings.Contains(err, text) {
+			t.Errorf("dev %v = %d %s, want 2 and %q", args, status, err, text)
 		}
 	}
 }

@@ -24,6 +24,7 @@ const (
 
 func newSite(trigger func(context.Context, Event) error) http.Handler {
 	return New(Config{
+		Hosts:   Loopback,
 		App:     &apps.App{ID: "app-id", Keys: []apps.Key{{Key: testKey, Secret: testSecret}}},
 		Trigger: trigger,
 		Log:     slog.New(slog.DiscardHandler),

@@ -3,8 +3,8 @@
 // a front end asks for, in place of the backend that does not exist yet.
 //
 // All of it gives away what the app's secret protects. So it is for a service
-// on loopback whose credentials are known anyway. It refuses requests that
-// came by another name than one of this machine. belfry serve has none of it.
+// whose credentials are known anyway, on loopback unless more is asked for. It
+// refuses requests that came by a name that is not its own. belfry serve has none of it.
 // The package takes no locks and starts nothing.
 package devsite
 
@@ -27,6 +27,9 @@ type Config struct {
 	// Trigger sends an event as a backend does. Its error is shown on the page; a
 	// [Refusal] is answered with its status.
 	Trigger func(context.Context, Event) error
+	// Hosts reports whether requests are answered that name that host, with or
+	// without a port.
+	Hosts func(host string) bool
 	// AdminPort is where the console is; empty if there is none.
 	AdminPort string
 	// Command is how belfry is called in a terminal.
@@ -67,16 +70,16 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "404 NOT FOUND", http.StatusNotFound) // as the HTTP API says it
 	})
-	return thisMachine(mux)
+	return s.known(mux)
 }
 
-// thisMachine refuses requests whose Host is not a name of this machine. A
-// foreign name that points to this machine is how a page elsewhere gets
-// around the browser's rule of same origin (DNS rebinding).
-func thisMachine(next http.Handler) http.Handler {
+// known refuses requests whose Host is not a name of the service. A foreign
+// name that points to this machine is how a page elsewhere gets around the
+// browser's rule of same origin (DNS rebinding).
+func (s *site) known(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !Loopback(r.Host) {
-			http.Error(w, "belfry dev answers to the names of this machine only, such as localhost and 127.0.0.1", http.StatusForbidden)
+		if !s.Hosts(r.Host) {
+			http.Error(w, "belfry dev answers to the names of this machine, such as localhost and 127.0.0.1, and to those of --allow-host", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
