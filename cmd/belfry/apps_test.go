@@ -314,11 +314,11 @@ func TestUsageOnTheCommandLine(t *testing.T) {
 	r.trigger(app.ID, app.Keys[0].Key, app.Keys[0].Secret)
 	c.expect("hello")
 	for _, out := range []string{r.do("usage", app.ID), r.do("usage")} {
-		if lines := strings.Split(out, "\n"); len(strings.Fields(lines[0])) != 8 || strings.Join(strings.Fields(lines[1])[len(strings.Fields(lines[1]))-4:], " ") != "1 1 0 1" {
+		if lines := strings.Split(out, "\n"); len(strings.Fields(lines[0])) != 9 || strings.Join(strings.Fields(lines[1])[len(strings.Fields(lines[1]))-5:], " ") != "1 1 0 1 1" {
 			t.Errorf("usage printed\n%s", out)
 		}
 	}
-	if out := r.do("usage", app.ID, "--json"); !strings.Contains(out, `"total":{"peak_connections":1,"backend_events":1,"client_events":0,"deliveries":1}`) {
+	if out := r.do("usage", app.ID, "--json"); !strings.Contains(out, `"total":{"peak_connections":1,"backend_events":1,"client_events":0,"deliveries":1,"requests":1}`) {
 		t.Errorf("usage --json printed %s", out)
 	}
 }

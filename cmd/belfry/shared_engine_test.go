@@ -59,7 +59,7 @@ func TestNodesOnOneEngine(t *testing.T) {
 		}
 	}
 	a.do("usage") // writes what the node has counted
-	if out := b.do("usage", app.ID, "--json"); !strings.Contains(out, `"total":{"peak_connections":2,"backend_events":2,"client_events":0,"deliveries":0}`) {
+	if out := b.do("usage", app.ID, "--json"); !strings.Contains(out, `"total":{"peak_connections":2,"backend_events":2,"client_events":0,"deliveries":0,"requests":2}`) {
 		t.Errorf("usage of two nodes: %s", out)
 	}
 	b.do("disable", app.ID)
