@@ -79,21 +79,21 @@ func furnish(t *testing.T, svc *service.Service) map[string]view {
 	api(t, svc, "POST", "/api/v1/apps", string(body), http.StatusCreated, nil)
 	pages := inhabit(t, svc)
 	maps.Copy(pages, map[string]view{
-		"apps":      {"", "Create an app"},
-		"new":       {"new", "For people"},
-		"overview":  {"apps/77", "Peak connections"},
-		"keys":      {"apps/77/keys", "signs webhooks"},
-		"settings":  {"apps/77/settings", "Force TLS"},
-		"fixed":     {"apps/1/settings", "can only be changed there"},
-		"connect":   {"apps/77/connect", "REVERB_APP_KEY"},
-		"webhooks":  {"apps/77/webhooks", "Last success"},
-		"endpoint":  {"apps/77/webhooks/1", "Channel existence"},
-		"given-up":  {"given-up", "no endpoint took"},
-		"usage":     {"apps/77/usage?range=7d", "Export CSV"},
-		"all-usage": {"usage", "Usage of all apps"},
-		"endpoints": {"webhooks", "Oldest"},
-		"nodes":     {"cluster", "Drain this node"},
-		"none":      {"no/such/page", "There is no page"},
+		"apps":         {"", "Create an app"},
+		"new":          {"new", "For people"},
+		"overview":     {"apps/77", "Peak connections"},
+		"keys":         {"apps/77/keys", "signs webhooks"},
+		"settings":     {"apps/77/settings", "Force TLS"},
+		"fixed":        {"apps/1/settings", "can only be changed there"},
+		"connect":      {"apps/77/connect", "REVERB_APP_KEY"},
+		"webhooks":     {"apps/77/webhooks", "Last success"},
+		"endpoint":     {"apps/77/webhooks/1", "Channel existence"},
+		"dead-letters": {"dead-letters", "no endpoint took"},
+		"usage":        {"apps/77/usage?range=7d", "Export CSV"},
+		"all-usage":    {"usage", "Usage of all apps"},
+		"endpoints":    {"webhooks", "Oldest"},
+		"nodes":        {"cluster", "Drain this node"},
+		"none":         {"no/such/page", "There is no page"},
 	})
 	return pages
 }

@@ -170,18 +170,18 @@ func TestConsoleDeliversAgain(t *testing.T) {
 	for range 3 {
 		ann.Trigger("private-chat", event, `"</script><script>alert(2)</script>\u2066"`)
 	}
-	givenUp(t, svc, 3)
+	deadLetters(t, svc, 3)
 	hook.status.Store(http.StatusOK)
 	tb := openConsole(t, svc)
-	tb.open("given-up")
+	tb.open("dead-letters")
 	tb.see("every attempt failed")
 	tb.press("Show details")
 	tb.see("client-<img src=x onerror=alert(1)>\\u{202e}", "</script><script>alert(2)</script>")
 	tb.await(`location.search.startsWith("?open=")`, true)
 	tb.accessible("given up")
 	if dir := picturesDir(); dir != "" {
-		tb.picture(dir, "given-up-open", 1280, false)
-		tb.picture(dir, "given-up-open", 390, true)
+		tb.picture(dir, "dead-letters-open", 1280, false)
+		tb.picture(dir, "dead-letters-open", 390, true)
 	}
 	tb.press("Deliver again")
 	tb.see("wait for delivery again")
@@ -193,16 +193,16 @@ func TestConsoleDeliversAgain(t *testing.T) {
 	tb.gone("none since the start")
 }
 
-// givenUp waits until that many events were given up.
-func givenUp(t testing.TB, svc *service.Service, want int) {
+// deadLetters waits until that many events were given up.
+func deadLetters(t testing.TB, svc *service.Service, want int) {
 	t.Helper()
 	for end := time.Now().Add(service.Patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		var answer struct {
-			GivenUp []struct{ Events []json.RawMessage } `json:"given_up"`
+			DeadLetters []struct{ Events []json.RawMessage } `json:"dead_letters"`
 		}
-		api(t, svc, "GET", "/api/v1/webhooks/given-up", "", http.StatusOK, &answer)
+		api(t, svc, "GET", "/api/v1/webhooks/dead-letters", "", http.StatusOK, &answer)
 		events := 0
-		for _, g := range answer.GivenUp {
+		for _, g := range answer.DeadLetters {
 			events += len(g.Events)
 		}
 		if events >= want {

@@ -55,7 +55,7 @@ func TestDataOfAnEarlierRevisionIsAllThere(t *testing.T) {
 	admin.must(http.MethodPatch, "/apps/4711", `{"webhooks":[{"id":"hooks","url":"`+receiver.URL+`","events":["channel_occupied","channel_vacated"],"batch":true}]}`)
 	got.await(t, "occupied waiting-a", "occupied waiting-b", "occupied waiting-c", "vacated waiting-a", "vacated waiting-b", "vacated waiting-c")
 
-	if list := admin.must(http.MethodGet, "/webhooks/given-up?app=4711", ""); strings.Count(list, `"channel":"dead-`) != 6 {
+	if list := admin.must(http.MethodGet, "/webhooks/dead-letters?app=4711", ""); strings.Count(list, `"channel":"dead-`) != 6 {
 		t.Errorf("what was given up is %s, want six events", list)
 	}
 	admin.must(http.MethodPost, "/webhooks/replay", `{"app":"4711","endpoint":"hooks"}`)

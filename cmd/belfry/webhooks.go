@@ -77,7 +77,7 @@ With --json, one on each line.`,
 func (w *webhooksCommand) show(ctx context.Context, client adminclient.Client, _ []string) error {
 	switch {
 	case w.dead:
-		return w.list(ctx, client, adminclient.WebhooksPath+"/given-up", "given_up", w.of(), tables.DeadLetters)
+		return w.list(ctx, client, adminclient.WebhooksPath+"/dead-letters", "dead_letters", w.of(), tables.DeadLetters)
 	case w.endpoint != "":
 		return usagef("--endpoint is for --dead-letters")
 	}

@@ -59,7 +59,10 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		s.inside <- struct{}{}
-		<-s.leave
+		select {
+		case <-s.leave:
+		case <-r.Context().Done(): // its client is gone, and nobody tells it to leave
+		}
 	case "/hijack":
 		nc, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {

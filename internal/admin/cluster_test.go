@@ -346,7 +346,7 @@ func TestWitnessHasNoApps(t *testing.T) {
 	c.API = WitnessRoutes()
 	f.handler = New(c)
 	f.expect(f.call("GET", "/api/v1/cluster", ""), 200, `"name":"n1"`)
-	for _, path := range []string{"/api/v1/apps", "/api/v1/apps/1", "/api/v1/usage", "/api/v1/apps/1/usage", "/api/v1/webhooks", "/api/v1/webhooks/given-up"} {
+	for _, path := range []string{"/api/v1/apps", "/api/v1/apps/1", "/api/v1/usage", "/api/v1/apps/1/usage", "/api/v1/webhooks", "/api/v1/webhooks/dead-letters"} {
 		f.expect(f.call("GET", path, ""), 404, "This node is a witness")
 	}
 	f.expect(f.call("POST", "/api/v1/apps", `{}`), 404, "This node is a witness")

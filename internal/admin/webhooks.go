@@ -20,10 +20,10 @@ import (
 func WebhookRoutes(sender *webhook.Sender) Routes {
 	a := &webhooksAPI{sender}
 	return Routes{
-		"/api/v1/webhooks":          {http.MethodGet: a.listEndpoints},
-		"/api/v1/webhooks/given-up": {http.MethodGet: a.listDeadLetters},
-		"/api/v1/webhooks/replay":   {http.MethodPost: a.replay},
-		"/api/v1/webhooks/test":     {http.MethodPost: a.test},
+		"/api/v1/webhooks":              {http.MethodGet: a.listEndpoints},
+		"/api/v1/webhooks/dead-letters": {http.MethodGet: a.listDeadLetters},
+		"/api/v1/webhooks/replay":       {http.MethodPost: a.replay},
+		"/api/v1/webhooks/test":         {http.MethodPost: a.test},
 	}
 }
 
@@ -143,16 +143,16 @@ func (a *webhooksAPI) listDeadLetters(w http.ResponseWriter, r *http.Request) er
 		return err
 	}
 	answer := struct {
-		GivenUp []deadLetterView `json:"given_up"`
-		Next    string           `json:"next,omitempty"`
-	}{GivenUp: []deadLetterView{}}
+		DeadLetters []deadLetterView `json:"dead_letters"`
+		Next        string           `json:"next,omitempty"`
+	}{DeadLetters: []deadLetterView{}}
 	q := r.URL.Query()
 	err = a.sender.DeadLetters().List(r.Context(), queue.Address{App: q.Get("app"), Endpoint: q.Get("endpoint")}, from, func(d *queue.DeadLetter) bool {
-		if len(answer.GivenUp) == limit {
-			answer.Next = strconv.FormatUint(answer.GivenUp[limit-1].ID, 10)
+		if len(answer.DeadLetters) == limit {
+			answer.Next = strconv.FormatUint(answer.DeadLetters[limit-1].ID, 10)
 			return false
 		}
-		answer.GivenUp = append(answer.GivenUp, viewOf(d))
+		answer.DeadLetters = append(answer.DeadLetters, viewOf(d))
 		return true
 	})
 	if err != nil {

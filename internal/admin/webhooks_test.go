@@ -135,12 +135,12 @@ func (b *webhooksBench) ask(method, path, body string, v any) int {
 
 func pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
 
-type givenUp struct {
-	GivenUp []deadLetterView `json:"given_up"`
-	Next    string
+type deadLetters struct {
+	DeadLetters []deadLetterView `json:"dead_letters"`
+	Next        string
 }
 
-func TestGivenUpIsListedAndReplayed(t *testing.T) {
+func TestDeadLettersIsListedAndReplayed(t *testing.T) {
 	onWebhooks(t, apps.Webhook{ID: "main", Headers: []apps.Header{{Name: "X-Secret", Value: "hush"}}}, func(b *webhooksBench) {
 		var up atomic.Bool
 		r := b.receiver("a", func(int) int {
@@ -153,11 +153,11 @@ func TestGivenUpIsListedAndReplayed(t *testing.T) {
 			b.tell(apps.CacheMiss, fmt.Sprintf("cache-%d", i))
 		}
 		pass(time.Hour)
-		var list givenUp
-		if status := b.ask("GET", "/given-up?app=1&endpoint=main&limit=2", "", &list); status != 200 || len(list.GivenUp) != 2 || list.Next == "" {
+		var list deadLetters
+		if status := b.ask("GET", "/dead-letters?app=1&endpoint=main&limit=2", "", &list); status != 200 || len(list.DeadLetters) != 2 || list.Next == "" {
 			b.Fatalf("given up: %d %+v, want two of three", status, list)
 		}
-		first := list.GivenUp[0]
+		first := list.DeadLetters[0]
 		if first.App != "1" || first.Endpoint != "main" || first.Reason != queue.Exhausted || first.Status != 418 || first.Host != "a" ||
 			first.Attempts < 2 || first.At == "" || len(first.Events) != 1 {
 			b.Errorf("the first that was given up is %+v", first)
@@ -166,8 +166,8 @@ func TestGivenUpIsListedAndReplayed(t *testing.T) {
 		for _, d := range r.all() {
 			before[d.id] = true
 		}
-		var rest givenUp
-		if b.ask("GET", "/given-up?after="+list.Next, "", &rest); len(rest.GivenUp) != 1 || rest.Next != "" {
+		var rest deadLetters
+		if b.ask("GET", "/dead-letters?after="+list.Next, "", &rest); len(rest.DeadLetters) != 1 || rest.Next != "" {
 			b.Errorf("the rest is %+v, want one", rest)
 		}
 		up.Store(true)
@@ -192,7 +192,7 @@ func TestGivenUpIsListedAndReplayed(t *testing.T) {
 				b.Errorf("the id %s is new, want that of the first time", d.id)
 			}
 		}
-		if b.ask("GET", "/given-up", "", &list); len(list.GivenUp) != 0 {
+		if b.ask("GET", "/dead-letters", "", &list); len(list.DeadLetters) != 0 {
 			b.Errorf("given up is %+v, want nothing any more", list)
 		}
 	})
@@ -294,8 +294,8 @@ func TestRefusalsOfWebhookCalls(t *testing.T) {
 			{"GET", "?app=7", "", 404},
 			{"GET", "?limit=0", "", 400},
 			{"POST", "", "", 405},
-			{"GET", "/given-up?after=x", "", 400},
-			{"DELETE", "/given-up", "", 405},
+			{"GET", "/dead-letters?after=x", "", 400},
+			{"DELETE", "/dead-letters", "", 405},
 			{"GET", "/replay", "", 405},
 			{"POST", "/replay", "x", 400},
 			{"POST", "/replay", `{"id":[1]}`, 400},

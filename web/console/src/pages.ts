@@ -10,7 +10,7 @@ import { settingsPage } from "./pages/settings/page"
 import { connectPage } from "./pages/connect/page"
 import { webhooksPage } from "./pages/webhooks/page"
 import { endpointPage } from "./pages/webhooks/edit"
-import { givenUpPage } from "./pages/givenup/page"
+import { deadLettersPage } from "./pages/deadletters/page"
 import { usagePage } from "./pages/usage/page"
 import { allUsagePage } from "./pages/usage/all"
 import { endpointsPage } from "./pages/webhooks/all"
@@ -33,7 +33,7 @@ export const pages: Page[] = [
   newAppPage,
   allUsagePage,
   endpointsPage,
-  givenUpPage,
+  deadLettersPage,
   unknownErrorsPage,
   clusterPage,
   docsPage,

@@ -302,6 +302,22 @@ export type ConnectionDetail = {
   waiting_bytes: number
 }
 
+export type DeadLetter = {
+  app: string
+  at: string
+  attempts: number
+  endpoint: string
+  error?: string
+  events: Array<{
+    event: Record<string, unknown>
+    id: string
+  }>
+  host?: string
+  id: number
+  reason: "exhausted" | "down" | "overflow" | "removed"
+  status?: number
+}
+
 export type Delivery = {
   attempts: number
   began: string
@@ -410,22 +426,6 @@ export type Finding = {
   code: "removed" | "no_quorum" | "cut_off" | "disk_full" | "engine_unavailable" | "store_missing" | "no_log_leader" | "not_member" | "different_settings" | "other_release" | "duplicate_name" | "node_absent" | "node_suspect" | "node_unheard" | "lease_suspect" | "link_full" | "catching_up" | "log_lag" | "not_settled" | "two_nodes" | "store_lost" | "given_up" | "messages_lost" | "events_dropped" | "versions" | "node_going" | "untold"
   node?: string
   text: string
-}
-
-export type GivenUp = {
-  app: string
-  at: string
-  attempts: number
-  endpoint: string
-  error?: string
-  events: Array<{
-    event: Record<string, unknown>
-    id: string
-  }>
-  host?: string
-  id: number
-  reason: "exhausted" | "down" | "overflow" | "removed"
-  status?: number
 }
 
 export type HeaderField = {
@@ -982,12 +982,12 @@ export interface Calls {
       next?: string
     }
   }
-  "GET /api/v1/webhooks/given-up": {
+  "GET /api/v1/webhooks/dead-letters": {
     path: {  }
     query: { app?: string; endpoint?: string; after?: string; limit?: number }
     body: undefined
     answer: {
-      given_up: Array<GivenUp>
+      dead_letters: Array<DeadLetter>
       next?: string
     }
   }

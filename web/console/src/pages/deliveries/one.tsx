@@ -52,7 +52,7 @@ function Detail({ app, delivery: d, again }: { app: string; delivery: DeliveryDe
             {d.state === "dead_letter" && (
               <>
                 {" "}
-                · <a href={to("given-up", {}, { app, endpoint: d.endpoint })}>put it into the queue again</a>
+                · <a href={to("dead-letters", {}, { app, endpoint: d.endpoint })}>put it into the queue again</a>
               </>
             )}
             {d.state === "split" && " · the endpoint refused what was in it; its events go on in requests of their own"}

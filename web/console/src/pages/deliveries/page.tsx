@@ -41,7 +41,7 @@ function View({ params }: { params: Record<string, string> }) {
       <h1>Deliveries</h1>
       <p>
         What the endpoints of this app were sent lately. <a href={to("apps/:app/webhooks", { app: id })}>Endpoints</a> ·{" "}
-        <a href={to("given-up", {}, { app: id })}>What was given up</a>
+        <a href={to("dead-letters", {}, { app: id })}>What was given up</a>
       </p>
       <div class="filters fields">
         <Filter name="endpoint" label="Endpoint" placeholder="its id" search />

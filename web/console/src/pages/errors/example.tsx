@@ -36,7 +36,7 @@ export function Example({ app, error: e }: { app: string | undefined; error: App
       {app && e.from === "webhook" && (
         <p class="actions">
           <a href={to("apps/:app/webhooks", { app })}>Webhooks</a>
-          <a href={to("given-up", {}, { app })}>Events that were not delivered</a>
+          <a href={to("dead-letters", {}, { app })}>Events that were not delivered</a>
         </p>
       )}
       {app && (x.channel || x.socket || x.user) && <See app={app} of={{ channel: x.channel, socket: x.socket, event: x.event, user: x.socket ? undefined : x.user }} />}

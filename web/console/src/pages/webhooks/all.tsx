@@ -32,7 +32,7 @@ function View() {
         }
       </Wait>
       <p>
-        <a href="given-up">Given up: events that were not delivered</a>
+        <a href="dead-letters">Dead letters: events that were not delivered</a>
       </p>
       <Command>belfry webhooks list</Command>
     </>

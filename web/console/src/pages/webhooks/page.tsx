@@ -38,7 +38,7 @@ function View({ params }: { params: Record<string, string> }) {
         <a href={to("apps/:app/deliveries", { app: id })}>Deliveries: what was sent, and what was answered</a>
       </p>
       <p>
-        <a href={to("given-up", {}, { app: id })}>Given up: events that were not delivered</a>
+        <a href={to("dead-letters", {}, { app: id })}>Dead letters: events that were not delivered</a>
       </p>
       <Command>{`belfry webhooks list --app ${id}\nbelfry webhooks add ${id} URL --events channel_occupied,channel_vacated\nbelfry webhooks test ${id}`}</Command>
     </>

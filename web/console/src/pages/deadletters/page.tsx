@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks"
 import { type Answer, call } from "../../api/client"
-import type { GivenUp } from "../../api/schema"
+import type { DeadLetter } from "../../api/schema"
 import { useAsk } from "../../api/use"
 import type { Page } from "../../shell/page"
 import { query, setQuery, to } from "../../shell/router"
@@ -12,9 +12,9 @@ import { type Column, Table } from "../../ui/table"
 import { Json, Text } from "../../ui/text"
 import { Time } from "../../ui/time"
 
-export const givenUpPage: Page = { path: "given-up", title: "Given up", view: View, menu: { of: "service", key: "v", name: "Given up" } }
+export const deadLettersPage: Page = { path: "dead-letters", title: "Dead letters", view: View, menu: { of: "service", key: "v", name: "Dead letters" } }
 
-const reasons: Record<GivenUp["reason"], string> = {
+const reasons: Record<DeadLetter["reason"], string> = {
   exhausted: "every attempt failed",
   down: "the endpoint was down",
   overflow: "too much waited",
@@ -31,7 +31,7 @@ const maxReplay = 1000
 function View() {
   const scope: Scope = { app: query.value.get("app") || undefined, endpoint: query.value.get("endpoint") || undefined }
   const after = query.value.get("after") || undefined
-  const asked = useAsk("GET /api/v1/webhooks/given-up", { query: { ...scope, after, limit } })
+  const asked = useAsk("GET /api/v1/webhooks/dead-letters", { query: { ...scope, after, limit } })
   return (
     <>
       <h1>Given up</h1>
@@ -57,7 +57,7 @@ function Scope({ scope }: { scope: Scope }) {
 }
 
 interface ListProps {
-  page: Answer<"GET /api/v1/webhooks/given-up">
+  page: Answer<"GET /api/v1/webhooks/dead-letters">
   scope: Scope
   after: string | undefined
   again: () => Promise<void>
@@ -68,7 +68,7 @@ function List({ page, scope, after, again }: ListProps) {
   const [all, setAll] = useState<Count>()
   const [said, setSaid] = useState<string>()
   const doing = useAction()
-  const here = page.given_up
+  const here = page.dead_letters
   const replay = (ids: number[]) =>
     doing.run(async () => {
       setSaid(tell([await call("POST /api/v1/webhooks/replay", { body: { ids } })]))
@@ -100,7 +100,7 @@ function List({ page, scope, after, again }: ListProps) {
         </button>
       </p>
       <Failure problem={doing.problem} />
-      <Table label="Given up" rows={here} id={(g) => String(g.id)} columns={columns(chosen, setChosen)} unfold={(g) => <Events givenUp={g} replay={() => void replay([g.id])} />} />
+      <Table label="Dead letters" rows={here} id={(g) => String(g.id)} columns={columns(chosen, setChosen)} unfold={(g) => <Events letter={g} replay={() => void replay([g.id])} />} />
       {page.next && (
         <p class="actions">
           <button type="button" onClick={() => setQuery({ after: page.next!, open: "" }, "push")}>
@@ -159,8 +159,8 @@ interface Count {
 
 // counted looks how much there is, up to what one look shows.
 async function counted(scope: Scope): Promise<Count> {
-  const page = await call("GET /api/v1/webhooks/given-up", { query: { ...scope, limit: maxReplay } })
-  return { number: page.given_up.length, events: page.given_up.reduce((n, g) => n + g.events.length, 0), more: !!page.next }
+  const page = await call("GET /api/v1/webhooks/dead-letters", { query: { ...scope, limit: maxReplay } })
+  return { number: page.dead_letters.length, events: page.dead_letters.reduce((n, g) => n + g.events.length, 0), more: !!page.next }
 }
 
 async function replayAll(scope: Scope): Promise<Replayed[]> {
@@ -173,7 +173,7 @@ async function replayAll(scope: Scope): Promise<Replayed[]> {
   }
 }
 
-function columns(chosen: number[], choose: (ids: number[]) => void): Column<GivenUp>[] {
+function columns(chosen: number[], choose: (ids: number[]) => void): Column<DeadLetter>[] {
   return [
     {
       key: "choose",
@@ -222,7 +222,7 @@ function columns(chosen: number[], choose: (ids: number[]) => void): Column<Give
 }
 
 // Events are the bodies of what was given up.
-function Events({ givenUp: g, replay }: { givenUp: GivenUp; replay: () => void }) {
+function Events({ letter: g, replay }: { letter: DeadLetter; replay: () => void }) {
   return (
     <>
       <p class="actions">
