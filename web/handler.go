@@ -52,10 +52,15 @@ func New(cfg Config) *Server {
 		if err != nil {
 			continue // without a version.txt there are no files
 		}
-		sum := sha256.Sum256(body)
-		s.files[name] = &file{body: body, etag: hex.EncodeToString(sum[:12])}
+		s.files[name] = newFile(body)
 	}
+	s.files[pluginName] = newFile(plugin)
 	return s
+}
+
+func newFile(body []byte) *file {
+	sum := sha256.Sum256(body)
+	return &file{body: body, etag: hex.EncodeToString(sum[:12])}
 }
 
 // path is {version}/{file}: what pusher-js's loader asks for, and what the
@@ -80,6 +85,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, version, name str
 	}
 	f := s.files[name]
 	switch {
+	case name == pluginName && version == "latest":
+		f.serve(w, r, maxAge(version))
 	case Version() == "":
 		s.missing(w)
 	case name == "" && served(version, "pusher.js"):
@@ -110,6 +117,9 @@ in the source tree, which puts the pusher-js package into the binary.
 func served(version, name string) bool {
 	if strings.HasPrefix(name, "sockjs.") || strings.HasPrefix(name, "json2.") {
 		return true
+	}
+	if name == pluginName {
+		return false // it has no version of pusher-js
 	}
 	v := Version()
 	return version == "latest" || version == v || strings.HasPrefix(v, version+".") && strings.Count(version, ".") == 1

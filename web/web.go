@@ -21,6 +21,14 @@ import (
 //go:embed dist
 var dist embed.FS
 
+// The plugin for missed events is ours, and is there in every build.
+//
+//go:embed history/history.js
+var plugin []byte
+
+// pluginName is under what name the plugin is served, as latest.
+const pluginName = "history.js"
+
 // ErrMissing says that the binary was built without the client files.
 var ErrMissing = errors.New("web: built without the client files: make web adds them, and needs Node.js")
 
