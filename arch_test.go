@@ -40,7 +40,7 @@ var layers = [][]string{
 	{"internal/server"},
 	{"internal/config", "belfrytest"},
 	{"internal/console/bundle"},
-	{"cmd/belfry/internal/bench", "cmd/belfry/internal/reach", "cmd/belfry/internal/doctor"},
+	{"cmd/belfry/internal/bench", "cmd/belfry/internal/reach", "cmd/belfry/internal/doctor", "cmd/belfry/internal/importer"},
 	{"cmd/belfry/internal/adminclient"},
 	{"cmd/belfry/internal/tables"},
 	{"cmd/belfry"},

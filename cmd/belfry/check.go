@@ -31,7 +31,7 @@ Nothing is started, made or changed; the status is 1 if there are mistakes.`,
 func check(s streams, source config.Source) error {
 	cfg, err := config.Load(source)
 	if err != nil {
-		return err
+		return foreign(fileOf(source), err)
 	}
 	if err := cfg.WriteSummary(s.out); err != nil {
 		return err

@@ -15,7 +15,7 @@ var packages = []string{
 	"engine", "expiry", "explain",
 	"fallback", "faults", "forwarded", "frame",
 	"handover", "history", "hostname", "httpapi", "hub",
-	"inspect", "intern",
+	"importer", "inspect", "intern",
 	"journal", "jsonhttp",
 	"keyuse",
 	"local", "loop",

@@ -88,6 +88,7 @@ host and port are changed. It is not affiliated with Pusher.`,
 		Example: `  belfry dev                                   try it out, on this machine only
   belfry serve --config belfry.yaml            run it
   belfry check --config belfry.yaml            see whether a configuration is right
+  belfry import soketi --dry-run               move here from another server
   belfry apps create --name shop               make an app while the service runs
   belfry subscribe news                        watch a channel
   belfry trigger news hello '{"text":"hi"}'    send an event
@@ -102,7 +103,7 @@ host and port are changed. It is not affiliated with Pusher.`,
 	root.SetFlagErrorFunc(flagError)
 	cobra.AddTemplateFunc("wrapped", func(flags *pflag.FlagSet) string { return flags.FlagUsagesWrapped(helpWidth) })
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
-	root.AddCommand(newDev(s), newServe(s), newCheck(s), newTrigger(s), newSubscribe(s), newTail(s), newExplain(s), newChannels(s), newConnections(s), newUsers(s), newErrors(s), newTimeline(s), newDoctor(s), newApps(s), newWebhooks(s), newCluster(s), newDrain(s), newConsole(s), newBench(s), newVersion(s))
+	root.AddCommand(newDev(s), newServe(s), newCheck(s), newImport(s), newTrigger(s), newSubscribe(s), newTail(s), newExplain(s), newChannels(s), newConnections(s), newUsers(s), newErrors(s), newTimeline(s), newDoctor(s), newApps(s), newWebhooks(s), newCluster(s), newDrain(s), newConsole(s), newBench(s), newVersion(s))
 	return root
 }
 

@@ -63,7 +63,7 @@ func addConfigFlags(command *cobra.Command, file *string) {
 func serve(ctx context.Context, s streams, source config.Source) error {
 	cfg, err := config.Load(source)
 	if err != nil {
-		return err
+		return foreign(fileOf(source), err)
 	}
 	hangup, forget := onHangup()
 	defer forget()
