@@ -67,6 +67,8 @@ func (h *fakeHub) TriggerBatch(ctx context.Context, app *apps.App, events []hub.
 	return h.receipt, nil
 }
 
+func (h *fakeHub) ConnectionsHere(*apps.App) int { return 17 }
+
 func (h *fakeHub) refuse(ctx context.Context) error {
 	if h.wait {
 		<-ctx.Done()

@@ -42,6 +42,15 @@ func (a *api) listChannels(c *call) (answer, error) {
 	return answer{status: http.StatusOK, body: c.out}, nil
 }
 
+// countConnections answers GET /apps/{app_id}/connections, which Laravel Reverb
+// has: how many connections of the app this node has.
+func (a *api) countConnections(c *call) (answer, error) {
+	out := append(c.out[:0], `{"connections":`...)
+	out = strconv.AppendInt(out, int64(a.hub.ConnectionsHere(c.app)), 10)
+	c.out = append(out, '}')
+	return answer{status: http.StatusOK, body: c.out}, nil
+}
+
 // showChannel answers GET /apps/{app_id}/channels/{channel_name}: the state of
 // one channel. That nobody is on it is no error.
 func (a *api) showChannel(c *call) (answer, error) {

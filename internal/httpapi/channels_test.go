@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
 	"time"
@@ -82,6 +83,17 @@ func TestChecklistChannelList(t *testing.T) {
 				t.Errorf("body = %v, want channels %v", got, want)
 			}
 		})
+	}
+}
+
+func TestConnectionsAreCountedAsReverbDoes(t *testing.T) {
+	f := newFixture()
+	if w := f.do(t, get("/apps/3/connections").build()); w.Code != 200 || w.Body.String() != `{"connections":17}` {
+		t.Errorf("GET connections = %d %q", w.Code, w.Body)
+	}
+	unsigned := httptest.NewRequest("GET", "/apps/3/connections", nil)
+	if w := f.do(t, unsigned); w.Code != 401 {
+		t.Errorf("GET connections without a signature = %d, want 401", w.Code)
 	}
 }
 

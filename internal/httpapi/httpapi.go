@@ -63,6 +63,9 @@ type Hub interface {
 	// Cached returns the event that a cache channel remembers, if any.
 	Cached(app *apps.App, channel string) (hub.Cached, bool)
 
+	// ConnectionsHere returns how many connections of the app this node has.
+	ConnectionsHere(app *apps.App) int
+
 	// Terminate closes every socket on which that user is signed in.
 	Terminate(app *apps.App, userID string)
 }

@@ -21,6 +21,7 @@ var (
 	routeChannel       = &route{"channel", http.MethodGet, (*api).showChannel}
 	routeUsers         = &route{"users", http.MethodGet, (*api).listUsers}
 	routeTerminate     = &route{"terminate_connections", http.MethodPost, (*api).terminate}
+	routeConnections   = &route{"connections", http.MethodGet, (*api).countConnections}
 	routeChannelEvents = &route{"channel_events", http.MethodPost, (*api).triggerOnChannel}
 	routeChannelStats  = &route{"channel_stats", http.MethodGet, (*api).channelStats}
 )
@@ -58,6 +59,9 @@ func (c *call) findInApp(path string) bool {
 		return true
 	case "channels":
 		c.route = routeChannels
+		return true
+	case "connections":
+		c.route = routeConnections
 		return true
 	}
 	if rest, ok := strings.CutPrefix(path, "channels/"); ok {

@@ -53,7 +53,7 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
-	switch path := r.mount.Rest(req.URL.Path, "/app/", "/apps/", "/users/", "/up", "/ready"); {
+	switch path := r.mount.Rest(req.URL.Path, "/app/", "/apps/", "/users/", "/up", "/ready", "/accept-traffic"); {
 	case strings.HasPrefix(path, "/app/"):
 		if req.ProtoMajor == 1 { // HTTP/2 knows no headers of a connection (RFC 9113, 8.2.2)
 			w.Header().Set("Upgrade", "websocket")
@@ -64,7 +64,7 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.api.ServeHTTP(w, req)
 	case path == "/up":
 		w.Write([]byte("OK\n"))
-	case path == "/ready":
+	case path == "/ready", path == "/accept-traffic": // soketi has both
 		if err := r.ready(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return

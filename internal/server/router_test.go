@@ -26,6 +26,7 @@ func TestRouter(t *testing.T) {
 		{"", "GET", "/favicon.ico", root, 200, "root /favicon.ico"},
 		{"", "GET", "/up", root, 200, "OK\n"},
 		{"", "GET", "/ready", root, 200, "OK\n"},
+		{"", "GET", "/accept-traffic", root, 200, "OK\n"},
 		{"", "GET", "/app/key", root, 426, "this address speaks WebSocket\n"},
 		{"", "GET", "/app/", root, 426, "this address speaks WebSocket\n"},
 		{"", "GET", "/apps/1/channels", root, 401, ""}, // signed by nobody
@@ -84,10 +85,12 @@ func TestRouter(t *testing.T) {
 
 func TestRouterSaysWhyANodeIsNotReady(t *testing.T) {
 	r := &router{ready: func() error { return errors.New("reason") }}
-	w := httptest.NewRecorder()
-	r.ServeHTTP(w, httptest.NewRequest("GET", "/ready", nil))
-	if w.Code != 503 || w.Body.String() != "reason\n" {
-		t.Errorf("GET /ready = %d %q, want 503 and the reason", w.Code, w.Body)
+	for _, path := range []string{"/ready", "/accept-traffic"} {
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != 503 || w.Body.String() != "reason\n" {
+			t.Errorf("GET %s = %d %q, want 503 and the reason", path, w.Code, w.Body)
+		}
 	}
 }
 

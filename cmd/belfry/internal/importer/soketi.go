@@ -24,7 +24,7 @@ func (m *move) soketi() {
 	}
 	if host, port := r.text("0.0.0.0", "metrics.host"), r.whole(9601, "metrics.port"); r.yes(false, "metrics.enabled") {
 		m.out.top.set("admin.listen", net.JoinHostPort(host, strconv.Itoa(port)))
-		m.differs("The port of metrics is the administration port, which has the console and the admin API too: keep it away from the internet. Metrics have other names; docs/move/soketi.md has the table.")
+		m.differs("The port of metrics is the administration port, which has the console and the admin API too: keep it away from the internet. Metrics have other names; docs/move/soketi.md has a table.")
 	}
 	m.out.top.set("drain_timeout", duration(r.number(3000, "shutdownGracePeriod"), time.Millisecond))
 	m.out.top.set("websocket.assume_protocol", 7)
