@@ -103,7 +103,6 @@ func TestHeadersOfUnfinishedBodiesOfHTTP2AreBoundedToo(t *testing.T) {
 	if err := <-waiting; err == nil {
 		t.Error("the first request was answered, want its connection closed")
 	}
-	s.leave <- struct{}{}
 	<-complete
 }
 
