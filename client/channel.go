@@ -31,6 +31,7 @@ type Channel struct {
 	count      int
 	counted    bool // whether there is a count
 	presence   presence
+	recovery   *recovery
 	encryption encryption
 }
 

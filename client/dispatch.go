@@ -17,6 +17,7 @@ func (s *subscriptions) connected(cn *conn, announce func()) {
 	s.conn.Store(cn)
 	s.wires = make(map[string]*wire)
 	announce()
+	s.rememberSocketLocked(cn.socketID)
 	s.user.connectedLocked(cn)
 	for _, ch := range s.listLocked() {
 		s.askLocked(ch, cn)
@@ -66,8 +67,14 @@ func (s *subscriptions) dispatchLocked(cn *conn, e Event) {
 		s.confirmedLocked(cn, e)
 	case protocol.EventSubscriptionError:
 		s.refusedLocked(cn, e)
+	case protocol.EventResume:
+		s.recoveredLocked(e)
+		s.channelEventLocked(cn, e)
 	default:
 		s.channelEventLocked(cn, e)
+		if ch := s.channels[e.Channel]; ch != nil {
+			ch.recovery.mark(e.Position)
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ type Event struct {
 	// channels.
 	Data     string
 	UserID   string // who sent it; only of client events on presence channels
+	Position string // its place in the history of the channel; empty if that has none
 	Received time.Time
 }
 
@@ -44,8 +45,17 @@ func parseEvent(text []byte, binary bool) (Event, error) {
 			e.UserID = id(sender.UserID)
 		}
 	}
+	if bytes.Contains(text, positionMember) {
+		var place struct{ Position string }
+		if json.Unmarshal(text, &place) == nil {
+			e.Position = place.Position
+		}
+	}
 	return e, nil
 }
+
+// positionMember begins the place of an event in the history of its channel.
+var positionMember = []byte(`,"position":"`)
 
 // ClientEventName returns the name with "client-" in front, where that is
 // absent.

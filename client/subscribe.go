@@ -17,6 +17,7 @@ type subscribing struct {
 	setup      []func(*Channel)
 	authorizer ChannelAuthorizer
 	queue      *Queue
+	recovery   *recovery
 }
 
 // Setup calls f with the channel before the service is asked for anything, so
@@ -47,6 +48,7 @@ func (s *subscriptions) subscribe(name string, opts []SubscribeOption) (*Channel
 	}
 	if isNew {
 		defer s.begin(ch)
+		ch.recovery.bindVerdict(ch)
 	}
 	for _, f := range o.setup {
 		f(ch)
@@ -80,7 +82,7 @@ func (s *subscriptions) register(name string, o *subscribing) (ch *Channel, isNe
 	ch = &Channel{
 		binder: binder{d: s.d, queue: cmp.Or(o.queue, s.d.queue)},
 		subs:   s, name: name, kind: kind, authorizer: o.authorizer,
-		order: s.order, settingUp: true,
+		order: s.order, settingUp: true, recovery: o.recovery,
 	}
 	s.channels[name] = ch
 	return ch, true, nil
@@ -165,7 +167,7 @@ func (s *subscriptions) grantedLocked(ch *Channel, cn *conn, a Auth) {
 func (s *subscriptions) requestLocked(ch *Channel, cn *conn, a Auth) {
 	w := &wire{auth: a, key: ch.encryption.key}
 	s.wires[ch.name] = w
-	cn.send(subscribeMessage(ch.name, a))
+	cn.send(subscribeMessage(ch.name, a, ch.recovery.request(s.sockets)))
 	ch.setLocked(SubRequested, ch.err)
 	if s.cfg.SubscribeTimeout > 0 {
 		s.afterLocked(cn, &w.timeout, s.cfg.SubscribeTimeout, func() { s.unansweredLocked(ch.name, w) })
@@ -260,12 +262,14 @@ func (ch *Channel) Resubscribe() error {
 }
 
 // subscribeMessage is pusher:subscribe.
-func subscribeMessage(channel string, a Auth) []byte {
+func subscribeMessage(channel string, a Auth, resume *resumeRequest) []byte {
 	return mustMessage(protocol.EventSubscribe, struct {
 		Channel     string `json:"channel"`
 		Auth        string `json:"auth,omitempty"`
 		ChannelData string `json:"channel_data,omitempty"`
-	}{channel, a.Auth, a.ChannelData})
+
+		Resume *resumeRequest `json:"resume,omitempty"`
+	}{channel, a.Auth, a.ChannelData, resume})
 }
 
 // unsubscribeMessage is pusher:unsubscribe.

@@ -27,9 +27,10 @@ type subscriptions struct {
 	// Guarded by mu, with the state of every channel and of the user.
 	wires    map[string]*wire // by channel
 	channels map[string]*Channel
-	order    uint64 // number of the last subscription
-	bucket   bucket // of client events
-	used     []any  // authorizers of channels, to be told when the client ends
+	order    uint64   // number of the last subscription
+	bucket   bucket   // of client events
+	sockets  []string // ids that this client has had, the last ones
+	used     []any    // authorizers of channels, to be told when the client ends
 	closed   bool
 }
 

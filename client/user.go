@@ -203,7 +203,7 @@ func (u *User) signedInLocked(cn *conn, e Event) {
 	u.phaseLocked(userSignedIn, nil)
 	u.id, u.data = *user.ID, text
 	// Some services send the user's events to subscribers only.
-	cn.send(subscribeMessage(protocol.UserChannel(u.id), Auth{}))
+	cn.send(subscribeMessage(protocol.UserChannel(u.id), Auth{}, nil))
 	u.d.happened(&u.binder, SignedIn{u.id, json.RawMessage(text)}, e)
 	u.resumeLocked()
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belfryhq/belfry/client"
 	"github.com/belfryhq/belfry/e2e/service"
 )
 
@@ -209,4 +210,78 @@ func TestPageWithoutThePluginNoticesNothing(t *testing.T) {
 	r.await("pusher:subscription_succeeded")
 	r.publish(4, 4)
 	r.numbers(4, 4)
+}
+
+// TestGoClientGetsWhatItMissed: after a broken connection, and in another program that
+// was told the position.
+func TestGoClientGetsWhatItMissed(t *testing.T) {
+	t.Parallel()
+	svc := service.Start(t, service.Config{Apps: historyApps})
+	r := &returner{t: t, backend: startGoBackend(t, svc, theApp)}
+	verdicts := make(chan client.Verdict, 10)
+	with := func(position string) client.SubscribeOption {
+		return client.WithRecovery(client.Recovery{Position: position, Verdict: func(v client.Verdict) { verdicts <- v }})
+	}
+	expect := func(want client.Verdict) {
+		t.Helper()
+		select {
+		case got := <-verdicts:
+			if want.Position = got.Position; got != want {
+				t.Fatalf("the verdict is %+v, want %+v", got, want)
+			}
+		case <-time.After(service.Patience):
+			t.Fatal("no verdict")
+		}
+	}
+	first := openGoClient(t, svc, r.backend.AuthURL(), "ann", client.WebSocket)
+	ch, err := first.Client.Subscribe("private-news", with(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(client.Verdict{})
+	news := func(c *goClient, from, to int) {
+		t.Helper()
+		for want := from; want <= to; {
+			select {
+			case e := <-c.events:
+				if e.Name == "number" {
+					if e.Data != strconv.Itoa(want) || e.Position == "" {
+						t.Fatalf("event %s at %q came, want %d", e.Data, e.Position, want)
+					}
+					want++
+				}
+			case <-time.After(service.Patience):
+				t.Fatalf("waiting for event %d", want)
+			}
+		}
+	}
+	publish := func(from, to int) {
+		for i := from; i <= to; i++ {
+			if _, err := r.backend.Trigger([]string{"private-news"}, "number", i, triggerParams{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	publish(1, 2)
+	news(first, 1, 2)
+	first.Disconnect()
+	publish(3, 5)
+	if err := first.Connect(); err != nil {
+		t.Fatal(err)
+	}
+	expect(client.Verdict{Asked: true, Recovered: true, Replayed: 3})
+	news(first, 3, 5)
+	position := ch.Position()
+	first.Close()
+	publish(6, 9)
+	second := openGoClient(t, svc, r.backend.AuthURL(), "ann", client.WebSocket)
+	if _, err := second.Client.Subscribe("private-news", with(position)); err != nil {
+		t.Fatal(err)
+	}
+	expect(client.Verdict{Asked: true, Recovered: true, Replayed: 4})
+	news(second, 6, 9)
+	if _, err := second.Client.Subscribe("private-other", with("ABCDEFGHIJKLMNOP-000000000001")); err != nil {
+		t.Fatal(err)
+	}
+	expect(client.Verdict{Asked: true, Reason: "unknown"})
 }

@@ -15,6 +15,8 @@ type subscription struct {
 	userInfo string // JSON, or empty
 	all      bool   // print every frame
 	count    int    // end after that many events; zero is never
+	last     int    // events of the past
+	since    string // or those after a position
 }
 
 func newSubscribe(s streams) *cobra.Command {
@@ -28,6 +30,9 @@ line of JSON that it arrived as; data is a string in it. What happens to the
 connection is told on standard error. With the secret it authorizes itself on
 private and presence channels, and signs in for #server-to-user-ID.
 
+Of channels with a history it prints the last events first, or those since a
+position, and after a lost connection what was missed (docs/history.md).
+
 A lost connection is made again. The command ends with status 1 if the service
 refuses the connection or a subscription, and with 0 on Ctrl-C.
 
@@ -35,6 +40,7 @@ refuses the connection or a subscription, and with 0 on Ctrl-C.
 		Example: `  belfry subscribe news
   belfry subscribe presence-room --user-id 17 --user-info '{"name":"Ann"}'
   belfry subscribe private-orders --count 1 | jq -r .data
+  belfry subscribe news --last 20
   BELFRY_URL=https://KEY:SECRET@realtime.example.com/apps/1 belfry subscribe news`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -59,6 +65,9 @@ refuses the connection or a subscription, and with 0 on Ctrl-C.
 	command.Flags().StringVar(&what.userID, "user-id", "belfry-cli", "who to be on presence channels: an `id`")
 	command.Flags().StringVar(&what.userInfo, "user-info", "", "what the others see of that user: `JSON`")
 	command.Flags().BoolVar(&what.all, "all", false, "print every frame, also those of the protocol itself")
+	command.Flags().IntVar(&what.last, "last", 0, "print the last `N` events of the past first, where the app keeps them")
+	command.Flags().StringVar(&what.since, "since", "", "print the events after this `position` first, as an earlier call has told it")
+	command.MarkFlagsMutuallyExclusive("last", "since")
 	command.Flags().IntVar(&what.count, "count", 0, "end after that many events (0: never)")
 	return command
 }

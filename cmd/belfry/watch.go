@@ -102,6 +102,25 @@ func (w *watcher) config() client.Config {
 	}
 }
 
+// missed asks for events of the past, if that is wanted.
+func (w *watcher) missed(channel string) []client.SubscribeOption {
+	s := w.subscription
+	if s.last == 0 && s.since == "" {
+		return nil
+	}
+	return []client.SubscribeOption{client.WithRecovery(client.Recovery{
+		Position: s.since, Rewind: s.last,
+		Verdict: func(v client.Verdict) {
+			switch {
+			case !v.Asked || v.Recovered:
+				w.say("%s: %d events of the past; now at %s", channel, v.Replayed, v.Position)
+			default:
+				w.say("%s: something may be missing (%s); now at %s", channel, v.Reason, v.Position)
+			}
+		},
+	})}
+}
+
 // subscribe has the client sign in and subscribe on every connection.
 func (w *watcher) subscribe() error {
 	for _, channel := range w.subscription.channels {
@@ -109,7 +128,7 @@ func (w *watcher) subscribe() error {
 		if _, ok := protocol.UserOf(channel); ok {
 			err = w.client.User().SignIn()
 		} else {
-			_, err = w.client.Subscribe(channel)
+			_, err = w.client.Subscribe(channel, w.missed(channel)...)
 		}
 		if errors.Is(err, client.ErrInvalidChannelName) {
 			w.odd, err = append(w.odd, channel), nil
