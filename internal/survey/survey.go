@@ -95,5 +95,5 @@ func explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("has not answered within %v", Wait)
 	}
-	return fmt.Errorf("can not be asked: %w", err)
+	return fmt.Errorf("has not answered: %w", err)
 }
