@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,30 +30,21 @@ var readers = map[string]string{
 // and so it has one answer.
 func TestLeaseIsReadInFewPlaces(t *testing.T) {
 	set := token.NewFileSet()
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() && (d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".") && path != ".") {
-			if d != nil && d.IsDir() && err == nil {
-				return filepath.SkipDir
-			}
-			return err
-		}
+	eachText(t, func(path, text string) {
 		dir := filepath.ToSlash(filepath.Dir(path))
-		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || readers[dir] != "" || slices.Contains(blackBoxes, strings.Split(dir, "/")[0]) {
-			return nil
+		top, _, _ := strings.Cut(dir, "/")
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || readers[dir] != "" || slices.Contains(blackBoxes, top) {
+			return
 		}
-		file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(set, path, text, parser.SkipObjectResolution)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
-			if id, ok := n.(*ast.Ident); ok && (strings.EqualFold(id.Name, "lease") || strings.HasPrefix(id.Name, "lease") || strings.HasSuffix(id.Name, "Lease")) {
+			if id, ok := n.(*ast.Ident); ok && (strings.HasPrefix(id.Name, "lease") || strings.HasSuffix(id.Name, "Lease")) {
 				t.Errorf("%s: %s: this package is none of those that may know the lease", set.Position(n.Pos()), id.Name)
 			}
 			return true
 		})
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -47,30 +47,39 @@ func (r *returner) connect(svc *service.Service, release, transport string, plug
 	r.await("pusher:subscription_succeeded")
 }
 
-// await returns the data of the next event of that name on the channel, and expects
-// that those before it are the next numbers.
-func (r *returner) await(event string, numbers ...int) (data map[string]any) {
+// next returns the next event on the channel.
+func (r *returner) next(waitsFor string) seen {
 	r.t.Helper()
 	late := time.After(service.Patience)
 	for {
 		select {
 		case s := <-r.seen:
-			switch {
-			case s.On != "channel":
-			case s.Event == "number":
-				if len(numbers) == 0 || fmt.Sprint(s.Data) != strconv.Itoa(numbers[0]) {
-					r.t.Fatalf("event %v came, want one of %v", s.Data, numbers[:min(len(numbers), 3)])
-				}
-				numbers = numbers[1:]
-			case s.Event == event:
-				if len(numbers) > 0 {
-					r.t.Fatalf("%s came before %d events", event, len(numbers))
-				}
-				data, _ = s.Data.(map[string]any)
-				return data
+			if s.On == "channel" {
+				return s
 			}
 		case <-late:
-			r.t.Fatalf("waiting for %s and %d events", event, len(numbers))
+			r.t.Fatalf("waiting for %s", waitsFor)
+		}
+	}
+}
+
+// await returns the data of the next event of that name on the channel, and expects
+// that those before it are the next numbers.
+func (r *returner) await(event string, numbers ...int) (data map[string]any) {
+	r.t.Helper()
+	for {
+		switch s := r.next(fmt.Sprintf("%s and %d events", event, len(numbers))); s.Event {
+		case "number":
+			if len(numbers) == 0 || fmt.Sprint(s.Data) != strconv.Itoa(numbers[0]) {
+				r.t.Fatalf("event %v came, want one of %v", s.Data, numbers[:min(len(numbers), 3)])
+			}
+			numbers = numbers[1:]
+		case event:
+			if len(numbers) > 0 {
+				r.t.Fatalf("%s came before %d events", event, len(numbers))
+			}
+			data, _ = s.Data.(map[string]any)
+			return data
 		}
 	}
 }
@@ -79,16 +88,11 @@ func (r *returner) await(event string, numbers ...int) (data map[string]any) {
 func (r *returner) numbers(from, to int) {
 	r.t.Helper()
 	for want := from; want <= to; {
-		select {
-		case s := <-r.seen:
-			if s.On == "channel" && s.Event == "number" {
-				if fmt.Sprint(s.Data) != strconv.Itoa(want) {
-					r.t.Fatalf("event %v came, want %d", s.Data, want)
-				}
-				want++
+		if s := r.next(fmt.Sprint("event ", want)); s.Event == "number" {
+			if fmt.Sprint(s.Data) != strconv.Itoa(want) {
+				r.t.Fatalf("event %v came, want %d", s.Data, want)
 			}
-		case <-time.After(service.Patience):
-			r.t.Fatalf("waiting for event %d", want)
+			want++
 		}
 	}
 }
