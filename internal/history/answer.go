@@ -14,11 +14,11 @@ type Range struct {
 }
 
 // Of returns what is kept of a publisher's events behind a number, the oldest
-// first, and which range that is. It reports whether anything is known.
-func (l *Log) Of(publisher node.ID, after uint64, now time.Time) (events []Event, r Range, known bool) {
+// first, and which range that is: the zero Range if nothing is known.
+func (l *Log) Of(publisher node.ID, after uint64, now time.Time) (events []Event, r Range) {
 	p := l.of(publisher)
 	if p == nil {
-		return nil, Range{}, false
+		return nil, Range{}
 	}
 	r = Range{publisher, max(p.floor, after), p.last}
 	before := r.Floor
@@ -33,7 +33,7 @@ func (l *Log) Of(publisher node.ID, after uint64, now time.Time) (events []Event
 		before = e.number
 		events = append(events, event)
 	}
-	return events, r, true
+	return events, r
 }
 
 func (b *Budget) age(e *Entry, now time.Time) time.Duration {
@@ -69,7 +69,7 @@ func (l *Log) Merge(r Range, events []Event, limits Limits) (fresh []Event, arri
 		if e.Number <= high {
 			continue
 		}
-		l.insert(nil, l.entry(p, e))
+		l.insert(l.final, l.entry(p, e))
 		if due {
 			fresh = append(fresh, e)
 		}
@@ -99,7 +99,7 @@ func (l *Log) backfill(p *publisher, upTo uint64, events []Event) {
 		}
 		after = l.skipOlder(after, next, l.shelf.budget.tenths(e.At))
 		entry := l.entry(p, e)
-		l.insertAt(after, entry)
+		l.insert(after, entry)
 		after = entry
 	}
 }
@@ -115,17 +115,4 @@ func (l *Log) skipOlder(from, one *Entry, at uint32) *Entry {
 		from = next
 	}
 	return from
-}
-
-// insertAt is insert, where no entry to stand behind means the beginning.
-func (l *Log) insertAt(after, e *Entry) {
-	if after != nil || l.first == nil {
-		l.insert(after, e)
-		return
-	}
-	e.later = l.first
-	l.first = e
-	l.count++
-	l.bytes += e.Frame.Cost()
-	l.shelf.add(e)
 }

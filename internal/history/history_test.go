@@ -12,7 +12,6 @@ import (
 
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/frame"
-	"github.com/belfryhq/belfry/protocol"
 )
 
 func TestEntryIsAsBigAsItSays(t *testing.T) {
@@ -41,22 +40,6 @@ func FuzzParsePosition(f *testing.F) {
 			t.Errorf("%q becomes %v, and that %v, %v", text, p, again, ok)
 		}
 	})
-}
-
-func TestPlaceOfAnEvent(t *testing.T) {
-	id := node.NewID()
-	f := frame.Text(func(b []byte) []byte {
-		return protocol.AppendPlaced(b, "e", "c", []byte(`"\"}"`), "u", string(id))
-	})
-	protocol.PutPlace(f.Message(), 0xabcdef)
-	if got, ok := PlaceOf(f.Message()); !ok || got != (Mark{id, 0xabcdef}) {
-		t.Errorf("the place in %s is %v, %v", f.Message(), got, ok)
-	}
-	for _, message := range []string{"", "{}", `{"a":"b"}`, `{"event":"e","data":"x-000000001"}`, `"}`} {
-		if got, ok := PlaceOf([]byte(message)); ok {
-			t.Errorf("the place in %s is %v", message, got)
-		}
-	}
 }
 
 // Whatever is kept, dropped and merged: what a log says that it has is what was
@@ -129,7 +112,7 @@ func checkLog(t *rapid.T, l *Log, all map[node.ID][]Event, b *Budget) {
 		t.Fatalf("%d bytes are used, want %d", got, cost)
 	}
 	for _, p := range l.publishers[1:] {
-		events, r, _ := l.Of(p.id, 0, time.Now())
+		events, r := l.Of(p.id, 0, time.Now())
 		var want []uint64
 		for _, e := range all[p.id] {
 			if e.Number > r.Floor && e.Number <= r.Last {

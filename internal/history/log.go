@@ -101,8 +101,9 @@ func (l *Log) Publish() (number, before uint64) {
 }
 
 // Keep adds an event that has just been published, here or elsewhere, unless it is
-// known.
+// known. What has expired by then on the shelf goes first.
 func (l *Log) Keep(e Event, limits Limits) Arrival {
+	l.shelf.Expire(e.At, limits.TTL)
 	arrival := Next
 	p := l.of(e.Publisher)
 	switch {
@@ -120,7 +121,7 @@ func (l *Log) Keep(e Event, limits Limits) Arrival {
 	}
 	p.stale = false
 	p.last = e.Number
-	l.insert(nil, l.entry(p, e))
+	l.insert(l.final, l.entry(p, e))
 	l.trim(limits)
 	return arrival
 }
@@ -133,17 +134,15 @@ func (l *Log) entry(p *publisher, e Event) *Entry {
 	return entry
 }
 
-// insert puts an entry behind another one, or at the end.
+// insert puts an entry behind another one, or at the beginning.
 func (l *Log) insert(after, e *Entry) {
-	switch {
-	case l.first == nil:
-		l.first, l.final = e, e
-	case after == nil || after == l.final:
-		l.final.later = e
+	link := &l.first
+	if after != nil {
+		link = &after.later
+	}
+	e.later, *link = *link, e
+	if after == l.final {
 		l.final = e
-	default:
-		e.later = after.later
-		after.later = e
 	}
 	l.count++
 	l.bytes += e.Frame.Cost()
@@ -218,9 +217,9 @@ func (l *Log) Ahead(of Position) bool {
 	})
 }
 
-// Since returns the frames of all events behind a position, the oldest first, but
-// for those that one of the sockets must not get.
-func (l *Log) Since(from Position, sockets []protocol.SocketID) ([]*frame.Frame, Reason) {
+// Since returns all events behind a position, the oldest first, but for those that one
+// of the sockets must not get.
+func (l *Log) Since(from Position, sockets []protocol.SocketID) ([]*Entry, Reason) {
 	if l.Ahead(from) {
 		return nil, Unknown
 	}
@@ -229,22 +228,22 @@ func (l *Log) Since(from Position, sockets []protocol.SocketID) ([]*frame.Frame,
 			return nil, Expired
 		}
 	}
-	var missed []*frame.Frame
+	var missed []*Entry
 	for e := l.first; e != nil; e = e.later {
 		if n, _ := from.Of(e.publisher.id); e.number > n && !e.excludes(sockets) {
-			missed = append(missed, e.Frame)
+			missed = append(missed, e)
 		}
 	}
 	return missed, Complete
 }
 
-// Last returns the frames of the last n events, the oldest first, but for those
-// that the sockets must not get.
-func (l *Log) Last(n int, sockets []protocol.SocketID) []*frame.Frame {
-	var last []*frame.Frame
+// Last returns the last n events, the oldest first, but for those that the sockets
+// must not get.
+func (l *Log) Last(n int, sockets []protocol.SocketID) []*Entry {
+	var last []*Entry
 	for e := l.first; e != nil; e = e.later {
 		if e.number > e.publisher.floor && !e.excludes(sockets) {
-			last = append(last, e.Frame)
+			last = append(last, e)
 		}
 	}
 	return last[max(len(last)-n, 0):]

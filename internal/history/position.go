@@ -111,12 +111,3 @@ func publisherName(text string) bool {
 		return !('A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9')
 	})
 }
-
-// PlaceOf returns the place that stands at the end of an event that was kept.
-func PlaceOf(message []byte) (m Mark, ok bool) {
-	text, _ := strings.CutSuffix(string(message[max(len(message)-64, 0):]), `"}`)
-	publisher, number, _ := strings.Cut(text[strings.LastIndexByte(text, '"')+1:], "-")
-	m.Publisher = node.ID(publisher)
-	m.Number, ok = parseNumber(number)
-	return m, ok
-}

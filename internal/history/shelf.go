@@ -30,6 +30,9 @@ type Entry struct {
 	at           uint32             // when it was published, see Budget.tenths
 }
 
+// Mark is the place of the event.
+func (e *Entry) Mark() Mark { return Mark{e.publisher.id, e.number} }
+
 // Open returns the log of a channel of which nothing is known. Self is this node. All
 // logs of a shelf have the same budget.
 func (s *Shelf) Open(self node.ID, b *Budget) *Log {
@@ -55,14 +58,12 @@ func (s *Shelf) Evicted() uint64 {
 	return n
 }
 
-// Expire drops what is older than the limits allow, and reports whether something
-// is left.
-func (s *Shelf) Expire(now time.Time, ttl time.Duration) (left bool) {
+// Expire drops what is older than that.
+func (s *Shelf) Expire(now time.Time, ttl time.Duration) {
 	ttl10 := uint32(min(ttl/(time.Second/10), 1<<30))
 	for s.oldest != nil && s.budget.tenths(now)-s.oldest.at > ttl10 {
 		s.pop(s.oldest.publisher.log)
 	}
-	return s.oldest != nil
 }
 
 // Oldest is when the oldest event was published, and whether there is one.

@@ -24,8 +24,7 @@ type remembered struct {
 
 // keeps reports whether events of a channel are kept.
 func (t *tenant) keeps(channel string) bool {
-	h := &t.app().History
-	return h.Enabled && h.Keeps(channel)
+	return t.app().History.Keeps(channel)
 }
 
 func limitsOf(app *apps.App) history.Limits {
@@ -35,9 +34,9 @@ func limitsOf(app *apps.App) history.Limits {
 
 // rememberedLocked returns the history of a channel, which begins if there is none.
 // The shard's lock is held.
-func (t *tenant) rememberedLocked(sh *shard, ch *channel) *remembered {
+func (t *tenant) rememberedLocked(ch *channel) *remembered {
 	if ch.history == nil {
-		ch.history = &remembered{log: sh.shelf.Open(t.hub.cfg.Node, t.budget)}
+		ch.history = &remembered{log: t.shard(ch.name).shelf.Open(t.hub.cfg.Node, t.budget)}
 	}
 	return ch.history
 }
@@ -48,20 +47,17 @@ func (t *tenant) placeLocked(ch *channel, e *outgoing) {
 	if !e.kept {
 		return
 	}
-	sh := t.shard(ch.name)
-	log := t.rememberedLocked(sh, ch).log
+	log := t.rememberedLocked(ch).log
 	e.serial, e.before = log.Publish()
 	protocol.PutPlace(e.frame.Message(), e.serial)
-	t.keepLocked(sh, log, e)
+	t.keepLocked(log, e)
 }
 
-func (t *tenant) keepLocked(sh *shard, log *history.Log, e *outgoing) history.Arrival {
-	now, limits := time.Now(), limitsOf(t.app())
-	sh.shelf.Expire(now, limits.TTL)
+func (t *tenant) keepLocked(log *history.Log, e *outgoing) history.Arrival {
 	return log.Keep(history.Event{
 		Mark: history.Mark{Publisher: e.origin, Number: e.serial}, Before: e.before,
-		Frame: e.frame, Except: e.except, At: now,
-	}, limits)
+		Frame: e.frame, Except: e.except, At: time.Now(),
+	}, limitsOf(t.app()))
 }
 
 // deliverKeptLocked delivers an event of a peer, and keeps it if it has a place in the
@@ -70,8 +66,7 @@ func (t *tenant) keepLocked(sh *shard, log *history.Log, e *outgoing) history.Ar
 func (t *tenant) deliverKeptLocked(ch *channel, e *outgoing) {
 	arrival := history.Next
 	if e.serial != 0 && t.keeps(ch.name) {
-		sh := t.shard(ch.name)
-		arrival = t.keepLocked(sh, t.rememberedLocked(sh, ch).log, e)
+		arrival = t.keepLocked(t.rememberedLocked(ch).log, e)
 	}
 	if arrival == history.Known {
 		return

@@ -40,7 +40,7 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 	}
 	ch.addLocked(&sub.seat, s)
 	if ask != nil {
-		t.suspendLocked(sh, sub, ask)
+		t.suspendLocked(sub, ask)
 	}
 	t.traceSubscribedLocked(sub)
 	t.shareSubscribersLocked(ch)

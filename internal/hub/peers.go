@@ -231,10 +231,10 @@ func (p *peers) all() iter.Seq[broker.Link] {
 }
 
 // linkTo returns the link of a peer that is there, or nil.
-func (p *peers) linkTo(id node.ID) *broker.Link {
+func (p *peers) linkTo(id node.ID) broker.Link {
 	for l := range p.all() {
 		if l.ID() == id {
-			return &l
+			return l
 		}
 	}
 	return nil

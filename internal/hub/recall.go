@@ -169,7 +169,7 @@ func (t *tenant) receiveRecalled(from node.ID, m *broker.Message) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	ch := sh.openLocked(m.Name, protocol.KindOf(m.Name))
-	h := t.rememberedLocked(sh, ch)
+	h := t.rememberedLocked(ch)
 	if !m.On {
 		if h.incoming == nil {
 			h.incoming = make(map[node.ID][]history.Event)
@@ -287,7 +287,7 @@ func (h *Hub) answer(ctx context.Context, q *question) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, recallWait)
 	defer cancel()
-	if (*link).Room(ctx) != nil {
+	if link.Room(ctx) != nil {
 		return
 	}
 	publisher := node.ID(q.message.User)
@@ -296,7 +296,7 @@ func (h *Hub) answer(ctx context.Context, q *question) {
 	}
 	from, _ := history.ParsePosition(string(q.message.Text))
 	after, _ := from.Of(publisher)
-	h.tenant(app).tellKept(*link, q.message.Name, publisher, after, q.message.Count)
+	h.tenant(app).tellKept(link, q.message.Name, publisher, after, q.message.Count)
 }
 
 // tellKept sends a peer what is kept of a publisher's events on a channel.
@@ -304,26 +304,32 @@ func (t *tenant) tellKept(to broker.Link, name string, publisher node.ID, after,
 	sh := t.shard(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	end := broker.Message{Kind: broker.Recalled, On: true, App: t.app().ID, Name: name, User: string(publisher), Count: number}
+	var log *history.Log // nil if nothing is kept of the channel
 	if t.keeps(name) {
 		sh.shelf.Expire(time.Now(), t.app().History.TTL)
-		log := t.rememberedLocked(sh, sh.openLocked(name, protocol.KindOf(name))).log
-		if events, r, known := log.Of(publisher, after, time.Now()); known {
-			t.sendKept(to, name, events)
-			end.Before, end.Serial = r.Floor, max(r.Last, r.Floor)
-		}
+		log = t.rememberedLocked(sh.openLocked(name, protocol.KindOf(name))).log
 	}
-	to.Send(&end)
+	t.sendKept(to, name, log, publisher, after, number)
 }
 
-// sendKept sends events of one publisher.
-func (t *tenant) sendKept(to broker.Link, name string, events []history.Event) {
+// sendKept sends what a log has of a publisher's events behind a number, and the end of
+// that, which answers the question of that number; 0 is none. The shard's lock is held.
+func (t *tenant) sendKept(to broker.Link, name string, log *history.Log, publisher node.ID, after, number uint64) {
+	var events []history.Event
+	var r history.Range
+	if log != nil {
+		events, r = log.Of(publisher, after, time.Now())
+	}
 	for _, e := range events {
 		to.Send(&broker.Message{
 			Kind: broker.Recalled, App: t.app().ID, Name: name, User: string(e.Publisher), Text: e.Frame.Message(),
 			Except: e.Except, Serial: e.Number, Before: e.Before, Count: uint64(max(time.Since(e.At).Milliseconds(), 0)),
 		})
 	}
+	to.Send(&broker.Message{
+		Kind: broker.Recalled, On: true, App: t.app().ID, Name: name, User: string(publisher), Count: number,
+		Serial: max(r.Last, r.Floor), Before: r.Floor,
+	})
 }
 
 // HandOver gives what this node has kept to a peer, before the node ends: all that
@@ -386,11 +392,6 @@ func (t *tenant) handOver(to broker.Link, name string) {
 		if publisher != t.hub.cfg.Node && t.hub.peers.linkTo(publisher) != nil {
 			continue // who is there can be asked
 		}
-		events, r, _ := ch.history.log.Of(publisher, 0, time.Now())
-		t.sendKept(to, name, events)
-		to.Send(&broker.Message{
-			Kind: broker.Recalled, On: true, App: t.app().ID, Name: name, User: string(publisher),
-			Serial: max(r.Last, r.Floor), Before: r.Floor,
-		})
+		t.sendKept(to, name, ch.history.log, publisher, 0, 0)
 	}
 }

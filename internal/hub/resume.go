@@ -73,8 +73,8 @@ func (s *Session) resumption(m protocol.Subscribe) *resumption {
 
 // suspendLocked makes a new subscription get nothing until resume. The shard's lock is
 // held.
-func (t *tenant) suspendLocked(sh *shard, sub *subscription, ask *resumption) {
-	h := t.rememberedLocked(sh, sub.channel)
+func (t *tenant) suspendLocked(sub *subscription, ask *resumption) {
+	h := t.rememberedLocked(sub.channel)
 	if h.resuming == nil {
 		h.resuming = make(map[*subscription]*resumption)
 	}
@@ -134,7 +134,9 @@ func (t *tenant) resumeStep(sub *subscription) (frames []*frame.Frame, again boo
 	}
 	if reason == history.Complete {
 		sent := r.take(missed, room)
-		frames = append(frames, missed[:sent]...)
+		for _, e := range missed[:sent] {
+			frames = append(frames, e.Frame)
+		}
 		if sent < len(missed) {
 			if time.Since(r.began) < replayPatience {
 				return frames, true
@@ -168,7 +170,7 @@ func (t *tenant) mustRecallLocked(ch *channel, r *resumption) bool {
 }
 
 // missedLocked returns what is still to be sent. The shard's lock is held.
-func (r *resumption) missedLocked(log *history.Log) ([]*frame.Frame, history.Reason) {
+func (r *resumption) missedLocked(log *history.Log) ([]*history.Entry, history.Reason) {
 	switch {
 	case r.refused != history.Complete:
 		return nil, r.refused
@@ -178,19 +180,17 @@ func (r *resumption) missedLocked(log *history.Log) ([]*frame.Frame, history.Rea
 	return log.Last(r.rewind, r.sockets), history.Complete
 }
 
-// take notes that the first of the frames are sent, as many as there is room for, and
+// take notes that the first of the events are sent, as many as there is room for, and
 // returns how many.
-func (r *resumption) take(missed []*frame.Frame, room int) int {
+func (r *resumption) take(missed []*history.Entry, room int) int {
 	n := 0
-	for _, f := range missed {
-		if n > 0 && f.Cost() > room {
+	for _, e := range missed {
+		if n > 0 && e.Frame.Cost() > room {
 			break
 		}
-		room -= f.Cost()
+		room -= e.Frame.Cost()
 		n++
-		if m, ok := history.PlaceOf(f.Message()); ok {
-			r.from = r.from.With(m)
-		}
+		r.from = r.from.With(e.Mark())
 	}
 	r.replayed += n
 	if !r.asked && n < len(missed) {
@@ -200,12 +200,12 @@ func (r *resumption) take(missed []*frame.Frame, room int) int {
 }
 
 // answerLocked is what every subscriber is told first. The shard's lock is held.
-func (t *tenant) answerLocked(ch *channel, r *resumption, reason history.Reason, missed []*frame.Frame) []*frame.Frame {
+func (t *tenant) answerLocked(ch *channel, r *resumption, reason history.Reason, missed []*history.Entry) []*frame.Frame {
 	r.told = true
 	frames := []*frame.Frame{ch.succeededLocked()}
 	if ch.kind.Cache() && (!r.asked || reason != history.Complete) {
 		f, _ := ch.cachedFrameLocked(time.Now())
-		if !slices.ContainsFunc(missed, func(m *frame.Frame) bool { return bytes.Equal(m.Message(), f.Message()) }) {
+		if !slices.ContainsFunc(missed, func(e *history.Entry) bool { return bytes.Equal(e.Frame.Message(), f.Message()) }) {
 			frames = append(frames, f)
 		}
 	}
