@@ -27,7 +27,7 @@ help: ## List what there is to make
 		while IFS=$$'\t' read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
 
 .PHONY: web
-web: ## Fetch the browser files of pusher-js that the service hands out (needs Node)
+web: ## Fetch the browser files of pusher-js anew, of the version in web/package.json (needs Node)
 	go generate ./web
 
 .PHONY: build
@@ -35,7 +35,7 @@ build: ## Build bin/belfry, static, with its version from git
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/belfry ./cmd/belfry
 
 .PHONY: test
-test: setup web lint cross unit conformance clients cluster acceptance-node ## All but the browser runs of pusher-js's suite; installs what the tests need, or says what is missing
+test: setup lint cross unit conformance clients cluster acceptance-node ## All but the browser runs of pusher-js's suite; installs what the tests need, or says what is missing
 	@scripts/again --flakes
 
 .PHONY: check
@@ -70,7 +70,7 @@ conformance: ## The black-box suite, for polled sockets and for portable ones; p
 	BELFRY_WEBSOCKET_PORTABLE_SOCKETS=true $(blackboxtest)
 
 .PHONY: clients
-clients: setup web ## The official client libraries against the real binary
+clients: setup ## The official client libraries against the real binary
 	E2E_REQUIRED=1 $(again) '-race -count=1 -timeout 10m' ./e2e
 
 .PHONY: cluster
@@ -86,12 +86,12 @@ acceptance-node: setup ## pusher-js's own integration suite, unmodified, over We
 	E2E_ACCEPTANCE=1 $(again) '-race -count=1 -timeout 10m -v' ./e2e/acceptance
 
 .PHONY: acceptance
-acceptance: setup web ## The whole of that suite: Node and Chromium, every transport; 10,000 silent connections (15 min)
+acceptance: setup ## The whole of that suite: Node and Chromium, every transport; 10,000 silent connections (15 min)
 	E2E_ACCEPTANCE=all go test -count=1 -timeout 40m -v ./e2e/acceptance
 	E2E_ACCEPTANCE=all go test -count=1 -timeout 5m -v -run HonestClients ./e2e
 
 .PHONY: acceptance-console
-acceptance-console: setup web ## Every page of the console in a browser: wide and narrow, light and dark, with axe-core (2 min)
+acceptance-console: setup ## Every page of the console in a browser: wide and narrow, light and dark, with axe-core (2 min)
 	E2E_REQUIRED=1 E2E_ACCEPTANCE=all go test -count=1 -timeout 10m -v -run 'Console' ./e2e
 
 .PHONY: fuzz
@@ -104,4 +104,4 @@ bench: ## Run the benchmarks; BENCH and BENCHTIME choose
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin e2e/acceptance/build web/dist/*.js
+	rm -rf bin e2e/acceptance/build

@@ -1,11 +1,13 @@
-// Copies what the service serves out of the pusher-js package into dist/, which
-// is embedded in the binary and not tracked: the files under the names that
-// pusher-js's loader asks for, their version, and the licences.
+// Copies what the service serves out of the pusher-js package into the directory
+// that is named: the files under the names that pusher-js's loader asks for,
+// their version, and the licences. dist/ is embedded in the binary.
 
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 const from = new URL('node_modules/pusher-js/', import.meta.url);
-const to = new URL('dist/', import.meta.url);
+const to = pathToFileURL(`${resolve(process.argv[2])}/`);
 
 const files = {
   'dist/web': [
@@ -43,4 +45,4 @@ copyFileSync(new URL('LICENCE', from), new URL('LICENSE.txt', to));
 
 const { version } = JSON.parse(readFileSync(new URL('package.json', from), 'utf8'));
 writeFileSync(new URL('version.txt', to), `${version}\n`);
-console.log(`pusher-js ${version} is in web/dist; build the binary to embed it`);
+console.log(`pusher-js ${version} is copied; build the binary to embed it`);

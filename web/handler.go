@@ -48,9 +48,9 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg, files: make(map[string]*file)}
 	for _, name := range names() {
-		body, err := File(name)
+		body, err := dist.ReadFile("dist/" + name)
 		if err != nil {
-			continue // without a version.txt there are no files
+			panic(err) // it was listed, and is in the binary
 		}
 		s.files[name] = newFile(body)
 	}
@@ -87,8 +87,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, version, name str
 	switch {
 	case name == pluginName && version == "latest":
 		f.serve(w, r, maxAge(version))
-	case Version() == "":
-		s.missing(w)
 	case name == "" && served(version, "pusher.js"):
 		s.servePage(w, r)
 	case f == nil || !served(version, name):
@@ -97,18 +95,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, version, name str
 	default:
 		f.serve(w, r, maxAge(version))
 	}
-}
-
-// missing says how to add the files.
-func (s *Server) missing(w http.ResponseWriter) {
-	w.Header().Set("Cache-Control", "no-store")
-	http.Error(w, `This service was built without the files for browsers. To add them, install
-Node.js and run
-
-    make web build
-
-in the source tree, which puts the pusher-js package into the binary.
-`, http.StatusNotFound)
 }
 
 // served reports whether the embedded files may be called by that version.

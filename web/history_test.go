@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The plugin is there in every build, beside whatever pusher-js is, as latest only: it
+// The plugin is there as latest only: it
 // has no version of pusher-js.
 func TestPluginIsServed(t *testing.T) {
 	s := New(Config{Path: "/realtime"})

@@ -34,14 +34,6 @@ func body(t *testing.T, r io.Reader) string {
 	return string(b)
 }
 
-// needFiles skips a test in a tree where the files were not built.
-func needFiles(t *testing.T) {
-	t.Helper()
-	if Version() == "" {
-		t.Skip("the client files are not there: make web adds them")
-	}
-}
-
 func TestOtherPathsAreNotOurs(t *testing.T) {
 	for _, path := range []string{"/", "/app/key", "/apps/1/events", "/pusher/info", "/v1/x.js", "/8.6.0", "/8.6.0/a/b.js", "/1.2.3.4/pusher.js", "/latest/../x", "/1/channels", "/up"} {
 		if r := request(t, Config{}, "GET", path); r != nil {
@@ -58,26 +50,7 @@ func TestOtherPathsAreNotOurs(t *testing.T) {
 	}
 }
 
-func TestBuildWithoutFilesSaysHowToAddThem(t *testing.T) {
-	if Version() != "" {
-		s := &Server{}
-		w := httptest.NewRecorder()
-		s.missing(w)
-		checkMissing(t, w.Result())
-		return
-	}
-	checkMissing(t, request(t, Config{}, "GET", "/8.6.0/pusher.min.js"))
-}
-
-func checkMissing(t *testing.T, r *http.Response) {
-	t.Helper()
-	if text := body(t, r.Body); r.StatusCode != http.StatusNotFound || !strings.Contains(text, "make web") || r.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("answer = %d %q %v, want a 404 that says how to add the files", r.StatusCode, text, r.Header)
-	}
-}
-
 func TestFilesThatTheLoaderAsksFor(t *testing.T) {
-	needFiles(t)
 	const day, year, minutes = "public, max-age=86400", "public, max-age=31536000, immutable", "public, max-age=300"
 	short := Version()[:strings.LastIndex(Version(), ".")]
 	tests := map[string]string{
@@ -101,7 +74,7 @@ func TestFilesThatTheLoaderAsksFor(t *testing.T) {
 			continue
 		}
 		name := path[strings.LastIndex(path, "/")+1:]
-		if want, _ := File(name); body(t, r.Body) != string(want) {
+		if want, _ := dist.ReadFile("dist/" + name); body(t, r.Body) != string(want) {
 			t.Errorf("GET %s is not %s", path, name)
 		}
 	}
@@ -116,7 +89,6 @@ func TestFilesThatTheLoaderAsksFor(t *testing.T) {
 }
 
 func TestAskingAgainCostsNothing(t *testing.T) {
-	needFiles(t)
 	for _, coding := range []string{"identity", "gzip"} {
 		r := request(t, Config{}, "GET", "/latest/pusher.js", "Accept-Encoding", coding)
 		again := request(t, Config{}, "GET", "/latest/pusher.js", "Accept-Encoding", coding, "If-None-Match", `"x", W/`+r.Header.Get("ETag"))
@@ -127,7 +99,6 @@ func TestAskingAgainCostsNothing(t *testing.T) {
 }
 
 func TestCompression(t *testing.T) {
-	needFiles(t)
 	for accept, want := range map[string]string{"": "", "br": "", "gzip": "gzip", "br, gzip;q=0.5": "gzip", "gzip;q=0": "", "gzip; q=0.0": ""} {
 		r := request(t, Config{}, "GET", "/latest/pusher.js", "Accept-Encoding", accept)
 		if got := r.Header.Get("Content-Encoding"); got != want || r.Header.Get("Vary") != "Accept-Encoding" {
@@ -140,14 +111,13 @@ func TestCompression(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if plain, _ := File("pusher.js"); body(t, z) != string(plain) {
+		if plain, _ := dist.ReadFile("dist/pusher.js"); body(t, z) != string(plain) {
 			t.Errorf("the compressed file is another")
 		}
 	}
 }
 
 func TestPageShowsTheLines(t *testing.T) {
-	needFiles(t)
 	tests := map[string]struct {
 		cfg    Config
 		target string

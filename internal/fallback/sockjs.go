@@ -80,7 +80,7 @@ func iframePage(script []byte) []byte {
 // little time.
 func (s *Server) serveIframe(w http.ResponseWriter, r *http.Request) {
 	if s.iframe == nil {
-		refuse(w, http.StatusNotFound, "this service was built without the client files; build it with make web")
+		refuse(w, http.StatusNotFound, "this service has no page for iframes")
 		return
 	}
 	sum := sha256.Sum256(s.iframe)

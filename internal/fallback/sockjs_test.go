@@ -71,8 +71,8 @@ func testIframe(t *testing.T) {
 		}
 	})
 	run(t, setup{}, func(n *node) {
-		if resp, answer := n.do("GET", "/iframe.html", ""); resp.StatusCode != 404 || !strings.Contains(answer, "make web") {
-			t.Errorf("iframe of a build without files = %d %q", resp.StatusCode, answer)
+		if resp, answer := n.do("GET", "/iframe.html", ""); resp.StatusCode != 404 || !strings.Contains(answer, "no page for iframes") {
+			t.Errorf("iframe without a script = %d %q", resp.StatusCode, answer)
 		}
 	})
 }

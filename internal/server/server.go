@@ -346,10 +346,6 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 
 // fallback serves clients for which WebSocket does not work.
 func (s *Server) fallback(registry *apps.Registry) component {
-	script, err := web.File("sockjs.min.js")
-	if err != nil {
-		s.log.Debug("the client files are not in this binary; make web adds them")
-	}
 	s.fallbacks = fallback.New(fallback.Config{
 		Elsewhere:      s.cluster.elsewhere(),
 		Hub:            s.hub,
@@ -361,7 +357,7 @@ func (s *Server) fallback(registry *apps.Registry) component {
 		MaxMessageSize: s.cfg.MaxMessageSize,
 		Attempt:        func(r *http.Request) bool { _, ok := s.attempts.Admit(r); return ok },
 		TrustedProxies: s.cfg.TrustedProxies,
-		SockJS:         script,
+		SockJS:         web.SockJS,
 		Registerer:     s.metrics,
 	})
 	return s.fallbacks
