@@ -12,7 +12,7 @@ import { count, zone } from "../../ui/numbers"
 import { Wait } from "../../ui/state"
 import { type Column, Table } from "../../ui/table"
 import { Time } from "../../ui/time"
-import { range, ranges, recent, whole, window } from "./range"
+import { gaps, range, ranges, recent, whole, window } from "./range"
 
 export const usagePage: Page = { path: "apps/:app/usage", title: "Usage", view: View, menu: { of: "app", key: "u" } }
 
@@ -118,7 +118,7 @@ function Used({ id, rows, total, each }: UsedProps) {
     ["Requests", count(total.requests), "of backends"],
     ["Messages", count(total.requests + total.deliveries), "requests and deliveries, as the hosted service bills them"],
   ]
-  const unknown = rows.filter((r) => r.deliveries === null).length
+  const { before, later } = gaps(rows.map((r) => r.deliveries))
   return (
     <>
       <dl class="figures">
@@ -134,8 +134,8 @@ function Used({ id, rows, total, each }: UsedProps) {
         {node.value?.clustered && "In a cluster the peak is the sum of the peaks of the nodes, so it may be more than there were at once. "}
         Backend events count once for each channel, requests once.{" "}
         {each === "hour" ? "Usage is taken each minute and kept for 31 days." : "Minutes are in the memory of the nodes while they run, for their 1,000 busiest apps."}
-        {unknown > 0 && unknown < rows.length && <> Before <Time at={rows[unknown]!.at} age={false} short /> nothing is known.</>}
-        {unknown === rows.length && " Nothing is known of this app."}
+        {before === rows.length ? " Nothing is known of this app." : before > 0 && <> Before <Time at={rows[before]!.at} age={false} short /> nothing is known.</>}
+        {later > 0 && ` Nothing is known of ${count(later)} ${later === 1 ? "slot" : "slots"} since then, which the charts leave out.`}
       </p>
       <Chart label={`Connections, the most at once in each ${each}`} times={times} series={series.connections} line={limit ? { label: "Limit", value: limit } : undefined} />
       <Chart label={`Events and requests in each ${each}`} times={times} series={series.events} />

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import test from "node:test"
-import { range, whole, window } from "./range"
+import { gaps, range, whole, window } from "./range"
 
 const now = new Date("2026-11-29T12:34:56.789Z")
 
@@ -27,4 +27,11 @@ test("minutes that nobody knows are gaps", () => {
   const rows = window([{ ...slot, at: "2026-11-29T11:00:00Z" }, slot], 1, 3, now)
   assert.deepEqual(rows.map((r) => [r.at, r.deliveries]), [["2026-11-29T12:32:00.000Z", null], ["2026-11-29T12:33:00Z", 4], ["2026-11-29T12:34:00.000Z", null]])
   assert.equal(window([], 5, 288, now)[0]!.at, "2026-11-28T12:35:00.000Z")
+})
+
+test("what is not known is told apart: before all, and between", () => {
+  assert.deepEqual(gaps([null, null, 1, null, 2, 3]), { before: 2, later: 1 })
+  assert.deepEqual(gaps([1, 2, null]), { before: 0, later: 0 })
+  assert.deepEqual(gaps([null, null]), { before: 2, later: 0 })
+  assert.deepEqual(gaps([]), { before: 0, later: 0 })
 })

@@ -53,3 +53,11 @@ export function window(slots: Slot[], minutes: number, wanted: number, now: Date
     return known.get(at) ?? unknown
   })
 }
+
+// gaps counts what is not known: before the first that is, and after it. The last
+// one does not count: it has only begun.
+export function gaps(values: (number | null)[]): { before: number; later: number } {
+  const known = values.findIndex((v) => v !== null)
+  const before = known < 0 ? values.length : known
+  return { before, later: values.slice(before, -1).filter((v) => v === null).length }
+}
