@@ -113,7 +113,7 @@ func badRequest(message string) error {
 
 // refusal answers an error. What is no refusal is ours to fix, not the
 // caller's to read.
-func (a *api) refusal(c *call, err error) answer {
+func (a *Handler) refusal(c *call, err error) answer {
 	e, ok := errors.AsType[*statusError](err)
 	switch {
 	case ok:

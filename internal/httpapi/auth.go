@@ -21,7 +21,7 @@ const timestampWindow = int64(protocol.SignatureWindow / time.Second)
 // authenticate finds out which app signed the request. It needs no body: the
 // signature covers the parameter body_md5, and checkBodyHash compares that
 // with the body afterwards.
-func (a *api) authenticate(c *call) error {
+func (a *Handler) authenticate(c *call) error {
 	c.params = appendParams(c.params[:0], c.query, true)
 	if len(c.params) > maxParams {
 		return badRequest("Too many query parameters (more than " + strconv.Itoa(maxParams) + ")")
@@ -65,7 +65,7 @@ func agent(h http.Header) string {
 // means the app of the key.
 func (c *call) names(app *apps.App) bool { return c.appID == "" || app.Called(c.appID) }
 
-func (a *api) errUnknownKey() error {
+func (a *Handler) errUnknownKey() error {
 	return &statusError{status: a.unknownKey, message: "Unknown auth_key"}
 }
 
@@ -109,7 +109,7 @@ func timestamp(s string) int64 {
 // The query is tried decoded, which is what the protocol says, and then as
 // on the wire, for libraries that forget to escape it. If that is what was
 // signed, it is also what the parameters are.
-func (a *api) checkSignature(c *call, signer *protocol.Signer) error {
+func (a *Handler) checkSignature(c *call, signer *protocol.Signer) error {
 	given, ok := c.param("auth_signature")
 	if !ok {
 		return c.errSignature("nil")

@@ -109,7 +109,7 @@ func TestVectorsOfLibraries(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := New(Config{Apps: registry, Hub: &fakeHub{}, Now: func() time.Time { return time.Unix(v.time, 0) }}).(*api)
+			a := New(Config{Apps: registry, Hub: &fakeHub{}, Now: func() time.Time { return time.Unix(v.time, 0) }})
 			c := &call{
 				r:    httptest.NewRequest(v.method, v.path, nil),
 				path: v.path,

@@ -11,7 +11,7 @@ import (
 
 // triggerBatch answers POST /apps/{app_id}/batch_events: several events on one
 // channel each.
-func (a *api) triggerBatch(c *call) (answer, error) {
+func (a *Handler) triggerBatch(c *call) (answer, error) {
 	batch, err := c.batch()
 	if err != nil {
 		return answer{}, err
@@ -114,7 +114,7 @@ func (c *call) readTargeted(element []byte) error {
 
 // batchInfo answers with an object for every event if any of them asked for
 // something.
-func (a *api) batchInfo(c *call) answer {
+func (a *Handler) batchInfo(c *call) answer {
 	var all info
 	for _, asked := range c.infos {
 		all |= asked

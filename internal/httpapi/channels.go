@@ -12,7 +12,7 @@ import (
 )
 
 // listChannels answers GET /apps/{app_id}/channels: the occupied channels.
-func (a *api) listChannels(c *call) (answer, error) {
+func (a *Handler) listChannels(c *call) (answer, error) {
 	prefix, _ := c.param("filter_by_prefix")
 	asked, err := parseInfo(c.info(), userCount|subscriptionCount)
 	switch {
@@ -44,7 +44,7 @@ func (a *api) listChannels(c *call) (answer, error) {
 
 // countConnections answers GET /apps/{app_id}/connections, which Laravel Reverb
 // has: how many connections of the app this node has.
-func (a *api) countConnections(c *call) (answer, error) {
+func (a *Handler) countConnections(c *call) (answer, error) {
 	out := append(c.out[:0], `{"connections":`...)
 	out = strconv.AppendInt(out, int64(a.hub.ConnectionsHere(c.app)), 10)
 	c.out = append(out, '}')
@@ -53,7 +53,7 @@ func (a *api) countConnections(c *call) (answer, error) {
 
 // showChannel answers GET /apps/{app_id}/channels/{channel_name}: the state of
 // one channel. That nobody is on it is no error.
-func (a *api) showChannel(c *call) (answer, error) {
+func (a *Handler) showChannel(c *call) (answer, error) {
 	if err := checkChannel(c.app, c.target); err != nil {
 		return answer{}, err
 	}
@@ -76,7 +76,7 @@ func (a *api) showChannel(c *call) (answer, error) {
 
 // channelState answers with whether a channel is occupied, and what was asked
 // about it.
-func (a *api) channelState(c *call, asked info) answer {
+func (a *Handler) channelState(c *call, asked info) answer {
 	s := a.hub.Channel(c.app, c.target)
 	out := append(c.out[:0], `{"occupied":`...)
 	out = strconv.AppendBool(out, s.Occupied)
@@ -89,7 +89,7 @@ func (a *api) channelState(c *call, asked info) answer {
 }
 
 // appendCached appends the event that a cache channel remembers.
-func (a *api) appendCached(dst []byte, c *call) []byte {
+func (a *Handler) appendCached(dst []byte, c *call) []byte {
 	event, ok := a.hub.Cached(c.app, c.target)
 	if !ok {
 		return append(dst, `,"cache":null`...)

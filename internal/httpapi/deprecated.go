@@ -9,7 +9,7 @@ import (
 
 // triggerOnChannel answers POST /apps/{app_id}/channels/{channel_name}/events:
 // the body is the data of the event, and all else is in the query.
-func (a *api) triggerOnChannel(c *call) (answer, error) {
+func (a *Handler) triggerOnChannel(c *call) (answer, error) {
 	if err := checkTarget(c.app, c.target); err != nil {
 		return answer{}, err
 	}
@@ -41,7 +41,7 @@ func (a *api) triggerOnChannel(c *call) (answer, error) {
 
 // channelStats answers GET /apps/{app_id}/channels/{channel_name}/stats: all
 // that is known about a channel, under the names that it had.
-func (a *api) channelStats(c *call) (answer, error) {
+func (a *Handler) channelStats(c *call) (answer, error) {
 	if err := checkChannel(c.app, c.target); err != nil {
 		return answer{}, err
 	}

@@ -15,7 +15,7 @@ import (
 
 // triggerEvent answers POST /apps/{app_id}/events: one event on one or more
 // channels.
-func (a *api) triggerEvent(c *call) (answer, error) {
+func (a *Handler) triggerEvent(c *call) (answer, error) {
 	var f fields
 	if len(c.body) > 0 {
 		if err := rawjson.Object(c.body, f.set); err != nil {
@@ -48,7 +48,7 @@ func (a *api) triggerEvent(c *call) (answer, error) {
 }
 
 // trigger hands e to the hub, for c.channels.
-func (a *api) trigger(c *call, e hub.Event, except protocol.SocketID) error {
+func (a *Handler) trigger(c *call, e hub.Event, except protocol.SocketID) error {
 	if err := a.admit(c, apps.BackendEvents, len(c.channels)); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (a *api) trigger(c *call, e hub.Event, except protocol.SocketID) error {
 }
 
 // channelsInfo answers with what was asked about each of c.channels.
-func (a *api) channelsInfo(c *call, asked info) answer {
+func (a *Handler) channelsInfo(c *call, asked info) answer {
 	out := append(c.out[:0], `{"channels":{`...)
 	for i, name := range c.channels {
 		if i > 0 {

@@ -17,7 +17,7 @@ import (
 // however the path is written on its way.
 
 // verify tries the forms of the path, and keeps the one that verifies.
-func (a *api) verify(c *call, params []protocol.Param, signer *protocol.Signer, given string) bool {
+func (a *Handler) verify(c *call, params []protocol.Param, signer *protocol.Signer, given string) bool {
 	if c.signed(c.path, params, signer, given) {
 		c.signedPath = c.path
 		return true
@@ -34,7 +34,7 @@ func (a *api) verify(c *call, params []protocol.Param, signer *protocol.Signer, 
 // otherForms are all forms of the path but the one that arrived. They are
 // without or with the prefix, and with one slash in front. All of them, and
 // the one that arrived, also come in their other escaping.
-func (a *api) otherForms(c *call) []string {
+func (a *Handler) otherForms(c *call) []string {
 	rest := a.rest(c.path)
 	plain := []string{c.path, rest, string(a.mount) + rest}
 	forms := make([]string, 0, 2*len(plain))
@@ -84,7 +84,7 @@ func escape(s string) string {
 
 // followSignature makes the call about what was signed, where that is not the
 // path as it arrived.
-func (a *api) followSignature(c *call) error {
+func (a *Handler) followSignature(c *call) error {
 	switch {
 	case c.signedPath == c.path:
 		return nil

@@ -15,6 +15,9 @@
 // cleaned paths, and a stripped prefix is to be named in [Config], not removed
 // from the URL of the request.
 //
+// Operators trigger events by the same calls, at paths of the admin API. They need
+// no signature, because the admin API knows who they are.
+//
 // Beside its settings the package holds how much each app has asked for in the
 // last second, where that is limited. It takes no locks.
 package httpapi
@@ -116,8 +119,8 @@ type Config struct {
 // New returns the handler of everything under /apps/, and of the one path
 // outside of it that an official library calls, /users/{id}/terminate_connections.
 // It answers 404 to all else.
-func New(cfg Config) http.Handler {
-	a := &api{
+func New(cfg Config) *Handler {
+	a := &Handler{
 		apps:       cfg.Apps,
 		hub:        cfg.Hub,
 		mount:      mount.At(cfg.Path),
@@ -146,8 +149,9 @@ func New(cfg Config) http.Handler {
 	return a
 }
 
-// An api is the handler. It is immutable but for the pool and the limits.
-type api struct {
+// A Handler answers backends, and operators by [Handler.Operators].
+// It is immutable but for the pool and the limits.
+type Handler struct {
 	apps       *apps.Registry
 	hub        Hub
 	mount      mount.Point
@@ -166,7 +170,7 @@ type api struct {
 }
 
 // ServeHTTP answers one request.
-func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := a.calls.Get().(*call)
 	c.r = r
 	ans, err := a.serve(c)
@@ -188,7 +192,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve takes one request through the steps that all have in common, and then
 // to the one that its route names.
-func (a *api) serve(c *call) (answer, error) {
+func (a *Handler) serve(c *call) (answer, error) {
 	c.path, c.query = requestLine(c.r)
 	if !a.find(c, c.path) {
 		return answer{}, errNotFound
@@ -228,7 +232,7 @@ func (a *api) serve(c *call) (answer, error) {
 
 // logCall writes a line about a request where such detail is asked for. The
 // query is left out: for ten minutes it is as good as the secret.
-func (a *api) logCall(c *call, status int) {
+func (a *Handler) logCall(c *call, status int) {
 	if !a.log.Enabled(c.r.Context(), slog.LevelDebug) {
 		return
 	}

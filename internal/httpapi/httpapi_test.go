@@ -231,7 +231,7 @@ func TestMetrics(t *testing.T) {
 	f.do(t, post("/apps/3/batch_events", `{"batch":[{"name":"n","data":"d","channel":"c"}]}`).build())
 	f.do(t, post("/apps/3/channels/c/events", `d`, "name=n").build())
 	f.do(t, get("/nothing").build())
-	m := f.serving(t).(*api).metrics
+	m := f.serving(t).(*Handler).metrics
 	if got := count(t, m.events); got != 4 {
 		t.Errorf("events = %v, want 4", got)
 	}

@@ -82,7 +82,7 @@ func checkCounting(app *apps.App, asked info) error {
 
 // appendAttributes appends what was asked about a channel as an object. A user
 // that is named like a channel has no attributes.
-func (a *api) appendAttributes(dst []byte, app *apps.App, channel string, asked info) []byte {
+func (a *Handler) appendAttributes(dst []byte, app *apps.App, channel string, asked info) []byte {
 	dst = append(dst, '{')
 	if kind := protocol.KindOf(channel); asked != 0 && kind != protocol.User {
 		dst = appendCounts(dst, a.hub.Channel(app, channel), kind, asked)

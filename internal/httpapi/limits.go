@@ -56,7 +56,7 @@ func (l *Limits) appChanged(c apps.Change) {
 }
 
 // admitRead refuses requests beyond what the app may ask.
-func (a *api) admitRead(c *call) error {
+func (a *Handler) admitRead(c *call) error {
 	if c.route.triggers() {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (a *api) admitRead(c *call) error {
 }
 
 // admit refuses what is beyond a rate of the app.
-func (a *api) admit(c *call, r apps.Rate, n int) error {
+func (a *Handler) admit(c *call, r apps.Rate, n int) error {
 	perSecond := c.app.Limits.PerSecond(r)
 	if perSecond == 0 {
 		return nil

@@ -71,7 +71,7 @@ func TestLimitsFollowTheApp(t *testing.T) {
 	one := func() *http.Request { return event(`{"name":"n","data":"d","channels":["a"]}`).build() }
 	l.expect(one(), 200, "")
 	l.expect(one(), 429, "1")
-	registry := l.serving(t).(*api).apps
+	registry := l.serving(t).(*Handler).apps
 	change := func(perSecond int) {
 		changed := *l.app
 		changed.Limits.BackendEventsPerSecond = perSecond
@@ -82,7 +82,7 @@ func TestLimitsFollowTheApp(t *testing.T) {
 	change(0)
 	l.expect(one(), 200, "")
 	held := func() (n int) {
-		l.serving(t).(*api).limits.byApp.Range(func(_, _ any) bool { n++; return true })
+		l.serving(t).(*Handler).limits.byApp.Range(func(_, _ any) bool { n++; return true })
 		return n
 	}
 	if held() != 0 {

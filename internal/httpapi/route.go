@@ -9,21 +9,21 @@ import (
 type route struct {
 	name   string // label of metrics
 	method string // GET, which allows HEAD too, or POST
-	serve  func(*api, *call) (answer, error)
+	serve  func(*Handler, *call) (answer, error)
 }
 
 // The calls of the API. The native push calls of old libraries are not among
 // them: they get 404, as they do from the hosted service by now.
 var (
-	routeEvents        = &route{"events", http.MethodPost, (*api).triggerEvent}
-	routeBatch         = &route{"batch_events", http.MethodPost, (*api).triggerBatch}
-	routeChannels      = &route{"channels", http.MethodGet, (*api).listChannels}
-	routeChannel       = &route{"channel", http.MethodGet, (*api).showChannel}
-	routeUsers         = &route{"users", http.MethodGet, (*api).listUsers}
-	routeTerminate     = &route{"terminate_connections", http.MethodPost, (*api).terminate}
-	routeConnections   = &route{"connections", http.MethodGet, (*api).countConnections}
-	routeChannelEvents = &route{"channel_events", http.MethodPost, (*api).triggerOnChannel}
-	routeChannelStats  = &route{"channel_stats", http.MethodGet, (*api).channelStats}
+	routeEvents        = &route{"events", http.MethodPost, (*Handler).triggerEvent}
+	routeBatch         = &route{"batch_events", http.MethodPost, (*Handler).triggerBatch}
+	routeChannels      = &route{"channels", http.MethodGet, (*Handler).listChannels}
+	routeChannel       = &route{"channel", http.MethodGet, (*Handler).showChannel}
+	routeUsers         = &route{"users", http.MethodGet, (*Handler).listUsers}
+	routeTerminate     = &route{"terminate_connections", http.MethodPost, (*Handler).terminate}
+	routeConnections   = &route{"connections", http.MethodGet, (*Handler).countConnections}
+	routeChannelEvents = &route{"channel_events", http.MethodPost, (*Handler).triggerOnChannel}
+	routeChannelStats  = &route{"channel_stats", http.MethodGet, (*Handler).channelStats}
 )
 
 // find sets the route of c, and what a form of its path names, and reports
@@ -31,7 +31,7 @@ var (
 //
 // It reads the path as it stands on the request line: names of channels are
 // full of characters that routers have opinions about.
-func (a *api) find(c *call, path string) bool {
+func (a *Handler) find(c *call, path string) bool {
 	c.route, c.appID, c.target, c.behind = nil, "", "", ""
 	path = a.rest(path)
 	if rest, ok := strings.CutPrefix(path, "/apps/"); ok {
@@ -46,7 +46,7 @@ func (a *api) find(c *call, path string) bool {
 }
 
 // rest is a path without the prefix in front.
-func (a *api) rest(path string) string { return a.mount.Rest(path, "/apps/", "/users/") }
+func (a *Handler) rest(path string) string { return a.mount.Rest(path, "/apps/", "/users/") }
 
 // findInApp finds what follows /apps/{id}/.
 func (c *call) findInApp(path string) bool {

@@ -10,7 +10,7 @@ import (
 
 // traceRefusal tells of a request that was refused. It is about the app that has
 // signed it or, if nobody has, the one whose key it names.
-func (a *api) traceRefusal(c *call, ans answer) {
+func (a *Handler) traceRefusal(c *call, ans answer) {
 	key, _ := c.param("auth_key")
 	tracer := a.tracerOf(c, key)
 	if tracer == nil || tracer.Wants(trace.APIError) == trace.Nothing {
@@ -31,7 +31,7 @@ func (a *api) traceRefusal(c *call, ans answer) {
 // tracerOf returns who is told of a refused request: about the app that has signed
 // it or, if nobody has, the one whose key it names. Whatever names a key and no app
 // that there is comes from a stranger; other requests are none of ours.
-func (a *api) tracerOf(c *call, key string) hub.Tracer {
+func (a *Handler) tracerOf(c *call, key string) hub.Tracer {
 	app := c.app
 	if app == nil {
 		app = a.apps.ByKey(key)

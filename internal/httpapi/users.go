@@ -9,7 +9,7 @@ import (
 
 // listUsers answers GET /apps/{app_id}/channels/{channel_name}/users: who is
 // present.
-func (a *api) listUsers(c *call) (answer, error) {
+func (a *Handler) listUsers(c *call) (answer, error) {
 	if err := c.checkExtraneous(); err != nil {
 		return answer{}, err
 	}
@@ -34,7 +34,7 @@ func (a *api) listUsers(c *call) (answer, error) {
 
 // terminate answers POST /apps/{app_id}/users/{user_id}/terminate_connections.
 // Libraries send various bodies, none of which means anything.
-func (a *api) terminate(c *call) (answer, error) {
+func (a *Handler) terminate(c *call) (answer, error) {
 	if err := c.checkExtraneous(); err != nil {
 		return answer{}, err
 	}

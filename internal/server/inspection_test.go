@@ -215,3 +215,26 @@ func TestFiguresOfNowAreDescribed(t *testing.T) {
 	d.call("GET", "/api/v1/apps/1/key-uses", "", 200, `{"kind":"request","by":"Go-http-client/1.1"`)
 	d.call("GET", "/api/v1/apps/1/key-uses", "", 200, `"last_hour":3`)
 }
+
+// TestEventsOfOperatorsAreDescribed and reach clients.
+func TestEventsOfOperatorsAreDescribed(t *testing.T) {
+	n := start(t, Config{AdminListen: "127.0.0.1:0", AdminToken: liveToken})
+	c := dial(t, "ws://"+n.Addr().String()+"/app/key?protocol=7", nil)
+	established(t, c)
+	c.subscribe("news")
+	d := newDescribed(t, n.Server)
+	d.call("POST", "/api/v1/apps/1/events", `{"name":"greeting","channels":["news","empty"],"data":{"a": 1}}`, 200, `"here":1,"elsewhere":0,"answer":{}`)
+	if got, want := c.next(), `{"event":"greeting","channel":"news","data":"{\"a\":1}"}`; got != want {
+		t.Errorf("the client got %s, want %s", got, want)
+	}
+	d.call("POST", "/api/v1/apps/1/batch_events", `{"batch":[{"name":"one","channel":"news","data":"1"},{"name":"two","channel":"news","data":"2"}]}`, 200, `"here":2`)
+	for _, want := range []string{"one", "two"} {
+		if got := c.next(); !strings.Contains(got, want) {
+			t.Errorf("the client got %s, want %s", got, want)
+		}
+	}
+	d.call("POST", "/api/v1/apps/1/events", `{"name":"e","channel":"a b","data":"x"}`, 400, "Invalid channel name: a b")
+	d.call("POST", "/api/v1/apps/1/events", `{"name":"e","channel":"news","data":"`+strings.Repeat("x", 10<<10+1)+`"}`, 413, "exceeds the allowed maximum (10240 bytes)")
+	d.call("POST", "/api/v1/apps/1/events?x=1", `{}`, 400, "unknown")
+	d.call("POST", "/api/v1/apps/2/events", `{}`, 404, "no such app")
+}

@@ -145,6 +145,7 @@ type Server struct {
 	cluster    cluster
 	tracing    tracing
 	limits     httpapi.Limits
+	api        *httpapi.Handler
 	attempts   *admission.Limiter
 
 	drainOver atomic.Int64 // Config.DrainTimeout, as it is now
@@ -189,6 +190,7 @@ func New(cfg Config) (_ *Server, err error) {
 	}
 	s.openInspection(registry, used)
 	s.attempts = admission.New(admission.Config{PerMinute: cfg.ConnectionAttempts, TrustedProxies: cfg.TrustedProxies, Registerer: s.metrics})
+	s.openHTTPAPI(registry)
 	handler := s.routes(registry)
 	if err := s.join(); err != nil {
 		return nil, err
@@ -266,6 +268,7 @@ func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 		tap.Path: s.tracing.taps.Handler(), explain.Path: s.tracing.explainer.Handler(), explain.TimelinePath: s.tracing.explainer.TimelineHandler(),
 	}
 	maps.Copy(cfg.Parts, s.inspection.Handlers())
+	maps.Copy(cfg.Parts, s.api.Operators())
 	return cfg
 }
 
@@ -324,24 +327,29 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 			s.fallback(registry),
 			web.New(web.Config{Path: s.cfg.Path, HTTPPath: cmp.Or(s.cfg.HTTPPath, fallback.DefaultHTTPPath), Secure: forwarded.Proxies(s.cfg.TrustedProxies).Secure}),
 		},
-		api: httpapi.New(httpapi.Config{
-			Apps:             registry,
-			Hub:              s.hub,
-			Path:             s.cfg.Path,
-			MaxBodySize:      s.cfg.MaxBodySize,
-			UnknownKeyStatus: s.cfg.UnknownKeyStatus,
-			CORS:             s.cfg.CORS,
-			Limits:           &s.limits,
-			Tracer:           s.tracing.app,
-			Strangers:        s.tracing.strangers.App(""),
-			KeyUses:          s.keyUses,
-			Log:              s.log,
-			Registerer:       s.metrics,
-		}),
+		api:   s.api,
 		root:  s.cfg.Root,
 		mount: mount.At(s.cfg.Path),
 		ready: s.ready,
 	}
+}
+
+// openHTTPAPI makes what answers backends, and takes events of operators.
+func (s *Server) openHTTPAPI(registry *apps.Registry) {
+	s.api = httpapi.New(httpapi.Config{
+		Apps:             registry,
+		Hub:              s.hub,
+		Path:             s.cfg.Path,
+		MaxBodySize:      s.cfg.MaxBodySize,
+		UnknownKeyStatus: s.cfg.UnknownKeyStatus,
+		CORS:             s.cfg.CORS,
+		Limits:           &s.limits,
+		Tracer:           s.tracing.app,
+		Strangers:        s.tracing.strangers.App(""),
+		KeyUses:          s.keyUses,
+		Log:              s.log,
+		Registerer:       s.metrics,
+	})
 }
 
 // fallback serves clients for which WebSocket does not work.

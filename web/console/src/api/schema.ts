@@ -560,6 +560,15 @@ export type NewApp = {
   webhooks?: Array<Webhook>
 }
 
+export type NewEvent = {
+  channel?: string
+  channels?: Array<string>
+  data: unknown
+  info?: string
+  name: string
+  socket_id?: string
+}
+
 export type NewKey = {
   key: string
   secret: string
@@ -611,6 +620,13 @@ export type Snippet = {
   code: string
   file: string
   title: string
+}
+
+export type Triggered = {
+  answer: Record<string, unknown>
+  elsewhere: number
+  event_ids: Array<string>
+  here: number
 }
 
 export type Used = {
@@ -684,6 +700,14 @@ export interface Calls {
     body: AppChange
     answer: App
   }
+  "POST /api/v1/apps/{id}/batch_events": {
+    path: { id: string }
+    query: {  }
+    body: {
+      batch: Array<NewEvent>
+    }
+    answer: Triggered
+  }
   "GET /api/v1/apps/{id}/channels": {
     path: { id: string }
     query: { prefix?: string; order?: "name" | "subscriptions"; after?: string; limit?: number }
@@ -738,6 +762,12 @@ export interface Calls {
       errors: Array<AppError>
       nodes: Answers
     }
+  }
+  "POST /api/v1/apps/{id}/events": {
+    path: { id: string }
+    query: {  }
+    body: NewEvent
+    answer: Triggered
   }
   "GET /api/v1/apps/{id}/explain": {
     path: { id: string }
