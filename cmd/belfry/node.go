@@ -27,6 +27,18 @@ func runNode(ctx context.Context, node server.Node, log *slog.Logger) error {
 	for _, l := range node.Listeners() {
 		log.Info("listening", "listener", l.Name, "address", l.Addr.String())
 	}
+	told := supervisor{log}
+	told.ready()
+	watched := make(chan struct{})
+	alive, ended := context.WithCancel(context.WithoutCancel(ctx)) // it is watched until it has ended
+	go func() {
+		defer close(watched)
+		told.watch(alive, node)
+	}()
+	defer func() {
+		ended()
+		<-watched
+	}()
 	forget := context.AfterFunc(ctx, func() { log.Info("stopping; a second signal stops at once") })
 	defer forget()
 	if err := node.Run(ctx); err != nil {

@@ -84,6 +84,9 @@ func (r *reloader) run(ctx context.Context) {
 // again reads the configuration and makes true what can change. If anything is
 // wrong with it, all stays as it is.
 func (r *reloader) again(why string) {
+	told := supervisor{r.log}
+	told.reloading()
+	defer told.ready()
 	next, err := config.Load(r.source)
 	if err == nil {
 		err = r.node.Reconfigure(next.Server)

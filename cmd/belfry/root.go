@@ -95,7 +95,7 @@ host and port are changed. It is not affiliated with Pusher.`,
   belfry doctor https://realtime.example.com   find out why something does not work`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetIn(s.in)
 	root.SetOut(s.out)
@@ -103,7 +103,7 @@ host and port are changed. It is not affiliated with Pusher.`,
 	root.SetFlagErrorFunc(flagError)
 	cobra.AddTemplateFunc("wrapped", func(flags *pflag.FlagSet) string { return flags.FlagUsagesWrapped(helpWidth) })
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
-	root.AddCommand(newDev(s), newServe(s), newCheck(s), newImport(s), newTrigger(s), newSubscribe(s), newTail(s), newExplain(s), newChannels(s), newConnections(s), newUsers(s), newErrors(s), newTimeline(s), newDoctor(s), newApps(s), newWebhooks(s), newCluster(s), newDrain(s), newConsole(s), newBench(s), newVersion(s))
+	root.AddCommand(newDev(s), newServe(s), newCheck(s), newHealth(s), newImport(s), newTrigger(s), newSubscribe(s), newTail(s), newExplain(s), newChannels(s), newConnections(s), newUsers(s), newErrors(s), newTimeline(s), newDoctor(s), newApps(s), newWebhooks(s), newCluster(s), newDrain(s), newConsole(s), newBench(s), newCompletion(s), newMan(), newVersion(s))
 	return root
 }
 

@@ -73,6 +73,7 @@ func serve(ctx context.Context, s streams, source config.Source) error {
 	logWarnings(cfg, log)
 	log.Info("starting", append([]any{"version", versionLine(), "config", cfg.File}, openFiles()...)...)
 	cfg.Server.Log, cfg.Server.DataDir, cfg.Server.Version = log, cfg.DataDir, versionNumber()
+	cfg.Server.Leaving = supervisor{log}.stopping
 	if len(cfg.Server.Apps) == 0 {
 		adviseOfFile(cfg, log)
 		cfg.Server.FirstApp = firstApp{err: s.err, dir: cfg.DataDir, httpPath: cfg.Server.HTTPPath, log: log}.tell

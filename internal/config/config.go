@@ -94,7 +94,10 @@ func AddFlags(flags *pflag.FlagSet) {
 }
 
 // Load reads s. Its error is of type [Problems].
-func Load(s Source) (*Config, error) {
+func Load(s Source) (*Config, error) { return read(s).finish() }
+
+// read puts the layers of s on top of each other.
+func read(s Source) *loader {
 	l := newLoader()
 	e := environment{loader: l, given: layer{}}
 	e.read(s.Environ)
@@ -105,7 +108,7 @@ func Load(s Source) (*Config, error) {
 	l.put(e.given)
 	l.put(l.flags(s.Flags))
 	l.appsText(e.apps)
-	return l.finish()
+	return l
 }
 
 // flags is the layer of the flags that were given.

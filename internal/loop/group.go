@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"runtime"
 	"sync/atomic"
@@ -161,6 +162,24 @@ func (g *Group) Each(do func(*Socket)) {
 	for _, l := range g.loops {
 		l.Post(func(int) { l.each(do) }, 1)
 	}
+}
+
+// ComeRound waits until every loop has done what was posted to it before, and
+// returns which has not when ctx ends.
+func (g *Group) ComeRound(ctx context.Context) error {
+	round := make([]chan struct{}, len(g.loops))
+	for i, l := range g.loops {
+		round[i] = make(chan struct{})
+		l.Post(func(int) { close(round[i]) }, 1)
+	}
+	for i := range g.loops {
+		select {
+		case <-round[i]:
+		case <-ctx.Done():
+			return fmt.Errorf("loop %d has not come round: %w", i, context.Cause(ctx))
+		}
+	}
+	return nil
 }
 
 // Stop drops every socket and waits until all goroutines of the group have

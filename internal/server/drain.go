@@ -23,6 +23,11 @@ func (s *Server) stateOfDrain() (draining bool, connections int) {
 	return s.leaving.Load(), s.hub.Connections()
 }
 
+// patience is how long drain takes at most.
+func (s *Server) patience() time.Duration {
+	return s.cfg.Cluster.DrainDelay + time.Duration(s.drainOver.Load()) + drainGrace
+}
+
 // drain sends all clients elsewhere, when load balancers have had the time to
 // notice. Backends are served meanwhile: what they trigger reaches the clients
 // that are still here.

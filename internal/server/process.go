@@ -32,6 +32,10 @@ type Node interface {
 	Registerer() prometheus.Registerer
 	// Reconfigure makes true what can change while the node runs.
 	Reconfigure(Config) error
+	// Alive returns nil if the node does work that it is given, and otherwise why
+	// that is not known when ctx ends. A node that is about to end is alive: its
+	// end has a bound of its own.
+	Alive(ctx context.Context) error
 	// Run waits until ctx ends or an operator wants the node to, and then ends
 	// it in good order. It returns nil if all components ended in time.
 	Run(ctx context.Context) error
@@ -204,16 +208,20 @@ func (p *process) AdminAddr() net.Addr { return p.admin.addr() }
 func (p *process) Drain() { p.askOnce.Do(func() { close(p.drainAsked) }) }
 
 // run waits until ctx ends, then has the node drain and stops all components.
-func (p *process) run(ctx context.Context, drain func()) error {
+// Draining takes as long as patience says, at most.
+func (p *process) run(ctx context.Context, patience func() time.Duration, drain func()) error {
 	var failure error
 	select {
 	case <-ctx.Done():
-		p.leaving.Store(true)
-		drain()
 	case <-p.drainAsked:
-		p.leaving.Store(true)
-		drain()
 	case failure = <-p.failed:
+	}
+	p.leaving.Store(true)
+	if p.cfg.Leaving != nil {
+		p.cfg.Leaving(patience() + 2*stopTimeout)
+	}
+	if failure == nil {
+		drain()
 	}
 	return errors.Join(failure, p.stop())
 }

@@ -113,6 +113,10 @@ type Config struct {
 	// Version is what operators are told that this node is.
 	Version string
 
+	// Leaving is called when the node begins to end, with how long that may take
+	// at most. It may be nil.
+	Leaving func(within time.Duration)
+
 	// Hosts reports whether requests are answered that name that host, with or
 	// without a port. Nil answers all. It is what keeps pages that have another
 	// name point here (DNS rebinding) away from a service with known credentials.
@@ -390,4 +394,12 @@ func (s *Server) Listeners() []Listener { return addresses(s.plain, s.tls, s.adm
 
 // Run waits until ctx ends, then sends the clients elsewhere and stops all
 // components. It returns nil if all of them ended in time.
-func (s *Server) Run(ctx context.Context) error { return s.run(ctx, s.drain) }
+func (s *Server) Run(ctx context.Context) error { return s.run(ctx, s.patience, s.drain) }
+
+// Alive implements [Node]: each loop has come round.
+func (s *Server) Alive(ctx context.Context) error {
+	if s.leaving.Load() {
+		return nil
+	}
+	return s.loops.ComeRound(ctx)
+}

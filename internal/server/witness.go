@@ -87,7 +87,12 @@ func (w *Witness) Listeners() []Listener { return addresses(w.admin) }
 func (w *Witness) Reconfigure(Config) error { return nil }
 
 // Run implements [Node].
-func (w *Witness) Run(ctx context.Context) error { return w.run(ctx, func() {}) }
+func (w *Witness) Run(ctx context.Context) error {
+	return w.run(ctx, func() time.Duration { return 0 }, func() {})
+}
+
+// Alive implements [Node]. A witness has no work of its own that could be stuck.
+func (w *Witness) Alive(context.Context) error { return nil }
 
 // witnessPatience is how long witnesses have to answer.
 const witnessPatience = 200 * time.Millisecond
