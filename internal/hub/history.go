@@ -1,13 +1,13 @@
 package hub
 
 import (
-	"math"
+	"sync"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
-	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/history"
+	"github.com/belfryhq/belfry/internal/history/recall"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -15,9 +15,9 @@ import (
 // shard's lock guards it. A channel has none until the app keeps its events.
 type remembered struct {
 	log      *history.Log
-	covered  uint64 // peers.changes, plus one, when the peers last told all that they have; 0: they have not
-	recall   *recall
-	incoming map[node.ID][]history.Event // of peers whose answer is not complete
+	covered  uint64         // peers.changes, plus one, when the peers last told all that they have; 0: they have not
+	recall   *recall.Recall // nil: nobody asks peers
+	incoming recall.Incoming
 	resuming map[*subscription]*resumption
 	idle     time.Time // since when nothing else is in the channel; zero: something is
 }
@@ -96,50 +96,20 @@ func (r *remembered) uncover() {
 	}
 }
 
-// evict makes room when the histories of the app have become too big: the oldest
-// events of all channels go first. No lock is held.
+// evict makes room when the histories of the app have become too big. No lock is held.
 func (t *tenant) evict() {
-	limit := int64(t.app().History.AppBytes)
-	if t.budget.Used() <= limit {
-		return
-	}
-	for goal := limit - limit/64; t.budget.Used() > goal; {
-		if !t.evictOldest(goal) {
-			return
-		}
+	if limit := int64(t.app().History.AppBytes); t.budget.Used() > limit {
+		t.budget.Evict(limit, t.shelves)
 	}
 }
 
-// evictOldest takes events from the shard that has the oldest one, until another has
-// an older one. It reports whether there was any.
-func (t *tenant) evictOldest(goal int64) bool {
-	var oldest *shard
-	var first, second uint32
+// shelves yields those of the app, with their locks.
+func (t *tenant) shelves(yield func(sync.Locker, *history.Shelf) bool) {
 	for i := range t.shards {
-		sh := &t.shards[i]
-		sh.mu.Lock()
-		at, ok := sh.shelf.Oldest()
-		sh.mu.Unlock()
-		switch {
-		case !ok:
-		case oldest == nil:
-			oldest, first, second = sh, at, math.MaxUint32
-		case at < first:
-			oldest, first, second = sh, at, first
-		default:
-			second = min(second, at)
+		if sh := &t.shards[i]; !yield(&sh.mu, &sh.shelf) {
+			return
 		}
 	}
-	if oldest == nil {
-		return false
-	}
-	oldest.mu.Lock()
-	defer oldest.mu.Unlock()
-	oldest.shelf.Evict()
-	for at, ok := oldest.shelf.Oldest(); ok && at <= second && t.budget.Used() > goal; at, ok = oldest.shelf.Oldest() {
-		oldest.shelf.Evict()
-	}
-	return true
 }
 
 // sweepHistoryLocked forgets what has expired, and the channel if nobody has used it

@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/history/recall"
 )
 
 // A model of clients that come and go at several nodes, while events are
@@ -73,7 +74,7 @@ func (m *historyModel) look(c *modelClient) {
 func (m *historyModel) rest() {
 	m.settle()
 	for range 8 {
-		time.Sleep(recallWait/4 + time.Millisecond) // in a bubble: the time of the hubs' timers
+		time.Sleep(recall.Wait/4 + time.Millisecond) // in a bubble: the time of the hubs' timers
 		synctest.Wait()
 		m.settle()
 	}

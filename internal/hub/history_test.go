@@ -17,6 +17,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/history/recall"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -593,7 +594,7 @@ func TestComingBackWhenANodeHasDied(t *testing.T) {
 			r.resume()
 			m.settle()
 			for range 4 {
-				time.Sleep(recallWait + time.Millisecond)
+				time.Sleep(recall.Wait + time.Millisecond)
 				synctest.Wait()
 				m.settle()
 			}

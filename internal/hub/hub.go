@@ -43,6 +43,7 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/broker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/history/recall"
 	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -124,7 +125,8 @@ type Hub struct {
 	departures  []departures // by loop
 	peers       peers
 	events      atomic.Uint64 // number of the last event that was triggered here
-	recalls     recalls
+	asker       recall.Asker
+	questions   *recall.Questions
 	patience    time.Duration // of the receiver's goroutine
 	cancel      context.CancelFunc
 	running     sync.WaitGroup

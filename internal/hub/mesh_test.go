@@ -144,8 +144,8 @@ func (m *mesh) work() (any bool) {
 			n.hub.resync(context.Background(), l)
 			any = true
 		}
-		for _, q := range n.hub.recalls.take() {
-			n.hub.answer(context.Background(), &q)
+		for _, q := range n.hub.questions.Take(n.hub.cfg.Node) {
+			n.hub.answer(context.Background(), q)
 			any = true
 		}
 		n.hub.eachTenant((*tenant).shareCoarse)

@@ -107,10 +107,10 @@ func (m *metrics) resume(reason history.Reason, replayed int) {
 }
 
 // resumed counts the end of a resumption.
-func (m *metrics) resumed(r *resumption, reason history.Reason) {
-	if !r.asked {
-		m.replayed.Add(float64(r.replayed)) // nothing was missed
+func (m *metrics) resumed(r *history.Replay, reason history.Reason) {
+	if !r.Asked() {
+		m.replayed.Add(float64(r.Sent())) // nothing was missed
 		return
 	}
-	m.resume(reason, r.replayed)
+	m.resume(reason, r.Sent())
 }

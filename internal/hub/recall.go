@@ -2,161 +2,35 @@ package hub
 
 import (
 	"context"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/cluster/broker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
-	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/history"
+	"github.com/belfryhq/belfry/internal/history/recall"
 	"github.com/belfryhq/belfry/internal/trace"
-	"github.com/belfryhq/belfry/internal/wakeup"
 	"github.com/belfryhq/belfry/protocol"
 )
-
-// A node keeps the events of a channel that it has published, and while it holds the
-// channel those of its peers. For a client that comes back, it asks each peer for
-// what that has published. A peer that is dead or silent can not be asked, so
-// the others are asked for what they have got from it.
-//
-// Questions and answers go the way of events. So what a peer has published before it
-// answers is in its answer or has come before it, and all else comes after it.
-
-const (
-	// recallWait is how long peers have for their answers.
-	recallWait = 400 * time.Millisecond
-	// maxAbsent is how many publishers that do not answer are asked about.
-	maxAbsent = 16
-	// maxQuestions is how many questions of peers wait; more get no answer.
-	maxQuestions = 1 << 16
-)
-
-// A recall is a question to all peers about one channel. The shard's lock guards it.
-type recall struct {
-	number  uint64
-	from    history.Position
-	began   uint64          // peers.changes
-	missing map[node.ID]int // answers that are to come, by peer
-	heard   []node.ID       // publishers of which somebody has answered
-	whole   bool            // every peer has answered for itself
-	second  bool            // the others are asked about those who do not answer
-	timer   *time.Timer
-	then    []func() // is called when it is over
-}
 
 // recallLocked asks all peers for what they have behind a position, unless they are
 // being asked already, and calls then when that is over. The shard's lock is held.
 func (t *tenant) recallLocked(ch *channel, from history.Position, then func()) {
 	h := ch.history
 	if h.recall != nil {
-		h.recall.then = append(h.recall.then, then)
+		h.recall.Then(func(bool) { then() })
 		return
 	}
-	r := &recall{
-		number: t.hub.recalls.number.Add(1), from: h.log.Within(from), began: t.hub.peers.changes.Load(),
-		missing: make(map[node.ID]int), then: []func(){then},
-	}
-	h.recall = r
-	for l := range t.hub.peers.all() {
-		t.askForLocked(ch, r, l, "")
-	}
-	t.recalledLocked(ch)
-}
-
-// askForLocked asks one peer for what a publisher has published, or the peer itself.
-// The shard's lock is held.
-func (t *tenant) askForLocked(ch *channel, r *recall, l broker.Link, publisher node.ID) {
-	r.missing[l.ID()]++
-	l.Send(&broker.Message{
-		Kind: broker.Recall, App: t.app().ID, Name: ch.name, User: string(publisher),
-		Text: r.from.Append(nil), Count: r.number,
-	})
-}
-
-// recalledLocked goes on with a recall if all answers have come that are to come. The
-// shard's lock is held.
-func (t *tenant) recalledLocked(ch *channel) {
-	r := ch.history.recall
-	if len(r.missing) > 0 {
-		if r.timer == nil {
-			r.timer = time.AfterFunc(recallWait, func() { t.recallOver(ch, r) })
+	about := recall.Channel{App: t.app().ID, Name: ch.name, Lock: &t.shard(ch.name).mu}
+	r, began := t.hub.asker.New(about, h.log.Within(from)), t.hub.peers.changes.Load()
+	r.Then(func(whole bool) {
+		h.recall = nil
+		if whole && ch.heldHere() {
+			h.covered = began + 1
 		}
-		return
-	}
-	if r.timer != nil {
-		r.timer.Stop()
-		r.timer = nil
-	}
-	if !r.second {
-		r.whole = true
-		if t.askOthersLocked(ch, r) {
-			return
-		}
-	}
-	t.endRecallLocked(ch, r)
-}
-
-// recallOver goes on without the answers that have not come.
-func (t *tenant) recallOver(ch *channel, r *recall) {
-	sh := t.shard(ch.name)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if ch.history == nil || ch.history.recall != r {
-		return
-	}
-	r.timer = nil
-	silent := r.missing
-	r.missing = make(map[node.ID]int)
-	if r.second || !t.askOthersLocked(ch, r, idsOf(silent)...) {
-		t.endRecallLocked(ch, r)
-	}
-}
-
-func idsOf(m map[node.ID]int) (list []node.ID) {
-	for id := range m {
-		list = append(list, id)
-	}
-	return list
-}
-
-// askOthersLocked asks those who have answered about publishers that have not, and
-// reports whether there are any. The shard's lock is held.
-func (t *tenant) askOthersLocked(ch *channel, r *recall, silent ...node.ID) bool {
-	r.second = true
-	absent := slices.Clone(silent)
-	for _, m := range r.from {
-		if m.Publisher != t.hub.cfg.Node && !slices.Contains(r.heard, m.Publisher) && !slices.Contains(absent, m.Publisher) {
-			absent = append(absent, m.Publisher)
-		}
-	}
-	absent = absent[:min(len(absent), maxAbsent)]
-	for l := range t.hub.peers.all() {
-		if slices.Contains(silent, l.ID()) {
-			continue
-		}
-		for _, publisher := range absent {
-			t.askForLocked(ch, r, l, publisher)
-		}
-	}
-	if len(r.missing) == 0 {
-		return false
-	}
-	r.timer = time.AfterFunc(recallWait, func() { t.recallOver(ch, r) })
-	return true
-}
-
-// endRecallLocked tells those who wait. The shard's lock is held.
-func (t *tenant) endRecallLocked(ch *channel, r *recall) {
-	h := ch.history
-	h.recall = nil
-	if r.whole && ch.heldHere() {
-		h.covered = r.began + 1
-	}
-	for _, then := range r.then {
 		then()
-	}
+	})
+	h.recall = r
+	r.Start()
 }
 
 // receiveRecalled takes an answer of a peer, or what a peer hands over that ends.
@@ -170,54 +44,23 @@ func (t *tenant) receiveRecalled(from node.ID, m *broker.Message) {
 	defer sh.mu.Unlock()
 	ch := sh.openLocked(m.Name, protocol.KindOf(m.Name))
 	h := t.rememberedLocked(ch)
-	if !m.On {
-		if h.incoming == nil {
-			h.incoming = make(map[node.ID][]history.Event)
-		}
-		h.incoming[from] = append(h.incoming[from], recalledEvent(m))
+	kept, complete := h.incoming.Take(from, m)
+	if !complete {
 		return
 	}
-	events := h.incoming[from]
-	delete(h.incoming, from)
-	publisher := node.ID(m.User)
-	if publisher != t.hub.cfg.Node && (m.Serial|m.Before != 0 || publisher == from) && consecutive(m.Before, m.Serial, events) {
-		t.mergeLocked(ch, history.Range{Publisher: publisher, Floor: m.Before, Last: m.Serial}, events)
-		if r := h.recall; r != nil && r.number == m.Count {
-			r.heard = append(r.heard, publisher)
-		}
+	usable := kept.Usable(t.hub.cfg.Node, from)
+	if usable {
+		t.mergeLocked(ch, &kept)
 	}
-	if r := h.recall; r != nil && r.number == m.Count {
-		if r.missing[from]--; r.missing[from] <= 0 {
-			delete(r.missing, from)
-		}
-		t.recalledLocked(ch)
+	if h.recall != nil {
+		h.recall.Answered(from, kept.Number, kept.Publisher, usable)
 	}
-}
-
-func recalledEvent(m *broker.Message) history.Event {
-	return history.Event{
-		Mark: history.Mark{Publisher: node.ID(m.User), Number: m.Serial}, Before: m.Before, Except: m.Except,
-		Frame: frame.Text(func(b []byte) []byte { return append(b, m.Text...) }),
-		At:    time.Now().Add(-time.Duration(min(m.Count, 1<<40)) * time.Millisecond),
-	}
-}
-
-// consecutive reports whether events are all that there are of one publisher, from
-// floor to last. Some are missing if messages were lost.
-func consecutive(floor, last uint64, events []history.Event) bool {
-	for _, e := range events {
-		if e.Before != floor || e.Number <= floor {
-			return false
-		}
-		floor = e.Number
-	}
-	return floor == last
 }
 
 // mergeLocked adds what a peer has of one publisher. What nobody here has got yet is
 // delivered, late. The shard's lock is held.
-func (t *tenant) mergeLocked(ch *channel, r history.Range, events []history.Event) {
-	fresh, arrival := ch.history.log.Merge(r, events, limitsOf(t.app()))
+func (t *tenant) mergeLocked(ch *channel, k *recall.Kept) {
+	fresh, arrival := ch.history.log.Merge(k.Range, k.Events, limitsOf(t.app()))
 	if arrival == history.Gap {
 		t.tellLostLocked(ch)
 	}
@@ -227,109 +70,32 @@ func (t *tenant) mergeLocked(ch *channel, r history.Range, events []history.Even
 	}
 }
 
-// recalls are the questions of peers that wait for an answer.
-type recalls struct {
-	number atomic.Uint64 // of the last question of this node
-	mu     sync.Mutex
-	wake   wakeup.Signal
-	queue  []question
-}
-
-// A question is what a peer asks for.
-type question struct {
-	from    node.ID
-	message broker.Message
-}
-
-func (r *recalls) init() { r.wake = wakeup.New() }
-
-// ask queues a question of a peer. If too many wait, it gets no answer.
-func (r *recalls) ask(from node.ID, m *broker.Message) {
-	q := question{from, *m}
-	q.message.Text = clone(m.Text)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.queue) < maxQuestions {
-		r.queue = append(r.queue, q)
-	}
-	r.wake.Set()
-}
-
-func (r *recalls) take() []question {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	all := r.queue
-	r.queue = nil
-	return all
-}
-
-// answerRecalls is a goroutine that answers the questions of peers, until the hub is
-// closed.
-func (h *Hub) answerRecalls(ctx context.Context) {
-	for {
-		select {
-		case <-h.recalls.wake:
-			for _, q := range h.recalls.take() {
-				h.answer(ctx, &q)
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// answer answers one question, unless the way to the peer stays full.
-func (h *Hub) answer(ctx context.Context, q *question) {
-	app := h.cfg.Apps.ByID(q.message.App)
-	link := h.peers.linkTo(q.from)
+// answer answers a question of a peer, unless the way to the peer stays full.
+func (h *Hub) answer(ctx context.Context, q recall.Question) {
+	app := h.cfg.Apps.ByID(q.App)
+	link := h.peers.linkTo(q.From)
 	if app == nil || link == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, recallWait)
+	ctx, cancel := context.WithTimeout(ctx, recall.Wait)
 	defer cancel()
-	if link.Room(ctx) != nil {
-		return
+	if link.Room(ctx) == nil {
+		h.tenant(app).tellKept(link, q)
 	}
-	publisher := node.ID(q.message.User)
-	if publisher == "" {
-		publisher = h.cfg.Node
-	}
-	from, _ := history.ParsePosition(string(q.message.Text))
-	after, _ := from.Of(publisher)
-	h.tenant(app).tellKept(link, q.message.Name, publisher, after, q.message.Count)
 }
 
-// tellKept sends a peer what is kept of a publisher's events on a channel.
-func (t *tenant) tellKept(to broker.Link, name string, publisher node.ID, after, number uint64) {
-	sh := t.shard(name)
+// tellKept sends a peer what is kept of what it asks for.
+func (t *tenant) tellKept(to broker.Link, q recall.Question) {
+	sh := t.shard(q.Channel)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	var log *history.Log // nil if nothing is kept of the channel
-	if t.keeps(name) {
+	if t.keeps(q.Channel) {
 		sh.shelf.Expire(time.Now(), t.app().History.TTL)
-		log = t.rememberedLocked(sh.openLocked(name, protocol.KindOf(name))).log
+		log = t.rememberedLocked(sh.openLocked(q.Channel, protocol.KindOf(q.Channel))).log
 	}
-	t.sendKept(to, name, log, publisher, after, number)
-}
-
-// sendKept sends what a log has of a publisher's events behind a number, and the end of
-// that, which answers the question of that number; 0 is none. The shard's lock is held.
-func (t *tenant) sendKept(to broker.Link, name string, log *history.Log, publisher node.ID, after, number uint64) {
-	var events []history.Event
-	var r history.Range
-	if log != nil {
-		events, r = log.Of(publisher, after, time.Now())
-	}
-	for _, e := range events {
-		to.Send(&broker.Message{
-			Kind: broker.Recalled, App: t.app().ID, Name: name, User: string(e.Publisher), Text: e.Frame.Message(),
-			Except: e.Except, Serial: e.Number, Before: e.Before, Count: uint64(max(time.Since(e.At).Milliseconds(), 0)),
-		})
-	}
-	to.Send(&broker.Message{
-		Kind: broker.Recalled, On: true, App: t.app().ID, Name: name, User: string(publisher), Count: number,
-		Serial: max(r.Last, r.Floor), Before: r.Floor,
-	})
+	kept := recall.Of(log, q.Publisher, q.After, q.Number)
+	kept.Send(to, t.app().ID, q.Channel)
 }
 
 // HandOver gives what this node has kept to a peer, before the node ends: all that
@@ -392,6 +158,7 @@ func (t *tenant) handOver(to broker.Link, name string) {
 		if publisher != t.hub.cfg.Node && t.hub.peers.linkTo(publisher) != nil {
 			continue // who is there can be asked
 		}
-		t.sendKept(to, name, ch.history.log, publisher, 0, 0)
+		kept := recall.Of(ch.history.log, publisher, 0, 0)
+		kept.Send(to, t.app().ID, name)
 	}
 }

@@ -159,7 +159,7 @@ func (h *Hub) receive(from node.ID, by peerSet, m *broker.Message) {
 	case broker.Load:
 		t.receiveLoad(by, m)
 	case broker.Recall:
-		h.recalls.ask(from, m)
+		h.questions.Add(from, m)
 	case broker.Recalled:
 		t.receiveRecalled(from, m)
 	}

@@ -30,15 +30,10 @@ func (st *seat) servedMeanwhile(d *delivery) bool {
 // A resumption is a subscription that has asked for events of the past. The shard's
 // lock guards it.
 type resumption struct {
-	asked    bool // a position was named
-	from     history.Position
-	refused  history.Reason // known from the beginning
-	rewind   int
-	sockets  []protocol.SocketID // those of this client
-	recalls  int                 // how often peers were asked
-	told     bool                // the client has the answer to its subscription
-	began    time.Time
-	replayed int
+	history.Replay
+	recalls int  // how often peers were asked
+	told    bool // the client has the answer to its subscription
+	began   time.Time
 }
 
 const (
@@ -59,14 +54,12 @@ func (s *Session) resumption(m protocol.Subscribe) *resumption {
 		return nil
 	}
 	s.resumes = true
-	r := &resumption{asked: m.Resume.HasPosition, sockets: append(m.Resume.Sockets, s.id), began: time.Now()}
-	if !r.asked {
-		r.rewind = min(m.Resume.Rewind, s.app().History.Rewind)
-		return r
-	}
-	var ok bool
-	if r.from, ok = history.ParsePosition(m.Resume.Position); !ok {
-		r.refused = history.Malformed
+	sockets := append(m.Resume.Sockets, s.id)
+	r := &resumption{began: time.Now()}
+	if m.Resume.HasPosition {
+		r.Replay = history.Resume(m.Resume.Position, sockets)
+	} else {
+		r.Replay = history.Rewind(min(m.Resume.Rewind, s.app().History.Rewind), sockets)
 	}
 	return r
 }
@@ -120,20 +113,20 @@ func (t *tenant) resumeStep(sub *subscription) (frames []*frame.Frame, again boo
 	sh.shelf.Expire(time.Now(), app.History.TTL)
 	if t.mustRecallLocked(ch, r) {
 		r.recalls++
-		t.recallLocked(ch, r.from, func() { t.resumeLater(sub) })
+		t.recallLocked(ch, r.From(), func() { t.resumeLater(sub) })
 		return nil, false
 	}
 	room := replayAhead - sub.session.waiting()
 	if room <= 0 && time.Since(r.began) < replayPatience {
 		return nil, true
 	}
-	missed, reason := r.missedLocked(ch.history.log)
+	missed, reason := r.Missed(ch.history.log)
 	if !r.told {
 		frames = t.answerLocked(ch, r, reason, missed)
 		sub.since = ch.last | replaying
 	}
 	if reason == history.Complete {
-		sent := r.take(missed, room)
+		sent := r.Take(missed, room)
 		for _, e := range missed[:sent] {
 			frames = append(frames, e.Frame)
 		}
@@ -147,8 +140,9 @@ func (t *tenant) resumeStep(sub *subscription) (frames []*frame.Frame, again boo
 	sub.since = ch.last
 	delete(ch.history.resuming, sub)
 	ch.history.log.Promise()
-	t.hub.metrics.resumed(r, reason)
-	return append(frames, r.verdict(ch, reason)), false
+	t.hub.metrics.resumed(&r.Replay, reason)
+	v := r.Verdict(ch.history.log, reason)
+	return append(frames, frame.Text(func(b []byte) []byte { return protocol.AppendVerdict(b, ch.name, v) })), false
 }
 
 // of returns the resumption of a subscription, or nil.
@@ -162,48 +156,18 @@ func (r *remembered) of(sub *subscription) *resumption {
 // mustRecallLocked reports whether peers may have events that this node needs for an
 // answer. The shard's lock is held.
 func (t *tenant) mustRecallLocked(ch *channel, r *resumption) bool {
-	if r.told || r.refused != history.Complete || r.recalls == maxRecalls || t.hub.peers.alone() {
+	if r.told || r.Refused() || r.recalls == maxRecalls || t.hub.peers.alone() {
 		return false
 	}
 	covered := ch.history.covered == t.hub.peers.changes.Load()+1
-	return !covered || ch.history.log.Ahead(r.from)
-}
-
-// missedLocked returns what is still to be sent. The shard's lock is held.
-func (r *resumption) missedLocked(log *history.Log) ([]*history.Entry, history.Reason) {
-	switch {
-	case r.refused != history.Complete:
-		return nil, r.refused
-	case r.asked:
-		return log.Since(r.from, r.sockets)
-	}
-	return log.Last(r.rewind, r.sockets), history.Complete
-}
-
-// take notes that the first of the events are sent, as many as there is room for, and
-// returns how many.
-func (r *resumption) take(missed []*history.Entry, room int) int {
-	n := 0
-	for _, e := range missed {
-		if n > 0 && e.Frame.Cost() > room {
-			break
-		}
-		room -= e.Frame.Cost()
-		n++
-		r.from = r.from.With(e.Mark())
-	}
-	r.replayed += n
-	if !r.asked && n < len(missed) {
-		r.asked, r.rewind = true, 0 // from here on it is a position like others
-	}
-	return n
+	return !covered || ch.history.log.Ahead(r.From())
 }
 
 // answerLocked is what every subscriber is told first. The shard's lock is held.
 func (t *tenant) answerLocked(ch *channel, r *resumption, reason history.Reason, missed []*history.Entry) []*frame.Frame {
 	r.told = true
 	frames := []*frame.Frame{ch.succeededLocked()}
-	if ch.kind.Cache() && (!r.asked || reason != history.Complete) {
+	if ch.kind.Cache() && (!r.Asked() || reason != history.Complete) {
 		f, _ := ch.cachedFrameLocked(time.Now())
 		if !slices.ContainsFunc(missed, func(e *history.Entry) bool { return bytes.Equal(e.Frame.Message(), f.Message()) }) {
 			frames = append(frames, f)
@@ -214,15 +178,6 @@ func (t *tenant) answerLocked(ch *channel, r *resumption, reason history.Reason,
 		frames = append(frames, frame.Text(func(b []byte) []byte { return protocol.AppendSubscriptionCount(b, ch.name, n) }))
 	}
 	return frames
-}
-
-// verdict is the end of a resumption.
-func (r *resumption) verdict(ch *channel, reason history.Reason) *frame.Frame {
-	v := protocol.Verdict{
-		Asked: r.asked, Recovered: reason == history.Complete, Reason: string(reason),
-		Replayed: r.replayed, Position: ch.history.log.Position().String(),
-	}
-	return frame.Text(func(b []byte) []byte { return protocol.AppendVerdict(b, ch.name, v) })
 }
 
 // waiting is how much the session's client has not taken yet.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"hash/maphash"
 	"time"
+
+	"github.com/belfryhq/belfry/internal/history/recall"
 )
 
 // New returns a hub. Close it.
@@ -15,10 +17,11 @@ func New(cfg Config) *Hub {
 		began:   time.Now(),
 
 		departures: make([]departures, cfg.Loops.Len()),
+		questions:  recall.NewQuestions(),
 	}
 	h.service.metrics = h.metrics
 	h.peers.init(h)
-	h.recalls.init()
+	h.asker.Self, h.asker.Peers = cfg.Node, h.peers.all()
 	h.SetMaxConnections(cfg.MaxConnections)
 	cfg.Apps.Watch(h.appChanged)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -26,7 +29,9 @@ func New(cfg Config) *Hub {
 	h.running.Go(func() { h.sweep(ctx) })
 	if cfg.Broker != nil {
 		h.running.Go(func() { h.peers.tend(ctx) })
-		h.running.Go(func() { h.answerRecalls(ctx) })
+		h.running.Go(func() {
+			h.questions.Serve(ctx, cfg.Node, func(q recall.Question) { h.answer(ctx, q) })
+		})
 	}
 	return h
 }
