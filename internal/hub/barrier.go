@@ -1,9 +1,6 @@
 package hub
 
 import (
-	"context"
-	"sync/atomic"
-
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -13,56 +10,6 @@ import (
 // it is told when the peers know what its subscription has changed, which
 // takes them a fraction of a millisecond. All else that the client is to get
 // waits behind it. The same goes for what comes after it has left a channel.
-
-// A barrier numbers the moments at which peers were told of something that is
-// held here, and knows up to which of them they have heard it.
-type barrier struct {
-	marks, heard atomic.Uint64
-}
-
-// mark returns the number of this moment. The peers have been told.
-func (b *barrier) mark() uint64 { return b.marks.Add(1) }
-
-// sync calls done when all peers have heard what they were told up to now, or
-// can not be waited for.
-func (p *peers) sync(done func()) {
-	upTo := p.barrier.marks.Load()
-	var left atomic.Int64
-	left.Store(1)
-	confirmed := func() {
-		if left.Add(-1) > 0 {
-			return
-		}
-		for heard := p.barrier.heard.Load(); upTo > heard; heard = p.barrier.heard.Load() {
-			if p.barrier.heard.CompareAndSwap(heard, upTo) {
-				break
-			}
-		}
-		done()
-	}
-	live := p.live.Load()
-	for i := range p.links {
-		if l := p.links[i].Load(); l != nil && live&(1<<i) != 0 {
-			left.Add(1)
-			(*l).Sync(confirmed)
-		}
-	}
-	confirmed()
-}
-
-// await returns when all peers have heard what they were told up to now, or can
-// not be waited for, or ctx ends.
-func (p *peers) await(ctx context.Context) {
-	if p.alone() {
-		return
-	}
-	heard := make(chan struct{})
-	p.sync(func() { close(heard) })
-	select {
-	case <-heard:
-	case <-ctx.Done():
-	}
-}
 
 // held is what waits to go out to a client.
 type held struct {
@@ -81,8 +28,8 @@ const (
 // await holds back what is sent to the client from here on until peers have
 // heard what they were told at that moment.
 func (s *Session) await(shared uint64) {
-	p := &s.tenant.hub.peers
-	if shared <= p.barrier.heard.Load() || p.alone() {
+	others := s.tenant.hub.peers
+	if others.Know(shared) {
 		return
 	}
 	if s.held == nil {
@@ -91,7 +38,7 @@ func (s *Session) await(shared uint64) {
 	h := s.held
 	h.waits++
 	loops, loop := s.tenant.hub.cfg.Loops, s.loop
-	p.sync(func() {
+	others.Sync(func() {
 		loops.Post(loop, func(int) {
 			if h.waits--; h.waits == 0 && s.held == h {
 				s.letGo()

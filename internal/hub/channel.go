@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"github.com/belfryhq/belfry/internal/cluster/peers"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -12,12 +13,12 @@ type channel struct {
 	name      string
 	kind      protocol.Kind
 	coarse    bool // peers are still to be told how many are subscribed here
-	elsewhere elsewhere
-	shared    uint64      // when peers were told of something that is held here; see barrier
-	presence  *presence   // presence kinds only
-	cached    *cached     // cache kinds only; nil when there is none
-	count     *countLimit // while subscription counts are told
-	history   *remembered // nil while the channel has none
+	elsewhere peers.Subscribers
+	shared    uint64         // when peers were told of something that is held here; see barrier
+	presence  *peers.Members // presence kinds only
+	cached    *cached        // cache kinds only; nil when there is none
+	count     *countLimit    // while subscription counts are told
+	history   *remembered    // nil while the channel has none
 }
 
 // A subscription is one session on one channel. The session's loop owns it.
@@ -38,7 +39,7 @@ func (sh *shard) openLocked(name string, kind protocol.Kind) *channel {
 		ch = &channel{name: name, kind: kind}
 		ch.last = sh.order
 		if kind.Presence() {
-			ch.presence = &presence{}
+			ch.presence = &peers.Members{}
 		}
 		sh.channels[name] = ch
 	}
@@ -58,5 +59,5 @@ func (sh *shard) releaseLocked(ch *channel) {
 // usedLocked reports whether there is anything in the channel but its history. The
 // shard's lock is held.
 func (ch *channel) usedLocked() bool {
-	return ch.size > 0 || ch.cached != nil || ch.elsewhere.by != 0 || ch.presence != nil && ch.presence.len() > 0
+	return ch.size > 0 || ch.cached != nil || ch.elsewhere.By() != 0 || ch.presence != nil && ch.presence.Len() > 0
 }

@@ -177,7 +177,7 @@ func (t *tenant) count() bool {
 		return false
 	}
 	t.meter.connected(n)
-	if quota > 0 && !t.hub.peers.alone() {
+	if quota > 0 && !t.hub.peers.Alone() {
 		t.shareLoad() // at once: many may come to all nodes in the same moment
 	}
 	return true

@@ -84,7 +84,7 @@ func (t *tenant) tellCountLocked(ch *channel, now time.Time) {
 // subscriptionsLocked is how many the channel has in the cluster. The shard's lock
 // is held.
 func (t *tenant) subscriptionsLocked(ch *channel) int {
-	return ch.size + ch.elsewhere.subscriptions(t.hub.peers.present(ch.elsewhere.by))
+	return ch.size + ch.elsewhere.Count(t.hub.peers.Present(ch.elsewhere.By()))
 }
 
 // stopTimers makes sure that no count is told any more.

@@ -15,7 +15,7 @@ import (
 // shard's lock guards it. A channel has none until the app keeps its events.
 type remembered struct {
 	log      *history.Log
-	covered  uint64         // peers.changes, plus one, when the peers last told all that they have; 0: they have not
+	covered  uint64         // peers.Others.Changes, plus one, when the peers last told all that they have; 0: they have not
 	recall   *recall.Recall // nil: nobody asks peers
 	incoming recall.Incoming
 	resuming map[*subscription]*resumption

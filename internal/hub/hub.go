@@ -20,13 +20,14 @@
 //
 // A hub holds what its own sessions are subscribed to and what its peers say of
 // theirs, each peer of its own only; clients and backends are told the union.
-// peers.go says how, share.go what peers are told, receive.go what is heard.
+// Package peers says how, share.go what peers are told, receive.go what is heard.
 //
 // # Locks
 //
 // A shard's lock is never held while another shard's is taken, nor while a
 // [Socket] is called. Posting to [Loops] and sending to peers are allowed under
-// it. peers.mu and the locks of a load and of a list of channels are leaves.
+// it. The locks of [peers.Others], of a [peers.Sum] and of a list of channels are
+// leaves.
 package hub
 
 import (
@@ -42,6 +43,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/broker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/cluster/peers"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/history/recall"
 	"github.com/belfryhq/belfry/internal/keyuse"
@@ -123,7 +125,8 @@ type Hub struct {
 	began       time.Time
 	visitors    visitors
 	departures  []departures // by loop
-	peers       peers
+	peers       *peers.Others
+	clock       peers.Clock   // of cached events
 	events      atomic.Uint64 // number of the last event that was triggered here
 	asker       recall.Asker
 	questions   *recall.Questions

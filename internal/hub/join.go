@@ -27,7 +27,7 @@ func (t *tenant) join(s *Session, name string, kind protocol.Kind, member *proto
 	sub := &subscription{channel: ch}
 	first, changed := false, false
 	if member != nil {
-		added, here, other, ok := ch.presence.add(*member, t.app().Limits.PresenceMembers)
+		added, here, other, ok := ch.presence.Add(*member, t.app().Limits.PresenceMembers)
 		if !ok {
 			sh.releaseLocked(ch)
 			return nil, j, refuseFull
@@ -79,7 +79,7 @@ func (t *tenant) leave(sub *subscription) (shared uint64) {
 	ch.removeLocked(&sub.seat)
 	linger := t.hub.lingering()
 	if ch.presence != nil {
-		removed, last := ch.presence.remove(sub.userID, linger)
+		removed, last := ch.presence.Remove(sub.userID, linger)
 		if removed {
 			t.memberRemovedLocked(ch, sub.userID)
 		}
@@ -89,7 +89,7 @@ func (t *tenant) leave(sub *subscription) (shared uint64) {
 		}
 	}
 	if ch.size == 0 {
-		ch.elsewhere.by |= linger
+		ch.elsewhere.Linger(linger)
 		t.tellLocked(News{Kind: apps.ChannelVacated, Channel: ch.name})
 	}
 	t.shareSubscribersLocked(ch)
@@ -121,6 +121,6 @@ func (ch *channel) succeededLocked() *frame.Frame {
 		})
 	}
 	return frame.Text(func(b []byte) []byte {
-		return protocol.AppendPresenceSucceeded(b, ch.name, ch.presence.all(), ch.presence.len())
+		return protocol.AppendPresenceSucceeded(b, ch.name, ch.presence.All(), ch.presence.Len())
 	})
 }

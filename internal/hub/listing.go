@@ -160,10 +160,10 @@ func (h *Hub) Members(app *apps.App, name string, limit int) []MemberInfo {
 	if ch == nil || ch.presence == nil {
 		return nil
 	}
-	list := make([]MemberInfo, 0, min(limit, ch.presence.len()))
-	for _, m := range ch.presence.order[:min(limit, ch.presence.len())] {
-		info := MemberInfo{Member: m.Member, Sockets: m.sockets, Nodes: h.peers.count(m.peers)}
-		if m.sockets > 0 {
+	list := make([]MemberInfo, 0, min(limit, ch.presence.Len()))
+	for _, m := range ch.presence.Ordered()[:min(limit, ch.presence.Len())] {
+		info := MemberInfo{Member: m.Member, Sockets: m.Sockets, Nodes: h.peers.Present(m.At).Len()}
+		if m.Sockets > 0 {
 			info.Nodes++
 		}
 		list = append(list, info)
@@ -248,7 +248,7 @@ func (sh *shard) channelsOf(id string) (names []string) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	for name, ch := range sh.channels {
-		if ch.presence != nil && ch.presence.byID[id] != nil {
+		if ch.presence != nil && ch.presence.Has(id) {
 			names = append(names, name)
 		}
 	}

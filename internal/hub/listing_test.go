@@ -144,7 +144,7 @@ func BenchmarkListOf100000Channels(b *testing.B) {
 		name := fmt.Sprintf("private-user-%d", i)
 		sh := t.shard(name)
 		sh.mu.Lock()
-		sh.openLocked(name, 0).elsewhere.by = 1
+		sh.openLocked(name, 0).elsewhere.Set(1, 1)
 		sh.mu.Unlock()
 	}
 	b.Run("page", func(b *testing.B) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -140,8 +141,7 @@ func (m *mesh) part(a, b int) {
 // work does what the hubs do beside their calls.
 func (m *mesh) work() (any bool) {
 	for _, n := range m.nodes {
-		for l := n.hub.peers.nextWanted(); l != nil; l = n.hub.peers.nextWanted() {
-			n.hub.resync(context.Background(), l)
+		for n.hub.peers.ResyncNext(context.Background()) {
 			any = true
 		}
 		for _, q := range n.hub.questions.Take(n.hub.cfg.Node) {
@@ -173,14 +173,10 @@ func (m *mesh) settle() {
 // that have nothing on the way to them. It reports whether there were any.
 func (m *mesh) again() (any bool) {
 	for i, n := range m.nodes {
-		for l, st := range n.hub.peers.standing {
+		any = n.hub.peers.AskAgain(func(l broker.Link, _ time.Time) bool {
 			out := l.(*wire)
-			if !st.asked.IsZero() && out.len() == 0 && m.wires[[2]int{out.to, i}].len() == 0 {
-				st.asked = st.asked.Add(-2 * askAgain)
-				any = true
-			}
-		}
-		n.hub.peers.again()
+			return out.len() == 0 && m.wires[[2]int{out.to, i}].len() == 0
+		}) || any
 	}
 	return any
 }

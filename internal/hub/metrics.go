@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfryhq/belfry/internal/cluster/peers"
 	"github.com/belfryhq/belfry/internal/history"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -20,15 +21,13 @@ type metrics struct {
 	deliveries          prometheus.Counter
 	complaints          prometheus.Counter
 	refused             *prometheus.CounterVec
-	resyncs             prometheus.CounterFunc
-	peersRefused        prometheus.Counter
 	peerEventsDropped   prometheus.CounterFunc
 	resumes             *prometheus.CounterVec
 	replayed            prometheus.Counter
 	evicted             prometheus.Counter
 
 	// What operators are also told in the status of the cluster.
-	resynced, dropped atomic.Uint64
+	dropped atomic.Uint64
 }
 
 // PeerCounts are about the peers, since the start of the node.
@@ -39,7 +38,7 @@ type PeerCounts struct {
 
 // PeerCounts returns what was counted up to now.
 func (h *Hub) PeerCounts() PeerCounts {
-	return PeerCounts{Resyncs: h.metrics.resynced.Load(), EventsDropped: h.metrics.dropped.Load()}
+	return PeerCounts{Resyncs: h.peers.Resyncs.Load(), EventsDropped: h.metrics.dropped.Load()}
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -67,9 +66,6 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "belfry_connections_refused_total", Help: "Connections refused, by close code.",
 		}, []string{"code"}),
-		peersRefused: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "belfry_cluster_peers_refused_total", Help: "Peers that were ignored because there are too many.",
-		}),
 	}
 	m.resumes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "belfry_history_resumes_total", Help: "Subscriptions that asked for missed events, by verdict: recovered, or why not.",
@@ -80,16 +76,28 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	m.evicted = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "belfry_history_evicted_events_total", Help: "Kept events that made room for newer ones before they had expired.",
 	})
-	m.resyncs = prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "belfry_cluster_resyncs_total", Help: "How often a peer has said everything that it holds: when it joined, and after messages of it were lost.",
-	}, func() float64 { return float64(m.resynced.Load()) })
 	m.peerEventsDropped = prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "belfry_cluster_events_dropped_total", Help: "Events of peers that were not delivered because this node had too much to do.",
 	}, func() float64 { return float64(m.dropped.Load()) })
 	if r != nil {
-		r.MustRegister(m.resyncs, m.peersRefused, m.peerEventsDropped, m.connections, m.subscriptions, events, m.clientEventsRefused, m.deliveries, m.complaints, m.refused, m.resumes, m.replayed, m.evicted)
+		r.MustRegister(m.peerEventsDropped, m.connections, m.subscriptions, events, m.clientEventsRefused, m.deliveries, m.complaints, m.refused, m.resumes, m.replayed, m.evicted)
 	}
 	return m
+}
+
+// registerPeers registers what is counted of the peers.
+func registerPeers(r prometheus.Registerer, others *peers.Others) {
+	if r == nil {
+		return
+	}
+	r.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "belfry_cluster_resyncs_total", Help: "How often a peer has said everything that it holds: when it joined, and after messages of it were lost.",
+		}, func() float64 { return float64(others.Resyncs.Load()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "belfry_cluster_peers_refused_total", Help: "Peers that were ignored because there are too many.",
+		}, func() float64 { return float64(others.Refused.Load()) }),
+	)
 }
 
 func (m *metrics) refuse(code protocol.CloseCode) {

@@ -16,9 +16,9 @@ type ChannelState struct {
 // stateLocked is the channel's in the cluster. The shard's lock is held.
 func (t *tenant) stateLocked(ch *channel) ChannelState {
 	s := ChannelState{Subscriptions: t.subscriptionsLocked(ch)}
-	s.Occupied = ch.size > 0 || t.hub.peers.present(ch.elsewhere.by) != 0
+	s.Occupied = ch.size > 0 || t.hub.peers.Present(ch.elsewhere.By()) != 0
 	if ch.presence != nil {
-		s.Users = ch.presence.len()
+		s.Users = ch.presence.Len()
 	}
 	return s
 }
@@ -65,8 +65,8 @@ func (h *Hub) Users(app *apps.App, name string) []string {
 	if ch == nil || ch.presence == nil {
 		return nil
 	}
-	ids := make([]string, 0, ch.presence.len())
-	for m := range ch.presence.all() {
+	ids := make([]string, 0, ch.presence.Len())
+	for m := range ch.presence.All() {
 		ids = append(ids, m.UserID)
 	}
 	return ids

@@ -21,7 +21,7 @@ func (t *tenant) recallLocked(ch *channel, from history.Position, then func()) {
 		return
 	}
 	about := recall.Channel{App: t.app().ID, Name: ch.name, Lock: &t.shard(ch.name).mu}
-	r, began := t.hub.asker.New(about, h.log.Within(from)), t.hub.peers.changes.Load()
+	r, began := t.hub.asker.New(about, h.log.Within(from)), t.hub.peers.Changes()
 	r.Then(func(whole bool) {
 		h.recall = nil
 		if whole && ch.heldHere() {
@@ -73,7 +73,7 @@ func (t *tenant) mergeLocked(ch *channel, k *recall.Kept) {
 // answer answers a question of a peer, unless the way to the peer stays full.
 func (h *Hub) answer(ctx context.Context, q recall.Question) {
 	app := h.cfg.Apps.ByID(q.App)
-	link := h.peers.linkTo(q.From)
+	link := h.peers.Link(q.From)
 	if app == nil || link == nil {
 		return
 	}
@@ -102,7 +102,7 @@ func (t *tenant) tellKept(to broker.Link, q recall.Question) {
 // it has published, and what it has of publishers that are gone. It returns when
 // the peer has it or ctx ends. Without peers it does nothing.
 func (h *Hub) HandOver(ctx context.Context) {
-	for to := range h.peers.all() {
+	for to := range h.peers.All() {
 		if h.handOverTo(ctx, to) {
 			return
 		}
@@ -155,7 +155,7 @@ func (t *tenant) handOver(to broker.Link, name string) {
 		return
 	}
 	for _, publisher := range ch.history.log.Publishers() {
-		if publisher != t.hub.cfg.Node && t.hub.peers.linkTo(publisher) != nil {
+		if publisher != t.hub.cfg.Node && t.hub.peers.Link(publisher) != nil {
 			continue // who is there can be asked
 		}
 		kept := recall.Of(ch.history.log, publisher, 0, 0)

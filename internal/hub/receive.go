@@ -7,6 +7,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/broker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/cluster/peers"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
@@ -14,128 +15,19 @@ import (
 
 // Receiver is what hears of the hub's peers. Start the broker of the hub's
 // configuration with it.
-func (h *Hub) Receiver() broker.Receiver { return &h.peers }
+func (h *Hub) Receiver() broker.Receiver { return h.peers }
 
-var _ broker.Receiver = (*peers)(nil)
+// Settled reports whether every peer that is there has said all that it holds.
+func (h *Hub) Settled() bool { return h.peers.Settled() }
 
-// Joined implements [broker.Receiver].
-func (p *peers) Joined(l broker.Link) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	slot := p.freeLocked()
-	if len(p.standing) >= maxPeers || slot == 0 {
-		p.hub.metrics.peersRefused.Inc()
-		return
-	}
-	p.changes.Add(1)
-	st := &standing{slot: slot}
-	p.standing[l] = st
-	p.setLink(slot, &l)
-	p.live.Or(uint64(slot))
-	p.askLocked(l, st)
-}
-
-// Lost implements [broker.Receiver].
-func (p *peers) Lost(l broker.Link) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.changes.Add(1)
-	if st := p.standing[l]; st != nil {
-		p.askLocked(l, st)
-	}
-}
-
-// Left implements [broker.Receiver].
-func (p *peers) Left(l broker.Link) {
-	p.mu.Lock()
-	st := p.standing[l]
-	if st == nil {
-		p.mu.Unlock()
-		return
-	}
-	p.changes.Add(1)
-	p.live.And(^uint64(st.bits()))
-	p.mu.Unlock()
-	p.hub.vacate(st.bits())
-	p.retire(st.bits())
-	p.mu.Lock()
-	delete(p.standing, l)
-	p.mu.Unlock()
-}
-
-// retire gives bits back that nothing is under any more.
-func (p *peers) retire(slots peerSet) {
-	for ; slots != 0; slots &= slots - 1 {
-		p.setLink(slots&-slots, nil)
-	}
-}
-
-// Receive implements [broker.Receiver].
-func (p *peers) Receive(l broker.Link, m *broker.Message) {
-	p.mu.Lock()
-	st := p.standing[l]
-	p.mu.Unlock()
-	if st == nil {
-		return
-	}
-	switch m.Kind {
-	case broker.Resync:
-		p.changes.Add(1)
-		p.want(l)
-	case broker.Begin:
-		p.begin(l, st)
-	case broker.End:
-		p.end(st)
-	default:
-		p.hub.receive(l.ID(), st.bits(), m)
-	}
-}
-
-// begin gives the peer a second bit for what it says again. A resync that
-// had begun already was not finished, and what it said counts no more.
-func (p *peers) begin(l broker.Link, st *standing) {
-	if old := st.next; old != 0 {
-		p.hub.vacate(old)
-		p.retire(old)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	st.asked = time.Time{}
-	st.next = 0
-	if st.next = p.freeLocked(); st.next != 0 { // there always is one: see maxPeers
-		p.setLink(st.next, &l)
-	}
-}
-
-// end makes what the peer has said since begin all that it holds.
-func (p *peers) end(st *standing) {
-	p.mu.Lock()
-	old, next := st.slot, st.next
-	if next == 0 {
-		p.mu.Unlock()
-		return // its beginning was lost, and another one has been asked for
-	}
-	// One change, so that nobody counts the peer twice or not at all.
-	for {
-		live := p.live.Load()
-		if p.live.CompareAndSwap(live, live&^uint64(old)|uint64(next)) {
-			break
-		}
-	}
-	p.mu.Unlock()
-	p.hub.vacate(old)
-	p.retire(old)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	st.slot, st.next, st.synced = next, 0, true
-	p.hub.metrics.resynced.Add(1)
-}
+// Peers is the number of other nodes.
+func (h *Hub) Peers() int { return h.peers.Len() }
 
 // receive applies a message of a peer that holds things under these bits.
-func (h *Hub) receive(from node.ID, by peerSet, m *broker.Message) {
+func (h *Hub) receive(from node.ID, by peers.Set, m *broker.Message) {
 	app := h.cfg.Apps.ByID(m.App)
 	if app == nil {
-		h.peers.miss(m.App)
+		h.peers.Miss(m.App)
 		return
 	}
 	t := h.tenant(app)
@@ -193,33 +85,6 @@ var noPatience = func() context.Context {
 	return ctx
 }()
 
-// miss remembers that a peer has said something about an app that has not
-// arrived here yet.
-func (p *peers) miss(appID string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.missed) < maxMissed {
-		p.missed[appID] = true
-	}
-}
-
-// maxMissed bounds how many unknown apps are remembered.
-const maxMissed = 1 << 14
-
-// appeared asks all peers for a resync if one of them has spoken
-// of an app before it was known.
-func (p *peers) appeared(appID string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.missed[appID] && len(p.missed) < maxMissed {
-		return
-	}
-	delete(p.missed, appID)
-	for l, st := range p.standing {
-		p.askLocked(l, st)
-	}
-}
-
 // receiveEvent delivers an event that was triggered on another node.
 func (t *tenant) receiveEvent(from node.ID, m *broker.Message) {
 	sh := t.shard(m.Name)
@@ -256,7 +121,7 @@ func (t *tenant) receiveCached(from node.ID, m *broker.Message) {
 	if !kind.Cache() {
 		return
 	}
-	t.hub.peers.heard(m.Stamp)
+	t.hub.clock.Heard(m.Stamp)
 	deliver := m.On && t.hub.admitFromPeer()
 	e := arrived(from, m)
 	sh := t.shard(m.Name)
@@ -275,17 +140,17 @@ func (t *tenant) receiveCached(from node.ID, m *broker.Message) {
 }
 
 // receiveSubscribers notes how many subscriptions a peer has on a channel.
-func (t *tenant) receiveSubscribers(by peerSet, m *broker.Message) {
+func (t *tenant) receiveSubscribers(by peers.Set, m *broker.Message) {
 	sh := t.shard(m.Name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if m.On {
 		ch := sh.openLocked(m.Name, protocol.KindOf(m.Name))
-		if ch.elsewhere.set(by, m.Count) {
+		if ch.elsewhere.Set(by, m.Count) {
 			t.countChangedLocked(sh, ch, false)
 		}
 	} else if ch := sh.channels[m.Name]; ch != nil {
-		if ch.elsewhere.clear(by) {
+		if ch.elsewhere.Clear(by) {
 			t.countChangedLocked(sh, ch, false)
 		}
 		sh.releaseLocked(ch)
@@ -293,7 +158,7 @@ func (t *tenant) receiveSubscribers(by peerSet, m *broker.Message) {
 }
 
 // receiveMember notes that a user is present at a peer, or not any more.
-func (t *tenant) receiveMember(by peerSet, m *broker.Message) {
+func (t *tenant) receiveMember(by peers.Set, m *broker.Message) {
 	kind := protocol.KindOf(m.Name)
 	if !kind.Presence() {
 		return
@@ -304,11 +169,11 @@ func (t *tenant) receiveMember(by peerSet, m *broker.Message) {
 	if m.On {
 		ch := sh.openLocked(m.Name, kind)
 		who := protocol.Member{UserID: m.User, UserInfo: clone(m.Info)}
-		if ch.presence.hold(who, by) {
+		if ch.presence.Hold(who, by) {
 			t.memberAddedLocked(ch, who)
 		}
 	} else if ch := sh.channels[m.Name]; ch != nil {
-		if ch.presence.release(m.User, by) {
+		if ch.presence.Release(m.User, by) {
 			t.memberRemovedLocked(ch, m.User)
 		}
 		sh.releaseLocked(ch)
@@ -316,45 +181,45 @@ func (t *tenant) receiveMember(by peerSet, m *broker.Message) {
 }
 
 // receiveSignedIn notes that a user is signed in at a peer, or not any more.
-func (t *tenant) receiveSignedIn(by peerSet, m *broker.Message) {
+func (t *tenant) receiveSignedIn(by peers.Set, m *broker.Message) {
 	sh := t.shard(m.Name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if m.On {
-		sh.userLocked(m.Name).changePeers(t, func(was peerSet) peerSet { return was | by })
+		sh.userLocked(m.Name).changePeers(t, func(was peers.Set) peers.Set { return was | by })
 	} else if u := sh.users[m.Name]; u != nil {
-		u.changePeers(t, func(was peerSet) peerSet { return was &^ by })
+		u.changePeers(t, func(was peers.Set) peers.Set { return was &^ by })
 		sh.releaseUserLocked(u)
 	}
 }
 
 // vacate takes away everything that is held under these bits. It may take
 // long, and holds one shard's lock at a time.
-func (h *Hub) vacate(by peerSet) {
+func (h *Hub) vacate(by peers.Set) {
 	h.eachTenant(func(t *tenant) {
-		t.vacateLoad(by)
+		t.load.peers.Clear(by, h.peers.Present)
 		for i := range t.shards {
 			t.vacateShard(&t.shards[i], by)
 		}
 	})
 }
 
-func (t *tenant) vacateShard(sh *shard, by peerSet) {
+func (t *tenant) vacateShard(sh *shard, by peers.Set) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	for _, ch := range sh.channels {
 		if ch.presence != nil {
-			for _, id := range ch.presence.releaseAll(by) {
+			for _, id := range ch.presence.ReleaseAll(by) {
 				t.memberRemovedLocked(ch, id)
 			}
 		}
-		if ch.elsewhere.clear(by) {
+		if ch.elsewhere.Clear(by) {
 			t.countChangedLocked(sh, ch, false)
 		}
 		sh.releaseLocked(ch)
 	}
 	for _, u := range sh.users {
-		u.changePeers(t, func(was peerSet) peerSet { return was &^ by })
+		u.changePeers(t, func(was peers.Set) peers.Set { return was &^ by })
 		sh.releaseUserLocked(u)
 	}
 }
@@ -362,7 +227,7 @@ func (t *tenant) vacateShard(sh *shard, by peerSet) {
 // appAppeared makes sure that nothing is missing of an app that is new here.
 func (h *Hub) appAppeared(c apps.Change) {
 	if c.Old == nil && c.New != nil {
-		h.peers.appeared(c.New.ID)
+		h.peers.Appeared(c.New.ID)
 	}
 }
 

@@ -156,10 +156,10 @@ func (r *remembered) of(sub *subscription) *resumption {
 // mustRecallLocked reports whether peers may have events that this node needs for an
 // answer. The shard's lock is held.
 func (t *tenant) mustRecallLocked(ch *channel, r *resumption) bool {
-	if r.told || r.Refused() || r.recalls == maxRecalls || t.hub.peers.alone() {
+	if r.told || r.Refused() || r.recalls == maxRecalls || t.hub.peers.Alone() {
 		return false
 	}
-	covered := ch.history.covered == t.hub.peers.changes.Load()+1
+	covered := ch.history.covered == t.hub.peers.Changes()+1
 	return !covered || ch.history.log.Ahead(r.From())
 }
 

@@ -7,14 +7,15 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/broker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/cluster/peers"
 	"github.com/belfryhq/belfry/protocol"
 )
 
 // publishLocked sends an event to the peers that have subscribers on the channel.
 // The shard's lock is held, which keeps the events of a channel in order.
-func (t *tenant) publishLocked(ch *channel, e *outgoing, to peerSet) {
+func (t *tenant) publishLocked(ch *channel, e *outgoing, to peers.Set) {
 	if to != 0 {
-		t.hub.peers.send(to, &broker.Message{
+		t.hub.peers.Send(to, &broker.Message{
 			Kind: broker.Event, App: t.app().ID, Name: ch.name, Text: e.frame.Message(), Except: e.except, Number: e.number,
 			Serial: e.serial, Before: e.before,
 		})
@@ -23,9 +24,9 @@ func (t *tenant) publishLocked(ch *channel, e *outgoing, to peerSet) {
 
 // publishUserLocked sends an event to the peers at which the user is signed in. The
 // shard's lock is held.
-func (t *tenant) publishUserLocked(u *user, e *outgoing, to peerSet) {
+func (t *tenant) publishUserLocked(u *user, e *outgoing, to peers.Set) {
 	if to != 0 {
-		t.hub.peers.send(to, &broker.Message{
+		t.hub.peers.Send(to, &broker.Message{
 			Kind: broker.UserEvent, App: t.app().ID, Name: u.id, Text: e.frame.Message(), Except: e.except, Number: e.number,
 		})
 	}
@@ -34,11 +35,11 @@ func (t *tenant) publishUserLocked(u *user, e *outgoing, to peerSet) {
 // publishCachedLocked sends the event of a cache channel to all peers: each has to
 // remember it for whoever subscribes there. The shard's lock is held.
 func (t *tenant) publishCachedLocked(ch *channel, e *outgoing) {
-	if !t.hub.peers.alone() {
+	if !t.hub.peers.Alone() {
 		m := t.cachedMessageLocked(ch)
 		m.On, m.Except, m.Number = true, e.except, e.number
 		m.Serial, m.Before = e.serial, e.before
-		t.hub.peers.shareLocked(m)
+		t.hub.peers.Send(peers.All, m)
 	}
 }
 
@@ -53,9 +54,9 @@ func (t *tenant) cachedMessageLocked(ch *channel) *broker.Message {
 
 // lingering is what holds on to what ends here from now on: nothing, unless
 // the clients are being sent to other nodes.
-func (h *Hub) lingering() peerSet {
+func (h *Hub) lingering() peers.Set {
 	if h.Draining() && h.cfg.Broker != nil {
-		return lingering
+		return peers.Lingering
 	}
 	return 0
 }
@@ -65,15 +66,15 @@ func (h *Hub) lingering() peerSet {
 // shard's lock is held.
 func (t *tenant) shareSubscribersLocked(ch *channel) {
 	switch {
-	case t.hub.peers.alone():
+	case t.hub.peers.Alone():
 	case !ch.heldHere():
 		ch.coarse = false
 		ch.history.uncover()
-		t.hub.peers.shareLocked(&broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name})
-		ch.shared = t.hub.peers.barrier.mark()
+		t.hub.peers.Send(peers.All, &broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name})
+		ch.shared = t.hub.peers.Mark()
 	case ch.size == 1 && !ch.coarse:
-		t.hub.peers.shareLocked(t.subscribersMessage(ch))
-		ch.shared = t.hub.peers.barrier.mark()
+		t.hub.peers.Send(peers.All, t.subscribersMessage(ch))
+		ch.shared = t.hub.peers.Mark()
 	case !ch.coarse:
 		ch.coarse = true
 		t.coarse.add(ch)
@@ -82,13 +83,10 @@ func (t *tenant) shareSubscribersLocked(ch *channel) {
 
 // heldHere reports whether this node holds the channel, for clients that are
 // here or that it has sent elsewhere.
-func (ch *channel) heldHere() bool { return ch.size > 0 || ch.elsewhere.by&lingering != 0 }
-
-// heldHere is the same for a member.
-func (m *member) heldHere() bool { return m.sockets > 0 || m.peers&lingering != 0 }
+func (ch *channel) heldHere() bool { return ch.size > 0 || ch.elsewhere.By()&peers.Lingering != 0 }
 
 // heldHere is the same for a user.
-func (u *user) heldHere() bool { return u.connections.size > 0 || u.peers&lingering != 0 }
+func (u *user) heldHere() bool { return u.connections.size > 0 || u.peers&peers.Lingering != 0 }
 
 func (t *tenant) subscribersMessage(ch *channel) *broker.Message {
 	return &broker.Message{Kind: broker.Subscribers, App: t.app().ID, Name: ch.name, On: true, Count: uint64(ch.size)}
@@ -97,11 +95,11 @@ func (t *tenant) subscribersMessage(ch *channel) *broker.Message {
 // shareMemberLocked tells peers that a user has come to the channel here, or gone.
 // The shard's lock is held.
 func (t *tenant) shareMemberLocked(ch *channel, m protocol.Member, on bool) {
-	if t.hub.peers.alone() || !on && t.hub.lingering() != 0 {
+	if t.hub.peers.Alone() || !on && t.hub.lingering() != 0 {
 		return
 	}
-	t.hub.peers.shareLocked(t.memberMessage(ch, m, on))
-	ch.shared = t.hub.peers.barrier.mark()
+	t.hub.peers.Send(peers.All, t.memberMessage(ch, m, on))
+	ch.shared = t.hub.peers.Mark()
 }
 
 func (t *tenant) memberMessage(ch *channel, m protocol.Member, on bool) *broker.Message {
@@ -113,12 +111,12 @@ func (t *tenant) memberMessage(ch *channel, m protocol.Member, on bool) *broker.
 // shareSignedInLocked tells peers that a user has signed in here first, or out last.
 // The shard's lock is held.
 func (t *tenant) shareSignedInLocked(u *user, on bool) {
-	if t.hub.peers.alone() || !on && t.hub.lingering() != 0 {
+	if t.hub.peers.Alone() || !on && t.hub.lingering() != 0 {
 		return
 	}
-	t.hub.peers.shareLocked(&broker.Message{Kind: broker.SignedIn, App: t.app().ID, Name: u.id, On: on})
+	t.hub.peers.Send(peers.All, &broker.Message{Kind: broker.SignedIn, App: t.app().ID, Name: u.id, On: on})
 	if on {
-		u.shared = t.hub.peers.barrier.mark()
+		u.shared = t.hub.peers.Mark()
 	}
 }
 
@@ -128,7 +126,7 @@ func (t *tenant) shareCoarse() {
 		sh := t.shard(ch.name)
 		sh.mu.Lock()
 		if ch.coarse && ch.heldHere() {
-			t.hub.peers.shareLocked(t.subscribersMessage(ch))
+			t.hub.peers.Send(peers.All, t.subscribersMessage(ch))
 		}
 		ch.coarse = false
 		sh.mu.Unlock()
@@ -139,7 +137,7 @@ func (t *tenant) shareCoarse() {
 // Spend notes that the app's backends have used n of a rate on this node, if
 // the app limits that. [Config.Spent] hears of what other nodes note.
 func (h *Hub) Spend(appID string, r apps.Rate, n int) {
-	if h.peers.alone() {
+	if h.peers.Alone() {
 		return
 	}
 	if found, ok := h.tenants.Load(appID); ok {
@@ -150,7 +148,7 @@ func (h *Hub) Spend(appID string, r apps.Rate, n int) {
 // shareLoad tells peers what the app has used here, if that is new.
 func (t *tenant) shareLoad() {
 	if m := t.loadMessage(); t.load.take(m) {
-		t.hub.peers.send(^peerSet(0), m) // it is under no lock
+		t.hub.peers.Send(peers.All, m) // it is under no lock
 	}
 }
 
@@ -159,23 +157,24 @@ func (t *tenant) loadMessage() *broker.Message {
 	return &broker.Message{Kind: broker.Load, App: t.app().ID, Count: uint64(max(t.connections.Load(), 0))}
 }
 
-func (t *tenant) receiveLoad(by peerSet, m *broker.Message) {
-	t.load.receive(by, m.Count, t.hub.peers.present)
+// mostUsed bounds what a peer is believed to have used of a rate.
+const mostUsed = 1 << 40
+
+func (t *tenant) receiveLoad(by peers.Set, m *broker.Message) {
+	t.load.peers.Set(by, m.Count, t.hub.peers.Present)
 	for r, n := range m.Used {
 		if spent := t.hub.cfg.Spent; spent != nil && n > 0 {
-			spent(t.app(), apps.Rate(r), int(min(n, maxLoad)))
+			spent(t.app(), apps.Rate(r), int(min(n, mostUsed)))
 		}
 	}
 }
 
-func (t *tenant) vacateLoad(by peerSet) { t.load.vacate(by, t.hub.peers.present) }
-
-// resync tells a peer everything that is held here. Each shard is told under
-// its lock, and with it everything later that changes it, so what the peer has
-// heard last is true although it takes a while.
-func (h *Hub) resync(ctx context.Context, to broker.Link) {
+// resync tells a peer everything that is held here, and reports whether it could.
+// Each shard is told under its lock, and with it everything later that changes it,
+// so what the peer has heard last is true although it takes a while.
+func (h *Hub) resync(ctx context.Context, to broker.Link) (complete bool) {
 	to.Send(&broker.Message{Kind: broker.Begin})
-	complete := true
+	complete = true
 	h.eachTenant(func(t *tenant) {
 		to.Send(t.loadMessage())
 		for i := range t.shards {
@@ -187,8 +186,8 @@ func (h *Hub) resync(ctx context.Context, to broker.Link) {
 	})
 	if complete {
 		to.Send(&broker.Message{Kind: broker.End})
-		h.peers.changes.Add(1) // only now the peer knows for what it has to send events here
 	}
+	return complete
 }
 
 func (t *tenant) resyncShard(sh *shard, to broker.Link) {
@@ -214,8 +213,8 @@ func (t *tenant) resyncShard(sh *shard, to broker.Link) {
 }
 
 func (t *tenant) resyncMembers(ch *channel, to broker.Link) {
-	for _, m := range ch.presence.order {
-		if m.heldHere() {
+	for _, m := range ch.presence.Ordered() {
+		if m.HeldHere() {
 			to.Send(t.memberMessage(ch, m.Member, true))
 		}
 	}
@@ -241,8 +240,8 @@ func (h *Hub) Holdings(appID string, each func(channel, user string, member bool
 			if ch.presence == nil {
 				continue
 			}
-			for _, m := range ch.presence.order {
-				if m.sockets > 0 {
+			for _, m := range ch.presence.Ordered() {
+				if m.Sockets > 0 {
 					each(name, m.UserID, true)
 				}
 			}
@@ -253,10 +252,10 @@ func (h *Hub) Holdings(appID string, each func(channel, user string, member bool
 
 // ConnectionsOf is how many connections a peer has said it has, over all apps.
 func (h *Hub) ConnectionsOf(peer node.ID) int {
-	slot := h.peers.slotOf(peer)
+	slot := h.peers.Of(peer)
 	sum := int64(0)
 	h.eachTenant(func(t *tenant) {
-		sum += t.load.of(slot)
+		sum += t.load.peers.Of(slot)
 	})
 	return int(sum)
 }

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/cluster/peers"
 	"github.com/belfryhq/belfry/internal/history/recall"
 )
 
@@ -20,15 +21,20 @@ func New(cfg Config) *Hub {
 		questions:  recall.NewQuestions(),
 	}
 	h.service.metrics = h.metrics
-	h.peers.init(h)
-	h.asker.Self, h.asker.Peers = cfg.Node, h.peers.all()
+	h.peers = peers.New(peers.Config{
+		Receive: h.receive, Vacate: h.vacate, Resync: h.resync,
+		Share: func() { h.eachTenant((*tenant).shareCoarse) },
+	})
+	registerPeers(cfg.Registerer, h.peers)
+	h.patience = peerPatience
+	h.asker.Self, h.asker.Peers = cfg.Node, h.peers.All()
 	h.SetMaxConnections(cfg.MaxConnections)
 	cfg.Apps.Watch(h.appChanged)
 	ctx, cancel := context.WithCancel(context.Background())
 	h.cancel = cancel
 	h.running.Go(func() { h.sweep(ctx) })
 	if cfg.Broker != nil {
-		h.running.Go(func() { h.peers.tend(ctx) })
+		h.running.Go(func() { h.peers.Run(ctx) })
 		h.running.Go(func() {
 			h.questions.Serve(ctx, cfg.Node, func(q recall.Question) { h.answer(ctx, q) })
 		})

@@ -1,12 +1,12 @@
 package hub
 
 import (
-	"math/bits"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/broker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
+	"github.com/belfryhq/belfry/internal/cluster/peers"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
@@ -60,7 +60,7 @@ func (e *outgoing) record(channel string) trace.Record {
 // A reach is how many get an event.
 type reach struct {
 	here, elsewhere int
-	peers           peerSet // those that it is sent to
+	peers           peers.Set // those that it is sent to
 }
 
 // deliverEventLocked delivers an event that somebody triggered, here or elsewhere, to
@@ -69,7 +69,7 @@ func (t *tenant) deliverEventLocked(a *audience, e *outgoing, channel string, to
 	d := delivery{to: a, frame: e.frame, except: e.except, event: true, meter: &t.meter}
 	if t.wants(e.kind) {
 		r := e.record(channel)
-		r.Order, r.Here, r.Elsewhere, r.Peers = a.last+1, a.size, to.elsewhere, t.hub.peers.ids(to.peers)
+		r.Order, r.Here, r.Elsewhere, r.Peers = a.last+1, a.size, to.elsewhere, t.hub.peers.IDs(to.peers)
 		d.tally = t.tracer.Trace(r)
 	}
 	t.hub.startLocked(d)
@@ -85,16 +85,6 @@ func (t *tenant) traceUnheardLocked(sh *shard, channel string, e *outgoing) {
 	r := e.record(channel)
 	r.Order = sh.order
 	t.tracer.Trace(r)
-}
-
-// ids are the peers under those bits.
-func (p *peers) ids(of peerSet) (list []node.ID) {
-	for ; of != 0; of &= of - 1 {
-		if l := p.links[bits.TrailingZeros64(uint64(of))].Load(); l != nil {
-			list = append(list, (*l).ID())
-		}
-	}
-	return list
 }
 
 // traceNewsLocked tells of what the observer hears, as far as it is not told already.

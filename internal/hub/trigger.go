@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/cluster/peers"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
@@ -87,7 +88,7 @@ func (t *tenant) begin(events int) batch {
 func (b *batch) finish(ctx context.Context, used, events int) Receipt {
 	h := b.tenant.hub
 	if b.cached {
-		h.peers.await(ctx)
+		h.peers.Await(ctx)
 	}
 	b.tenant.meter.backend.Add(uint64(used))
 	h.metrics.backendEvents.Add(float64(events))
@@ -184,11 +185,11 @@ func (b *batch) triggerChannel(kind protocol.Kind, name string, e Event, except 
 func (b *batch) triggerCachedLocked(ch *channel, data []byte, e *outgoing) {
 	t := b.tenant
 	t.placeLocked(ch, e)
-	stamp := t.hub.peers.stamp()
+	stamp := t.hub.clock.Stamp()
 	ch.rememberLocked(e.frame, data, t.app().Limits.CacheTTL, stamp)
 	t.tellLocked(News{Kind: CacheFilled, Channel: ch.name})
 	to := t.reachLocked(ch)
-	to.peers = t.hub.peers.present(^peerSet(0)) // each has to remember it
+	to.peers = t.hub.peers.Present(peers.All) // each has to remember it
 	t.deliverEventLocked(&ch.audience, e, ch.name, to)
 	t.publishCachedLocked(ch, e)
 	b.cached = true
@@ -219,8 +220,8 @@ func (t *tenant) spreadLocked(ch *channel, e *outgoing) reach {
 
 // reachLocked is who is on a channel. The shard's lock is held.
 func (t *tenant) reachLocked(ch *channel) reach {
-	peers := t.hub.peers.present(ch.elsewhere.by)
-	return reach{here: ch.size, elsewhere: ch.elsewhere.subscriptions(peers), peers: peers}
+	others := t.hub.peers.Present(ch.elsewhere.By())
+	return reach{here: ch.size, elsewhere: ch.elsewhere.Count(others), peers: others}
 }
 
 // relay delivers a client's event to the other sessions on the channel. Data is

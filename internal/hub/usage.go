@@ -77,7 +77,7 @@ func (h *Hub) Occupied(app *apps.App) (channels, subscriptions int) {
 		sh.mu.Lock()
 		for _, ch := range sh.channels {
 			subscriptions += ch.size
-			if ch.size > 0 || t.hub.peers.present(ch.elsewhere.by) != 0 {
+			if ch.size > 0 || t.hub.peers.Present(ch.elsewhere.By()) != 0 {
 				channels++
 			}
 		}

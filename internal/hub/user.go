@@ -1,11 +1,11 @@
 package hub
 
 import (
-	"math/bits"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/broker"
+	"github.com/belfryhq/belfry/internal/cluster/peers"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
@@ -15,10 +15,10 @@ import (
 // signed in here watches. The shard's lock guards it.
 type user struct {
 	id          string
-	connections audience // sessions signed in as this user
-	watchers    audience // sessions that have the user on their watchlist
-	peers       peerSet  // at which the user is signed in
-	shared      uint64   // when peers were told of the user; see barrier
+	connections audience  // sessions signed in as this user
+	watchers    audience  // sessions that have the user on their watchlist
+	peers       peers.Set // at which the user is signed in
+	shared      uint64    // when peers were told of the user; see barrier
 }
 
 // online reports whether the user is signed in anywhere.
@@ -38,7 +38,7 @@ func (u *user) changed(t *tenant, was bool) {
 }
 
 // changePeers changes at which peers the user is signed in.
-func (u *user) changePeers(t *tenant, change func(peerSet) peerSet) {
+func (u *user) changePeers(t *tenant, change func(peers.Set) peers.Set) {
 	was := u.online()
 	u.peers = change(u.peers)
 	u.changed(t, was)
@@ -263,8 +263,8 @@ func (t *tenant) triggerUser(id, channel string, e *outgoing) reach {
 		t.traceUnheardLocked(sh, channel, e)
 		return reach{}
 	}
-	to := reach{here: u.connections.size, peers: t.hub.peers.present(u.peers)}
-	to.elsewhere = bits.OnesCount64(uint64(to.peers)) // at least
+	to := reach{here: u.connections.size, peers: t.hub.peers.Present(u.peers)}
+	to.elsewhere = to.peers.Len() // at least
 	t.deliverEventLocked(&u.connections, e, channel, to)
 	t.publishUserLocked(u, e, to.peers)
 	return to
@@ -274,8 +274,8 @@ func (t *tenant) triggerUser(id, channel string, e *outgoing) reach {
 func (h *Hub) Terminate(app *apps.App, userID string) {
 	t := h.tenant(app)
 	t.terminate(userID)
-	if !h.peers.alone() {
-		h.peers.shareLocked(&broker.Message{Kind: broker.Terminate, App: app.ID, Name: userID})
+	if !h.peers.Alone() {
+		h.peers.Send(peers.All, &broker.Message{Kind: broker.Terminate, App: app.ID, Name: userID})
 	}
 }
 
