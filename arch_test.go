@@ -35,7 +35,7 @@ var layers = [][]string{
 	{"internal/faults", "internal/journal", "internal/cluster/broker/mesh", "internal/cluster/broker/brokertest", "internal/cluster/roster/local", "internal/cluster/roster/rostertest", "internal/webhook/queue/queuetest", "internal/webhook/delivery", "internal/webhook/handover"},
 	{"internal/cluster/broker/membroker", "internal/cluster/broker/natsbroker", "internal/cluster/roster/natsroster", "internal/cluster/relay"},
 	{"internal/hub"},
-	{"internal/webhook"},
+	{"internal/webhook", "internal/listing"},
 	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/tap", "internal/explain", "internal/inspect"},
 	{"internal/server"},
 	{"internal/config", "belfrytest"},

@@ -145,5 +145,8 @@ func (h *Hub) Draining() bool { return h.draining.Load() }
 // there stay.
 func (h *Hub) SetMaxConnections(n int) { h.capacity.Store(int64(n)) }
 
+// Loops is how many loops there are.
+func (h *Hub) Loops() int { return h.cfg.Loops.Len() }
+
 // Connections is the number of sessions.
 func (h *Hub) Connections() int { return int(h.connections.Load()) }

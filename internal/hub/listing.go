@@ -1,10 +1,7 @@
 package hub
 
 import (
-	"cmp"
 	"iter"
-	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +12,7 @@ import (
 // Lists for operators are made shard by shard: under its lock, names alone are
 // copied, and the few that a page has are looked up afterwards. So publishers and
 // subscribers wait for the copying of one shard at most, however long the list is.
+// Package listing makes pages of them.
 
 // ChannelInfo is what an operator is told of a channel.
 type ChannelInfo struct {
@@ -31,103 +29,47 @@ type CachedInfo struct {
 	Expires time.Time
 }
 
-// ChannelOrder is the order of a list of channels.
-type ChannelOrder int
-
-// The orders.
-const (
-	ChannelsByName ChannelOrder = iota
-	ChannelsBySize              // those with the most subscriptions first, then by name
-)
-
-// A ChannelPlace is a place in a list of channels, behind the channel of that name
-// and, in the order of size, with so many subscriptions.
-type ChannelPlace struct {
+// An Occupancy is how many subscriptions a channel has, if they were counted.
+type Occupancy struct {
 	Name          string
 	Subscriptions int
 }
 
-func (o ChannelOrder) compare(a, b ChannelPlace) int {
-	if o == ChannelsBySize && a.Subscriptions != b.Subscriptions {
-		return cmp.Compare(b.Subscriptions, a.Subscriptions)
-	}
-	return strings.Compare(a.Name, b.Name)
-}
-
-// ChannelPage returns the channels of an app, in the whole cluster, whose names
-// begin with prefix: at most limit of them, from behind a place on (nil: from the
-// beginning). Next is where the next page begins, or nil. What changes meanwhile may
-// be left out.
-func (h *Hub) ChannelPage(app *apps.App, prefix string, order ChannelOrder, after *ChannelPlace, limit int) (page []ChannelInfo, next *ChannelPlace) {
+// Occupancies yields the channels of an app, in the whole cluster, whose names begin
+// with prefix: those of one shard at a time, in no order, and some that nobody
+// has. What is yielded is valid until the next. No lock is held meanwhile.
+func (h *Hub) Occupancies(app *apps.App, prefix string, counted bool) iter.Seq[[]Occupancy] {
 	t := h.tenant(app)
-	more := false
-	var first []ChannelPlace
-	var buffer []ChannelPlace
-	for i := range t.shards {
-		buffer = t.shards[i].copyChannels(t, prefix, order, buffer[:0])
-		first, more = mergeFirst(first, buffer, limit, more, order.compare, after)
-		runtime.Gosched() // loops go first: there may be very many channels
-	}
-	for _, place := range first {
-		if c, ok := t.channelInfo(place.Name); ok {
-			page = append(page, c)
+	return func(yield func([]Occupancy) bool) {
+		var buffer []Occupancy
+		for i := range t.shards {
+			if buffer = t.shards[i].copyChannels(t, prefix, counted, buffer[:0]); !yield(buffer) {
+				return
+			}
 		}
 	}
-	if more {
-		next = &first[len(first)-1]
-	}
-	return page, next
 }
 
-// copyChannels appends where the occupied channels of the shard stand in a list.
-func (sh *shard) copyChannels(t *tenant, prefix string, order ChannelOrder, to []ChannelPlace) []ChannelPlace {
+func (sh *shard) copyChannels(t *tenant, prefix string, counted bool, to []Occupancy) []Occupancy {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	for name, ch := range sh.channels {
 		if !strings.HasPrefix(name, prefix) {
 			continue
 		}
-		place := ChannelPlace{Name: name}
-		if order == ChannelsBySize {
-			place.Subscriptions = t.subscriptionsLocked(ch)
+		o := Occupancy{Name: name}
+		if counted {
+			o.Subscriptions = t.subscriptionsLocked(ch)
 		}
-		to = append(to, place)
+		to = append(to, o)
 	}
 	return to
-}
-
-// mergeFirst puts what comes behind after into the first limit elements of a list,
-// which are sorted, and reports whether something is left out, or was before.
-func mergeFirst[T any](first, fresh []T, limit int, more bool, compare func(a, b T) int, after *T) ([]T, bool) {
-	full := len(first) == limit // and then first[limit-1] is the last that counts
-	for _, x := range fresh {
-		if after != nil && compare(x, *after) <= 0 {
-			continue
-		}
-		if full && compare(x, first[limit-1]) > 0 {
-			more = true
-			continue
-		}
-		if first = append(first, x); len(first) >= 2*limit {
-			slices.SortFunc(first, compare)
-			more = more || len(first) > limit
-			first, full = first[:limit], true
-		}
-	}
-	slices.SortFunc(first, compare)
-	if len(first) > limit {
-		first, more = first[:limit], true
-	}
-	return first, more
 }
 
 // ChannelInfo returns what is known of one channel, if anybody is subscribed or
 // there is a cached event.
 func (h *Hub) ChannelInfo(app *apps.App, name string) (ChannelInfo, bool) {
-	return h.tenant(app).channelInfo(name)
-}
-
-func (t *tenant) channelInfo(name string) (ChannelInfo, bool) {
+	t := h.tenant(app)
 	sh := t.shard(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -179,31 +121,19 @@ type UserInfo struct {
 	Online   bool
 }
 
-// UserPage returns users that are signed in on this node or are watched on
-// it, ordered by id. They are at most limit of those whose ids begin with
-// prefix and come behind after. Next is the id behind which the next page
-// begins, or empty.
-func (h *Hub) UserPage(app *apps.App, prefix, after string, limit int) (page []UserInfo, next string) {
+// UserIDs yields the users that are signed in anywhere or watched on this node, and
+// whose ids begin with prefix: those of one shard at a time, in no order. What is
+// yielded is valid until the next. No lock is held meanwhile.
+func (h *Hub) UserIDs(app *apps.App, prefix string) iter.Seq[[]string] {
 	t := h.tenant(app)
-	more := false
-	var first, buffer []string
-	for i := range t.shards {
-		buffer = t.shards[i].copyUsers(prefix, buffer[:0])
-		from := &after
-		if after == "" {
-			from = nil
-		}
-		first, more = mergeFirst(first, buffer, limit, more, strings.Compare, from)
-	}
-	for _, id := range first {
-		if u := h.UserInfo(app, id); u.Online || u.Watchers > 0 {
-			page = append(page, u)
+	return func(yield func([]string) bool) {
+		var buffer []string
+		for i := range t.shards {
+			if buffer = t.shards[i].copyUsers(prefix, buffer[:0]); !yield(buffer) {
+				return
+			}
 		}
 	}
-	if more {
-		next = first[len(first)-1]
-	}
-	return page, next
 }
 
 func (sh *shard) copyUsers(prefix string, to []string) []string {

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/intern"
@@ -55,15 +54,6 @@ func libraryOf(r Request) string {
 		return ""
 	}
 	return name + "\x00" + version
-}
-
-// describe puts what is known of a visitor into words.
-func (v *visitors) describe(it visitor, c *Connection) {
-	c.Origin = v.origins.Text(it.origin)
-	c.Library, c.Version, _ = strings.Cut(v.libraries.Text(it.library), "\x00")
-	c.Transport = v.transports.Text(it.transport)
-	c.Protocol, c.TLS = int(it.protocol), it.secure
-	c.Address = it.address()
 }
 
 // address is the client's, or the zero Addr.

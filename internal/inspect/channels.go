@@ -10,6 +10,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
+	"github.com/belfryhq/belfry/internal/listing"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -61,26 +62,26 @@ func kindName(k protocol.Kind) string {
 }
 
 // parsePlace reads what placeText returns.
-func parsePlace(text string, order hub.ChannelOrder) (*hub.ChannelPlace, error) {
+func parsePlace(text string, order listing.Order) (*listing.Place, error) {
 	if text == "" {
 		return nil, nil
 	}
-	if order == hub.ChannelsByName {
-		return &hub.ChannelPlace{Name: text}, nil
+	if order == listing.ByName {
+		return &listing.Place{Name: text}, nil
 	}
 	digits, name, ok := strings.Cut(text, ":")
 	n, err := strconv.Atoi(digits)
 	if err != nil || !ok {
 		return nil, jsonhttp.Refuse(http.StatusBadRequest, "after is not what an answer in this order has as next.")
 	}
-	return &hub.ChannelPlace{Name: name, Subscriptions: n}, nil
+	return &listing.Place{Name: name, Subscriptions: n}, nil
 }
 
-func placeText(p *hub.ChannelPlace, order hub.ChannelOrder) string {
+func placeText(p *listing.Place, order listing.Order) string {
 	switch {
 	case p == nil:
 		return ""
-	case order == hub.ChannelsByName:
+	case order == listing.ByName:
 		return p.Name
 	}
 	return strconv.Itoa(p.Subscriptions) + ":" + p.Name
@@ -94,11 +95,11 @@ func (a *API) listChannels(w http.ResponseWriter, r *http.Request, app *apps.App
 	if err != nil {
 		return err
 	}
-	order := hub.ChannelsByName
+	order := listing.ByName
 	switch r.URL.Query().Get("order") {
 	case "", "name":
 	case "subscriptions":
-		order = hub.ChannelsBySize
+		order = listing.BySize
 	default:
 		return jsonhttp.Refuse(http.StatusBadRequest, "order is neither name nor subscriptions.")
 	}
@@ -106,7 +107,7 @@ func (a *API) listChannels(w http.ResponseWriter, r *http.Request, app *apps.App
 	if err != nil {
 		return err
 	}
-	page, next := a.cfg.Hub.ChannelPage(app, r.URL.Query().Get("prefix"), order, after, limit)
+	page, next := listing.Channels(a.cfg.Hub, app, r.URL.Query().Get("prefix"), order, after, limit)
 	answer := struct {
 		At       time.Time     `json:"at"`
 		Channels []channelView `json:"channels"`

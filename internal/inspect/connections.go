@@ -15,6 +15,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
+	"github.com/belfryhq/belfry/internal/listing"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -38,7 +39,7 @@ type connectionView struct {
 	Member        string     `json:"member,omitempty"`
 }
 
-func (a *API) viewConnection(c *hub.Connection) connectionView {
+func (a *API) viewConnection(c *listing.Connection) connectionView {
 	v := connectionView{
 		Socket: c.ID.String(), Node: a.cfg.Node, Since: c.Since.UTC(), User: c.UserID,
 		Transport: c.Transport, TLS: c.TLS, Origin: c.Origin, Library: c.Library, Version: c.Version, Protocol: c.Protocol,
@@ -64,10 +65,10 @@ type connectionPage struct {
 var filters = []string{"channel", "user", "origin", "library", "transport", "address", "unsubscribed", "after", "limit", "by"}
 
 // query reads the filters.
-func query(r *http.Request) (hub.ConnectionQuery, error) {
+func query(r *http.Request) (listing.Filter, error) {
 	v := r.URL.Query()
-	q := hub.ConnectionQuery{
-		Channel: v.Get("channel"), User: v.Get("user"),
+	q := listing.Filter{
+		Scope:  hub.Scope{Channel: v.Get("channel"), User: v.Get("user")},
 		Origin: v.Get("origin"), Library: v.Get("library"), Transport: v.Get("transport"),
 	}
 	switch v.Get("unsubscribed") {
@@ -94,17 +95,17 @@ func parseNetwork(text string) (netip.Prefix, error) {
 }
 
 // parsePosition reads what position returns.
-func parsePosition(text string) (hub.Position, error) {
+func parsePosition(text string) (listing.Position, error) {
 	if text == "" {
-		return hub.Position{}, nil
+		return listing.Position{}, nil
 	}
 	nanos, socket, _ := strings.Cut(text, "-")
 	n, err := strconv.ParseInt(nanos, 10, 64)
 	id, ok := protocol.ParseSocketID(socket)
 	if err != nil || n <= 0 || !ok {
-		return hub.Position{}, jsonhttp.Refuse(http.StatusBadRequest, "after is not what an answer has as next.")
+		return listing.Position{}, jsonhttp.Refuse(http.StatusBadRequest, "after is not what an answer has as next.")
 	}
-	return hub.Position{Since: time.Unix(0, n), ID: id}, nil
+	return listing.Position{Since: time.Unix(0, n), ID: id}, nil
 }
 
 // position is behind a connection in the list.
@@ -122,7 +123,7 @@ func (a *API) localConnections(r *http.Request, app *apps.App) (any, error) {
 	return a.connectionsOf(r, app, q)
 }
 
-func (a *API) connectionsOf(r *http.Request, app *apps.App, q hub.ConnectionQuery) (connectionPage, error) {
+func (a *API) connectionsOf(r *http.Request, app *apps.App, q listing.Filter) (connectionPage, error) {
 	page := connectionPage{Connections: []connectionView{}}
 	text, limit, err := jsonhttp.Page(r)
 	if err != nil {
@@ -132,7 +133,7 @@ func (a *API) connectionsOf(r *http.Request, app *apps.App, q hub.ConnectionQuer
 	if err != nil {
 		return page, err
 	}
-	list, total, err := a.cfg.Hub.ListConnections(r.Context(), app, q, after, limit+1)
+	list, total, err := listing.Connections(r.Context(), a.cfg.Hub, app, q, after, limit+1)
 	if err != nil {
 		return page, err
 	}
@@ -185,10 +186,10 @@ func (a *API) listConnections(w http.ResponseWriter, r *http.Request, app *apps.
 }
 
 // byNode is a grouping that a hub knows nothing of.
-const byNode hub.Grouping = "node"
+const byNode listing.Grouping = "node"
 
 // groupings are by what a hub counts connections.
-var groupings = []hub.Grouping{hub.ByOrigin, hub.ByLibrary, hub.ByTransport, hub.ByUser}
+var groupings = []listing.Grouping{listing.ByOrigin, listing.ByLibrary, listing.ByTransport, listing.ByUser}
 
 // maxGroups is how many groups are told; the others are added up.
 const maxGroups = 100
@@ -198,15 +199,15 @@ func (a *API) localCounts(r *http.Request, app *apps.App) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	by := hub.Grouping(r.URL.Query().Get("by"))
+	by := listing.Grouping(r.URL.Query().Get("by"))
 	if by == byNode {
-		_, total, err := a.cfg.Hub.ListConnections(r.Context(), app, q, hub.Position{}, 1)
+		_, total, err := listing.Connections(r.Context(), a.cfg.Hub, app, q, listing.Position{}, 1)
 		return map[string]int{a.cfg.Node: total}, err
 	}
 	if !slices.Contains(groupings, by) {
 		return nil, jsonhttp.Refuse(http.StatusBadRequest, "by is none of origin, library, transport, user, node.")
 	}
-	return a.cfg.Hub.CountConnections(r.Context(), app, q, by)
+	return listing.Count(r.Context(), a.cfg.Hub, app, q, by)
 }
 
 // A group is connections that have something in common.
@@ -279,7 +280,7 @@ func (a *API) localConnection(r *http.Request, app *apps.App) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := a.cfg.Hub.FindConnection(r.Context(), app, id, maxChannels)
+	d, err := listing.Find(r.Context(), a.cfg.Hub, app, id, maxChannels)
 	if err != nil || d == nil {
 		return (*connectionDetail)(nil), err
 	}
@@ -324,7 +325,7 @@ func (a *API) localClose(r *http.Request, app *apps.App) (any, error) {
 	if why == nil {
 		return nil, jsonhttp.Refuse(http.StatusBadRequest, "code is neither 4009, after which clients stay away, nor 4200, after which they come back at once.")
 	}
-	closed, err := a.cfg.Hub.CloseConnection(r.Context(), app, id, why)
+	closed, err := a.cfg.Hub.VisitOne(r.Context(), app, id, func(v hub.View) { v.Close(why) })
 	if closed {
 		a.log.InfoContext(context.WithoutCancel(r.Context()), "a connection was closed by an operator", "app", app.ID, "socket_id", id.String(), "code", int(why.Code))
 	}

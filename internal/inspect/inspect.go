@@ -8,8 +8,9 @@
 // nodes as well, and every answer names the nodes that have not answered. An answer
 // is a snapshot: what comes or goes while pages are read may stand on none of them.
 //
-// The package decides how lists are told: their pages, their filters and their
-// JSON. How sessions are looked at without making clients wait, the hub knows.
+// The package decides how lists are told: their filters and their JSON. Which of the
+// things stand on a page, package listing knows, and the hub how sessions are looked
+// at without making clients wait.
 //
 // # Bounds
 //

@@ -9,6 +9,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
+	"github.com/belfryhq/belfry/internal/listing"
 )
 
 // A userView is what an operator is told of a user: on one node, or on all.
@@ -37,7 +38,7 @@ func (a *API) localUsers(r *http.Request, app *apps.App) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next := a.cfg.Hub.UserPage(app, r.URL.Query().Get("prefix"), after, limit)
+	list, next := listing.Users(a.cfg.Hub, app, r.URL.Query().Get("prefix"), after, limit)
 	page := userPage{Users: []userView{}, Next: next}
 	for _, u := range list {
 		page.Users = append(page.Users, userView{u.ID, u.Online, u.Sockets, u.Watchers})

@@ -13,6 +13,7 @@ import (
 	"github.com/belfryhq/belfry/internal/faults"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/journal"
+	"github.com/belfryhq/belfry/internal/listing"
 	"github.com/belfryhq/belfry/internal/tap"
 	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/internal/webhook/delivery"
@@ -69,7 +70,7 @@ func (s *Server) waiting(registry *apps.Registry) func(ctx context.Context, app 
 		if app == nil {
 			return nil
 		}
-		c, err := s.hub.FindConnection(ctx, app, socket, 0)
+		c, err := listing.Find(ctx, s.hub, app, socket, 0)
 		if err != nil || c == nil {
 			return nil
 		}

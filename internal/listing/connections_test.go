@@ -1,22 +1,20 @@
-package hub
+package listing
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"slices"
 	"testing"
 	"time"
-	"unsafe"
 
-	"github.com/belfryhq/belfry/internal/intern"
+	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/protocol"
 )
 
 // ask runs the loops until what an operator asks for is answered.
-func (n *testNode) ask(question func(context.Context)) {
+func (n *node) ask(question func(context.Context)) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	done := make(chan struct{})
 	go func() {
@@ -34,20 +32,20 @@ func (n *testNode) ask(question func(context.Context)) {
 	}
 }
 
-// list returns the ids of all connections that q means, page by page.
-func (n *testNode) list(q ConnectionQuery, limit int) (ids []protocol.SocketID) {
+// list returns the ids of all connections that f means, page by page.
+func (n *node) list(f Filter, limit int) (ids []protocol.SocketID) {
 	n.t.Helper()
 	n.ask(func(ctx context.Context) {
 		var after Position
 		for {
-			page, _, err := n.hub.ListConnections(ctx, n.app, q, after, limit)
+			page, _, err := Connections(ctx, n.hub, n.app, f, after, limit)
 			if err != nil {
-				n.t.Errorf("ListConnections: %v", err)
+				n.t.Errorf("Connections: %v", err)
 				return
 			}
 			for _, c := range page {
 				ids = append(ids, c.ID)
-				after = Position{c.Since, c.ID}
+				after = c.position()
 			}
 			if len(page) < limit {
 				return
@@ -57,28 +55,15 @@ func (n *testNode) list(q ConnectionQuery, limit int) (ids []protocol.SocketID) 
 	return ids
 }
 
-// visit connects a client that says more about itself.
-func (n *testNode) visit(origin, library, transport, addr string) *client {
-	n.t.Helper()
-	r := request("key")
-	r.Query = url.Values{"protocol": {"7"}, "client": {library}, "version": {"8.4.0"}}
-	r.Origin, r.Transport, r.Address = origin, transport, netip.MustParseAddr(addr)
-	c, refused := n.dial(r)
-	if refused != nil {
-		n.t.Fatal(refused)
-	}
-	return c
-}
-
 func TestConnectionsAreListedPageByPageNewestFirst(t *testing.T) {
 	n := newNode(t)
-	const many = 2*inspectSlice + 500 // more than a slice on each of two loops
+	const many = 2*hub.VisitSlice + 500 // more than a slice on each of two loops
 	var want []protocol.SocketID
 	for range many {
 		want = append(want, n.connect().session.ID())
 	}
 	slices.Reverse(want)
-	got := n.list(ConnectionQuery{}, 700)
+	got := n.list(Filter{}, 700)
 	if len(got) != many {
 		t.Fatalf("%d connections are listed, want %d", len(got), many)
 	}
@@ -108,9 +93,9 @@ func TestClientsThatGetNothingAreFound(t *testing.T) {
 	silent := n.visit("", "js", "websocket", "192.0.2.1")
 	n.loops.run()
 	n.ask(func(ctx context.Context) {
-		list, total, err := n.hub.ListConnections(ctx, n.app, ConnectionQuery{Unsubscribed: true}, Position{}, 10)
+		list, total, err := Connections(ctx, n.hub, n.app, Filter{Unsubscribed: true}, Position{}, 10)
 		if err != nil || total != 1 || len(list) != 1 || list[0].ID != silent.session.ID() {
-			t.Errorf("ListConnections = %v, %d, %v, want the one that has done nothing", list, total, err)
+			t.Errorf("Connections = %v, %d, %v, want the one that has done nothing", list, total, err)
 		}
 	})
 }
@@ -123,9 +108,9 @@ func TestConnectionSaysWhereItComesFrom(t *testing.T) {
 	c.subscribe("news")
 	n.loops.run()
 	n.ask(func(ctx context.Context) {
-		d, err := n.hub.FindConnection(ctx, n.app, c.session.ID(), 10)
+		d, err := Find(ctx, n.hub, n.app, c.session.ID(), 10)
 		if err != nil || d == nil {
-			t.Errorf("FindConnection = %v, %v", d, err)
+			t.Errorf("Find = %v, %v", d, err)
 			return
 		}
 		got := fmt.Sprintln(d.Origin, d.Library, d.Version, d.Transport, d.Address, d.TLS, d.Protocol, d.UserID, d.Subscriptions)
@@ -141,7 +126,7 @@ func TestConnectionSaysWhereItComesFrom(t *testing.T) {
 		if d.Channels[0].Joined.Before(d.Since) {
 			t.Errorf("it joined %v before it had connected", d.Since.Sub(d.Channels[0].Joined))
 		}
-		if d, err = n.hub.FindConnection(ctx, n.app, protocol.SocketID{}, 10); d != nil || err != nil {
+		if d, err = Find(ctx, n.hub, n.app, protocol.SocketID{}, 10); d != nil || err != nil {
 			t.Errorf("a connection that is not there is %v, %v", d, err)
 		}
 	})
@@ -157,23 +142,23 @@ func TestConnectionsAreFilteredAndCounted(t *testing.T) {
 	b.signIn(`{"id":"bob"}`)
 	n.loops.run()
 	for name, test := range map[string]struct {
-		q    ConnectionQuery
+		f    Filter
 		want []*client
 	}{
-		"all":       {ConnectionQuery{}, []*client{a, b, c}},
-		"origin":    {ConnectionQuery{Origin: "https://b.example"}, []*client{b, c}},
-		"library":   {ConnectionQuery{Library: "js"}, []*client{a, b}},
-		"transport": {ConnectionQuery{Transport: "xhr_streaming"}, []*client{b}},
-		"network":   {ConnectionQuery{Network: netip.MustParsePrefix("10.0.0.0/16")}, []*client{a, b}},
-		"user":      {ConnectionQuery{User: "bob"}, []*client{b}},
-		"channel":   {ConnectionQuery{Channel: "news", Library: "swift"}, []*client{c}},
-		"nobody":    {ConnectionQuery{Channel: "none"}, nil},
+		"all":       {Filter{}, []*client{a, b, c}},
+		"origin":    {Filter{Origin: "https://b.example"}, []*client{b, c}},
+		"library":   {Filter{Library: "js"}, []*client{a, b}},
+		"transport": {Filter{Transport: "xhr_streaming"}, []*client{b}},
+		"network":   {Filter{Network: netip.MustParsePrefix("10.0.0.0/16")}, []*client{a, b}},
+		"user":      {Filter{Scope: hub.Scope{User: "bob"}}, []*client{b}},
+		"channel":   {Filter{Scope: hub.Scope{Channel: "news"}, Library: "swift"}, []*client{c}},
+		"nobody":    {Filter{Scope: hub.Scope{Channel: "none"}}, nil},
 	} {
 		var want []protocol.SocketID
 		for _, c := range test.want {
 			want = append(want, c.session.ID())
 		}
-		got := n.list(test.q, 2)
+		got := n.list(test.f, 2)
 		slices.SortFunc(got, compareIDs)
 		slices.SortFunc(want, compareIDs)
 		if !slices.Equal(got, want) {
@@ -181,11 +166,11 @@ func TestConnectionsAreFilteredAndCounted(t *testing.T) {
 		}
 	}
 	n.ask(func(ctx context.Context) {
-		counts, err := n.hub.CountConnections(ctx, n.app, ConnectionQuery{}, ByOrigin)
+		counts, err := Count(ctx, n.hub, n.app, Filter{}, ByOrigin)
 		if err != nil || counts["https://a.example"] != 1 || counts["https://b.example"] != 2 {
 			t.Errorf("by origin: %v, %v", counts, err)
 		}
-		if counts, _ = n.hub.CountConnections(ctx, n.app, ConnectionQuery{}, ByLibrary); counts["js 8.4.0"] != 2 {
+		if counts, _ = Count(ctx, n.hub, n.app, Filter{}, ByLibrary); counts["js 8.4.0"] != 2 {
 			t.Errorf("by library: %v", counts)
 		}
 	})
@@ -194,16 +179,18 @@ func TestConnectionsAreFilteredAndCounted(t *testing.T) {
 func TestOneConnectionCanBeClosed(t *testing.T) {
 	n := newNode(t)
 	a, b := n.connect(), n.connect()
+	terminate := func(v hub.View) { v.Close(protocol.ErrTerminated) }
 	n.ask(func(ctx context.Context) {
-		if ok, err := n.hub.CloseConnection(ctx, n.app, a.session.ID(), protocol.ErrTerminated); !ok || err != nil {
-			t.Errorf("CloseConnection = %v, %v", ok, err)
+		if ok, err := n.hub.VisitOne(ctx, n.app, a.session.ID(), terminate); !ok || err != nil {
+			t.Errorf("VisitOne = %v, %v", ok, err)
 		}
-		if ok, err := n.hub.CloseConnection(ctx, n.app, a.session.ID(), protocol.ErrTerminated); ok || err != nil {
-			t.Errorf("CloseConnection of one that is gone = %v, %v", ok, err)
+		if ok, err := n.hub.VisitOne(ctx, n.app, a.session.ID(), terminate); ok || err != nil {
+			t.Errorf("VisitOne of one that is gone = %v, %v", ok, err)
 		}
 	})
-	a.expectClosed(protocol.ErrTerminated)
-	b.expectClosed(nil)
+	if a.closed != protocol.ErrTerminated || b.closed != nil {
+		t.Errorf("the connections were closed with %v and %v, want only the first", a.closed, b.closed)
+	}
 }
 
 // TestQuestionWhoseAskerIsGoneEnds: the loops are busy, and nobody waits for them.
@@ -212,44 +199,8 @@ func TestQuestionWhoseAskerIsGoneEnds(t *testing.T) {
 	n.connect()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := n.hub.ListConnections(ctx, n.app, ConnectionQuery{}, Position{}, 10); !errors.Is(err, context.Canceled) {
-		t.Errorf("ListConnections = %v, want %v", err, context.Canceled)
+	if _, _, err := Connections(ctx, n.hub, n.app, Filter{}, Position{}, 10); !errors.Is(err, context.Canceled) {
+		t.Errorf("Connections = %v, want %v", err, context.Canceled)
 	}
 	n.loops.run()
-}
-
-// TestTextsOfClientsThatAreGoneAreForgotten: so nobody can fill the tables.
-func TestTextsOfClientsThatAreGoneAreForgotten(t *testing.T) {
-	n := newNode(t)
-	var all []*client
-	for i := range intern.MaxTexts + 10 {
-		all = append(all, n.visit(fmt.Sprint("https://made-up.example:", i), "js", "websocket", "10.0.0.1"))
-	}
-	last := all[len(all)-1].session
-	if got := n.hub.visitors.origins.Text(last.visitor.origin); got != intern.OtherText {
-		t.Errorf("an origin too many is %q", got)
-	}
-	for _, c := range all {
-		c.session.End(Ending{})
-		c.session.End(Ending{}) // which does nothing
-	}
-	fresh := n.visit("https://honest.example", "js", "websocket", "10.0.0.1")
-	if got := n.hub.visitors.origins.Text(fresh.session.visitor.origin); got != "https://honest.example" {
-		t.Errorf("the origin is %q when all others are gone", got)
-	}
-}
-
-// TestSessionStaysSmall holds the bound on what operators cost every idle
-// connection: when the server could not say anything about one, it was 176 bytes.
-func TestSessionStaysSmall(t *testing.T) {
-	const before, budget = 176, 48
-	if size := unsafe.Sizeof(Session{}); size > before+budget {
-		t.Errorf("a session has %d bytes, want at most %d", size, before+budget)
-	}
-	if size := unsafe.Sizeof(visitor{}); size > 24 {
-		t.Errorf("a visitor has %d bytes, want at most 24", size)
-	}
-	if size := unsafe.Sizeof(subscription{}); size > 48 {
-		t.Errorf("a subscription has %d bytes, want at most 48", size)
-	}
 }
