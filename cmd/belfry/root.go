@@ -60,6 +60,9 @@ func run(args []string, s streams) int {
 		fmt.Fprintln(s.err, problems)
 		return statusFailure
 	}
+	if e, ok := errors.AsType[*commandError](err); ok {
+		return e.status
+	}
 	fmt.Fprintf(s.err, "%s: %s\n", command.CommandPath(), plain(err))
 	if _, ok := errors.AsType[*usageError](err); ok || strings.HasPrefix(err.Error(), "unknown command") {
 		fmt.Fprintf(s.err, "%s --help shows how it is used\n", command.CommandPath())
@@ -86,6 +89,7 @@ func newRoot(s streams) *cobra.Command {
 protocol: clients and server libraries made for Pusher work with it when their
 host and port are changed. It is not affiliated with Pusher.`,
 		Example: `  belfry dev                                   try it out, on this machine only
+  belfry test-server -- pytest                 run your tests with a service of their own
   belfry serve --config belfry.yaml            run it
   belfry check --config belfry.yaml            see whether a configuration is right
   belfry import soketi --dry-run               move here from another server
@@ -103,7 +107,7 @@ host and port are changed. It is not affiliated with Pusher.`,
 	root.SetFlagErrorFunc(flagError)
 	cobra.AddTemplateFunc("wrapped", func(flags *pflag.FlagSet) string { return flags.FlagUsagesWrapped(helpWidth) })
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
-	root.AddCommand(newDev(s), newServe(s), newCheck(s), newHealth(s), newImport(s), newTrigger(s), newSubscribe(s), newTail(s), newExplain(s), newChannels(s), newConnections(s), newUsers(s), newErrors(s), newTimeline(s), newDoctor(s), newApps(s), newWebhooks(s), newCluster(s), newDrain(s), newConsole(s), newBench(s), newCompletion(s), newMan(), newVersion(s))
+	root.AddCommand(newDev(s), newTestServer(s), newServe(s), newCheck(s), newHealth(s), newImport(s), newTrigger(s), newSubscribe(s), newTail(s), newExplain(s), newChannels(s), newConnections(s), newUsers(s), newErrors(s), newTimeline(s), newDoctor(s), newApps(s), newWebhooks(s), newCluster(s), newDrain(s), newConsole(s), newBench(s), newCompletion(s), newMan(), newVersion(s))
 	return root
 }
 
