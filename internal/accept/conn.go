@@ -23,6 +23,14 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// NetConn is the connection that was accepted.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
+
+// Switch makes what stands on the connection go on over another one. It is for
+// whoever has taken a TLS connection over from net/http and is the only one who
+// uses it.
+func (c *Conn) Switch(to net.Conn) { c.Conn = to }
+
 // Close closes the connection.
 func (c *Conn) Close() error {
 	c.release()

@@ -26,6 +26,8 @@ type descriptor struct {
 
 func (d *descriptor) number() int { return d.fd }
 
+func (d *descriptor) base() *descriptor { return d }
+
 func (d *descriptor) Start() {
 	if err := d.poller.add(d); err != nil {
 		d.socket.Lost(err)
@@ -43,16 +45,14 @@ func (d *descriptor) read() {
 		return
 	}
 	n, errno := rawRead(d.fd, d.poller.buf)
-	switch errno {
-	case 0:
-		if n == 0 {
-			s.Lost(io.EOF)
-			return
-		}
-		s.Receive(d.poller.buf[:n])
-	case unix.EAGAIN, unix.EINTR:
-	default:
+	switch {
+	case waits(errno):
+	case errno != 0:
 		s.Lost(errno)
+	case n == 0:
+		s.Lost(io.EOF)
+	default:
+		s.Receive(d.poller.buf[:n])
 	}
 }
 
@@ -174,6 +174,9 @@ func (d *descriptor) Close() {
 	d.poller.remove(d)
 	unix.Close(d.fd) // which takes it out of the epoll set
 }
+
+// waits reports whether a call did nothing, and would have waited if it could.
+func waits(errno syscall.Errno) bool { return errno == unix.EAGAIN || errno == unix.EINTR }
 
 // The sockets are non-blocking, so these calls are short: they do not tell the
 // scheduler that they may take long, which costs more than many of them do.

@@ -139,10 +139,13 @@ func boundUnread(conn net.Conn) {
 
 // beneath is the connection of the system that conn stands on.
 func beneath(conn net.Conn) net.Conn {
-	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
-		return c.NetConn()
+	for {
+		c, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = c.NetConn()
 	}
-	return conn
 }
 
 // Open makes a socket with a link of the caller's own, on a loop, which calls

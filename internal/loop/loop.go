@@ -9,10 +9,11 @@
 // flushes, further frames gather in the outboxes and go out together: the more
 // there is to do, the less each frame costs.
 //
-// How bytes move is a [Link]'s business. On Linux, plain TCP needs no
-// goroutine and no buffer per socket: the loop polls the descriptors itself
-// (descriptor_linux.go). Everything else has a reading goroutine per socket
-// (stream.go). Both behave alike to the rest.
+// How bytes move is a [Link]'s business. On Linux, TCP needs no goroutine per
+// socket: the loop polls the descriptors itself, of plain connections
+// (descriptor_linux.go) and of those with TLS (encrypted_linux.go). Everything
+// else has a reading goroutine per socket (stream.go). All behave alike to the
+// rest.
 //
 // The package moves bytes and knows no protocol: what the bytes mean is the
 // handler's business.

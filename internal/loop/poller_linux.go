@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -34,14 +35,23 @@ type poller struct {
 	sleeping atomic.Bool // a wake must move the deadline
 
 	// Owned by the loop.
-	paused bool // nothing is read in this turn
-	events [pollEvents]unix.EpollEvent
-	ready  int           // of events
-	slots  []*descriptor // by the number that an event carries
-	free   []int32       // slots that are not used
-	buf    []byte        // what is being read
-	iovecs []unix.Iovec
-	ask    func(fd uintptr) bool
+	paused     bool // nothing is read in this turn
+	events     [pollEvents]unix.EpollEvent
+	ready      int          // of events
+	slots      []polled     // by the number that an event carries
+	free       []int32      // slots that are not used
+	buf        []byte       // what is being read
+	iovecs     []unix.Iovec // what is being written
+	joined     []byte       // what is being encrypted
+	ciphertext ciphertext   // of TLS connections
+	ask        func(fd uintptr) bool
+}
+
+// A polled link is one of a descriptor that the poller watches.
+type polled interface {
+	base() *descriptor
+	// read hands over what the peer has sent, or some of it.
+	read()
 }
 
 // newWaiter returns a poller, or a bell where the system has no more
@@ -151,20 +161,25 @@ func (p *poller) poll(fd uintptr) bool {
 
 // serve does what one event asks for.
 func (p *poller) serve(e *unix.EpollEvent) {
-	d := p.slots[e.Fd]
-	if d == nil || d.socket.at < 0 {
+	link := p.slots[e.Fd]
+	if link == nil {
+		return
+	}
+	d := link.base()
+	if d.socket.at < 0 {
 		return
 	}
 	if e.Events&unix.EPOLLOUT != 0 {
 		d.unblock()
 	}
 	if !p.paused && e.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLRDHUP) != 0 {
-		d.read()
+		link.read()
 	}
 }
 
-// add gives d a slot and watches its descriptor.
-func (p *poller) add(d *descriptor) error {
+// add gives a link a slot and watches its descriptor.
+func (p *poller) add(link polled) error {
+	d := link.base()
 	if n := len(p.free); n > 0 {
 		d.slot = p.free[n-1]
 		p.free = p.free[:n-1]
@@ -172,7 +187,7 @@ func (p *poller) add(d *descriptor) error {
 		d.slot = int32(len(p.slots))
 		p.slots = append(p.slots, nil)
 	}
-	p.slots[d.slot] = d
+	p.slots[d.slot] = link
 	return p.control(unix.EPOLL_CTL_ADD, d, d.events())
 }
 
@@ -196,13 +211,20 @@ func (p *poller) remove(d *descriptor) {
 
 func (p *poller) close() { p.file.Close() }
 
-// newLink polls the descriptor of plain TCP, and leaves the rest to a stream.
+// newLink polls the descriptor of TCP, and leaves the rest to a stream.
 func newLink(s *Socket, conn net.Conn) Link {
-	if p, ok := s.loop.waiter.(*poller); ok {
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			if fd, err := detach(tcp); err == nil {
-				return &descriptor{socket: s, poller: p, fd: fd, slot: -1}
-			}
+	p, ok := s.loop.waiter.(*poller)
+	if !ok {
+		return newStream(s, conn)
+	}
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		if fd, err := detach(c); err == nil {
+			return &descriptor{socket: s, poller: p, fd: fd, slot: -1}
+		}
+	case *tls.Conn:
+		if link, ok := newEncrypted(s, p, c); ok {
+			return link
 		}
 	}
 	return newStream(s, conn)

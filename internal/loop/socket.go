@@ -173,7 +173,7 @@ func (s *Socket) Discard() {
 	if s.link.Partial() {
 		keep = 1 // the peer has its beginning
 	}
-	s.took(s.outbox[keep:])
+	s.taken(costOf(s.outbox[keep:]))
 	s.shorten(keep)
 	s.overflown = false
 }
@@ -318,19 +318,27 @@ func (s *Socket) Outbox() []*frame.Frame { return s.outbox }
 
 // Took tells that the first frames of the outbox wait no longer, as many as
 // said. It is for links.
-func (s *Socket) Took(frames int) {
+func (s *Socket) Took(frames int) { s.taken(s.take(frames)) }
+
+// take takes the first frames out of the outbox and returns what they cost.
+// They still wait for the peer, until taken is called with it.
+func (s *Socket) take(frames int) (cost int) {
 	if frames > 0 {
-		s.took(s.outbox[:frames])
+		cost = costOf(s.outbox[:frames])
 		s.answer = max(s.answer-frames, 0)
 		s.shorten(copy(s.outbox, s.outbox[frames:]))
 	}
+	return cost
 }
 
-// took accounts for frames that wait no longer.
-func (s *Socket) took(frames []*frame.Frame) {
+// taken accounts for frames that wait no longer.
+func (s *Socket) taken(cost int) { s.pending -= cost }
+
+func costOf(frames []*frame.Frame) (cost int) {
 	for _, f := range frames {
-		s.pending -= f.Cost()
+		cost += f.Cost()
 	}
+	return cost
 }
 
 // shorten keeps the first n frames of the outbox.

@@ -3,6 +3,7 @@ package loop
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -16,14 +17,22 @@ import (
 
 // links runs a test over each kind of link.
 func links(t *testing.T, test func(t *testing.T, g *Group, peer, conn net.Conn)) {
-	for name, kind := range map[string]struct{ tcp, portable bool }{
-		"descriptor":    {true, false},
-		"stream":        {true, true},
-		"in memory":     {false, true},
-		"pipe, polling": {false, false},
+	tcp := func(t *testing.T) (peer, conn net.Conn) { return pair(t, true) }
+	memory := func(t *testing.T) (peer, conn net.Conn) { return pair(t, false) }
+	for name, kind := range map[string]struct {
+		pair     func(t *testing.T) (peer, conn net.Conn)
+		portable bool
+	}{
+		"descriptor":    {tcp, false},
+		"stream":        {tcp, true},
+		"in memory":     {memory, true},
+		"pipe, polling": {memory, false},
+		"TLS 1.3":       {tlsPair(tls.VersionTLS13), false},
+		"TLS 1.2":       {tlsPair(tls.VersionTLS12), false},
+		"TLS, stream":   {tlsPair(tls.VersionTLS13), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			peer, conn := pair(t, kind.tcp)
+			peer, conn := kind.pair(t)
 			test(t, newTestGroup(t, Config{Loops: 1, Portable: kind.portable, SendBuffer: 8 << 20}), peer, conn)
 		})
 	}

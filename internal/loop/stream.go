@@ -8,8 +8,8 @@ import (
 	"github.com/belfryhq/belfry/internal/frame"
 )
 
-// A stream moves a socket's bytes where the loop cannot do it by itself: TLS,
-// in-memory connections, systems without epoll. One goroutine reads, and hands
+// A stream moves a socket's bytes where the loop cannot do it by itself:
+// in-memory connections, systems without epoll, and TLS there. One goroutine reads, and hands
 // what it read to the loop; another writes, and exists only while there is
 // something to write. Both are counted by the loop, which outlives them.
 type stream struct {
@@ -123,7 +123,7 @@ func (st *stream) write(batch []*frame.Frame) {
 		l.running--
 		l.stuck.forget(st)
 		st.writing = false
-		st.socket.took(batch)
+		st.socket.taken(costOf(batch))
 		st.socket.Wake()
 		if err != nil {
 			st.socket.Lost(err)

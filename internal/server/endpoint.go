@@ -95,6 +95,8 @@ func serverTLS(certFile, keyFile string, log *slog.Logger) (*tls.Config, error) 
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.Current(), nil },
+		// Events are small, and those that are written together share a record.
+		DynamicRecordSizingDisabled: true,
 	}, nil
 }
 
