@@ -34,9 +34,10 @@ func (c *ciphertext) begin(fd int) { c.fd, c.room = fd, readBuffer }
 // Read reads without waiting. What it leaves is announced again in the next
 // turn.
 func (c *ciphertext) Read(b []byte) (int, error) {
-	if c.room <= 0 {
+	if c.room == 0 {
 		return 0, errLater
 	}
+	b = b[:min(len(b), c.room)]
 	n, errno := rawRead(c.fd, b)
 	switch {
 	case waits(errno):

@@ -61,8 +61,14 @@ func (e *encrypted) Start() {
 
 // read hands over what the records hold that one turn reads.
 func (e *encrypted) read() {
+	e.poller.ciphertext.begin(e.fd)
+	lent := lend(e.conn, e.poller.records)
+	e.receive()
+	reclaim(e.conn, lent)
+}
+
+func (e *encrypted) receive() {
 	s, p := e.socket, e.poller
-	p.ciphertext.begin(e.fd)
 	for !s.dropped {
 		if e.more = s.unread || s.hold(nil); e.more {
 			return

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -240,5 +241,39 @@ func TestNewKeysThatAreNotTaken(t *testing.T) {
 	}
 	if err := <-h.closed; !errors.Is(err, errReplies) {
 		t.Errorf("Closed(%v), want %v", err, errReplies)
+	}
+}
+
+// A connection has no more memory for reading than what it has of a record.
+func TestIdleConnectionHoldsNoBuffers(t *testing.T) {
+	if !lends {
+		t.Fatal("the fields of tls.Conn are not those that buffers_linux.go knows: each connection keeps 3.5 KB that an idle one does not need")
+	}
+	p, conn := newRecordPeer(t)
+	h := attach(newTestGroup(t, Config{Loops: 1}), conn, nil)
+	buffers := func() (raw, hand int, input int64) {
+		h.do(func(*Socket) {
+			raw, hand = in[bytes.Buffer](conn, rawField).Cap(), in[bytes.Buffer](conn, handField).Cap()
+			input = in[bytes.Reader](conn, inputField).Size()
+		})
+		return raw, hand, input
+	}
+	first, second := p.record(recordData, "x"), p.record(recordData, "y")
+	part := p.record(recordData, strings.Repeat("z", 10_000))
+	for _, step := range []struct {
+		write []byte
+		most  int // kept
+	}{
+		{nil, 0},
+		{first, 0},
+		{append(second, part[:3000]...), 3000 + 512},
+		{part[3000:], 0},
+		{p.newKeys(0), 0},
+	} {
+		p.write(step.write)
+		digested(t, h)
+		if raw, hand, input := buffers(); raw > step.most || hand > 0 || input > 0 {
+			t.Errorf("after %d bytes there are buffers of %d, %d and %d bytes, want %d at most", len(step.write), raw, hand, input, step.most)
+		}
 	}
 }
