@@ -8,6 +8,9 @@
 // request on, a connection is bounded by whoever answers it, and [Release]
 // forgets it.
 //
+// TLS handshakes take turns ([Pending.Handshakes]), so that many of them leave
+// processors to others.
+//
 // The package also looks at how many descriptors the process has left. Before
 // the last are taken, clients are told so by whoever answers them ([Full]);
 // the rest is for the listener of operators, the engine, and other nodes.
@@ -22,6 +25,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,7 +88,9 @@ type Pending struct {
 	patience time.Duration
 	log      *slog.Logger
 	closed   [len(reasons)]prometheus.Counter
-	said     atomic.Int64 // when a lack of descriptors was logged last, in Unix seconds
+	shaken   [len(shakes)]prometheus.Counter
+	turns    chan struct{} // of handshakes, with room for those at once
+	said     atomic.Int64  // when a lack of descriptors was logged last, in Unix seconds
 
 	mu      sync.Mutex
 	all     list
@@ -103,6 +109,7 @@ func New(cfg Config) *Pending {
 		all:      list{which: inAll},
 		long:     list{which: inLong},
 		byPeer:   make(map[netip.Addr]*list),
+		turns:    make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	p.cfg.MaxPerAddress = cmp.Or(cfg.MaxPerAddress, DefaultMaxPerAddress)
 	if d, ok := Limit(); ok {
@@ -111,7 +118,7 @@ func New(cfg Config) *Pending {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	p.closed = cfg.Metrics.register(p)
+	p.closed, p.shaken = cfg.Metrics.register(p)
 	return p
 }
 

@@ -11,7 +11,8 @@ import (
 // calls [Release].
 type Conn struct {
 	net.Conn
-	entry atomic.Pointer[entry] // nil once it is released
+	entry atomic.Pointer[entry]         // nil once it is released
+	turns atomic.Pointer[chan struct{}] // that it has one of; nil: none
 }
 
 // Read reads, and counts what belongs to headers.
@@ -33,6 +34,7 @@ func (c *Conn) Switch(to net.Conn) { c.Conn = to }
 
 // Close closes the connection.
 func (c *Conn) Close() error {
+	c.endTurn()
 	c.release()
 	return c.Conn.Close()
 }

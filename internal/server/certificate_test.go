@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/belfryhq/belfry/internal/apps"
@@ -105,4 +107,39 @@ func TestServerUsesTheRenewedCertificate(t *testing.T) {
 		conn.Close()
 	}
 	c.subscribe("news")
+}
+
+// A client that comes back with a ticket does not cost a whole handshake.
+func TestHandshakesAreCounted(t *testing.T) {
+	n := start(t, withCertificate(t, Config{AdminListen: "127.0.0.1:0"}, "127.0.0.1:0"))
+	tickets := &tls.Config{InsecureSkipVerify: true, ServerName: "x", ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+	for range 3 {
+		visit(t, n, tickets)
+	}
+	_, body := get(t, "http://"+n.AdminAddr().String()+"/metrics")
+	for _, want := range []string{
+		`belfry_tls_handshakes_total{kind="full",listeners="clients"} 1`, `belfry_tls_handshakes_total{kind="resumed",listeners="clients"} 2`,
+	} {
+		if !strings.Contains(body, want+"\n") {
+			t.Errorf("the metrics have no line %s", want)
+		}
+	}
+}
+
+// visit makes one request over TLS and reports whether the handshake was a
+// resumption.
+func visit(t *testing.T, n *testNode, config *tls.Config) (resumed bool) {
+	t.Helper()
+	c, err := tls.Dial("tcp", n.TLSAddr().String(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET /up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(c); err != nil { // the ticket comes with it
+		t.Fatal(err)
+	}
+	return c.ConnectionState().DidResume
 }

@@ -95,8 +95,6 @@ func serverTLS(certFile, keyFile string, log *slog.Logger) (*tls.Config, error) 
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.Current(), nil },
-		// Events are small, and those that are written together share a record.
-		DynamicRecordSizingDisabled: true,
 	}, nil
 }
 
@@ -163,6 +161,11 @@ func (p *process) abandon(endpoints ...*endpoint) error {
 func (p *process) endpoint(name, address string, config *tls.Config, pending *accept.Pending) (*endpoint, error) {
 	if address == "" {
 		return nil, nil
+	}
+	if config != nil {
+		// Events are small, and those that are written together share a record.
+		config.DynamicRecordSizingDisabled = true
+		pending.Handshakes(config)
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
