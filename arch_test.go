@@ -26,7 +26,7 @@ var layers = [][]string{
 		"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/intern", "internal/cluster/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/natstest",
 		"internal/forwarded", "internal/certificate", "internal/certificate/certificatetest",
 	},
-	{"protocol", "internal/jsonhttp", "internal/admission", "internal/engine", "internal/expiry"},
+	{"protocol", "internal/jsonhttp", "internal/admission", "internal/engine", "internal/expiry", "internal/ticket"},
 	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},
 	{"web/console", "docs", "internal/access"},
 	{"internal/console"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/certificate/certificatetest"
+	"github.com/belfryhq/belfry/internal/natstest"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -142,4 +143,22 @@ func visit(t *testing.T, n *testNode, config *tls.Config) (resumed bool) {
 		t.Fatal(err)
 	}
 	return c.ConnectionState().DidResume
+}
+
+// A client that comes to another node of a cluster than before has a ticket that
+// this one can read.
+func TestTicketsAreGoodAtAllNodes(t *testing.T) {
+	engine := natstest.Start(t, natstest.Kept(natstest.AnyPort, t.TempDir()))
+	var nodes []*testNode
+	for _, name := range []string{"a", "b"} {
+		cfg := withCertificate(t, Config{EngineURL: engine.ClientURL(), DataDir: t.TempDir()}, "127.0.0.1:0")
+		cfg.Cluster.Name = name
+		nodes = append(nodes, start(t, cfg))
+	}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		within(t, "a ticket of one node is good at the other", func() bool {
+			tickets := &tls.Config{InsecureSkipVerify: true, ServerName: "x", ClientSessionCache: tls.NewLRUClientSessionCache(1), MaxVersion: version}
+			return !visit(t, nodes[0], tickets) && visit(t, nodes[1], tickets) && visit(t, nodes[0], tickets)
+		})
+	}
 }

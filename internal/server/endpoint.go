@@ -13,6 +13,7 @@ import (
 	"github.com/belfryhq/belfry/internal/accept"
 	"github.com/belfryhq/belfry/internal/admin"
 	"github.com/belfryhq/belfry/internal/certificate"
+	"github.com/belfryhq/belfry/internal/ticket"
 )
 
 // Bounds on what one HTTP connection may cost. The header has room for an
@@ -82,8 +83,26 @@ func (s *Server) listen() (err error) {
 	if err != nil {
 		return fmt.Errorf("server: TLS certificate: %w", err)
 	}
+	s.tickets = ticket.New(s.log)
+	s.tickets.Use(encrypted)
 	s.tls, err = s.endpoint("tls", s.cfg.TLSListen, encrypted, clients)
 	return err
+}
+
+// openTickets makes the nodes of a cluster read each other's TLS tickets.
+func (s *Server) openTickets() error {
+	if s.tls == nil || !s.cfg.Clustered() {
+		return nil
+	}
+	ctx, cancel := s.starting()
+	defer cancel()
+	bucket, err := s.engine.Bucket(ctx, ticket.BucketConfig())
+	if err != nil {
+		return err
+	}
+	s.tickets.Follow(bucket)
+	s.onStop("tickets", func(context.Context) error { s.tickets.Close(); return nil })
+	return nil
 }
 
 // serverTLS has the certificate of two files, read again when they change.

@@ -37,6 +37,7 @@ import (
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/internal/tap"
+	"github.com/belfryhq/belfry/internal/ticket"
 	"github.com/belfryhq/belfry/internal/usage"
 	"github.com/belfryhq/belfry/internal/webhook"
 	"github.com/belfryhq/belfry/internal/ws"
@@ -151,6 +152,7 @@ type Server struct {
 	limits     httpapi.Limits
 	api        *httpapi.Handler
 	attempts   *admission.Limiter
+	tickets    *ticket.Keys
 
 	drainOver atomic.Int64 // Config.DrainTimeout, as it is now
 
@@ -175,6 +177,9 @@ func New(cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	if err := s.openEngine(); err != nil {
+		return nil, err
+	}
+	if err := s.openTickets(); err != nil {
 		return nil, err
 	}
 	registry, err := apps.NewRegistry(nil)
