@@ -10,21 +10,20 @@ import (
 	"github.com/belfryhq/belfry/e2e/service"
 )
 
-// A balancer passes TCP connections on to one service at a time.
+// A balancer passes TCP connections on, each to the address that next returns.
 type balancer struct {
 	listener net.Listener
-	target   atomic.Pointer[service.Service] // of new connections
+	next     func() string
 	wg       sync.WaitGroup
 }
 
-func startBalancer(t testing.TB, target *service.Service) *balancer {
+func startBalancer(t testing.TB, next func() string) *balancer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &balancer{listener: l}
-	b.target.Store(target)
+	b := &balancer{listener: l, next: next}
 	b.wg.Go(b.serve)
 	t.Cleanup(func() {
 		l.Close()
@@ -39,7 +38,7 @@ func (b *balancer) serve() {
 		if err != nil {
 			return // closed
 		}
-		server, err := net.Dial("tcp", b.target.Load().Addr)
+		server, err := net.Dial("tcp", b.next())
 		if err != nil {
 			client.Close()
 			continue
@@ -61,7 +60,9 @@ func TestPageMovesToAnotherProcess(t *testing.T) {
 	requireModules(t)
 	old := service.Start(t, service.Config{})
 	next := service.Start(t, service.Config{})
-	lb := startBalancer(t, old)
+	var target atomic.Pointer[service.Service] // of new connections
+	target.Store(old)
+	lb := startBalancer(t, func() string { return target.Load().Addr })
 	auth := startGoBackend(t, old, theApp)
 	b := openBrowser(t, old, auth.AuthURL())
 	options := b.options(map[string]string{"user": "ann"})
@@ -70,7 +71,7 @@ func TestPageMovesToAnotherProcess(t *testing.T) {
 	ann.AwaitState("connected")
 	ann.Subscribe("presence-room")
 
-	lb.target.Store(next)
+	target.Store(next)
 	old.Stop()
 	if code := ann.AwaitError(); code != 4200.0 {
 		t.Errorf("code = %v, want 4200", code)

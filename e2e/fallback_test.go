@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/belfryhq/belfry/e2e/service"
@@ -233,7 +234,9 @@ func TestFallbackKeepsStreamingThroughDeploys(t *testing.T) {
 	requireModules(t)
 	cfg := service.Config{Apps: fallbackApps, Settings: "drain_timeout: 1s"}
 	services := []*service.Service{service.Start(t, cfg), service.Start(t, cfg)}
-	lb := startBalancer(t, services[0])
+	var target atomic.Pointer[service.Service] // of new connections
+	target.Store(services[0])
+	lb := startBalancer(t, func() string { return target.Load().Addr })
 	b := openBrowser(t, services[0], "")
 	options := b.fallbackOptions("ann", "")
 	options["httpPort"] = port(lb.listener.Addr().String())
@@ -243,7 +246,7 @@ func TestFallbackKeepsStreamingThroughDeploys(t *testing.T) {
 	ann.Subscribe("news")
 	for i := range 4 {
 		old, next := services[i%2], services[(i+1)%2]
-		lb.target.Store(next)
+		target.Store(next)
 		old.Stop()
 		if code := ann.AwaitError(); code != 4200.0 {
 			t.Errorf("code = %v, want 4200", code)

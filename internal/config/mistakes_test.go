@@ -18,7 +18,7 @@ var mistakes = map[string]struct {
 	"setting outside its block": {"pong_timeout: 30s", []string{
 		"belfry.yaml:1: pong_timeout: unknown setting; did you mean websocket.pong_timeout?"}},
 	"nothing like it": {"tls:\n  hostnames: x", []string{
-		"belfry.yaml:2: tls.hostnames: unknown setting; known here: listen, cert_file, key_file"}},
+		"belfry.yaml:2: tls.hostnames: unknown setting; known here: listen, cert_file, key_file, acme"}},
 	"unknown setting of an app": {"apps:\n  - id: a\n    keys: [{key: k, secret: s}]\n    limts: {}", []string{
 		"belfry.yaml:4: apps[0].limts: unknown setting; did you mean limits?"}},
 	"every mistake at once, in order": {"path: x\ndrain_timeout: 5\nlog: {level: warning, format: xml}\ntrusted_proxies: [10.0.0.1/8, x]", []string{
@@ -49,7 +49,7 @@ var mistakes = map[string]struct {
 	"twice":       {"listen: :1\npath: /x\nlisten: :2", []string{`belfry.yaml:3: listen: stands twice; the first is in line 1`}},
 	"block twice": {"tls:\n  listen: \"\"\ntls:\n  listen: \"\"", []string{`belfry.yaml:4: tls: stands twice; the first is in line 2`}},
 	"text for a block": {"tls: on\nwebsocket: [1]", []string{
-		`belfry.yaml:1: tls: is not a block of settings (listen, cert_file, key_file)`,
+		`belfry.yaml:1: tls: is not a block of settings (listen, cert_file, key_file, acme)`,
 		`belfry.yaml:2: websocket: is not a block of settings (max_message_size, pong_timeout, send_buffer, subscription_error_frame, assume_protocol, compression, portable_sockets)`}},
 	"block and list for text": {"listen: {host: x}\npath: [a]\ntrusted_proxies: [[a]]", []string{
 		`belfry.yaml:1: listen: is a block of settings, but one value is wanted`,

@@ -53,7 +53,7 @@ var settings = slices.Concat([]setting.Setting[Config]{
 		"Proxies whose X-Forwarded-Proto and X-Forwarded-For are believed, as addresses or networks; apps with tls_only need it behind a proxy. Everybody else's are ignored.",
 		setting.List(func(c *Config) *[]netip.Prefix { return &c.Server.TrustedProxies }, setting.Prefix)),
 	setting.Row("tls.listen", `""`, setting.KindAddress,
-		"Where clients and backends connect with TLS. Needs tls.cert_file and tls.key_file.",
+		"Where clients and backends connect with TLS. Needs tls.cert_file and tls.key_file, or tls.acme.domains.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.TLSListen }, setting.Address)),
 	setting.Row("tls.cert_file", `""`, setting.KindFile,
 		"Certificate in PEM form, with its chain. Read again when it changes.",
@@ -61,6 +61,7 @@ var settings = slices.Concat([]setting.Setting[Config]{
 	setting.Row("tls.key_file", `""`, setting.KindFile,
 		"Private key in PEM form that belongs to tls.cert_file. Read again when it changes.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.TLSKeyFile }, setting.Any)),
+}, acmeSettings, []setting.Setting[Config]{
 	setting.Row("admin.listen", "127.0.0.1:6002", setting.KindAddress,
 		"Where health, metrics, the console and the admin API are answered. Health and metrics ask for no token, and nothing is encrypted without admin.tls, so keep it away from the internet. `off` for none.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.AdminListen }, setting.Address)),

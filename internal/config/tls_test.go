@@ -45,7 +45,7 @@ func TestTLS(t *testing.T) {
 		"key without a listener": {"tls: {key_file: key.pem}", []string{
 			"belfry.yaml:1: tls.key_file: is given, but tls.listen is not; add tls.listen: 0.0.0.0:443 or take it away"}},
 		"listener alone": {"tls: {listen: \":6443\"}", []string{
-			"belfry.yaml:1: tls.cert_file: is missing; tls.listen needs a certificate",
+			"belfry.yaml:1: tls.cert_file: is missing; tls.listen needs a certificate, or tls.acme.domains",
 			"belfry.yaml:1: tls.key_file: is missing; tls.listen needs the key of the certificate"}},
 		"no key": {"tls: {listen: \":6443\", cert_file: cert.pem}", []string{
 			"belfry.yaml:1: tls.key_file: is missing; tls.listen needs the key of the certificate"}},

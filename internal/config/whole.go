@@ -78,6 +78,9 @@ func everywhere(host string) bool {
 
 // certificate notes a pair of files that is incomplete or of no use.
 func (l *loader) certificate() {
+	if l.acmeCertificate() {
+		return
+	}
 	s := &l.config.Server
 	cert, key := s.TLSCertFile, s.TLSKeyFile
 	switch {
@@ -90,7 +93,7 @@ func (l *loader) certificate() {
 		}
 		l.problems.add(l.place(name), name, "is given, but tls.listen is not; add tls.listen: 0.0.0.0:443 or take it away")
 	case cert == "":
-		l.problems.add(l.place("tls.listen"), "tls.cert_file", "is missing; tls.listen needs a certificate")
+		l.problems.add(l.place("tls.listen"), "tls.cert_file", "is missing; tls.listen needs a certificate, or tls.acme.domains")
 	}
 	if s.TLSListen != "" && key == "" {
 		l.problems.add(l.place("tls.listen"), "tls.key_file", "is missing; tls.listen needs the key of the certificate")

@@ -79,7 +79,7 @@ func (s *Server) listen() (err error) {
 	if s.plain, err = s.endpoint("plain", s.cfg.Listen, nil, clients); err != nil || s.cfg.TLSListen == "" {
 		return err
 	}
-	encrypted, err := serverTLS(s.cfg.TLSCertFile, s.cfg.TLSKeyFile, s.log)
+	encrypted, err := s.clientTLS()
 	if err != nil {
 		return fmt.Errorf("server: TLS certificate: %w", err)
 	}
@@ -136,7 +136,7 @@ func (s *Server) warnOfDescriptors() {
 
 // open lets clients and backends in, and registers the end of the listeners.
 func (s *Server) open(h http.Handler) {
-	h = hosted(s.cfg.Hosts, h)
+	h = s.challenged(hosted(s.cfg.Hosts, h))
 	for _, e := range []*endpoint{s.plain, s.tls} {
 		if e != nil {
 			s.onStop(e.name+" listener", e.stop)

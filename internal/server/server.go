@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/acme"
 	"github.com/belfryhq/belfry/internal/admin"
 	"github.com/belfryhq/belfry/internal/admission"
 	"github.com/belfryhq/belfry/internal/apps"
@@ -52,6 +53,8 @@ type Config struct {
 	TLSListen   string // the same over TLS; empty: none
 	TLSCertFile string // PEM, read again when it changes
 	TLSKeyFile  string
+	// ACME is where the certificate of TLSListen comes from, unless it is in files.
+	ACME        acme.Settings
 	AdminListen string   // health, metrics and the admin API; empty: none
 	AdminHosts  []string // patterns of package hostname: names under which AdminListen is reached, besides those that are known
 	// AdminTLSCertFile and AdminTLSKeyFile encrypt AdminListen, if they are given.
@@ -156,7 +159,8 @@ type Server struct {
 
 	drainOver atomic.Int64 // Config.DrainTimeout, as it is now
 
-	plain, tls *endpoint // nil: not asked for
+	plain, tls   *endpoint                   // nil: not asked for
+	certificates atomic.Pointer[acme.Source] // nil: from files, or the engine is not there yet
 }
 
 // New opens the listeners of a node and makes it. They answer 503 until the
@@ -180,6 +184,9 @@ func New(cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	if err := s.openTickets(); err != nil {
+		return nil, err
+	}
+	if err := s.openCertificates(); err != nil {
 		return nil, err
 	}
 	registry, err := apps.NewRegistry(nil)
@@ -209,7 +216,7 @@ func New(cfg Config) (_ *Server, err error) {
 	}
 	s.open(handler)
 	s.openAdmin(s.clientAdministration(used))
-	return s, nil
+	return s, s.beginCertificates()
 }
 
 // openHub makes the hub, and what it tells: the loops, whoever tells backends,
