@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"testing"
 
@@ -82,6 +83,7 @@ func furnish(t *testing.T, svc *service.Service) map[string]view {
 		"apps":         {"", "Create an app"},
 		"new":          {"new", "For people"},
 		"overview":     {"apps/77", "Peak connections"},
+		"events":       {"apps/77/events?" + url.Values{"channel": {hostileName + "\nnews"}, "event": {hostileName}}.Encode(), "The same in code"},
 		"keys":         {"apps/77/keys", "signs webhooks"},
 		"settings":     {"apps/77/settings", "Force TLS"},
 		"fixed":        {"apps/1/settings", "can only be changed there"},

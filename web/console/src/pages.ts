@@ -21,6 +21,7 @@ import { connectionPage } from "./pages/connections/one"
 import { usersPage } from "./pages/users/page"
 import { userPage } from "./pages/users/one"
 import { errorsPage, unknownErrorsPage } from "./pages/errors/page"
+import { eventsPage } from "./pages/events/page"
 import { explainPage } from "./pages/explain/page"
 import { docsPage } from "./pages/docs/page"
 import { deliveriesPage } from "./pages/deliveries/page"
@@ -39,6 +40,7 @@ export const pages: Page[] = [
   docsPage,
 
   overviewPage,
+  eventsPage,
   channelsPage,
   channelPage,
   connectionsPage,

@@ -19,6 +19,7 @@ export function See({ app, of }: { app: string; of: Subject }) {
     <p class="actions">
       {pages.some((p) => p.path === live) && <a href={to(live, { app }, { ...subject, ...(event ? { event } : {}) })}>Watch in Live</a>}
       <a href={to("apps/:app/explain", { app }, { ...subject, ...(event ? { name: event } : {}) })}>Explain a missing event</a>
+      {(of.channel || of.user) && <a href={to("apps/:app/events", { app }, { channel: of.channel ?? `#server-to-user-${of.user}`, event: event ?? "" })}>Send an event</a>}
       {of.channel && <a href={to("apps/:app/connections", { app }, { channel: of.channel })}>Its subscribers as a list</a>}
       {of.user && <a href={to("apps/:app/connections", { app }, { user: of.user })}>Connections of the user</a>}
     </p>

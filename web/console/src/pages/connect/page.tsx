@@ -1,32 +1,22 @@
 import { useState } from "preact/hooks"
 import { useAsk } from "../../api/use"
 import type { Page } from "../../shell/page"
-import { node } from "../../shell/reach"
 import { query, setQuery } from "../../shell/router"
 import { Line } from "../../ui/form"
 import { Wait } from "../../ui/state"
 import { Copy, Text } from "../../ui/text"
+import { address } from "../address"
 
 export const connectPage: Page = { path: "apps/:app/connect", title: "Connect", view: View, menu: { of: "app", key: "n" } }
 
-// guess is the address of clients and backends, as far as it can be known here:
-// the host by which this page was reached, and the port of a listener.
-function guess(): string {
-  const n = node.value!
-  const secure = !!n.tls_listen
-  const port = /:(\d+)$/.exec(n.tls_listen ?? n.listen ?? "")?.[1] ?? ""
-  const host = location.hostname === "belfry.localhost" ? "127.0.0.1" : location.hostname
-  return `${secure ? "https" : "http"}://${host}${port ? `:${port}` : ""}${n.path ?? ""}`
-}
-
 function View({ params }: { params: Record<string, string> }) {
   const given = query.value.get("at") ?? ""
-  const [at, setAt] = useState(given || guess())
+  const [at, setAt] = useState(given || address())
   const app = useAsk("GET /api/v1/apps/{id}", { path: { id: params.app! } })
-  const asked = useAsk("GET /api/v1/apps/{id}/snippets", { path: { id: params.app! }, query: { url: given || guess() } })
+  const asked = useAsk("GET /api/v1/apps/{id}/snippets", { path: { id: params.app! }, query: { url: given || address() } })
   const submit = (e: Event) => {
     e.preventDefault()
-    setQuery({ at: at === guess() ? "" : at })
+    setQuery({ at: at === address() ? "" : at })
   }
   return (
     <>
