@@ -198,14 +198,21 @@ func (d description) variables() []string {
 }
 
 // runWith runs a command that has these variables besides ours, to its end. When
-// ctx ends it is asked to end as well.
+// ctx ends it is asked to end as well, unless somebody has pressed Ctrl-C: the
+// terminal has told the command too, and most take a second signal for haste.
 func runWith(ctx context.Context, s streams, command, variables []string) error {
 	c := exec.CommandContext(ctx, command[0], command[1:]...)
 	c.Stdin, c.Stdout, c.Stderr = s.in, s.out, s.err
 	c.Env = append(os.Environ(), variables...)
 	c.WaitDelay = lastWords
-	if runtime.GOOS != "windows" { // where nothing but an end at once can be sent
-		c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
+	c.Cancel = func() error {
+		switch {
+		case interrupted(ctx):
+			return nil
+		case runtime.GOOS == "windows": // where nothing else can be sent
+			return c.Process.Kill()
+		}
+		return c.Process.Signal(syscall.SIGTERM)
 	}
 	err := c.Run()
 	if e, ok := errors.AsType[*exec.ExitError](err); ok && e.Exited() {
@@ -215,6 +222,13 @@ func runWith(ctx context.Context, s streams, command, variables []string) error 
 		return fmt.Errorf("%s: %w", command[0], err)
 	}
 	return nil
+}
+
+// interrupted reports whether ctx has ended because of a Ctrl-C. Package signal
+// says which signal it was in words alone.
+func interrupted(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return cause != nil && strings.HasPrefix(cause.Error(), os.Interrupt.String()+" ")
 }
 
 // A commandError is the status of a command that has said itself what was wrong.

@@ -198,13 +198,3 @@ func TestTestServerRunsACommand(t *testing.T) {
 		}
 	}
 }
-
-// TestTestServerEndsItsCommand when it is told to end itself.
-func TestTestServerEndsItsCommand(t *testing.T) {
-	p := start(t, setup{}, "test-server", "--", "sh", "-c", `trap 'echo ended; exit 3' TERM; echo begun; while :; do sleep 1 & wait; done`)
-	p.out.await(t, "begun")
-	if status := p.stop(); status != 3 {
-		t.Errorf("status = %d, want 3", status)
-	}
-	p.out.await(t, "ended")
-}
