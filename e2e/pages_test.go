@@ -38,14 +38,14 @@ func pageBlocks(t testing.TB, page string) (all []pageBlock) {
 	return all
 }
 
-// writePage writes the files of a section of a page into a new directory, as its
-// reader does.
+// writePage writes the files of a section of a page, or of all of it, into a new
+// directory, as its reader does.
 func writePage(t testing.TB, page, section string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	written := 0
 	for _, b := range pageBlocks(t, page) {
-		if b.section != section || b.file == "" {
+		if b.file == "" || section != "" && b.section != section {
 			continue
 		}
 		name := filepath.Join(dir, filepath.FromSlash(b.file))

@@ -33,21 +33,29 @@ type reader struct {
 	svc  *service.Service
 	dir  string // has the files of the page
 	addr string // of the reader's program
+	to   string // where that finds the service
 }
 
 // read starts belfry dev, and writes the files of a section of a page.
 func read(t testing.TB, page, section string) *reader {
 	t.Helper()
-	r := &reader{t: t, svc: service.StartDev(t), addr: fmt.Sprint("127.0.0.1:", service.FreePorts(t, 1)[0])}
+	r := begin(t)
 	r.dir = r.write(page, section)
 	return r
+}
+
+// begin starts belfry dev for somebody who has not read anything yet.
+func begin(t testing.TB) *reader {
+	t.Helper()
+	svc := service.StartDev(t)
+	return &reader{t: t, svc: svc, addr: fmt.Sprint("127.0.0.1:", service.FreePorts(t, 1)[0]), to: svc.Addr}
 }
 
 // write writes the files of a section, and has the ports of this test in them.
 func (r *reader) write(page, section string) (dir string) {
 	r.t.Helper()
 	dir = writePage(r.t, "docs/start/"+page, section)
-	ports := strings.NewReplacer(devPort, strconv.Itoa(port(r.svc.Addr)), readerPort, strconv.Itoa(port(r.addr)))
+	ports := strings.NewReplacer(devPort, strconv.Itoa(port(r.to)), readerPort, strconv.Itoa(port(r.addr)))
 	err := filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
