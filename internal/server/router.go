@@ -35,6 +35,10 @@ func hosted(hosts func(host string) bool, next http.Handler) http.Handler {
 	})
 }
 
+// noUpgrade is for whoever sees that a client can not connect: most often the
+// client did ask, and the question got lost on the way.
+const noUpgrade = "this address speaks WebSocket, and this request has no Upgrade. Does a proxy in front not pass on Upgrade?"
+
 // A component answers requests whose path it knows.
 type component interface {
 	// Handler returns what answers the request, or nil if the path is none
@@ -59,7 +63,7 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			w.Header().Set("Upgrade", "websocket")
 			w.Header().Set("Connection", "Upgrade")
 		}
-		http.Error(w, "this address speaks WebSocket", http.StatusUpgradeRequired)
+		http.Error(w, noUpgrade, http.StatusUpgradeRequired)
 	case strings.HasPrefix(path, "/apps/"), strings.HasPrefix(path, "/users/"):
 		r.api.ServeHTTP(w, req)
 	case path == "/up":

@@ -27,13 +27,13 @@ func TestRouter(t *testing.T) {
 		{"", "GET", "/up", root, 200, "OK\n"},
 		{"", "GET", "/ready", root, 200, "OK\n"},
 		{"", "GET", "/accept-traffic", root, 200, "OK\n"},
-		{"", "GET", "/app/key", root, 426, "this address speaks WebSocket\n"},
-		{"", "GET", "/app/", root, 426, "this address speaks WebSocket\n"},
+		{"", "GET", "/app/key", root, 426, noUpgrade + "\n"},
+		{"", "GET", "/app/", root, 426, noUpgrade + "\n"},
 		{"", "GET", "/apps/1/channels", root, 401, ""}, // signed by nobody
 		{"", "GET", "/apps/1/nothing", root, 404, notFound},
 		{"", "POST", "/apps//events", root, 404, ""}, // not cleaned, not redirected
 		{"", "GET", "/apps/../up", root, 404, notFound},
-		{"", "GET", "//app/key", root, 426, "this address speaks WebSocket\n"},
+		{"", "GET", "//app/key", root, 426, noUpgrade + "\n"},
 		{"", "GET", "//apps/1/channels", root, 401, ""},
 		{"", "POST", "///apps/1/events", root, 401, ""},
 		{"", "POST", "//users/1/terminate_connections", root, 401, ""},
@@ -43,21 +43,21 @@ func TestRouter(t *testing.T) {
 		{"", "GET", "//dev/a%2Fb", root, 200, "root /dev/a/b"},
 		{"", "GET", "/a//b/", root, 200, "root /a/b/"}, // which it would redirect
 		{"", "GET", "//", nil, 200, "Belfry\n"},
-		{"/rt", "GET", "//rt//app/key", nil, 426, "this address speaks WebSocket\n"},
-		{"/rt", "GET", "/app/key", nil, 426, "this address speaks WebSocket\n"}, // where a proxy strips it
+		{"/rt", "GET", "//rt//app/key", nil, 426, noUpgrade + "\n"},
+		{"/rt", "GET", "/app/key", nil, 426, noUpgrade + "\n"}, // where a proxy strips it
 		{"/rt", "GET", "//rt//apps/1/channels", nil, 401, ""},
 		{"/rt", "GET", "/pusher/info", nil, 200, "{"},
 		{"/rt", "GET", "/rt/pusher/info", nil, 200, "{"},
 		{"/rt", "GET", "/rt/", root, 200, "root /"},
-		{"/rt", "GET", "/rt/app/key", nil, 426, "this address speaks WebSocket\n"},
+		{"/rt", "GET", "/rt/app/key", nil, 426, noUpgrade + "\n"},
 		{"/rt", "GET", "/rt/apps/1/channels", nil, 401, ""},
 		{"/rt", "GET", "/apps/1/channels", nil, 401, ""}, // for libraries that know no prefix
 		{"/rt", "GET", "/rt/up", nil, 200, "OK\n"},
 		{"/rt", "GET", "/up", nil, 200, "OK\n"},
 		{"/rt", "GET", "/", nil, 200, "Belfry\n"},
 		{"/rt", "GET", "/rtapps/1/channels", nil, 404, notFound},
-		{"/app", "GET", "/app/key", nil, 426, "this address speaks WebSocket\n"}, // a prefix like a path of our own
-		{"/app", "GET", "/app/app/key", nil, 426, "this address speaks WebSocket\n"},
+		{"/app", "GET", "/app/key", nil, 426, noUpgrade + "\n"}, // a prefix like a path of our own
+		{"/app", "GET", "/app/app/key", nil, 426, noUpgrade + "\n"},
 		{"/app", "GET", "/app/pusher/info", nil, 200, "{"},
 		{"/app", "GET", "/app/up", nil, 200, "OK\n"},
 		{"/app", "GET", "/app/", nil, 200, "Belfry\n"},
