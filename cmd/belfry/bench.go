@@ -17,6 +17,7 @@ import (
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/bench"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/reach"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/terminal"
 )
 
 // A benchmark is what belfry bench was asked for.
@@ -198,7 +199,7 @@ func (b *benchmark) run(ctx context.Context, s streams, loads []bench.Load) erro
 // runAll adds the results to the report, until one load fails or the user has
 // had enough.
 func (b *benchmark) runAll(ctx context.Context, s streams, loads []bench.Load, report *bench.Report) error {
-	display := bench.NewDisplay(s.err, terminal(s.err))
+	display := bench.NewDisplay(s.err, terminal.Is(s.err))
 	for _, load := range loads {
 		if ctx.Err() != nil && len(report.Results) > 0 {
 			return nil
@@ -236,13 +237,13 @@ belfry dev --unlimited and give --url http://%s; its credentials are known.`, de
 	if err != nil {
 		return err
 	}
-	if err := t.needSecret(); err != nil {
+	if err := needSecret(t); err != nil {
 		return err
 	}
-	if t.appID == "" {
+	if t.AppID == "" {
 		return usagef("which app? Give its id with --app-id, or in the URL: http://KEY:SECRET@HOST:PORT/apps/APP_ID")
 	}
-	b.cfg.Target = bench.Target{URL: t.base, AppID: t.appID, Key: t.pair.Key, Secret: t.pair.Secret}
+	b.cfg.Target = bench.Target{URL: t.Base, AppID: t.AppID, Key: t.Pair.Key, Secret: t.Pair.Secret}
 	return nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
 )
 
 func devURL(address string) string { return "http://app-key:app-secret@" + address + "/apps/1" }
@@ -53,7 +55,7 @@ func TestSubscribePrintsEverythingWithAll(t *testing.T) {
 	}
 	var events []string
 	for line := range strings.Lines(out) {
-		var f frame
+		var f struct{ Event string }
 		if err := json.Unmarshal([]byte(line), &f); err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +212,7 @@ func TestTarget(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if text := strings.Join([]string{got.base.String(), got.appID, got.pair.Key, got.pair.Secret}, " "); text != tt.want {
+			if text := strings.Join([]string{got.Base.String(), got.AppID, got.Pair.Key, got.Pair.Secret}, " "); text != tt.want {
 				t.Errorf("target = %q, want %q", text, tt.want)
 			}
 			if socket := socketURL(got); socket != tt.socket {
@@ -221,9 +223,9 @@ func TestTarget(t *testing.T) {
 }
 
 // socketURL is where clients connect, written as a URL.
-func socketURL(t target) string {
-	e := t.endpoint()
-	u := url.URL{Scheme: "wss", Host: e.Host, Path: e.Path + "/app/" + t.pair.Key}
+func socketURL(t target.Target) string {
+	e := t.Endpoint()
+	u := url.URL{Scheme: "wss", Host: e.Host, Path: e.Path + "/app/" + t.Pair.Key}
 	if e.Insecure {
 		u.Scheme = "ws"
 	}

@@ -19,6 +19,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/terminal"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/config"
 	"github.com/belfryhq/belfry/internal/devsite"
@@ -141,7 +143,7 @@ func (d devService) node(app *apps.App, token string, open bool, log *slog.Logge
 		App:       app,
 		Hosts:     d.answers,
 		AdminPort: port(d.adminListen),
-		Command:   invocation(),
+		Command:   terminal.Invocation(),
 		Log:       log,
 		Trigger:   func(ctx context.Context, e devsite.Event) error { return triggerHere(ctx, app, e) },
 	})
@@ -275,10 +277,10 @@ func devApp(unlimited bool) *apps.App {
 // triggerHere sends what the page asks for, to the listener that was asked.
 func triggerHere(ctx context.Context, app *apps.App, e devsite.Event) error {
 	here, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr) // net/http sets it
-	t := target{base: &url.URL{Scheme: "http", Host: here.String()}, appID: app.ID, pair: app.Keys[0]}
-	_, err := t.trigger(ctx, event{Name: e.Name, Channel: e.Channel, Data: e.Data})
-	if r, ok := errors.AsType[*refusal](err); ok {
-		return &devsite.Refusal{Status: r.status, Text: r.text}
+	t := target.Target{Base: &url.URL{Scheme: "http", Host: here.String()}, AppID: app.ID, Pair: app.Keys[0]}
+	_, err := t.Trigger(ctx, target.Event{Name: e.Name, Channel: e.Channel, Data: e.Data}, version)
+	if r, ok := errors.AsType[*target.Refusal](err); ok {
+		return &devsite.Refusal{Status: r.Status, Text: r.Text}
 	}
 	return err
 }
@@ -287,7 +289,7 @@ func triggerHere(ctx context.Context, app *apps.App, e devsite.Event) error {
 func printDev(w io.Writer, address string, app *apps.App) {
 	s := devsite.Service{
 		Base: &url.URL{Scheme: "http", Host: address}, AppID: app.ID, Pair: app.Keys[0],
-		Authorizes: true, Command: invocation(),
+		Authorizes: true, Command: terminal.Invocation(),
 	}
 	fmt.Fprintf(w, `
 Belfry for trying out: %s

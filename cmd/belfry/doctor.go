@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/doctor"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
 )
 
 // A checkup is what belfry doctor was asked for.
@@ -72,7 +73,7 @@ better: a secret on the command line can be read by other users of the machine.
 }
 
 // run examines a service and prints what was found.
-func (c checkup) run(ctx context.Context, s streams, t target) error {
+func (c checkup) run(ctx context.Context, s streams, t target.Target) error {
 	if c.timeout <= 0 || c.idle < 0 {
 		return usagef("--timeout is above 0, and --idle is not below")
 	}
@@ -86,7 +87,7 @@ func (c checkup) run(ctx context.Context, s streams, t target) error {
 		tell = func(doctor.Finding) {}
 	}
 	report := doctor.Run(ctx, doctor.Config{
-		Base: t.base, AppID: t.appID, Key: t.pair.Key, Secret: t.pair.Secret,
+		Base: t.Base, AppID: t.AppID, Key: t.Pair.Key, Secret: t.Pair.Secret,
 		Origin: c.origin, Idle: c.idle, Timeout: c.timeout,
 		Agent: "belfry-doctor/" + versionNumber(),
 	}, tell)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/terminal"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/datadir"
 	"github.com/belfryhq/belfry/internal/devsite"
@@ -26,8 +27,8 @@ type firstApp struct {
 // tell shows the secret to a person at a terminal. A log is kept, and read by
 // many: where the log goes elsewhere, the secret goes to a file.
 func (f firstApp) tell(app *apps.App, base *url.URL) error {
-	service := devsite.Service{Base: base, HTTPPath: f.httpPath, AppID: app.ID, Pair: app.Keys[0], Command: invocation()}
-	if terminal(f.err) {
+	service := devsite.Service{Base: base, HTTPPath: f.httpPath, AppID: app.ID, Pair: app.Keys[0], Command: terminal.Invocation()}
+	if terminal.Is(f.err) {
 		printFirstApp(f.err, service)
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/belfryhq/belfry/cmd/belfry/internal/terminal"
 )
 
 // firstAppPath is where a service that was started in a directory says which
@@ -133,7 +135,7 @@ func TestNowhereIsNoTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nowhere.Close()
-	if terminal(nowhere) {
+	if terminal.Is(nowhere) {
 		t.Error("the null device passes for a terminal")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/errortext"
 	"github.com/belfryhq/belfry/internal/config"
 	"github.com/belfryhq/belfry/internal/setting"
 )
@@ -63,7 +64,7 @@ func run(args []string, s streams) int {
 	if e, ok := errors.AsType[*commandError](err); ok {
 		return e.status
 	}
-	fmt.Fprintf(s.err, "%s: %s\n", command.CommandPath(), plain(err))
+	fmt.Fprintf(s.err, "%s: %s\n", command.CommandPath(), errortext.Plain(err))
 	if _, ok := errors.AsType[*usageError](err); ok || strings.HasPrefix(err.Error(), "unknown command") {
 		fmt.Fprintf(s.err, "%s --help shows how it is used\n", command.CommandPath())
 		return statusUsage

@@ -5,23 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/watch"
 	"github.com/belfryhq/belfry/protocol"
 )
 
-// A subscription is what belfry subscribe was asked for.
-type subscription struct {
-	channels []string
-	userID   string // on presence channels
-	userInfo string // JSON, or empty
-	all      bool   // print every frame
-	count    int    // end after that many events; zero is never
-	last     int    // events of the past
-	since    string // or those after a position
-}
-
 func newSubscribe(s streams) *cobra.Command {
 	var where targetFlags
-	var what subscription
+	var what watch.Subscription
 	command := &cobra.Command{
 		Use:   "subscribe CHANNEL...",
 		Short: "Print the events of channels as they arrive",
@@ -49,39 +40,39 @@ refuses the connection or a subscription, and with 0 on Ctrl-C.
 			return nil
 		},
 		RunE: func(command *cobra.Command, args []string) error {
-			what.channels = args
+			what.Channels = args
 			t, err := where.resolve(getenv)
 			if err != nil {
 				return err
 			}
-			if err := what.check(t); err != nil {
+			if err := checkSubscription(what, t); err != nil {
 				return err
 			}
-			w := &watcher{target: t, subscription: what, out: s.out, status: s.err}
-			return w.run(command.Context())
+			w := &watch.Watcher{Target: t, Subscription: what, Out: s.out, Status: s.err, Version: version}
+			return w.Run(command.Context())
 		},
 	}
 	where.add(command.Flags())
-	command.Flags().StringVar(&what.userID, "user-id", "belfry-cli", "who to be on presence channels: an `id`")
-	command.Flags().StringVar(&what.userInfo, "user-info", "", "what the others see of that user: `JSON`")
-	command.Flags().BoolVar(&what.all, "all", false, "print every frame, also those of the protocol itself")
-	command.Flags().IntVar(&what.last, "last", 0, "print the last `N` events of the past first, where the app keeps them")
-	command.Flags().StringVar(&what.since, "since", "", "print the events after this `position` first, as an earlier call has told it")
+	command.Flags().StringVar(&what.UserID, "user-id", "belfry-cli", "who to be on presence channels: an `id`")
+	command.Flags().StringVar(&what.UserInfo, "user-info", "", "what the others see of that user: `JSON`")
+	command.Flags().BoolVar(&what.All, "all", false, "print every frame, also those of the protocol itself")
+	command.Flags().IntVar(&what.Last, "last", 0, "print the last `N` events of the past first, where the app keeps them")
+	command.Flags().StringVar(&what.Since, "since", "", "print the events after this `position` first, as an earlier call has told it")
 	command.MarkFlagsMutuallyExclusive("last", "since")
-	command.Flags().IntVar(&what.count, "count", 0, "end after that many events (0: never)")
+	command.Flags().IntVar(&what.Count, "count", 0, "end after that many events (0: never)")
 	return command
 }
 
-// check finds what the service would refuse for want of something here.
-func (s subscription) check(t target) error {
-	if err := t.needKey(); err != nil {
+// checkSubscription finds what the service would refuse for want of something here.
+func checkSubscription(s watch.Subscription, t target.Target) error {
+	if err := needKey(t); err != nil {
 		return err
 	}
-	if s.userInfo != "" && !json.Valid([]byte(s.userInfo)) {
+	if s.UserInfo != "" && !json.Valid([]byte(s.UserInfo)) {
 		return usagef("--user-info is not JSON; write --user-info '{\"name\":\"Ann\"}'")
 	}
 	user := ""
-	for _, channel := range s.channels {
+	for _, channel := range s.Channels {
 		id, isUser := protocol.UserOf(channel)
 		if isUser && user != "" && id != user {
 			return usagef("one connection can be signed in as one user only, not as %s and %s", user, id)
@@ -90,44 +81,10 @@ func (s subscription) check(t target) error {
 			user = id
 		}
 		if isUser || protocol.KindOf(channel).Private() {
-			if err := t.needSecret(); err != nil {
+			if err := needSecret(t); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// user is who to sign in as, or empty.
-func (s subscription) user() string {
-	for _, channel := range s.channels {
-		if id, ok := protocol.UserOf(channel); ok {
-			return id
-		}
-	}
-	return ""
-}
-
-// info is what the others see of the user on presence channels, or nil.
-func (s subscription) info() any {
-	if s.userInfo == "" {
-		return nil
-	}
-	return json.RawMessage(s.userInfo)
-}
-
-// A frame is what printing needs to know of a message of the service.
-type frame struct {
-	Event   string `json:"event"`
-	Channel string `json:"channel"`
-}
-
-// isNews reports whether f is about a channel and not an answer to us. How many
-// have subscribed is none: it comes with our own subscription.
-func (f frame) isNews() bool {
-	switch f.Event {
-	case protocol.EventSubscriptionSucceeded, protocol.EventSubscriptionError, protocol.EventSubscriptionCount:
-		return false
-	}
-	return f.Channel != ""
 }

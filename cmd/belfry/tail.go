@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/errortext"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
@@ -100,7 +101,7 @@ func (t *tailCommand) run(ctx context.Context, client adminclient.Client, _ []st
 			fmt.Fprintf(t.err, "watching app %s\n", app)
 			return
 		}
-		fmt.Fprintf(t.err, "the connection is lost, and made anew: %s\n", plain(err))
+		fmt.Fprintf(t.err, "the connection is lost, and made anew: %s\n", errortext.Plain(err))
 	})
 	if errors.Is(err, errEnough) {
 		return nil

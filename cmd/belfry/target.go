@@ -2,17 +2,14 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
-	"github.com/belfryhq/belfry/client"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hostname"
 )
@@ -27,13 +24,6 @@ const (
 	devToken  = "admin-token-of-dev"
 	devListen = "127.0.0.1:6001"
 )
-
-// A target is a service and an app on it, as seen from a backend or client.
-type target struct {
-	base  *url.URL // scheme, host and, where there is one, the path prefix
-	appID string
-	pair  apps.Key
-}
 
 // targetFlags are the flags that name a target. Each overrides its part of
 // the URL.
@@ -57,7 +47,7 @@ func (f *targetFlags) add(flags *pflag.FlagSet) {
 
 // resolve finds the target, asking environ for variables. What is missing is
 // left empty.
-func (f *targetFlags) resolve(environ func(string) string) (target, error) {
+func (f *targetFlags) resolve(environ func(string) string) (target.Target, error) {
 	source, text := "--url", f.url
 	for _, variable := range []string{"BELFRY_URL", "PUSHER_URL"} {
 		if text == "" {
@@ -67,49 +57,14 @@ func (f *targetFlags) resolve(environ func(string) string) (target, error) {
 	if text == "" {
 		source, text = "", "http://"+devListen
 	}
-	t, err := parseTarget(text)
+	t, err := target.Parse(text)
 	if err != nil {
-		return target{}, usagef("%s %v", source, err)
+		return target.Target{}, usagef("%s %v", source, err)
 	}
-	t.appID, t.pair.Key, t.pair.Secret = cmp.Or(f.appID, t.appID), cmp.Or(f.key, t.pair.Key), cmp.Or(f.secret, t.pair.Secret)
-	if t.appID+t.pair.Key+t.pair.Secret == "" && hostname.Loopback(t.base.Hostname()) {
-		t.appID, t.pair = devAppID, apps.Key{Key: devKey, Secret: devSecret}
+	t.AppID, t.Pair.Key, t.Pair.Secret = cmp.Or(f.appID, t.AppID), cmp.Or(f.key, t.Pair.Key), cmp.Or(f.secret, t.Pair.Secret)
+	if t.AppID+t.Pair.Key+t.Pair.Secret == "" && hostname.Loopback(t.Base.Hostname()) {
+		t.AppID, t.Pair = devAppID, apps.Key{Key: devKey, Secret: devSecret}
 	}
-	return t, nil
-}
-
-// parseTarget reads a URL. Its errors never repeat it, because it may have a
-// secret in it.
-func parseTarget(text string) (target, error) {
-	if !strings.Contains(text, "://") {
-		return target{}, fmt.Errorf("has no scheme; write http://host:port or https://host")
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		return target{}, fmt.Errorf("is not a URL such as http://key:secret@host:6001/apps/1")
-	}
-	t := target{base: &url.URL{Scheme: u.Scheme, Host: u.Host}}
-	switch u.Scheme {
-	case "ws":
-		t.base.Scheme = "http"
-	case "wss":
-		t.base.Scheme = "https"
-	case "http", "https":
-	default:
-		return target{}, fmt.Errorf("has the scheme %s; http, https, ws and wss are known", u.Scheme)
-	}
-	if u.Hostname() == "" {
-		return target{}, fmt.Errorf("has no host")
-	}
-	if u.User != nil {
-		t.pair.Key = u.User.Username()
-		t.pair.Secret, _ = u.User.Password()
-	}
-	prefix, id, ok := strings.Cut(strings.TrimRight(u.Path, "/"), "/apps/")
-	if ok {
-		t.appID = id
-	}
-	t.base.Path = prefix
 	return t, nil
 }
 
@@ -121,29 +76,20 @@ func loopbackAddress(address string) bool {
 	return err == nil && (notIP == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost"))
 }
 
-// endpoint is where clients of the app connect.
-func (t target) endpoint() client.Endpoint {
-	port, _ := strconv.Atoi(t.base.Port()) // url.Parse has seen to it that it is digits or nothing
-	return client.Endpoint{
-		Host: t.base.Hostname(), Port: port,
-		Path: t.base.Path, Insecure: t.base.Scheme == "http",
-	}
-}
-
 // needKey and needSecret say what is missing for what the command must do.
-func (t target) needKey() error {
-	if t.pair.Key == "" {
+func needKey(t target.Target) error {
+	if t.Pair.Key == "" {
 		return usagef("which app? Give its key with --key, or set BELFRY_URL=http://KEY:SECRET@HOST:PORT/apps/APP_ID")
 	}
 	return nil
 }
 
-func (t target) needSecret() error {
-	if err := t.needKey(); err != nil {
+func needSecret(t target.Target) error {
+	if err := needKey(t); err != nil {
 		return err
 	}
-	if t.pair.Secret == "" {
-		return usagef("the secret of the key %s is needed; set BELFRY_URL=http://KEY:SECRET@HOST:PORT/apps/APP_ID, or give --secret", t.pair.Key)
+	if t.Pair.Secret == "" {
+		return usagef("the secret of the key %s is needed; set BELFRY_URL=http://KEY:SECRET@HOST:PORT/apps/APP_ID, or give --secret", t.Pair.Key)
 	}
 	return nil
 }

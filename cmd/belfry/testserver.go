@@ -20,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/terminal"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/devsite"
 	"github.com/belfryhq/belfry/internal/server"
@@ -137,7 +138,7 @@ func (t testServer) node(app *apps.App, log *slog.Logger) (*server.Server, error
 		Webhooks:               server.Webhooks{Grace: -1, AllowedNetworks: everywhere},
 		SubscriptionErrorFrame: true,
 		Root: devsite.New(devsite.Config{
-			App: app, Hosts: devsite.Loopback, Command: invocation(), Log: log,
+			App: app, Hosts: devsite.Loopback, Command: terminal.Invocation(), Log: log,
 			Trigger: func(ctx context.Context, e devsite.Event) error { return triggerHere(ctx, app, e) },
 		}),
 		Log: log,

@@ -7,11 +7,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
 )
 
 func newTrigger(s streams) *cobra.Command {
 	var where targetFlags
-	var e event
+	var e target.Event
 	command := &cobra.Command{
 		Use:   "trigger CHANNEL EVENT [DATA]",
 		Short: "Send an event to the subscribers of a channel",
@@ -48,15 +50,15 @@ data is {}. What the subscribers of one user get is sent to the channel
 // maxData is far above what any service takes.
 const maxData = 16 << 20
 
-func trigger(ctx context.Context, s streams, where targetFlags, e event) error {
+func trigger(ctx context.Context, s streams, where targetFlags, e target.Event) error {
 	t, err := where.resolve(getenv)
 	if err != nil {
 		return err
 	}
-	if err := t.needSecret(); err != nil {
+	if err := needSecret(t); err != nil {
 		return err
 	}
-	if t.appID == "" {
+	if t.AppID == "" {
 		return usagef("which app? Give its id with --app-id, or in the URL: http://KEY:SECRET@HOST:PORT/apps/APP_ID")
 	}
 	if e.Data == "-" {
@@ -69,12 +71,12 @@ func trigger(ctx context.Context, s streams, where targetFlags, e event) error {
 	if !utf8.ValidString(e.Data) {
 		return usagef("the data is not text in UTF-8")
 	}
-	taken, err := t.trigger(ctx, e)
+	taken, err := t.Trigger(ctx, e, version)
 	if err != nil {
 		return err
 	}
 	if e.Info != "" {
-		_, err = fmt.Fprintf(s.out, "%s\n", taken.reply)
+		_, err = fmt.Fprintf(s.out, "%s\n", taken.Reply)
 		return err
 	}
 	_, err = fmt.Fprintf(s.err, "triggered %s on %s\n%s", e.Name, e.Channel, taken)

@@ -1,4 +1,9 @@
-package main
+// Package watch keeps a client of a service connected and prints what arrives.
+//
+// What to watch is up to its callers, and so are flags and texts of help. A
+// [Watcher] is run once. Its fields are read by the goroutines of its client; those
+// that change say whose they are.
+package watch
 
 import (
 	"bytes"
@@ -14,24 +19,30 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/client"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/errortext"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/reach"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
 	"github.com/belfryhq/belfry/internal/backoff"
 	"github.com/belfryhq/belfry/protocol"
 )
+
+// maxMessage is far above what any service sends.
+const maxMessage = 16 << 20
 
 const (
 	minBackOff = time.Second
 	maxBackOff = 30 * time.Second
 )
 
-// A watcher keeps a client connected and prints what arrives.
-type watcher struct {
-	target       target
-	subscription subscription
-	out          io.Writer // events
-	status       io.Writer // everything else
+// A Watcher keeps a client connected and prints what arrives.
+type Watcher struct {
+	Target       target.Target
+	Subscription Subscription
+	Out          io.Writer // events
+	Status       io.Writer // everything else
+	Version      string    // of the command; empty: none
 
-	// Set by run before the client connects.
+	// Set by Run before the client connects.
 	client *client.Client
 	signer *client.LocalSigner
 	ctx    context.Context         // of the whole run; kept for print, which the client calls without one
@@ -57,13 +68,13 @@ func refusef(format string, args ...any) error {
 	return &refusedError{fmt.Sprintf(format, args...)}
 }
 
-// run stays connected until ctx ends, enough has arrived, or the service
+// Run stays connected until ctx ends, enough has arrived, or the service
 // refuses.
-func (w *watcher) run(ctx context.Context) error {
+func (w *Watcher) Run(ctx context.Context) error {
 	w.ctx, w.end = context.WithCancelCause(ctx)
 	defer w.end(nil)
-	w.signer = newSigner(w.target, w.subscription)
-	c, err := client.New(w.target.pair.Key, w.config())
+	w.signer = newSigner(w.Target, w.Subscription)
+	c, err := client.New(w.Target.Pair.Key, w.config())
 	if err != nil {
 		return err
 	}
@@ -85,9 +96,9 @@ func (w *watcher) run(ctx context.Context) error {
 
 // config is that of the client. The service has the last word on what can be
 // subscribed to, and may take its time.
-func (w *watcher) config() client.Config {
+func (w *Watcher) config() client.Config {
 	return client.Config{
-		Endpoint:             w.target.endpoint(),
+		Endpoint:             w.Target.Endpoint(),
 		Header:               http.Header{"User-Agent": {"belfry-cli"}},
 		HandshakeTimeout:     reach.Timeout,
 		Reconnect:            client.ReconnectPolicy{Decide: w.decide},
@@ -95,21 +106,21 @@ func (w *watcher) config() client.Config {
 		UserAuthenticator:    w.signer,
 		SubscribeTimeout:     -1,
 		MaxChannelNameLength: -1,
-		MaxMessageSize:       maxData,
+		MaxMessageSize:       maxMessage,
 		Trace:                &client.Trace{FrameReceived: w.frame},
 		ClientName:           "belfry-cli",
-		ClientVersion:        cmp.Or(version, "0"),
+		ClientVersion:        cmp.Or(w.Version, "0"),
 	}
 }
 
 // missed asks for events of the past, if that is wanted.
-func (w *watcher) missed(channel string) []client.SubscribeOption {
-	s := w.subscription
-	if s.last == 0 && s.since == "" {
+func (w *Watcher) missed(channel string) []client.SubscribeOption {
+	s := w.Subscription
+	if s.Last == 0 && s.Since == "" {
 		return nil
 	}
 	return []client.SubscribeOption{client.WithRecovery(client.Recovery{
-		Position: s.since, Rewind: s.last,
+		Position: s.Since, Rewind: s.Last,
 		Verdict: func(v client.Verdict) {
 			switch {
 			case !v.Asked || v.Recovered:
@@ -122,8 +133,8 @@ func (w *watcher) missed(channel string) []client.SubscribeOption {
 }
 
 // subscribe has the client sign in and subscribe on every connection.
-func (w *watcher) subscribe() error {
-	for _, channel := range w.subscription.channels {
+func (w *Watcher) subscribe() error {
+	for _, channel := range w.Subscription.Channels {
 		var err error
 		if _, ok := protocol.UserOf(channel); ok {
 			err = w.client.User().SignIn()
@@ -141,10 +152,10 @@ func (w *watcher) subscribe() error {
 }
 
 // listen has the watcher told of what happens to the client.
-func (w *watcher) listen() {
+func (w *Watcher) listen() {
 	client.On(w.client, func(ctx context.Context, s client.StateChange) {
 		if s.Current == client.StateConnected {
-			w.say("connected to %s as %s", w.target.base.Host, s.SocketID)
+			w.say("connected to %s as %s", w.Target.Base.Host, s.SocketID)
 			w.ask(ctx, s.SocketID)
 		}
 	})
@@ -164,7 +175,7 @@ func (w *watcher) listen() {
 	client.On(w.client, func(_ context.Context, f client.SubscriptionFailed) { w.unsubscribed(f.Err) })
 	client.On(w.client, func(_ context.Context, f client.SignInFailed) {
 		if !f.WillRetry {
-			w.end(refusef("not signed in: %s", plain(f.Err)))
+			w.end(refusef("not signed in: %s", errortext.Plain(f.Err)))
 		}
 	})
 	client.On(w.client, func(_ context.Context, f client.Failure) { w.failure(f.Err) })
@@ -172,7 +183,7 @@ func (w *watcher) listen() {
 
 // ask subscribes to the channels whose names the client takes to be wrong, so
 // that the service says what it thinks of them.
-func (w *watcher) ask(ctx context.Context, socketID string) {
+func (w *Watcher) ask(ctx context.Context, socketID string) {
 	for _, channel := range w.odd {
 		data := map[string]string{"channel": channel}
 		if protocol.KindOf(channel).Private() {
@@ -194,7 +205,7 @@ func (w *watcher) ask(ctx context.Context, socketID string) {
 
 // decide says whether and when to connect again: hardly any wait where the
 // service asks to come back at once, else a longer one each time.
-func (w *watcher) decide(d client.Disconnected, _ time.Duration) (time.Duration, bool) {
+func (w *Watcher) decide(d client.Disconnected, _ time.Duration) (time.Duration, bool) {
 	if d.WasConnected {
 		w.connected, w.attempts = true, 0
 	}
@@ -212,13 +223,13 @@ func (w *watcher) decide(d client.Disconnected, _ time.Duration) (time.Duration,
 
 // frame prints a message. The client calls it before it looks at the message
 // itself.
-func (w *watcher) frame(text []byte) {
+func (w *Watcher) frame(text []byte) {
 	var f frame
 	var line bytes.Buffer
 	if json.Unmarshal(text, &f) != nil || json.Compact(&line, text) != nil {
 		return // the client tells of it as a failure
 	}
-	if w.subscription.all || f.isNews() {
+	if w.Subscription.All || f.isNews() {
 		line.WriteByte('\n')
 		w.print(line.Bytes())
 	}
@@ -230,33 +241,33 @@ func (w *watcher) frame(text []byte) {
 }
 
 // print writes the line of an event, unless there were enough.
-func (w *watcher) print(line []byte) {
+func (w *Watcher) print(line []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ctx.Err() != nil {
 		return
 	}
-	if _, err := w.out.Write(line); err != nil {
+	if _, err := w.Out.Write(line); err != nil {
 		w.end(refusef("standard output: %v", err))
 		return
 	}
 	w.printed++
-	if w.printed == w.subscription.count {
+	if w.printed == w.Subscription.Count {
 		w.end(errCounted)
 	}
 }
 
 // say writes a line about the connection.
-func (w *watcher) say(format string, args ...any) {
+func (w *Watcher) say(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	fmt.Fprintf(w.status, format+"\n", args...)
+	fmt.Fprintf(w.Status, format+"\n", args...)
 }
 
 // failure handles what the client could not make sense of, or what the
 // service objects to. A fatal objection is followed by a close, which says the
 // same.
-func (w *watcher) failure(err error) {
+func (w *Watcher) failure(err error) {
 	switch e := err.(type) {
 	case *client.ServerError:
 		switch {
@@ -270,22 +281,22 @@ func (w *watcher) failure(err error) {
 		w.unsubscribed(e)
 	case *client.DecryptError: // we have no key, and print what arrives
 	default:
-		w.say("%s", plain(err))
+		w.say("%s", errortext.Plain(err))
 	}
 }
 
-func (w *watcher) unsubscribed(e *client.SubscriptionError) {
+func (w *Watcher) unsubscribed(e *client.SubscriptionError) {
 	switch {
 	case e.WillRetry:
 	case e.Kind == client.SubscriptionAuth:
-		w.end(refusef("%s", plain(e.Err)))
+		w.end(refusef("%s", errortext.Plain(e.Err)))
 	default:
 		w.end(refusef("the service refused the subscription to %s", e.Channel))
 	}
 }
 
 // explainFailed says why there is no other attempt to connect.
-func (w *watcher) explainFailed(err error) error {
+func (w *Watcher) explainFailed(err error) error {
 	if e, ok := errors.AsType[*client.CloseError](err); ok {
 		return fmt.Errorf("the service refused the connection (%d): %s", e.Code, e.Reason)
 	}
@@ -293,7 +304,7 @@ func (w *watcher) explainFailed(err error) error {
 }
 
 // explain says why a connection was lost or could not be made.
-func (w *watcher) explain(err error) error {
+func (w *Watcher) explain(err error) error {
 	if e, ok := errors.AsType[*client.CloseError](err); ok {
 		return fmt.Errorf("closed with %d: %s", e.Code, e.Reason)
 	}
@@ -302,15 +313,15 @@ func (w *watcher) explain(err error) error {
 	}
 	switch e, ok := errors.AsType[*client.DialError](err); {
 	case errors.Is(err, client.ErrHandshakeTimeout):
-		return reach.Explain(w.target.base, context.DeadlineExceeded)
+		return reach.Explain(w.Target.Base, context.DeadlineExceeded)
 	case errors.Is(err, client.ErrPongTimeout):
 		return errors.New("the service does not answer any more")
 	case ok && e.StatusCode == http.StatusMisdirectedRequest:
-		return fmt.Errorf("%s is the administration port of the service; give the address of the port for clients, by default 6001, with --url", w.target.base.Host)
+		return fmt.Errorf("%s is the administration port of the service; give the address of the port for clients, by default 6001, with --url", w.Target.Base.Host)
 	case ok && e.StatusCode != 0:
-		return fmt.Errorf("%s://%s answered %d instead of speaking WebSocket; is the address right?", w.target.base.Scheme, w.target.base.Host, e.StatusCode)
+		return fmt.Errorf("%s://%s answered %d instead of speaking WebSocket; is the address right?", w.Target.Base.Scheme, w.Target.Base.Host, e.StatusCode)
 	case ok:
-		return reach.Explain(w.target.base, e.Err)
+		return reach.Explain(w.Target.Base, e.Err)
 	}
-	return errors.New(plain(err))
+	return errors.New(errortext.Plain(err))
 }

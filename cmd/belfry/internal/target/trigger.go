@@ -1,4 +1,4 @@
-package main
+package target
 
 import (
 	"bytes"
@@ -12,8 +12,8 @@ import (
 	"github.com/belfryhq/belfry/cmd/belfry/internal/reach"
 )
 
-// An event is what a backend triggers.
-type event struct {
+// An Event is what a backend triggers.
+type Event struct {
 	Name     string `json:"name"`
 	Channel  string `json:"channel"`
 	Data     string `json:"data"`
@@ -21,16 +21,16 @@ type event struct {
 	Info     string `json:"info,omitempty"`
 }
 
-// A receipt is what the service says of an event that it has taken.
-type receipt struct {
-	reply []byte // a JSON object
+// A Receipt is what the service says of an event that it has taken.
+type Receipt struct {
+	Reply []byte // a JSON object
 	// Of Belfry only; empty where another service was asked.
 	id, receivers string
 }
 
 // String says in a line how many subscriptions there were and how the event is
 // called, if the service has said so.
-func (r receipt) String() string {
+func (r Receipt) String() string {
 	here, elsewhere, ok := r.counts()
 	if !ok {
 		return ""
@@ -39,53 +39,54 @@ func (r receipt) String() string {
 }
 
 // counts reads how many subscriptions there were, as in here=2, elsewhere=1.
-func (r receipt) counts() (here, elsewhere int, ok bool) {
+func (r Receipt) counts() (here, elsewhere int, ok bool) {
 	n, err := fmt.Sscanf(r.receivers, "here=%d, elsewhere=%d", &here, &elsewhere)
 	return here, elsewhere, err == nil && n == 2
 }
 
-// trigger sends an event through the HTTP API and returns the answer. It posts the event as it is, because Client.Trigger would
-// refuse names by itself and encrypt: here the service has the last word.
-func (t target) trigger(ctx context.Context, e event) (receipt, error) {
+// Trigger sends an event through the HTTP API and returns the answer. It posts the
+// event as it is, because [backend.Client.Trigger] would refuse names by itself and
+// encrypt: here the service has the last word. Version is that of the command.
+func (t Target) Trigger(ctx context.Context, e Event, version string) (Receipt, error) {
 	c, err := backend.New(backend.Config{
-		AppID: t.appID, Key: t.pair.Key, Secret: t.pair.Secret,
-		Host: t.base.Host, Insecure: t.base.Scheme == "http",
-		BasePath: t.base.Path, SignBasePath: true,
+		AppID: t.AppID, Key: t.Pair.Key, Secret: t.Pair.Secret,
+		Host: t.Base.Host, Insecure: t.Base.Scheme == "http",
+		BasePath: t.Base.Path, SignBasePath: true,
 		Timeout:     reach.Timeout,
 		LibraryName: "belfry-cli " + version,
 	})
 	if err != nil {
-		return receipt{}, err
+		return Receipt{}, err
 	}
 	defer c.CloseIdleConnections()
 	response, err := c.Post(ctx, "/events", e)
 	if e, ok := errors.AsType[*backend.APIError](err); ok {
-		return receipt{}, t.explainStatus(e)
+		return Receipt{}, t.explainStatus(e)
 	}
 	if e, ok := errors.AsType[*backend.TransportError](err); ok {
-		return receipt{}, reach.Explain(t.base, e.Err)
+		return Receipt{}, reach.Explain(t.Base, e.Err)
 	}
 	if err != nil {
-		return receipt{}, err
+		return Receipt{}, err
 	}
-	return receipt{
-		reply: bytes.TrimSpace(response.Body), id: response.Header.Get("X-Belfry-Event-Id"), receivers: response.Header.Get("X-Belfry-Receivers"),
+	return Receipt{
+		Reply: bytes.TrimSpace(response.Body), id: response.Header.Get("X-Belfry-Event-Id"), receivers: response.Header.Get("X-Belfry-Receivers"),
 	}, nil
 }
 
 // explainStatus says what the service objects to, and what to do about it.
-func (t target) explainStatus(e *backend.APIError) error {
+func (t Target) explainStatus(e *backend.APIError) error {
 	text := strings.TrimSpace(string(e.Body[:min(len(e.Body), 1000)]))
 	advice := ""
 	switch {
 	case e.Status/100 == 3:
 		text, advice = "Location: "+e.Header.Get("Location"), "give that address with --url"
 	case strings.HasPrefix(text, "Invalid signature"):
-		advice = "the secret is not the one of the key " + t.pair.Key
+		advice = "the secret is not the one of the key " + t.Pair.Key
 	case strings.HasPrefix(text, "Timestamp expired"):
 		advice = "the clock of this machine or of the server is wrong"
 	case strings.HasPrefix(text, "Unknown auth_key"):
-		advice = fmt.Sprintf("there is no app %q with the key %q; see belfry check on the server", t.appID, t.pair.Key)
+		advice = fmt.Sprintf("there is no app %q with the key %q; see belfry check on the server", t.AppID, t.Pair.Key)
 	case strings.HasPrefix(text, "Cannot retrieve the subscription count"):
 		advice = "set subscription_count: true for the app, or leave it out of --info"
 	case e.Status == http.StatusMisdirectedRequest:
@@ -98,13 +99,13 @@ func (t target) explainStatus(e *backend.APIError) error {
 	if advice != "" {
 		advice = "\n" + advice
 	}
-	return &refusal{e.Status, fmt.Sprintf("the service answered %d %s: %s%s", e.Status, http.StatusText(e.Status), text, advice)}
+	return &Refusal{e.Status, fmt.Sprintf("the service answered %d %s: %s%s", e.Status, http.StatusText(e.Status), text, advice)}
 }
 
-// A refusal is an answer other than 200.
-type refusal struct {
-	status int
-	text   string
+// A Refusal is an answer other than 200.
+type Refusal struct {
+	Status int
+	Text   string
 }
 
-func (r *refusal) Error() string { return r.text }
+func (r *Refusal) Error() string { return r.Text }

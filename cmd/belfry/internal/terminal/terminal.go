@@ -1,4 +1,6 @@
-package main
+// Package terminal knows who reads what a command prints, and what they can type.
+// It takes no locks and keeps nothing.
+package terminal
 
 import (
 	"io"
@@ -9,8 +11,8 @@ import (
 	"strings"
 )
 
-// terminal reports whether a person reads what is written there.
-func terminal(w io.Writer) bool {
+// Is reports whether a person reads what is written there.
+func Is(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
 		return false
@@ -23,9 +25,9 @@ func terminal(w io.Writer) bool {
 	return err != nil || !os.SameFile(info, nowhere)
 }
 
-// invocation is what the person who started this process can type to run it
+// Invocation is what the person who started this process can type to run it
 // once more: belfry is not in the path of everybody.
-func invocation() string {
+func Invocation() string {
 	own, err := os.Executable()
 	if err != nil {
 		return "belfry"

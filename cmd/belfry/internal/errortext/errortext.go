@@ -1,4 +1,6 @@
-package main
+// Package errortext makes the texts of errors readable for people at the command
+// line, who know none of our packages. It takes no locks and keeps nothing.
+package errortext
 
 import (
 	"slices"
@@ -12,7 +14,7 @@ var packages = []string{
 	"backend", "backoff", "belfrytest", "bench", "broker", "brokertest", "bundle",
 	"certificate", "certificatetest", "client", "config", "console",
 	"datadir", "delivery", "devsite", "doctor",
-	"engine", "expiry", "explain",
+	"engine", "errortext", "expiry", "explain",
 	"fallback", "faults", "forwarded", "frame",
 	"handover", "history", "hostname", "httpapi", "hub",
 	"importer", "inspect", "intern",
@@ -25,14 +27,14 @@ var packages = []string{
 	"queue", "queuetest",
 	"rate", "rawjson", "reach", "recall", "relay", "roster", "rostertest",
 	"sent", "server", "setting", "survey",
-	"tables", "tap", "trace",
+	"tables", "tap", "target", "terminal", "trace",
 	"usage",
-	"wakeup", "web", "webhook", "ws",
+	"wakeup", "watch", "web", "webhook", "ws",
 }
 
-// plain is the text of an error without the names of packages. That of the
+// Plain is the text of an error without the names of packages. That of the
 // command is in front.
-func plain(err error) string {
+func Plain(err error) string {
 	lines := strings.Split(err.Error(), "\n")
 	for i, line := range lines {
 		parts := strings.Split(line, ": ")
