@@ -127,12 +127,13 @@ func (d *delivery) run(loop int) {
 	if r == nil {
 		return // all have left meanwhile
 	}
-	n := 0
+	n, number, except, takes, f := 0, d.number, d.except, d.takes, d.frame
 	for _, st := range r.seats {
-		if st.since >= d.number && !st.servedMeanwhile(d) || st.session.id == d.except || d.takes != nil && !d.takes(st.session) {
+		s := st.session
+		if st.since >= number && !st.servedMeanwhile(d) || s.id == except || takes != nil && !takes(s) {
 			continue
 		}
-		st.session.send(d.frame)
+		s.send(f)
 		n++
 	}
 	d.meter.delivered(n)

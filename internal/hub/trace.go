@@ -68,11 +68,17 @@ type reach struct {
 func (t *tenant) deliverEventLocked(a *audience, e *outgoing, channel string, to reach) {
 	d := delivery{to: a, frame: e.frame, except: e.except, event: true, meter: &t.meter}
 	if t.wants(e.kind) {
-		r := e.record(channel)
-		r.Order, r.Here, r.Elsewhere, r.Peers = a.last+1, a.size, to.elsewhere, t.hub.peers.IDs(to.peers)
-		d.tally = t.tracer.Trace(r)
+		d.tally = t.traceEventLocked(a, e, channel, to)
 	}
 	t.hub.startLocked(d)
+}
+
+// traceEventLocked tells of an event that is about to be delivered to an audience. The
+// shard's lock is held.
+func (t *tenant) traceEventLocked(a *audience, e *outgoing, channel string, to reach) *trace.Tally {
+	r := e.record(channel)
+	r.Order, r.Here, r.Elsewhere, r.Peers = a.last+1, a.size, to.elsewhere, t.hub.peers.IDs(to.peers)
+	return t.tracer.Trace(r)
 }
 
 // traceUnheardLocked tells of an event that nobody gets. The shard's lock is

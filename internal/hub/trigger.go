@@ -47,12 +47,12 @@ func (h *Hub) Trigger(ctx context.Context, app *apps.App, channels []string, e E
 	if h.cfg.Loops.Admit(ctx) != nil {
 		return Receipt{}, ErrOverloaded
 	}
-	t := h.tenant(app)
-	b := t.begin(1)
+	b := batch{tenant: h.tenant(app), next: h.events.Add(1)}
 	for _, name := range channels {
 		b.trigger(name, e, except)
 	}
-	return b.finish(ctx, len(channels), 1), nil
+	b.finish(ctx, len(channels), 1)
+	return b.receipt(1), nil
 }
 
 // TriggerBatch does the same for several events, in their order.
@@ -60,57 +60,71 @@ func (h *Hub) TriggerBatch(ctx context.Context, app *apps.App, events []Targeted
 	if h.cfg.Loops.Admit(ctx) != nil {
 		return Receipt{}, ErrOverloaded
 	}
-	t := h.tenant(app)
-	b := t.begin(len(events))
+	many := uint64(len(events))
+	b := batch{tenant: h.tenant(app), next: h.events.Add(many) - many}
 	for _, e := range events {
-		b.trigger(e.Channel, e.Event, e.Except)
 		b.next++
+		b.trigger(e.Channel, e.Event, e.Except)
 	}
-	return b.finish(ctx, len(events), len(events)), nil
+	b.finish(ctx, len(events), len(events))
+	return b.receipt(len(events)), nil
 }
 
 // A batch is the events of one call on their way.
 type batch struct {
-	tenant  *tenant
-	next    uint64 // number of the event that is triggered now
-	cached  bool   // peers have to remember something
-	receipt Receipt
-}
-
-// begin numbers the events of a call.
-func (t *tenant) begin(events int) batch {
-	first := t.hub.events.Add(uint64(events)) - uint64(events) + 1
-	return batch{tenant: t, next: first, receipt: Receipt{ID: trace.ID{Node: t.hub.cfg.Node, Number: first}, Events: events}}
+	tenant          *tenant
+	next            uint64 // number of the event that is triggered now
+	cached          bool   // peers have to remember something
+	here, elsewhere int    // see Receipt
 }
 
 // finish returns when the peers remember what they have to, and counts: one event
 // for each channel of the app's usage, and events of the node's metrics.
-func (b *batch) finish(ctx context.Context, used, events int) Receipt {
+func (b *batch) finish(ctx context.Context, used, events int) {
 	h := b.tenant.hub
 	if b.cached {
 		h.peers.Await(ctx)
 	}
 	b.tenant.meter.backend.Add(uint64(used))
 	h.metrics.backendEvents.Add(float64(events))
-	return b.receipt
+}
+
+// receipt is that of the events, of which the last was triggered.
+func (b *batch) receipt(events int) Receipt {
+	first := b.next - uint64(events) + 1
+	return Receipt{
+		ID: trace.ID{Node: b.tenant.hub.cfg.Node, Number: first}, Events: events, Here: b.here, Elsewhere: b.elsewhere,
+	}
 }
 
 // reached adds those who get an event on one channel.
 func (b *batch) reached(r reach) {
-	b.receipt.Here += r.here
-	b.receipt.Elsewhere += r.elsewhere
+	b.here += r.here
+	b.elsewhere += r.elsewhere
 }
 
 // trigger delivers an event here and at the peers.
 func (b *batch) trigger(name string, e Event, except protocol.SocketID) {
-	id, user := protocol.UserOf(name)
-	kind := protocol.KindOf(name)
-	switch {
-	case user:
+	if id, ok := protocol.UserOf(name); ok {
 		b.triggerUser(id, name, e, except)
-	case kind.Cache() || b.tenant.keeps(name) || b.tenant.wants(trace.APIMessage) || b.tenant.shard(name).has(name):
-		b.triggerChannel(kind, name, e, except)
-	default: // nobody gets it, and it is not worth encoding
+		return
+	}
+	t := b.tenant
+	kind, sh, kept := protocol.KindOf(name), t.shard(name), t.keeps(name)
+	want := trace.Nothing
+	if !kind.Cache() && !kept {
+		want = t.tracer.Wants(trace.APIMessage)
+		if want == trace.Nothing && !sh.has(name) {
+			return // nobody gets it, and it is not worth encoding
+		}
+	}
+	out := b.outgoing(e, except)
+	out.kept = kept
+	if want == trace.Data {
+		out.frame = e.plain(name)
+	}
+	if want == trace.Nothing || !t.unheard(sh, name, &out) {
+		b.triggerChannel(kind, sh, name, e, &out)
 	}
 }
 
@@ -128,15 +142,11 @@ func (b *batch) outgoing(e Event, except protocol.SocketID) outgoing {
 	}
 }
 
-// encode makes the frame that clients get of an event on a channel.
-func (e Event) encode(t *tenant, channel string, out *outgoing) {
-	if out.kept = t.keeps(channel); out.kept {
-		out.frame = frame.Text(func(b []byte) []byte {
-			return protocol.AppendPlaced(b, e.Name, channel, e.Data, "", string(t.hub.cfg.Node))
-		})
-		return
-	}
-	out.frame = e.plain(channel)
+// placed is the frame of an event that has a place in a history.
+func (e Event) placed(channel, publisher string) *frame.Frame {
+	return frame.Text(func(b []byte) []byte {
+		return protocol.AppendPlaced(b, e.Name, channel, e.Data, "", publisher)
+	})
 }
 
 // plain is the frame of an event that has no place in a history.
@@ -152,31 +162,26 @@ func (b *batch) triggerUser(id, channel string, e Event, except protocol.SocketI
 }
 
 // triggerChannel delivers an event to a channel.
-func (b *batch) triggerChannel(kind protocol.Kind, name string, e Event, except protocol.SocketID) {
-	t, sh, out := b.tenant, b.tenant.shard(name), b.outgoing(e, except)
-	if want := t.tracer.Wants(trace.APIMessage); want != trace.Nothing && !kind.Cache() && !t.keeps(name) {
-		if want == trace.Data {
-			out.frame = e.plain(name)
-		}
-		if t.unheard(sh, name, &out) {
-			return
-		}
+func (b *batch) triggerChannel(kind protocol.Kind, sh *shard, name string, e Event, out *outgoing) {
+	t := b.tenant
+	switch {
+	case out.kept:
+		out.frame = e.placed(name, string(out.origin))
+		defer t.evict()
+	case out.frame == nil:
+		out.frame = e.plain(name)
 	}
-	if out.frame == nil {
-		e.encode(t, name, &out)
-	}
-	defer t.evict()
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	switch ch := sh.channels[name]; {
 	case kind.Cache():
-		b.triggerCachedLocked(sh.openLocked(name, kind), e.Data, &out)
+		b.triggerCachedLocked(sh.openLocked(name, kind), e.Data, out)
 	case out.kept:
-		b.reached(t.spreadLocked(sh.openLocked(name, kind), &out))
+		b.reached(t.spreadLocked(sh.openLocked(name, kind), out))
 	case ch != nil:
-		b.reached(t.spreadLocked(ch, &out))
+		b.reached(t.spreadLocked(ch, out))
 	default: // the last has left meanwhile
-		t.traceUnheardLocked(sh, name, &out)
+		t.traceUnheardLocked(sh, name, out)
 	}
 }
 
@@ -239,7 +244,9 @@ func (t *tenant) relay(sub *subscription, event string, data []byte) {
 		}
 		return protocol.AppendEvent(b, event, channel, data, sub.userID)
 	})
-	defer t.evict()
+	if out.kept {
+		defer t.evict()
+	}
 	sh := t.shard(channel)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
