@@ -230,6 +230,7 @@ func inhabit(t *testing.T, svc *service.Service) map[string]view {
 		"groups":      {"apps/1/connections?by=origin", hostileOrigin},
 		"silent":      {"apps/1/connections?unsubscribed=1", "It answers HTML"},
 		"connection":  {"apps/1/connections/" + w.id, "Heard last"},
+		"live":        {"apps/1/live", "Nothing that fits has happened"},
 		"users":       {"apps/1/users", "signed in"},
 		"user":        {"apps/1/users/" + url.PathEscape(hostileUser), "presence-cache-room"},
 		"errors":      {"apps/1/errors?open=" + url.QueryEscape("client/channel_name/Invalid channel name"), "of which more is known"},

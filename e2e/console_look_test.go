@@ -26,6 +26,7 @@ func TestConsolePagesAreForEverybody(t *testing.T) {
 	for name, p := range pages {
 		t.Run(name, func(*testing.T) { tb.look(name, p) })
 	}
+	t.Run("live-rows", func(*testing.T) { tb.lookAtRows(svc) })
 }
 
 // look visits a page in each form.
@@ -33,6 +34,12 @@ func (tb *tab) look(name string, p view) {
 	tb.t.Helper()
 	tb.open(p.path)
 	tb.see(p.says)
+	tb.inEachForm(name)
+}
+
+// inEachForm looks at the page that is shown.
+func (tb *tab) inEachForm(name string) {
+	tb.t.Helper()
 	for _, width := range []int{1280, 800, 390, 360} {
 		for _, dark := range []bool{false, true} {
 			tb.must("screen", map[string]any{"width": width, "dark": dark}, nil)

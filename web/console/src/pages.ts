@@ -14,6 +14,7 @@ import { deadLettersPage } from "./pages/deadletters/page"
 import { usagePage } from "./pages/usage/page"
 import { allUsagePage } from "./pages/usage/all"
 import { endpointsPage } from "./pages/webhooks/all"
+import { livePage } from "./pages/live/page"
 import { channelsPage } from "./pages/channels/page"
 import { channelPage } from "./pages/channels/one"
 import { connectionsPage } from "./pages/connections/page"
@@ -40,6 +41,7 @@ export const pages: Page[] = [
   docsPage,
 
   overviewPage,
+  livePage,
   eventsPage,
   channelsPage,
   channelPage,

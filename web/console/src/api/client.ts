@@ -63,15 +63,22 @@ export function askAgain(): void {
   contact.value = { lost: null, healed: contact.peek().healed + 1 }
 }
 
-// call asks the API, and throws a Refused, an Unreachable, or the AbortError of
-// given.signal.
-export async function call<N extends Name>(name: N, given: Given<N> = {}): Promise<Answer<N>> {
-  const [method, template] = name.split(" ") as [string, string]
+// address is where a call is asked.
+export function address<N extends Name>(name: N, given: Given<N>): URL {
+  const template = name.split(" ")[1]!
   const path = template.replace(/\{(\w+)\}/g, (_, part: string) => encodeURIComponent(String((given.path as Record<string, unknown>)[part])))
   const url = new URL(path.slice(1), api)
   for (const [key, value] of Object.entries(given.query ?? {})) {
     if (value !== undefined && value !== "") url.searchParams.set(key, String(value))
   }
+  return url
+}
+
+// call asks the API, and throws a Refused, an Unreachable, or the AbortError of
+// given.signal.
+export async function call<N extends Name>(name: N, given: Given<N> = {}): Promise<Answer<N>> {
+  const [method, template] = name.split(" ") as [string, string]
+  const url = address(name, given)
   const headers: Record<string, string> = {}
   if (given.body !== undefined) headers["Content-Type"] = "application/json"
   if (given.revision) headers["If-Match"] = `"${given.revision}"`
@@ -96,9 +103,14 @@ export async function call<N extends Name>(name: N, given: Given<N> = {}): Promi
   }
   reached()
   if (response.ok) return (text ? JSON.parse(text) : undefined) as Answer<N>
-  const refused = new Refused(problem(response, text))
-  if (response.status === 401 && template !== "/api/v1/session") unauthorized.value++
-  throw refused
+  throw refusal(response, text, template !== "/api/v1/session")
+}
+
+// refusal is what is thrown for an answer; within a session, one that has ended is
+// told.
+export function refusal(response: Response, text: string, within: boolean): Refused {
+  if (response.status === 401 && within) unauthorized.value++
+  return new Refused(problem(response, text))
 }
 
 // problem reads a refusal, also of something in between that is not the API.

@@ -1,9 +1,32 @@
+import { signal } from "@preact/signals"
+import { useEffect, useRef } from "preact/hooks"
 import { pages } from "../pages"
 import { Dialog } from "../ui/dialog"
 import { go, to } from "./router"
 
-// listenToKeys makes keys go to pages; none of them changes anything. It returns
-// what ends that.
+// A Key is one of the page that is shown.
+export interface Key {
+  key: string
+  means: string
+  press: () => void
+}
+
+const ofPage = signal<Key[]>([])
+
+// useKeys gives the page keys while it is shown.
+export function useKeys(keys: Key[]): void {
+  const latest = useRef(keys)
+  latest.current = keys
+  useEffect(() => {
+    ofPage.value = keys.map((k, i) => ({ ...k, press: () => latest.current[i]!.press() }))
+    return () => {
+      ofPage.value = []
+    }
+  }, [])
+}
+
+// listenToKeys makes keys go to pages, and do what the page does with them; none of
+// them changes anything in the service. It returns what ends that.
 export function listenToKeys(app: () => string, help: () => void): () => void {
   let after = 0 // when g was pressed
   const press = (e: KeyboardEvent) => {
@@ -34,6 +57,13 @@ export function listenToKeys(app: () => string, help: () => void): () => void {
       case "?":
         help()
         break
+      default: {
+        const key = ofPage.peek().find((k) => k.key === e.key)
+        if (key) {
+          e.preventDefault()
+          key.press()
+        }
+      }
     }
   }
   addEventListener("keydown", press)
@@ -58,6 +88,14 @@ export function Help({ onClose }: { onClose: () => void }) {
               </dd>
             </div>
           ))}
+        {ofPage.value.map((k) => (
+          <div>
+            <dt>
+              <kbd>{k.key}</kbd>
+            </dt>
+            <dd>{k.means}</dd>
+          </div>
+        ))}
         <div>
           <dt>
             <kbd>/</kbd>
