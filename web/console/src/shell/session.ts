@@ -12,22 +12,26 @@ export const session = signal<Who | null | undefined>(undefined)
 // refusal is why nobody is.
 export const refusal = signal<Refused | undefined>(undefined)
 
+// turn counts what was done about the session. An answer to what was asked before
+// somebody logged in or out says nothing of now.
+let turn = 0
+
 // begin finds out who uses the console: somebody with a session, or with the
 // address of belfry console, or anybody, where nobody has to log in.
-export async function begin(): Promise<void> {
-  const code = takeCode()
+export async function begin(code = takeCode()): Promise<void> {
+  const mine = ++turn
+  const settle = (who: Who | null, why?: Refused) => {
+    if (mine !== turn) return
+    session.value = who
+    refusal.value = why
+    if (who) askAgain() // what was refused meanwhile
+  }
   try {
-    if (code) session.value = await call("POST /api/v1/session", { body: { code } })
-    else session.value = await call("GET /api/v1/session").catch((e) => (isUnauthorized(e) ? call("POST /api/v1/session", { body: {} }) : Promise.reject(e)))
-    refusal.value = undefined
-    askAgain() // what was refused meanwhile
+    if (code) settle(await call("POST /api/v1/session", { body: { code } }))
+    else settle(await call("GET /api/v1/session").catch((e) => (isUnauthorized(e) ? call("POST /api/v1/session", { body: {} }) : Promise.reject(e))))
   } catch (e) {
-    if (!(e instanceof Refused)) {
-      setTimeout(begin, 1000, code)
-      return
-    }
-    session.value = null
-    refusal.value = code || e.status !== 401 ? e : undefined
+    if (e instanceof Refused) settle(null, code || e.status !== 401 ? e : undefined)
+    else if (mine === turn) setTimeout(begin, 1000, code)
   }
 }
 
@@ -44,12 +48,15 @@ function takeCode(): string {
 }
 
 export async function login(token: string): Promise<void> {
-  session.value = await call("POST /api/v1/session", { body: { token } })
+  const who = await call("POST /api/v1/session", { body: { token } })
+  turn++
+  session.value = who
   refusal.value = undefined
 }
 
 export async function logout(): Promise<void> {
   await call("DELETE /api/v1/session")
+  turn++
   session.value = null
 }
 
