@@ -49,7 +49,11 @@ func (s *session) fillStream(b *batch) {
 		if b.full() || b.size >= maxChunk {
 			break
 		}
-		b.add(encoder.line(f))
+		l := encoder.line(f)
+		if r := b.receiver; r.stream != nil {
+			*l = l.framed() // once for all
+		}
+		b.add(*l)
 		frames++
 	}
 	s.socket.Took(frames)
@@ -95,7 +99,7 @@ func (b *batch) full() bool {
 // What the client has decided to leave, it does not read.
 func (b *batch) add(l line) {
 	r := b.receiver
-	b.lines = append(b.lines, l.text)
+	b.lines = append(b.lines, l)
 	b.size += len(l.text)
 	r.bytes += len(l.text)
 	r.units += l.units

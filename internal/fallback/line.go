@@ -2,6 +2,8 @@ package fallback
 
 import (
 	"encoding/json"
+	"slices"
+	"strconv"
 
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/rawjson"
@@ -13,14 +15,15 @@ import (
 // read-only and may be shared.
 type line struct {
 	text  []byte
-	units int // UTF-16 code units, which clients count
+	units int          // UTF-16 code units, which clients count
+	piece *frame.Frame // the line as a piece of a chunked response, or nil: see framed
 }
 
 // Lines that say nothing of their own.
 var (
-	openLine  = line{[]byte("o\n"), 2}
-	emptyLine = line{[]byte("a[]\n"), 4} // activity, without an answer
-	beatLine  = line{[]byte("h\n"), 2}   // activity that asks for a sign of life
+	openLine  = newLine([]byte("o\n")).framed()
+	emptyLine = newLine([]byte("a[]\n")).framed() // activity, without an answer
+	beatLine  = newLine([]byte("h\n")).framed()   // activity that asks for a sign of life
 )
 
 // openAt is the line that opens a session and moves it to another host.
@@ -51,7 +54,22 @@ func messageLine(f *frame.Frame) line {
 // element is the message of a line, as it stands in the line's array.
 func (l line) element() []byte { return l.text[len("a[") : len(l.text)-len("]\n")] }
 
-func newLine(text []byte) line { return line{text, units(text)} }
+func newLine(text []byte) line { return line{text: text, units: units(text)} }
+
+// framed is the line with its piece.
+func (l line) framed() line {
+	if l.piece == nil {
+		l.piece = frame.Bytes(appendPiece(nil, l.text))
+	}
+	return l
+}
+
+// appendPiece appends text as a piece of a chunked response (RFC 9112, 7.1).
+func appendPiece(dst, text []byte) []byte {
+	dst = slices.Grow(dst, len(text)+len("ffffffff\r\n\r\n"))
+	dst = append(strconv.AppendInt(dst, int64(len(text)), 16), "\r\n"...)
+	return append(append(dst, text...), "\r\n"...)
+}
 
 // units is the length of valid UTF-8 in UTF-16 code units: one for each rune,
 // and one more for those outside the basic plane.
@@ -81,14 +99,14 @@ type encoder struct {
 	_      [64]byte // loops do not share a cache line
 }
 
-func (e *encoder) line(f *frame.Frame) line {
+func (e *encoder) line(f *frame.Frame) *line {
 	for i, known := range e.frames {
 		if known == f {
-			return e.lines[i]
+			return &e.lines[i]
 		}
 	}
-	l := messageLine(f)
-	e.frames[e.next], e.lines[e.next] = f, l
+	l := &e.lines[e.next]
+	e.frames[e.next], *l = f, messageLine(f)
 	e.next = (e.next + 1) % encoderSize
 	return l
 }

@@ -192,6 +192,9 @@ func (p *response) serve(r *http.Request, l *loop.Loop, rcv *receiver) bool {
 	for {
 		select {
 		case c := <-rcv.chunks:
+			if p.handOver(r, l, rcv, c) {
+				return true
+			}
 			err = p.write(c)
 			if c.last {
 				return true
@@ -237,11 +240,12 @@ func (p *response) write(c chunk) error {
 		p.prelude = nil
 	}
 	for _, line := range c.lines {
+		text := line.text
 		if p.format.encode != nil {
-			p.buf = p.format.encode(p.buf[:0], line, p.callback)
-			line = p.buf
+			p.buf = p.format.encode(p.buf[:0], text, p.callback)
+			text = p.buf
 		}
-		if err := p.put(line); err != nil {
+		if err := p.put(text); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,8 @@ const (
 )
 
 // A receiver is a request that waits for a session's frames. Its goroutine,
-// one of net/http's, writes what the loop hands it.
+// one of net/http's, writes what the loop hands it, unless the loop has taken
+// the connection over (stream.go).
 type receiver struct {
 	// Immutable.
 	format *format
@@ -33,6 +34,7 @@ type receiver struct {
 
 	// Owned by the loop.
 	session *session // nil if it never got this receiver
+	stream  *stream  // writes instead of the goroutine; nil: it does not
 	started bool     // the response has begun
 	idle    bool     // nothing is being written
 	units   int      // of the response so far, in UTF-16 code units
@@ -44,7 +46,7 @@ type receiver struct {
 
 // A chunk is what a receiver writes at once. No lines: the response begins.
 type chunk struct {
-	lines [][]byte
+	lines []line
 	last  bool // then the response ends
 }
 
@@ -69,8 +71,11 @@ func (s *session) attach(r *receiver) {
 // detach ends the response of the receiver, if there is one, once all that it
 // was handed is written.
 func (s *session) detach() {
-	if s.receiver != nil {
-		close(s.receiver.quit)
+	if r := s.receiver; r != nil {
+		close(r.quit)
+		if r.stream != nil {
+			r.stream.end()
+		}
 		s.receiver = nil
 		s.clock.receiveBy = s.now().Add(gap)
 	}
@@ -146,7 +151,7 @@ func (l link) Start() {}
 func (l link) Resume() {}
 
 // Busy implements loop.Link.
-func (l link) Busy() bool { r := l.session.receiver; return r == nil || !r.idle || r.held }
+func (l link) Busy() bool { r := l.session.receiver; return r == nil || !r.ready() || r.held }
 
 // Partial implements loop.Link: what a receiver has is not in the outbox.
 func (l link) Partial() bool { return false }
@@ -157,19 +162,38 @@ func (l link) Close() { l.session.detach() }
 // Flush implements loop.Link.
 func (l link) Flush() {
 	s := l.session
-	r := s.receiver
-	if r == nil || !r.idle || r.held {
-		return
+	for r := s.receiver; r != nil && r == s.receiver && !r.held && r.ready(); {
+		c := s.fill(r)
+		if len(c.lines) == 0 && !c.last && (r.started || !r.format.stream) {
+			return
+		}
+		s.hand(r, c)
 	}
-	c := s.fill(r)
-	if len(c.lines) == 0 && !c.last && (r.started || !r.format.stream) {
-		return
+	if r := s.receiver; r != nil && r.stream != nil && !r.held {
+		r.stream.socket.TellFlushed() // more waits than it takes now
 	}
-	r.started, r.idle = true, false
+}
+
+// ready reports whether r can be handed a chunk.
+func (r *receiver) ready() bool {
+	if r.stream != nil {
+		return r.stream.ready()
+	}
+	return r.idle
+}
+
+// hand gives r a chunk, for which it is ready.
+func (s *session) hand(r *receiver, c chunk) {
+	r.started = true
 	if len(c.lines) > 0 {
 		s.clock.wrote = s.now()
 	}
-	r.chunks <- c // which has room, since r was idle
+	if r.stream != nil {
+		r.stream.put(c)
+	} else {
+		r.idle = false
+		r.chunks <- c // which has room, since r was idle
+	}
 	if r.held {
 		s.clock.holdUntil = s.now().Add(holdWait)
 		s.schedule()

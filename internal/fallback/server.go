@@ -20,7 +20,8 @@
 //
 // A session belongs to its loop. The goroutines of net/http reach it by
 // posting to the loop. They get what they are to write through a channel with
-// room for one chunk, so a client that does not read holds up nobody.
+// room for one chunk, so a client that does not read holds up nobody. The
+// connection of a stream over HTTP/1.1 is taken over by the loop ([stream]).
 //
 // # Locks
 //

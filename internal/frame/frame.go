@@ -66,6 +66,10 @@ func Control(opcode byte, payload []byte) *Frame {
 	return &Frame{wire: append(b, payload...), header: 2}
 }
 
+// Bytes returns a frame of bytes that leave as they are, for transports with a
+// framing of their own. They must not be changed any more.
+func Bytes(b []byte) *Frame { return &Frame{wire: b} }
+
 // Wire returns the whole WebSocket frame, for writing as it is. The caller
 // must not change it.
 func (f *Frame) Wire() []byte { return f.wire }

@@ -58,9 +58,8 @@ func (d *descriptor) read() {
 
 // pause leaves alone what the peer sends.
 func (d *descriptor) pause() {
-	if d.paused = true; d.slot >= 0 {
-		d.watch()
-	}
+	d.paused = true
+	d.watch()
 }
 
 // Resume makes what was not read be announced again, if it was not all the
@@ -72,8 +71,12 @@ func (d *descriptor) Resume() {
 	}
 }
 
-// watch tells the poller what to announce from now on.
+// watch tells the poller what to announce from now on. It asks for it when it is
+// given the descriptor, if that is still to come.
 func (d *descriptor) watch() {
+	if d.slot < 0 {
+		return
+	}
 	if err := d.poller.control(unix.EPOLL_CTL_MOD, d, d.events()); err != nil {
 		d.socket.Lost(err)
 	}

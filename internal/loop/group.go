@@ -120,8 +120,14 @@ func (g *Group) Release() { g.gate.open() }
 // the socket's handler. Early holds bytes that were read from conn already.
 // From here on the loop owns conn and closes it.
 func (g *Group) Attach(conn net.Conn, early []byte, open func(*Socket) Handler) {
+	g.following().Attach(conn, early, open)
+}
+
+// Attach is [Group.Attach] for one loop.
+func (l *Loop) Attach(conn net.Conn, early []byte, open func(*Socket) Handler) {
 	boundUnread(conn)
-	if !g.open(func(s *Socket) Link { return newLink(s, conn) }, early, open) {
+	link := func(s *Socket) Link { return newLink(s, conn) }
+	if !l.post(func(int) { l.attach(link, early, open) }, 1) {
 		conn.Close()
 	}
 }
@@ -152,13 +158,12 @@ func beneath(conn net.Conn) net.Conn {
 // link and then open on its goroutine. Neither may be nil, and neither is
 // called after [Group.Stop].
 func (g *Group) Open(link func(*Socket) Link, open func(*Socket) Handler) {
-	g.open(link, nil, open)
+	l := g.following()
+	l.post(func(int) { l.attach(link, nil, open) }, 1)
 }
 
-func (g *Group) open(link func(*Socket) Link, early []byte, open func(*Socket) Handler) bool {
-	l := g.loops[g.next.Add(1)%uint64(len(g.loops))]
-	return l.post(func(int) { l.attach(link, early, open) }, 1)
-}
+// following is the loop whose turn it is to get a socket.
+func (g *Group) following() *Loop { return g.loops[g.next.Add(1)%uint64(len(g.loops))] }
 
 // Each runs do for every open socket, on the socket's loop, soon.
 func (g *Group) Each(do func(*Socket)) {

@@ -31,6 +31,12 @@ type Handler interface {
 	Closed(err error)
 }
 
+// A Flushed handler can be told that its peer has taken all.
+type Flushed interface {
+	// Flushed is called once after [Socket.TellFlushed].
+	Flushed()
+}
+
 // A Link moves the bytes of a socket. The socket's loop alone calls it.
 //
 // Streams and descriptors are links for connections that are byte streams from
@@ -75,6 +81,7 @@ type Socket struct {
 
 	queued    queued
 	unread    bool // the handler goes on with its input in the next turn
+	tells     bool // the handler is told when nothing waits any more
 	overflown bool // Overflow is due
 	finishing bool // ends when nothing is pending
 	dropped   bool // ends at the next flush
@@ -178,6 +185,13 @@ func (s *Socket) Discard() {
 	s.overflown = false
 }
 
+// TellFlushed makes [Flushed.Flushed] of the handler be called, at the end of a
+// turn, when the connection has taken all that was sent.
+func (s *Socket) TellFlushed() {
+	s.tells = true
+	s.mark()
+}
+
 // Finish ends the socket when all that was sent is written.
 func (s *Socket) Finish() {
 	s.finishing = true
@@ -246,6 +260,10 @@ func (s *Socket) settle() {
 	}
 	if !s.dropped {
 		s.link.Flush()
+	}
+	if s.tells && s.pending == 0 && !s.dropped {
+		s.tells = false
+		s.handler.(Flushed).Flushed()
 	}
 	if s.finishing && s.pending == 0 {
 		s.Drop(nil)
