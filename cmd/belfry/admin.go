@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,6 +63,25 @@ func (a *adminCommand) command(c *cobra.Command, run func(context.Context, admin
 	flags.StringVar(&a.where.DataDir, "data-dir", "", "the data `directory` of the service, which has the token (BELFRY_DATA_DIR)")
 	flags.BoolVar(&a.json, "json", false, "print the answer of the service as it is")
 	return c
+}
+
+// argumentsOf refuses other arguments than those that the usage of a command names. One
+// in brackets may be left out.
+func argumentsOf(c *cobra.Command) cobra.PositionalArgs {
+	names := strings.Fields(c.Use)[1:]
+	return func(c *cobra.Command, args []string) error {
+		least := len(names)
+		if least > 0 && strings.HasPrefix(names[least-1], "[") {
+			least--
+		}
+		if len(args) < least {
+			return usagef("the %s is missing: %s %s", strings.ToLower(names[len(args)]), c.Parent().CommandPath(), c.Use)
+		}
+		if len(args) > len(names) {
+			return usagef("%q is not expected: %s %s", args[len(names)], c.Parent().CommandPath(), c.Use)
+		}
+		return nil
+	}
 }
 
 // ask prints the answer of the service, for a person or as it came.

@@ -47,20 +47,7 @@ Apps that stand in belfry.yaml are listed, but can only be changed there.`,
 
 // command completes a command with the flags that all have and what it does.
 func (a *appsCommand) command(c *cobra.Command, run func(context.Context, adminclient.Client, []string) error) *cobra.Command {
-	names := strings.Fields(c.Use)[1:] // of the arguments
-	c.Args = func(_ *cobra.Command, args []string) error {
-		least := len(names)
-		if least > 0 && strings.HasPrefix(names[least-1], "[") {
-			least--
-		}
-		if len(args) < least {
-			return usagef("the %s is missing: belfry apps %s", strings.ToLower(names[len(args)]), c.Use)
-		}
-		if len(args) > len(names) {
-			return usagef("%q is not expected: belfry apps %s", args[len(names)], c.Use)
-		}
-		return nil
-	}
+	c.Args = argumentsOf(c)
 	return a.adminCommand.command(c, run)
 }
 

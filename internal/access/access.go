@@ -1,14 +1,17 @@
 // Package access decides who asks on the administration port: a program or a
-// person with the token of the service, or a browser with a session.
+// person with the token of the service or a named one, or a browser with a session.
+// It knows what roles there are. What each may do, those who answer know.
 //
-// A session begins with the token, or with a code for which somebody with the
+// A session begins with a token, or with a code for which somebody with a
 // token has asked. The code is good once, for a minute, so it may stand in the
 // address that a terminal shows. Of codes and sessions the gate keeps hashes,
 // in memory: neither survives the process, and neither can be read out of it.
+// They end with the token that they began with, and so do requests that last.
 //
 // # Locks
 //
-// Gate.mu guards codes and sessions. Nothing is called while it is held.
+// Gate.mu guards codes and sessions. While it is held, nothing is called but what ends
+// the life of a session.
 package access
 
 import (
@@ -29,34 +32,12 @@ import (
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
-// A Role says what somebody may do.
-type Role string
-
-// Operator may do everything.
-const Operator Role = "operator"
-
-// A Principal is who asks.
-type Principal struct {
-	Name string `json:"name"` // for people
-	Role Role   `json:"role"`
-	Via  Via    `json:"via"`
-}
-
-// Via is how somebody has shown who he is.
-type Via string
-
-// The ways in.
-const (
-	ViaToken Via = "token" // in the request itself
-	ViaLogin Via = "login" // a session that began with a token
-	ViaCode  Via = "code"  // a session that began with a code of the command line
-	ViaOpen  Via = "open"  // a session for which nobody had to show anything
-)
-
 // Config says who is let in.
 type Config struct {
 	// Token is the token of the service.
 	Token string
+	// Tokens are the named ones. Nil: there are none.
+	Tokens Tokens
 	// Open gives a session to whoever asks. It is for belfry dev, on loopback.
 	Open bool
 	// Insecure lets sessions begin where their cookie goes over a network
@@ -79,7 +60,7 @@ type Gate struct {
 	token *admission.Secret
 
 	mu       sync.Mutex
-	codes    map[hash]time.Time // until when each is good
+	codes    map[hash]*code
 	sessions map[hash]*session
 }
 
@@ -93,7 +74,7 @@ func New(cfg Config) *Gate {
 		token: admission.NewSecret(admission.SecretConfig{
 			Secret: cfg.Token, TrustedProxies: cfg.TrustedProxies, Registerer: cfg.Registerer, Now: cfg.Now,
 		}),
-		codes:    make(map[hash]time.Time),
+		codes:    make(map[hash]*code),
 		sessions: make(map[hash]*session),
 	}
 	if g.log == nil {
@@ -105,55 +86,80 @@ func New(cfg Config) *Gate {
 	return g
 }
 
-type principalKey struct{}
-
-// From returns who asks, in a request that was let through.
-func From(ctx context.Context) Principal {
-	p, _ := ctx.Value(principalKey{}).(Principal)
-	return p
+// A caller is who asks, and how long he is let in.
+type caller struct {
+	Principal
+	life context.Context // of the token or the session: what was begun with it ends with it
 }
 
-// Wrap lets requests through to next that show who asks.
+// Wrap lets requests through to next that show who asks. Their context ends when he
+// is not let in any more.
 func (g *Gate) Wrap(next http.Handler) http.Handler {
 	return jsonhttp.Handler(g.log, func(w http.ResponseWriter, r *http.Request) error {
-		p, err := g.principal(w, r)
+		c, err := g.caller(w, r)
 		if err != nil {
 			return err
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, p)))
+		ctx, cancel := context.WithCancel(NewContext(r.Context(), c.Principal))
+		defer cancel()
+		defer context.AfterFunc(c.life, cancel)()
+		next.ServeHTTP(w, r.WithContext(ctx))
 		return nil
 	})
 }
 
-// principal is who asks. A token in the request goes before a session.
-func (g *Gate) principal(w http.ResponseWriter, r *http.Request) (Principal, error) {
+// caller is who asks. A token in the request goes before a session.
+func (g *Gate) caller(w http.ResponseWriter, r *http.Request) (caller, error) {
 	if r.Header.Get("Authorization") == "" {
 		s, err := g.session(r)
 		if err != nil {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="belfry"`)
-			return Principal{}, err
+			return caller{}, err
 		}
-		return s.Principal, nil
+		return s.caller, nil
 	}
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if given = strings.TrimSpace(given); !strings.EqualFold(scheme, "Bearer") || given == "" {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="belfry"`)
-		return Principal{}, errNobody
+		return caller{}, errNobody
 	}
-	if err := g.guess(w, r, given, g.token.Check); err != nil {
-		return Principal{}, err
-	}
-	return Principal{Name: "the token of the service", Role: Operator, Via: ViaToken}, nil
+	return g.holder(w, r, given, ViaToken)
 }
 
 var (
 	errNobody = jsonhttp.Refuse(http.StatusUnauthorized, "A token is needed: Authorization: Bearer …")
-	errWrong  = jsonhttp.Refuse(http.StatusUnauthorized, "The token is not the one of this node.")
+	errWrong  = jsonhttp.Refuse(http.StatusUnauthorized, "The token is not known: it is neither the one of this node nor a named one that is valid.")
 )
 
+// holder is who has a token.
+func (g *Gate) holder(w http.ResponseWriter, r *http.Request, given string, via Via) (c caller, err error) {
+	var token *Token
+	if g.cfg.Tokens != nil && named(given) {
+		if token, err = g.cfg.Tokens.Find(given); err != nil && !g.token.Is(given) {
+			w.Header().Set("Retry-After", "1")
+			return c, &jsonhttp.Problem{
+				Title: http.StatusText(http.StatusServiceUnavailable), Status: http.StatusServiceUnavailable,
+				Detail: "The named tokens can not be read from the engine yet. The token of the service works.", Err: err,
+			}
+		}
+	}
+	err = g.guess(w, r, given, func() bool {
+		switch {
+		case token != nil:
+			c = caller{Principal{token.Name, token.Role, token.Apps, via}, token.Life}
+		case g.token.Is(given):
+			c = caller{operator(via), context.Background()}
+		default:
+			return false
+		}
+		return true
+	})
+	return c, err
+}
+
 // guess looks at something that was given, unless too much of it was wrong.
-func (g *Gate) guess(w http.ResponseWriter, r *http.Request, given string, check func(*http.Request, string) (bool, time.Duration)) error {
-	right, wait := check(r, given)
+func (g *Gate) guess(w http.ResponseWriter, r *http.Request, given string, known func() bool) error {
+	right, wait := g.token.Try(r, given, known)
 	if wait > 0 {
 		seconds := int(math.Ceil(wait.Seconds()))
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))

@@ -149,7 +149,7 @@ func TestCodeLogsInOnceWithinAMinute(t *testing.T) {
 		s.at = s.at.Add(time.Millisecond)
 		s.code()
 	}
-	if len(s.codes) > maxCodes || s.takeCode(first) {
+	if _, good := s.takeCode(first); len(s.codes) > maxCodes || good {
 		t.Errorf("%d codes are kept, want %d without the first", len(s.codes), maxCodes)
 	}
 }
@@ -283,3 +283,147 @@ func TestDevLetsEverybodyIn(t *testing.T) {
 }
 
 var loopbackPrefixes = []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")} // where httptest's requests come from
+
+// A namedToken is one named token, which can end.
+type namedToken struct {
+	Token
+	secret string
+	err    error
+}
+
+func (n *namedToken) Find(secret string) (*Token, error) {
+	if n.err != nil || secret != n.secret || n.Life.Err() != nil {
+		return nil, n.err
+	}
+	return &n.Token, nil
+}
+
+func newNamed(t *testing.T) (*namedToken, context.CancelFunc) {
+	life, end := context.WithCancel(t.Context())
+	return &namedToken{Token{Name: "ada", Role: Developer, Apps: []string{"1"}, Life: life}, TokenPrefix + "x", nil}, end
+}
+
+// TestSessionsEndWithTheirToken and so do codes, and requests that last.
+func TestSessionsEndWithTheirToken(t *testing.T) {
+	for name, begin := range map[string]func(s *site, n *namedToken) string{
+		"login": func(s *site, n *namedToken) string { return s.login(`{"token":"` + n.secret + `"}`) },
+		"code": func(s *site, n *namedToken) string {
+			var made struct{ Code string }
+			if err := json.NewDecoder(s.send(request{method: "POST", path: Path + "/code", token: n.secret}).Body).Decode(&made); err != nil {
+				t.Fatal(err)
+			}
+			return s.login(`{"code":"` + made.Code + `"}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, end := newNamed(t)
+			s := newSite(t, Config{Tokens: n})
+			cookie := begin(s, n)
+			var who Principal
+			s.mux.Handle("/api/lasts", s.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				who = From(r.Context())
+				end()
+				<-r.Context().Done()
+			})))
+			s.send(request{method: "GET", path: "/api/lasts", cookies: []string{cookie}})
+			if who.Name != "ada" || who.Role != Developer || !who.Sees("1") || who.Sees("2") || who.SeesAll() {
+				t.Errorf("who asks is %+v, want ada", who)
+			}
+			if got := s.asks(cookie); got != 401 {
+				t.Errorf("session of a token that has ended = %d, want 401", got)
+			}
+			if r := s.send(request{method: "GET", path: "/api/v1/apps", token: n.secret}); r.StatusCode != 401 {
+				t.Errorf("token that has ended = %s, want 401", r.Status)
+			}
+		})
+	}
+}
+
+func TestRequestsThatLastEndWithTheirSession(t *testing.T) {
+	s := newSite(t, Config{})
+	cookie := s.login(`{"token":"` + testToken + `"}`)
+	s.mux.Handle("/api/lasts", s.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s.send(request{method: "DELETE", path: Path, cookies: []string{cookie}})
+		<-r.Context().Done()
+	})))
+	s.send(request{method: "GET", path: "/api/lasts", cookies: []string{cookie}})
+}
+
+func TestCodeEndsWithTheTokenOfWhoAskedForIt(t *testing.T) {
+	n, end := newNamed(t)
+	s := newSite(t, Config{Tokens: n})
+	code, _ := s.makeCode(caller{Principal{Name: "ada"}, n.Life})
+	end()
+	if r := s.send(request{method: "POST", path: Path, body: `{"code":"` + code + `"}`}); r.StatusCode != 401 {
+		t.Errorf("login with the code = %s, want 401", r.Status)
+	}
+}
+
+// TestTokensThatCanNotBeRead keep nobody out for longer than that lasts.
+func TestTokensThatCanNotBeRead(t *testing.T) {
+	n, _ := newNamed(t)
+	s := newSite(t, Config{Tokens: n})
+	n.err = context.DeadlineExceeded
+	for range 20 {
+		if r := s.send(request{method: "GET", path: "/api/v1/apps", token: n.secret}); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" {
+			t.Fatalf("while tokens can not be read = %s, want 503", r.Status)
+		}
+	}
+	if r := s.send(request{method: "GET", path: "/api/v1/apps", token: testToken}); r.StatusCode != 200 {
+		t.Errorf("token of the service = %s, want 200", r.Status)
+	}
+	n.err = nil
+	if r := s.send(request{method: "GET", path: "/api/v1/apps", token: n.secret}); r.StatusCode != 200 {
+		t.Errorf("afterwards = %s, want 200", r.Status)
+	}
+}
+
+// TestTokenThatIsKnownLate was made on another node, and used here too early.
+func TestTokenThatIsKnownLate(t *testing.T) {
+	n, _ := newNamed(t)
+	early := n.secret
+	n.secret = TokenPrefix + "other"
+	s := newSite(t, Config{Tokens: n})
+	if r := s.send(request{method: "GET", path: "/api/v1/apps", token: early}); r.StatusCode != 401 {
+		t.Fatalf("a token that is not known = %s, want 401", r.Status)
+	}
+	n.secret = early
+	if r := s.send(request{method: "GET", path: "/api/v1/apps", token: early}); r.StatusCode != 200 {
+		t.Errorf("when it is = %s, want 200", r.Status)
+	}
+}
+
+func TestRolesMayMoreAndMore(t *testing.T) {
+	for i, r := range Roles {
+		for j, least := range Roles {
+			if got := r.AtLeast(least); got != (i >= j) {
+				t.Errorf("%s.AtLeast(%s) = %t", r, least, got)
+			}
+		}
+		if r.AtLeast("") || r.AtLeast("root") || Role("").AtLeast(r) || Role("root").AtLeast(r) {
+			t.Errorf("%s and what is no role are compared", r)
+		}
+	}
+	var nobody Principal
+	if nobody.Sees("") || nobody.Sees("1") || nobody.SeesAll() || nobody.ReadsPayloads() {
+		t.Error("nobody sees something")
+	}
+}
+
+func TestAddressesAreCutForAllButOperators(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.17": "192.0.2.0/24", "2001:db8:1:2::3": "2001:db8:1::/48", "fe80::1%eth0": "fe80::/48", "": "", "what else": "what else",
+	} {
+		if got := (Principal{Role: AppAdmin}).Address(text); got != want {
+			t.Errorf("Address(%q) = %q, want %q", text, got, want)
+		}
+		if got := (Principal{Role: Operator}).Address(text); got != text {
+			t.Errorf("Address(%q) to an operator = %q", text, got)
+		}
+	}
+	for text, want := range map[string]bool{"192.0.2.17/32": false, "192.0.2.0/24": true, "0.0.0.0/0": true, "2001:db8::/64": false, "2001:db8::/48": true, "::ffff:192.0.2.0/120": false} {
+		if got := (Principal{Role: Viewer}).MayAskFor(netip.MustParsePrefix(text)); got != want {
+			t.Errorf("MayAskFor(%s) = %t, want %t", text, got, want)
+		}
+	}
+}

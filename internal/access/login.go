@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"time"
@@ -64,11 +65,11 @@ func (g *Gate) show(w http.ResponseWriter, r *http.Request) error {
 		}
 		return jsonhttp.Write(w, http.StatusOK, s.view())
 	}
-	p, err := g.principal(w, r)
+	c, err := g.caller(w, r)
 	if err != nil {
 		return err
 	}
-	return jsonhttp.Write(w, http.StatusOK, view{Principal: p})
+	return jsonhttp.Write(w, http.StatusOK, view{Principal: c.Principal})
 }
 
 // login begins a session.
@@ -86,42 +87,39 @@ func (g *Gate) login(w http.ResponseWriter, r *http.Request) error {
 	if err := jsonhttp.Read(r, &given); err != nil {
 		return err
 	}
-	p, err := g.admit(w, r, given.Token, given.Code)
+	c, err := g.admit(w, r, given.Token, given.Code)
 	if err != nil {
 		return err
 	}
 	g.end(r) // of whoever was here before
-	id, s := g.begin(p)
+	id, s := g.begin(c)
 	cookie := g.cookie(r)
 	cookie.Value = id
 	http.SetCookie(w, cookie)
-	g.log.InfoContext(r.Context(), "session of the console began", "via", p.Via, "address", r.RemoteAddr)
+	g.log.InfoContext(r.Context(), "session of the console began", "name", c.Name, "role", c.Role, "via", c.Via, "address", r.RemoteAddr)
 	return jsonhttp.Write(w, http.StatusCreated, s.view())
 }
 
 // admit returns who begins a session.
-func (g *Gate) admit(w http.ResponseWriter, r *http.Request, token, code string) (Principal, error) {
-	p := Principal{Name: "operator", Role: Operator}
+func (g *Gate) admit(w http.ResponseWriter, r *http.Request, token, code string) (c caller, err error) {
 	switch {
 	case token != "" && code != "":
-		return p, jsonhttp.Refuse(http.StatusBadRequest, "Give token or code, not both.")
+		return c, jsonhttp.Refuse(http.StatusBadRequest, "Give token or code, not both.")
 	case token != "":
-		p.Via = ViaLogin
-		return p, g.guess(w, r, token, g.token.Check)
+		return g.holder(w, r, token, ViaLogin)
 	case code != "":
-		p.Via = ViaCode
-		err := g.guess(w, r, code, func(r *http.Request, code string) (bool, time.Duration) {
-			return g.token.Try(r, code, func() bool { return g.takeCode(code) })
+		err = g.guess(w, r, code, func() (ok bool) {
+			c, ok = g.takeCode(code)
+			return ok
 		})
 		if err == errWrong {
 			err = jsonhttp.Refuse(http.StatusUnauthorized, "The address was used already, or is older than a minute; belfry console prints another.")
 		}
-		return p, err
+		return c, err
 	case g.cfg.Open:
-		p.Via = ViaOpen
-		return p, nil
+		return caller{operator(ViaOpen), context.Background()}, nil
 	}
-	return p, errNobody
+	return c, errNobody
 }
 
 // logout ends the session of a request, if it has one.
@@ -138,22 +136,22 @@ func (g *Gate) logout(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// code makes a code for whoever has the token.
+// code makes a code for whoever has a token.
 func (g *Gate) code(w http.ResponseWriter, r *http.Request) error {
 	if err := jsonhttp.Query(r); err != nil {
 		return err
 	}
-	p, err := g.principal(w, r)
+	c, err := g.caller(w, r)
 	if err != nil {
 		return err
 	}
-	if p.Via != ViaToken {
-		return jsonhttp.Refuse(http.StatusForbidden, "A session makes no codes; that needs the token.")
+	if c.Via != ViaToken {
+		return jsonhttp.Refuse(http.StatusForbidden, "A session makes no codes; that needs a token.")
 	}
 	if err := jsonhttp.Read(r, &struct{}{}); err != nil {
 		return err
 	}
-	code, until := g.makeCode()
+	code, until := g.makeCode(c)
 	return jsonhttp.Write(w, http.StatusCreated, struct {
 		Code  string    `json:"code"`
 		Until time.Time `json:"until"`

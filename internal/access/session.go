@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"net/http"
@@ -31,7 +32,8 @@ const PollHeader = "Belfry-Poll"
 
 // A session is a browser that was let in.
 type session struct {
-	Principal
+	caller
+	end context.CancelFunc // of the caller's life
 
 	// Guarded by Gate.mu.
 	used time.Time
@@ -65,7 +67,7 @@ func (g *Gate) session(r *http.Request) (*session, error) {
 	defer g.mu.Unlock()
 	s := g.sessions[key]
 	if s == nil || s.over(now) {
-		delete(g.sessions, key)
+		g.forgetLocked(key)
 		return nil, errNoSession
 	}
 	if r.Header.Get(PollHeader) == "" {
@@ -86,14 +88,15 @@ func ownPage(r *http.Request) bool {
 }
 
 func (s *session) over(now time.Time) bool {
-	return now.Sub(s.used) >= idleTime || !now.Before(s.ends)
+	return now.Sub(s.used) >= idleTime || !now.Before(s.ends) || s.life.Err() != nil
 }
 
 // begin makes a session and returns its id, which is in the cookie and nowhere
 // else.
-func (g *Gate) begin(p Principal) (string, *session) {
+func (g *Gate) begin(c caller) (string, *session) {
 	id, now := rand.Text()+rand.Text(), g.cfg.Now()
-	s := &session{Principal: p, used: now, ends: now.Add(sessionTime)}
+	s := &session{caller: c, used: now, ends: now.Add(sessionTime)}
+	s.life, s.end = context.WithTimeout(c.life, sessionTime)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.makeRoomLocked(now)
@@ -107,7 +110,7 @@ func (g *Gate) makeRoomLocked(now time.Time) {
 	var oldest hash
 	for key, s := range g.sessions {
 		if s.over(now) {
-			delete(g.sessions, key)
+			g.forgetLocked(key)
 			continue
 		}
 		if o := g.sessions[oldest]; o == nil || s.used.Before(o.used) {
@@ -115,7 +118,7 @@ func (g *Gate) makeRoomLocked(now time.Time) {
 		}
 	}
 	if len(g.sessions) >= maxSessions {
-		delete(g.sessions, oldest)
+		g.forgetLocked(oldest)
 	}
 }
 
@@ -124,39 +127,59 @@ func (g *Gate) end(r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, c := range r.CookiesNamed(g.cookieName(r)) {
-		delete(g.sessions, sha256.Sum256([]byte(c.Value)))
+		g.forgetLocked(sha256.Sum256([]byte(c.Value)))
 	}
 }
 
+// forgetLocked ends a session, if there is one, and the requests that it has under
+// way. Gate.mu is held.
+func (g *Gate) forgetLocked(key hash) {
+	if s := g.sessions[key]; s != nil {
+		s.end()
+		delete(g.sessions, key)
+	}
+}
+
+// A code begins one session, of whoever has asked for it.
+type code struct {
+	caller
+	until time.Time
+}
+
 // makeCode returns a code that is good once, and until when.
-func (g *Gate) makeCode() (string, time.Time) {
-	code, now := rand.Text()+rand.Text(), g.cfg.Now()
+func (g *Gate) makeCode(c caller) (string, time.Time) {
+	text, now := rand.Text()+rand.Text(), g.cfg.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var oldest hash
-	for key, until := range g.codes {
-		if !now.Before(until) {
+	for key, c := range g.codes {
+		if !now.Before(c.until) {
 			delete(g.codes, key)
 			continue
 		}
-		if o, ok := g.codes[oldest]; !ok || until.Before(o) {
+		if o := g.codes[oldest]; o == nil || c.until.Before(o.until) {
 			oldest = key
 		}
 	}
 	if len(g.codes) >= maxCodes {
 		delete(g.codes, oldest)
 	}
+	c.Via = ViaCode
 	until := now.Add(codeTime)
-	g.codes[sha256.Sum256([]byte(code))] = until
-	return code, until
+	g.codes[sha256.Sum256([]byte(text))] = &code{c, until}
+	return text, until
 }
 
-// takeCode reports whether the code was good. It is not any more.
-func (g *Gate) takeCode(code string) bool {
-	key := hash(sha256.Sum256([]byte(code)))
+// takeCode returns who begins a session with a code, and whether it is good. It is
+// not any more.
+func (g *Gate) takeCode(text string) (c caller, ok bool) {
+	key := hash(sha256.Sum256([]byte(text)))
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	until, ok := g.codes[key]
+	made := g.codes[key]
 	delete(g.codes, key)
-	return ok && g.cfg.Now().Before(until)
+	if made == nil || !g.cfg.Now().Before(made.until) || made.life.Err() != nil {
+		return c, false
+	}
+	return made.caller, true
 }

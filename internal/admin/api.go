@@ -10,6 +10,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
+	"github.com/belfryhq/belfry/internal/tokenstore"
 	"github.com/belfryhq/belfry/internal/usage"
 )
 
@@ -22,9 +23,10 @@ type methods map[string]handler
 // Routes are calls of the API, by their paths.
 type Routes map[string]methods
 
-// AppRoutes are the calls about apps and their use.
-func AppRoutes(store *appstore.Store, recorder *usage.Recorder, snippets Snippets) Routes {
-	a := &appsAPI{apps: store, usage: recorder, snippets: snippets}
+// AppRoutes are the calls about apps and their use. The tokens lose the apps that are
+// deleted; nil is none.
+func AppRoutes(store *appstore.Store, recorder *usage.Recorder, tokens *tokenstore.Store, snippets Snippets) Routes {
+	a := &appsAPI{apps: store, usage: recorder, tokens: tokens, snippets: snippets}
 	return Routes{
 		"/api/v1/apps":                 {http.MethodGet: a.listApps, http.MethodPost: a.createApp},
 		"/api/v1/apps/{id}":            {http.MethodGet: a.showApp, http.MethodPatch: a.updateApp, http.MethodDelete: a.deleteApp},
@@ -42,7 +44,7 @@ func WitnessRoutes() Routes {
 	none := func(http.ResponseWriter, *http.Request) error {
 		return jsonhttp.Refuse(http.StatusNotFound, "This node is a witness, which knows of no apps; ask another one.")
 	}
-	routes := AppRoutes(nil, nil, nil)
+	routes := AppRoutes(nil, nil, nil, nil)
 	for _, m := range routes {
 		for method := range m {
 			m[method] = none
@@ -68,12 +70,13 @@ func (c Config) api() http.Handler {
 		"/api/":                  nil,
 	}} {
 		for path, m := range routes {
-			mux.Handle(path, jsonhttp.Handler(c.Log, m.serve))
+			mux.Handle(path, c.guarded(path, jsonhttp.Handler(c.Log, m.serve)))
 		}
 	}
 	for path, part := range c.Parts {
-		mux.Handle(path, part)
-		mux.Handle(strings.TrimSuffix(path, "/")+"/", part)
+		below := strings.TrimSuffix(path, "/") + "/"
+		mux.Handle(path, c.guarded(path, part))
+		mux.Handle(below, c.guarded(below, part))
 	}
 	return mux
 }
@@ -104,7 +107,8 @@ type appsAPI struct {
 	apps  *appstore.Store
 	usage *usage.Recorder
 
-	snippets Snippets // nil: there are none
+	tokens   *tokenstore.Store // nil: there are none
+	snippets Snippets          // nil: there are none
 }
 
 // refusal turns an error of the parts below into what the caller is told.

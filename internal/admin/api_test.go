@@ -20,12 +20,15 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/cluster/roster/local"
 	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/tokenstore"
 	"github.com/belfryhq/belfry/internal/usage"
 	"github.com/belfryhq/belfry/internal/webhook"
 )
@@ -43,6 +46,7 @@ type fixture struct {
 	engine   *engine.Engine
 	routes   routers.Router
 	log      *lockedLog
+	tokens   *tokenstore.Store
 
 	mu   sync.Mutex
 	used map[string]usage.Sample // what is told when usage is asked for next
@@ -92,13 +96,22 @@ func newFixture(t testing.TB, configured ...*apps.App) *fixture {
 	recorder, err := usage.Open(t.Context(), usage.Config{JetStream: f.engine.JetStream(), Storage: f.engine.Storage(), Take: f.take})
 	must(err)
 	t.Cleanup(func() { recorder.Close(context.Background()) })
+	f.tokens = tokenstore.Open(tokenstore.Config{
+		Bucket: func(ctx context.Context) (jetstream.KeyValue, error) {
+			return f.engine.KeyValue(ctx, tokenstore.Bucket)
+		},
+		Log: log,
+	})
+	t.Cleanup(f.tokens.Close)
 	f.cluster.status = threeNodes()
 	c := f.cluster.config()
-	c.API, c.Log = AppRoutes(store, recorder, func(app *apps.App, at *url.URL) []Snippet { return f.snippets(app, at) }), log
+	c.Access = access.New(access.Config{Token: testToken, Insecure: true, Tokens: f.tokens})
+	c.API, c.Log = AppRoutes(store, recorder, f.tokens, func(app *apps.App, at *url.URL) []Snippet { return f.snippets(app, at) }), log
 	sender, err := webhook.New(t.Context(), webhook.Config{Apps: f.registry, Engine: f.engine, Roster: local.New(local.Config{}), Log: log})
 	must(err)
 	t.Cleanup(func() { sender.Stop(context.Background()) })
 	maps.Copy(c.API, WebhookRoutes(sender))
+	maps.Copy(c.API, TokenRoutes(f.tokens, func(app string) bool { return f.registry.ByID(app) != nil }))
 	c.Parts = map[string]http.Handler{
 		"/api/v1/part": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }),
 	}

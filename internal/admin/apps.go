@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
@@ -23,13 +24,14 @@ func (a *appsAPI) listApps(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list, more := a.apps.List(after, limit)
+	p := access.From(r.Context())
+	list, more := a.apps.List(after, limit, p.Sees)
 	answer := struct {
 		Apps []json.RawMessage `json:"apps"`
 		Next string            `json:"next,omitempty"`
 	}{Apps: []json.RawMessage{}}
 	for _, e := range list {
-		answer.Apps = append(answer.Apps, view(e, hideSecrets))
+		answer.Apps = append(answer.Apps, view(e, hideSecrets, p))
 	}
 	if more {
 		answer.Next = list[len(list)-1].App.ID
@@ -45,7 +47,7 @@ func (a *appsAPI) showApp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return refusal(err)
 	}
-	return write(w, http.StatusOK, e, hideSecrets)
+	return write(w, r, http.StatusOK, e, hideSecrets)
 }
 
 func (a *appsAPI) createApp(w http.ResponseWriter, r *http.Request) error {
@@ -70,7 +72,7 @@ func (a *appsAPI) createApp(w http.ResponseWriter, r *http.Request) error {
 		return refusal(err)
 	}
 	w.Header().Set("Location", "/api/v1/apps/"+url.PathEscape(e.App.ID))
-	return write(w, http.StatusCreated, e, showSecrets)
+	return write(w, r, http.StatusCreated, e, showSecrets)
 }
 
 // setNew reads the settings of an app that is to be made, and its keys if they
@@ -134,7 +136,7 @@ func (a *appsAPI) updateApp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return refusal(err)
 	}
-	return write(w, http.StatusOK, e, hideSecrets)
+	return write(w, r, http.StatusOK, e, hideSecrets)
 }
 
 // complete gives endpoints that come back as they were told what was hidden of
@@ -161,6 +163,12 @@ func (a *appsAPI) deleteApp(w http.ResponseWriter, r *http.Request) error {
 	if err := a.apps.Delete(r.Context(), r.PathValue("id"), revision); err != nil {
 		return refusal(err)
 	}
+	if a.tokens != nil {
+		if err := a.tokens.DropApp(r.Context(), r.PathValue("id")); err != nil {
+			return &jsonhttp.Problem{Title: http.StatusText(http.StatusServiceUnavailable), Status: http.StatusServiceUnavailable,
+				Detail: "The app is deleted, but named tokens for it may be left: revoke them before there is another app of this id.", Err: err}
+		}
+	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -183,9 +191,9 @@ func ifMatch(r *http.Request) (uint64, error) {
 func tag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
 
 // write answers with an app.
-func write(w http.ResponseWriter, status int, e appstore.Entry, s secrets) error {
+func write(w http.ResponseWriter, r *http.Request, status int, e appstore.Entry, s secrets) error {
 	if e.Revision != 0 {
 		w.Header().Set("ETag", tag(e.Revision))
 	}
-	return jsonhttp.Write(w, status, view(e, s))
+	return jsonhttp.Write(w, status, view(e, s, access.From(r.Context())))
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
@@ -29,8 +30,8 @@ func (c Config) showNode(w http.ResponseWriter, r *http.Request) error {
 	answer := struct {
 		NodeInfo
 		Ready       bool   `json:"ready"`
-		Reason      string `json:"reason,omitempty"` // why it is not
-		Connections int    `json:"connections"`
+		Reason      string `json:"reason,omitempty"`      // why it is not
+		Connections *int   `json:"connections,omitempty"` // for those who see all apps
 	}{Ready: true}
 	if c.Node != nil {
 		answer.NodeInfo = c.Node()
@@ -40,8 +41,12 @@ func (c Config) showNode(w http.ResponseWriter, r *http.Request) error {
 			answer.Ready, answer.Reason = false, err.Error()
 		}
 	}
-	if c.Draining != nil {
-		_, answer.Connections = c.Draining()
+	if access.From(r.Context()).SeesAll() {
+		n := 0
+		if c.Draining != nil {
+			_, n = c.Draining()
+		}
+		answer.Connections = &n
 	}
 	return jsonhttp.Write(w, http.StatusOK, answer)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 	"github.com/belfryhq/belfry/internal/usage"
 )
@@ -97,8 +98,9 @@ func (a *appsAPI) allUsage(w http.ResponseWriter, r *http.Request) error {
 		Apps []appUsed `json:"apps"`
 		Next string    `json:"next,omitempty"`
 	}{From: from, To: to, Apps: []appUsed{}}
+	p := access.From(r.Context())
 	for _, id := range slices.Sorted(maps.Keys(totals)) {
-		if id <= after {
+		if id <= after || !p.Sees(id) {
 			continue
 		}
 		if len(answer.Apps) == limit {

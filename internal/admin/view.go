@@ -2,8 +2,10 @@ package admin
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
 )
@@ -48,8 +50,16 @@ func (p pair) mistakes(prefix string) apps.Mistakes {
 }
 
 // view is an app as the API tells it: settings, webhooks, keys, and where it
-// stands.
-func view(e appstore.Entry, s secrets) json.RawMessage {
+// stands. Who may not change it sees only the hosts of its endpoints.
+func view(e appstore.Entry, s secrets, p access.Principal) json.RawMessage {
+	if !p.Role.AtLeast(access.AppAdmin) {
+		app := *e.App
+		app.Webhooks = slices.Clone(app.Webhooks)
+		for i := range app.Webhooks {
+			app.Webhooks[i].URL, app.Webhooks[i].Headers = apps.HostOnly(app.Webhooks[i].URL), nil
+		}
+		e.App = &app
+	}
 	about := struct {
 		Webhooks json.RawMessage `json:"webhooks"`
 		Keys     []pair          `json:"keys"`

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 	"github.com/belfryhq/belfry/internal/webhook"
@@ -79,13 +80,13 @@ func (a *webhooksAPI) listEndpoints(w http.ResponseWriter, r *http.Request) erro
 		Endpoints []endpointView `json:"endpoints"`
 		Next      string         `json:"next,omitempty"`
 	}{Endpoints: []endpointView{}}
-	only := r.URL.Query().Get("app")
-	if only != "" && a.sender.App(only) == nil {
-		return jsonhttp.Refuse(http.StatusNotFound, "There is no such app.")
+	only, p := r.URL.Query().Get("app"), access.From(r.Context())
+	if only != "" && (a.sender.App(only) == nil || !p.Sees(only)) {
+		return errNoApp
 	}
 	last := ""
 	for _, app := range a.sender.Apps() {
-		if app.ID <= after || only != "" && app.ID != only || len(app.Webhooks) == 0 {
+		if app.ID <= after || !p.Sees(app.ID) || only != "" && app.ID != only || len(app.Webhooks) == 0 {
 			continue
 		}
 		if len(answer.Endpoints) >= limit {
@@ -93,7 +94,11 @@ func (a *webhooksAPI) listEndpoints(w http.ResponseWriter, r *http.Request) erro
 			break
 		}
 		for i := range app.Webhooks {
-			answer.Endpoints = append(answer.Endpoints, a.view(app, &app.Webhooks[i]))
+			v := a.view(app, &app.Webhooks[i])
+			if !p.Role.AtLeast(access.AppAdmin) {
+				v.URL = apps.HostOnly(v.URL)
+			}
+			answer.Endpoints = append(answer.Endpoints, v)
 		}
 		last = app.ID
 	}
@@ -147,6 +152,9 @@ func (a *webhooksAPI) listDeadLetters(w http.ResponseWriter, r *http.Request) er
 		Next        string           `json:"next,omitempty"`
 	}{DeadLetters: []deadLetterView{}}
 	q := r.URL.Query()
+	if err := namesApp(r, q.Get("app")); err != nil {
+		return err
+	}
 	err = a.sender.DeadLetters().List(r.Context(), queue.Address{App: q.Get("app"), Endpoint: q.Get("endpoint")}, from, func(d *queue.DeadLetter) bool {
 		if len(answer.DeadLetters) == limit {
 			answer.Next = strconv.FormatUint(answer.DeadLetters[limit-1].ID, 10)
@@ -159,6 +167,18 @@ func (a *webhooksAPI) listDeadLetters(w http.ResponseWriter, r *http.Request) er
 		return unavailable(err)
 	}
 	return jsonhttp.Write(w, http.StatusOK, answer)
+}
+
+// namesApp refuses what is about all apps, or about one that the caller does not see.
+func namesApp(r *http.Request, app string) error {
+	p := access.From(r.Context())
+	switch {
+	case app == "" && !p.SeesAll():
+		return jsonhttp.Refuse(http.StatusForbidden, "This is about all apps, and %s sees only some; name one as app.", p.Name)
+	case app != "" && !p.Sees(app):
+		return errNoApp
+	}
+	return nil
 }
 
 func unavailable(err error) error {
@@ -209,6 +229,11 @@ func (a *webhooksAPI) replay(w http.ResponseWriter, r *http.Request) error {
 	case body.IDs != nil && body.After != "":
 		return jsonhttp.Refuse(http.StatusBadRequest, "after is for what is not named by ids.")
 	}
+	if body.IDs == nil || body.App != "" {
+		if err := namesApp(r, body.App); err != nil {
+			return err
+		}
+	}
 	var answer replayAnswer
 	todo, err := a.toReplay(r.Context(), &body, &answer)
 	if err != nil {
@@ -235,10 +260,10 @@ func (a *webhooksAPI) toReplay(ctx context.Context, body *replayRequest, answer 
 	for _, id := range body.IDs {
 		d, err := a.sender.DeadLetters().Get(ctx, id)
 		switch {
-		case errors.Is(err, queue.ErrEmpty):
-			answer.Missing = append(answer.Missing, id)
-		case err != nil:
+		case err != nil && !errors.Is(err, queue.ErrEmpty):
 			return nil, unavailable(err)
+		case err != nil || !access.From(ctx).Sees(d.To.App):
+			answer.Missing = append(answer.Missing, id)
 		default:
 			todo = append(todo, d)
 		}
@@ -275,8 +300,8 @@ func (a *webhooksAPI) test(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	app := a.sender.App(body.App)
-	if app == nil {
-		return jsonhttp.Refuse(http.StatusNotFound, "There is no such app.")
+	if app == nil || !access.From(r.Context()).Sees(app.ID) {
+		return errNoApp
 	}
 	hook := app.Webhook(body.Endpoint)
 	if body.Endpoint == "" && len(app.Webhooks) == 1 {

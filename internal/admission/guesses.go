@@ -75,21 +75,19 @@ func NewSecret(cfg SecretConfig) *Secret {
 	return s
 }
 
-// Check reports whether what came with a request is the secret. If wait is
-// above zero it was not looked at, right or wrong, and is not until then.
-//
-// The same wrong one again is no new guess: programs whose secrets are out of
-// date do not keep others of their address out.
-func (s *Secret) Check(r *http.Request, given string) (right bool, wait time.Duration) {
-	return s.Try(r, given, func() bool {
-		got := sha256.Sum256([]byte(given))
-		return subtle.ConstantTimeCompare(got[:], s.want[:]) == 1
-	})
+// Is reports whether something is the secret. It counts nothing.
+func (s *Secret) Is(given string) bool {
+	got := sha256.Sum256([]byte(given))
+	return subtle.ConstantTimeCompare(got[:], s.want[:]) == 1
 }
 
-// Try is Check for something else than the secret, such as a code: right
-// reports whether it is one, and is called while it may be tried. All of them
-// count together.
+// Try reports whether something that came with a request is right: the secret, or
+// what else opens the same door. Right says so, and is called while it may be
+// tried; all that is tried counts together. If wait is above zero it was not looked
+// at, right or wrong, and is not until then.
+//
+// The same wrong one again is no new guess: programs whose secrets are out of
+// date do not keep others of their address out. It may be right by now.
 func (s *Secret) Try(r *http.Request, given string, right func() bool) (ok bool, wait time.Duration) {
 	now, got := s.now(), sha256.Sum256([]byte(given))
 	c := s.callers.get(s.address(r), now)
@@ -98,7 +96,11 @@ func (s *Secret) Try(r *http.Request, given string, right func() bool) (ok bool,
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if slices.Contains(c.wrong, got) { // of what is wrong, hashes are no secret
+	if i := slices.Index(c.wrong, got); i >= 0 { // of what is wrong, hashes are no secret
+		if right() {
+			c.wrong = slices.Delete(c.wrong, i, i+1)
+			return true, 0
+		}
 		s.wrong.Inc()
 		return false, 0
 	}

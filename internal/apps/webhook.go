@@ -87,6 +87,16 @@ func (w *Webhook) Redacted() string {
 	return u.Redacted()
 }
 
+// HostOnly is what is told of a URL to whoever does not change it: its path may be a
+// secret.
+func HostOnly(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host + "/"
+}
+
 // Webhook returns the endpoint of that name, or nil.
 func (a *App) Webhook(name string) *Webhook {
 	for i := range a.Webhooks {

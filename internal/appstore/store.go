@@ -178,14 +178,14 @@ func (s *Store) getLocked(id string) (Entry, error) {
 }
 
 // List returns up to limit apps, ordered by id, that come after one id, and
-// whether there are more.
-func (s *Store) List(after string, limit int) (list []Entry, more bool) {
+// whether there are more. Apps that are not wanted are as if they were not there.
+func (s *Store) List(after string, limit int, wanted func(id string) bool) (list []Entry, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ids []string
 	for _, from := range []map[string]struct{}{keysOf(s.configured), keysOf(s.stored)} {
 		for id := range from {
-			if id > after {
+			if id > after && wanted(id) {
 				ids = append(ids, id)
 			}
 		}

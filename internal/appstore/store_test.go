@@ -371,7 +371,7 @@ func TestList(t *testing.T) {
 		"after a gap":  {"bb", 9, "cde", false},
 		"after it all": {"z", 2, "", false},
 	} {
-		list, more := n.List(tt.after, tt.limit)
+		list, more := n.List(tt.after, tt.limit, func(string) bool { return true })
 		got := ""
 		for _, e := range list {
 			got += e.App.ID
@@ -379,5 +379,9 @@ func TestList(t *testing.T) {
 		if got != tt.want || more != tt.more {
 			t.Errorf("%s: List = %q, %t, want %q, %t", name, got, more, tt.want, tt.more)
 		}
+	}
+	list, more := n.List("a", 1, func(id string) bool { return id == "b" || id == "e" })
+	if len(list) != 1 || list[0].App.ID != "b" || !more {
+		t.Errorf("List of b and e = %v, %t, want b and that there is more", list, more)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
@@ -175,6 +176,7 @@ func (a *API) showChannel(w http.ResponseWriter, r *http.Request, app *apps.App)
 		return err
 	}
 	page, next := merge(pages, limit)
+	page.tell(access.From(r.Context()))
 	answer.Subscribers, answer.Next, answer.Nodes = page.Connections, next, nodes
 	return jsonhttp.Write(w, http.StatusOK, answer)
 }
@@ -185,6 +187,9 @@ func wantsPayloads(r *http.Request) (bool, error) {
 	case "", "false":
 		return false, nil
 	case "true":
+		if p := access.From(r.Context()); !p.ReadsPayloads() {
+			return false, jsonhttp.Refuse(http.StatusForbidden, "The role %s does not see payloads; leave out payloads=true.", p.Role)
+		}
 		return true, nil
 	}
 	return false, jsonhttp.Refuse(http.StatusBadRequest, "payloads is neither true nor false.")

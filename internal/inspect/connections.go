@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
@@ -59,6 +60,13 @@ func (a *API) viewConnection(c *listing.Connection) connectionView {
 type connectionPage struct {
 	Connections []connectionView `json:"connections"`
 	Total       int              `json:"total"` // all that the filters mean, on whatever page
+}
+
+// tell makes the page what somebody is told.
+func (p *connectionPage) tell(who access.Principal) {
+	for i := range p.Connections {
+		p.Connections[i].Address = who.Address(p.Connections[i].Address)
+	}
 }
 
 // filters are the parameters of a list of connections.
@@ -165,6 +173,14 @@ func (a *API) listConnections(w http.ResponseWriter, r *http.Request, app *apps.
 	if err := jsonhttp.Query(r, filters...); err != nil {
 		return err
 	}
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	p := access.From(r.Context())
+	if q.Network.IsValid() && !p.MayAskFor(q.Network) {
+		return jsonhttp.Refuse(http.StatusForbidden, "The role %s sees no single addresses: ask for a network of /24, or of /48 for IPv6.", p.Role)
+	}
 	if r.URL.Query().Has("by") {
 		return a.countConnections(w, r, app)
 	}
@@ -177,6 +193,7 @@ func (a *API) listConnections(w http.ResponseWriter, r *http.Request, app *apps.
 		return err
 	}
 	page, next := merge(pages, limit)
+	page.tell(p)
 	return jsonhttp.Write(w, http.StatusOK, struct {
 		At time.Time `json:"at"`
 		connectionPage
@@ -301,6 +318,7 @@ func (a *API) showConnection(w http.ResponseWriter, r *http.Request, app *apps.A
 	}
 	for _, d := range found {
 		if d != nil {
+			d.Address = access.From(r.Context()).Address(d.Address)
 			return jsonhttp.Write(w, http.StatusOK, d)
 		}
 	}

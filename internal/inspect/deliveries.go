@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 	"github.com/belfryhq/belfry/internal/webhook/delivery"
@@ -74,6 +75,14 @@ func (a *API) viewDelivery(r *sent.Request) deliveryView {
 		v.Last = &last
 	}
 	return v
+}
+
+// tell makes the view what somebody is told: the path of an endpoint may be a secret
+// of who changes it.
+func (v *deliveryView) tell(who access.Principal) {
+	if !who.Role.AtLeast(access.AppAdmin) {
+		v.URL = apps.HostOnly(v.URL)
+	}
 }
 
 // place is where the delivery stands in the list.
@@ -149,11 +158,15 @@ func (a *API) listDeliveries(w http.ResponseWriter, r *http.Request, app *apps.A
 	if err != nil {
 		return err
 	}
+	page := mergeDeliveries(pages, limit)
+	for i := range page.Deliveries {
+		page.Deliveries[i].tell(access.From(r.Context()))
+	}
 	return jsonhttp.Write(w, http.StatusOK, struct {
 		At time.Time `json:"at"`
 		deliveryPage
 		Nodes []nodeView `json:"nodes"`
-	}{time.Now().UTC(), mergeDeliveries(pages, limit), nodes})
+	}{time.Now().UTC(), page, nodes})
 }
 
 // mergeDeliveries makes one page of those of all nodes. No request is on two.
@@ -227,8 +240,8 @@ func (a *API) showDelivery(w http.ResponseWriter, r *http.Request, app *apps.App
 	if err := jsonhttp.Query(r, "payloads"); err != nil {
 		return err
 	}
-	if p := r.URL.Query().Get("payloads"); p != "" && p != "true" && p != "false" {
-		return jsonhttp.Refuse(http.StatusBadRequest, "payloads is neither true nor false.")
+	if _, err := wantsPayloads(r); err != nil {
+		return err
 	}
 	found, nodes, err := everywhere[*deliveryDetail](a, r, app, "/deliveries/"+url.PathEscape(r.PathValue("delivery")), a.localDelivery)
 	if err != nil {
@@ -236,6 +249,7 @@ func (a *API) showDelivery(w http.ResponseWriter, r *http.Request, app *apps.App
 	}
 	for _, v := range found {
 		if v != nil {
+			v.tell(access.From(r.Context()))
 			return jsonhttp.Write(w, http.StatusOK, v)
 		}
 	}

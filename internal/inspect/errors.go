@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/faults"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
@@ -69,11 +70,15 @@ func (a *API) listErrors(w http.ResponseWriter, r *http.Request, app *apps.App) 
 	if err != nil {
 		return err
 	}
+	merged, p := mergeErrors(lists), access.From(r.Context())
+	for i := range merged {
+		merged[i].Example.Address = p.Address(merged[i].Example.Address)
+	}
 	return jsonhttp.Write(w, http.StatusOK, struct {
 		At     time.Time   `json:"at"`
 		Errors []errorView `json:"errors"`
 		Nodes  []nodeView  `json:"nodes"`
-	}{time.Now().UTC(), mergeErrors(lists), nodes})
+	}{time.Now().UTC(), merged, nodes})
 }
 
 // maxErrors is how many rows of all nodes are told.

@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/frame"
@@ -35,6 +36,7 @@ type site struct {
 	api   *API
 	mux   *http.ServeMux
 	peers *fakePeers
+	who   access.Principal
 }
 
 // fakePeers are sites that can be asked, and one that may not answer.
@@ -69,7 +71,7 @@ func newSite(t *testing.T, name string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, loops: loop.NewGroup(loop.Config{Loops: 2}), peers: &fakePeers{}}
+	s := &site{t: t, who: access.Principal{Role: access.Operator, Apps: []string{access.AllApps}}, loops: loop.NewGroup(loop.Config{Loops: 2}), peers: &fakePeers{}}
 	s.hub = hub.New(hub.Config{Apps: registry, Loops: s.loops})
 	t.Cleanup(func() {
 		if err := s.loops.Stop(context.Background()); err != nil {
@@ -79,7 +81,10 @@ func newSite(t *testing.T, name string) *site {
 	})
 	s.api = New(Config{Hub: s.hub, Apps: registry, Node: name, Peers: func() survey.Peers { return s.peers }})
 	s.mux = http.NewServeMux()
-	for path, h := range s.api.Handlers() {
+	for path, inner := range s.api.Handlers() {
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			inner.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), s.who)))
+		})
 		s.mux.Handle(path, h)
 		s.mux.Handle(path+"/", h)
 	}

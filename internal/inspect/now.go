@@ -2,8 +2,10 @@ package inspect
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/faults"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
@@ -41,6 +43,9 @@ func (a *API) viewNow(app *apps.App) nowView {
 	return v
 }
 
+// parameterOnly names the apps that are asked for, between nodes; all if there is none.
+const parameterOnly = "only"
+
 // localNows are the apps of a page. All nodes know the same apps, so the pages of all
 // have the same.
 func (a *API) localNows(r *http.Request, _ *apps.App) (any, error) {
@@ -49,8 +54,9 @@ func (a *API) localNows(r *http.Request, _ *apps.App) (any, error) {
 		return nil, err
 	}
 	list := []nowView{}
+	only := r.URL.Query()[parameterOnly]
 	for _, app := range a.cfg.Apps.All() {
-		if app.ID <= after {
+		if app.ID <= after || len(only) > 0 && !slices.Contains(only, app.ID) {
 			continue
 		}
 		if len(list) == limit+1 { // the last says that there are more
@@ -61,6 +67,19 @@ func (a *API) localNows(r *http.Request, _ *apps.App) (any, error) {
 	return list, nil
 }
 
+// onlySeen is the question about those apps that the caller sees.
+func onlySeen(r *http.Request) *http.Request {
+	p := access.From(r.Context())
+	if p.SeesAll() {
+		return r
+	}
+	values := r.URL.Query()
+	values[parameterOnly] = append([]string{""}, p.Apps...) // with one that no app has: there may be none
+	r = r.Clone(r.Context())
+	r.URL.RawQuery = values.Encode()
+	return r
+}
+
 func (a *API) listNow(w http.ResponseWriter, r *http.Request, _ *apps.App) error {
 	if err := jsonhttp.Query(r, "after", "limit"); err != nil {
 		return err
@@ -69,7 +88,7 @@ func (a *API) listNow(w http.ResponseWriter, r *http.Request, _ *apps.App) error
 	if err != nil {
 		return err
 	}
-	lists, nodes, err := everywhere[[]nowView](a, r, nil, "/now", a.localNows)
+	lists, nodes, err := everywhere[[]nowView](a, onlySeen(r), nil, "/now", a.localNows)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/belfryhq/belfry/internal/console"
 	"github.com/belfryhq/belfry/internal/datadir"
 	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/tokenstore"
 )
 
 // A Node is a process of the service: a [Server], or a [Witness].
@@ -77,7 +78,8 @@ type process struct {
 	since time.Time
 
 	engine   *engine.Engine
-	writable func() error // of the engine
+	writable func() error      // of the engine
+	tokens   *tokenstore.Store // nil: there is no API that they open
 
 	drainAsked chan struct{} // closed by Drain
 	askOnce    sync.Once
@@ -133,6 +135,7 @@ func (p *process) openEngine() (err error) {
 		defer cancel()
 		return p.engine.Close(ctx)
 	})
+	p.openTokens()
 	return nil
 }
 
@@ -163,8 +166,9 @@ func (p *process) administration() admin.Config {
 		Registerer: p.metrics,
 		Log:        p.log,
 	}
-	if p.cfg.AdminToken != "" {
+	if p.tokens != nil {
 		cfg.Access = access.New(access.Config{
+			Tokens:         p.tokens,
 			Token:          p.cfg.AdminToken,
 			Open:           p.cfg.AdminOpen,
 			Insecure:       p.cfg.AdminInsecure,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -40,6 +41,7 @@ func NewWitness(cfg Config) (_ *Witness, err error) {
 	}
 	answers := w.administration()
 	answers.API, answers.Node = admin.WitnessRoutes(), w.nodeInfo
+	maps.Copy(answers.API, admin.TokenRoutes(w.tokens, func(string) bool { return true })) // it knows of no apps
 	answers.Cluster, answers.RemoveNode = w.clusterStatus, w.engine.Remove
 	w.openAdmin(answers)
 	return w, nil

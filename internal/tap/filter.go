@@ -24,6 +24,13 @@ const (
 // Parameters are the words of a filter, as they stand in a query.
 var Parameters = []string{"type", "channel", "event", "socket", "user", "node", "sample", "rate", "data"}
 
+// parameterAddresses says that addresses are shown as networks. Nodes say it to each
+// other, about who asks.
+const (
+	parameterAddresses = "addresses"
+	networksOnly       = "networks"
+)
+
 // A Filter says which records somebody wants to see, and how many. It is
 // immutable.
 type Filter struct {
@@ -37,7 +44,8 @@ type Filter struct {
 	Rate     int      // rows a second
 	Data     bool     // with the data of events, and user_info
 
-	text url.Values // what it was read from
+	networks bool       // instead of the addresses of clients
+	text     url.Values // what it was read from
 }
 
 // ParseFilter reads a filter from a query. Its errors are refusals.
@@ -46,7 +54,8 @@ func ParseFilter(q url.Values) (*Filter, error) {
 		Channels: q["channel"], Events: q["event"], Users: q["user"], Nodes: q["node"],
 		Sample: 1, Rate: DefaultRate, Data: true, text: make(url.Values),
 	}
-	for _, name := range Parameters {
+	f.networks = q.Get(parameterAddresses) == networksOnly
+	for _, name := range append([]string{parameterAddresses}, Parameters...) {
 		if len(q[name]) > maxPatterns {
 			return nil, jsonhttp.Refuse(http.StatusBadRequest, "There are more than %d values for %s.", maxPatterns, name)
 		}

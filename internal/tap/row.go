@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/rawjson"
 	"github.com/belfryhq/belfry/internal/trace"
@@ -64,8 +65,8 @@ const (
 	dataLarge     = "too large to show"
 )
 
-// render returns the row of a record.
-func render(s *slot, node string, withData bool) []byte {
+// render returns the row of a record, as a filter wants it.
+func render(s *slot, node string, f *Filter) []byte {
 	r := &s.record
 	out := row{
 		Type: r.Kind.String(), Time: r.Time().UTC().Truncate(time.Millisecond), Node: node,
@@ -81,7 +82,7 @@ func render(s *slot, node string, withData bool) []byte {
 	switch r.Kind {
 	case trace.APIMessage, trace.ClientEvent:
 		out.Here, out.Others, out.Size = &r.Here, &r.Elsewhere, &r.Size
-		out.event(s, withData)
+		out.event(s, f.Data)
 	case trace.Disconnected:
 		out.Count, out.Channels = &r.Count, r.Channels
 	}
@@ -90,6 +91,9 @@ func render(s *slot, node string, withData bool) []byte {
 	}
 	if c := r.Client; c != nil {
 		out.Client = &client{c.Key, c.Transport, c.Library, c.Origin, c.Address, c.TLS}
+		if f.networks {
+			out.Client.Address = access.Principal{}.Address(c.Address)
+		}
 	}
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
@@ -33,7 +34,11 @@ func (t *Taps) Handler() http.Handler {
 		if err := jsonhttp.Query(r, Parameters...); err != nil {
 			return err
 		}
-		return t.serve(w, r, request{r.PathValue("id"), r.URL.Query(), r.Header.Get("Last-Event-ID"), true})
+		query := r.URL.Query()
+		if access.From(r.Context()).Role != access.Operator {
+			query.Set(parameterAddresses, networksOnly)
+		}
+		return t.serve(w, r, request{r.PathValue("id"), query, r.Header.Get("Last-Event-ID"), true})
 	})
 }
 

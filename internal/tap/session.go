@@ -108,7 +108,7 @@ func (s *session) run(wide bool) {
 		got, missed := s.local.take(s.ring, readMost)
 		s.gap(s.taps.cfg.Node, gapBusy, missed)
 		for i := range got {
-			s.row(s.taps.cfg.Node, func() []byte { return render(&got[i], s.taps.cfg.Node, s.filter.Data) })
+			s.row(s.taps.cfg.Node, func() []byte { return render(&got[i], s.taps.cfg.Node, s.filter) })
 		}
 		select {
 		case <-s.ctx.Done():

@@ -32,6 +32,7 @@ const (
 	ClusterPath  = "/api/v1/cluster"
 	DrainPath    = "/api/v1/drain"
 	CodePath     = "/api/v1/session/code"
+	TokensPath   = "/api/v1/tokens"
 )
 
 // AppPath is that of one app.

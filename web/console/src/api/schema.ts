@@ -576,7 +576,7 @@ export type NewKey = {
 
 export type Node = {
   clustered: boolean
-  connections: number
+  connections?: number
   http_path?: string
   listen?: string
   name: string
@@ -599,11 +599,14 @@ export type Problem = {
   title: string
 }
 
+export type Role = "viewer" | "developer" | "app-admin" | "operator"
+
 export type Session = {
+  apps: Array<string>
   ends?: string
   idle_seconds?: number
   name: string
-  role: "operator"
+  role: Role
   via: "token" | "login" | "code" | "open"
 }
 
@@ -620,6 +623,18 @@ export type Snippet = {
   code: string
   file: string
   title: string
+}
+
+export type Token = {
+  apps: Array<string>
+  created: string
+  created_by: string
+  expired: boolean
+  expires?: string
+  last_used?: string
+  name: string
+  role: Role
+  token?: string
 }
 
 export type Triggered = {
@@ -991,6 +1006,31 @@ export interface Calls {
       code: string
       until: string
     }
+  }
+  "GET /api/v1/tokens": {
+    path: {  }
+    query: {  }
+    body: undefined
+    answer: {
+      tokens: Array<Token>
+    }
+  }
+  "POST /api/v1/tokens": {
+    path: {  }
+    query: {  }
+    body: {
+      apps?: Array<string>
+      expires?: string
+      name: string
+      role: Role
+    }
+    answer: Token
+  }
+  "DELETE /api/v1/tokens/{name}": {
+    path: { name: string }
+    query: {  }
+    body: undefined
+    answer: undefined
   }
   "GET /api/v1/usage": {
     path: {  }

@@ -42,7 +42,7 @@ function View() {
         {!n.witness && (
           <div>
             <dt>Connections</dt>
-            <dd>{count(n.connections)}</dd>
+            <dd>{count(n.connections ?? 0)}</dd>
           </div>
         )}
       </dl>
