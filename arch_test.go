@@ -28,6 +28,7 @@ var layers = [][]string{
 	},
 	{"protocol", "internal/jsonhttp", "internal/admission", "internal/engine", "internal/expiry", "internal/ticket"},
 	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},
+	{"internal/idempotency"},
 	{"web/console", "docs", "internal/access"},
 	{"internal/console", "internal/tokenstore"},
 	{"internal/loop", "internal/trace", "internal/keyuse", "internal/history", "internal/survey", "internal/acme", "internal/appstore", "internal/usage", "internal/cluster/broker", "internal/cluster/roster", "internal/webhook/queue", "backend/pusher"},

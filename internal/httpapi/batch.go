@@ -22,14 +22,27 @@ func (a *Handler) triggerBatch(c *call) (answer, error) {
 	if err := a.admit(c, apps.BackendEvents, len(c.events)); err != nil {
 		return answer{}, err
 	}
-	ctx := &patience{Context: c.r.Context()}
-	defer ctx.stop()
-	receipt, err := a.hub.TriggerBatch(ctx, c.app, c.events)
+	if ans, repeat, err := a.claim(c); repeat || err != nil {
+		return ans, err
+	}
+	return c.settle(a.triggerEvents(c))
+}
+
+// triggerEvents hands c.events to the hub, but for those that are repeats.
+func (a *Handler) triggerEvents(c *call) (answer, error) {
+	events, err := a.claimEvents(c)
 	if err != nil {
 		return answer{}, err
 	}
-	c.receipt = receipt
-	a.metrics.events.Add(float64(len(c.events)))
+	if len(events) == 0 {
+		return a.batchInfo(c), nil
+	}
+	ctx := &patience{Context: c.r.Context()}
+	defer ctx.stop()
+	if c.receipt, err = a.hub.TriggerBatch(ctx, c.app, events); err != nil {
+		return answer{}, err
+	}
+	a.metrics.events.Add(float64(len(events)))
 	return a.batchInfo(c), nil
 }
 
@@ -56,7 +69,7 @@ func (c *call) batch() ([]byte, error) {
 // channels into c.infos. It goes on counting after the first error, because
 // too many events are reported before anything about one of them.
 func (c *call) readBatch(array []byte) error {
-	c.events, c.infos = c.events[:0], c.infos[:0]
+	c.events, c.infos, c.keys = c.events[:0], c.infos[:0], c.keys[:0]
 	count, limit := 0, c.app.Limits.EventsPerBatch
 	var first error
 	err := rawjson.Array(array, func(element []byte) {
@@ -107,8 +120,13 @@ func (c *call) readTargeted(element []byte) error {
 	if err != nil {
 		return err
 	}
+	key, err := parseEventKey(f.key)
+	if err != nil {
+		return err
+	}
 	c.events = append(c.events, hub.Targeted{Event: e, Channel: channel, Except: except})
 	c.infos = append(c.infos, asked)
+	c.keys = append(c.keys, key)
 	return nil
 }
 

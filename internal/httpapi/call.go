@@ -36,10 +36,12 @@ type call struct {
 	channels []string       // where E1 and E7 trigger
 	events   []hub.Targeted // what E2 triggers
 	infos    []info         // beside events: what is asked about their channels
-	text     []byte         // what the client can have signed
-	scratch  []byte         // JSON made of what did not come as JSON
-	out      []byte         // the answer
-	receipt  hub.Receipt    // of the events that were triggered, if any were
+	keys     []string       // beside events: their idempotency keys, if they have any
+	keyed    keyed
+	text     []byte      // what the client can have signed
+	scratch  []byte      // JSON made of what did not come as JSON
+	out      []byte      // the answer
+	receipt  hub.Receipt // of the events that were triggered, if any were
 }
 
 // reset makes c ready for the next request and lets go of this one.
@@ -47,18 +49,20 @@ func (c *call) reset() {
 	clear(c.params)
 	clear(c.channels)
 	clear(c.events)
+	clear(c.keys)
 	*c = call{
 		params:   c.params[:0],
 		body:     reuse(c.body),
 		channels: c.channels[:0],
 		events:   c.events[:0],
+		keys:     c.keys[:0],
 		infos:    c.infos[:0],
 		text:     reuse(c.text),
 		scratch:  reuse(c.scratch),
 		out:      reuse(c.out),
 	}
 	if cap(c.params) > maxParams || cap(c.channels) > maxParams || cap(c.events) > maxParams {
-		c.params, c.channels, c.events, c.infos = nil, nil, nil, nil
+		c.params, c.channels, c.events, c.infos, c.keys = nil, nil, nil, nil, nil
 	}
 }
 

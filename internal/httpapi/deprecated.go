@@ -33,10 +33,14 @@ func (a *Handler) triggerOnChannel(c *call) (answer, error) {
 		return answer{}, err
 	}
 	c.channels = append(c.channels[:0], c.target)
-	if err := a.trigger(c, e, except); err != nil {
-		return answer{}, err
+	if ans, repeat, err := a.admitTrigger(c); repeat || err != nil {
+		return ans, err
 	}
-	return answer{status: http.StatusAccepted}, nil // empty: a library reads any other body as JSON
+	ans, err := a.trigger(c, e, except, 0)
+	if err == nil {
+		ans = answer{status: http.StatusAccepted} // empty: a library reads any other body as JSON
+	}
+	return c.settle(ans, err)
 }
 
 // channelStats answers GET /apps/{app_id}/channels/{channel_name}/stats: all

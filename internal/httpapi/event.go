@@ -15,7 +15,7 @@ import (
 // fields are the members of an event as it was sent: raw JSON, nil where
 // absent. Libraries send null for what their caller left out.
 type fields struct {
-	name, data, channel, channels, socketID, info []byte
+	name, data, channel, channels, socketID, info, key []byte
 }
 
 // set takes one member of the object. Members that mean nothing are ignored,
@@ -37,6 +37,8 @@ func (f *fields) set(key, value []byte) {
 		f.socketID = value
 	case "info":
 		f.info = value
+	case "idempotency_key": // of one event of a batch
+		f.key = value
 	}
 }
 

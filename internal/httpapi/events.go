@@ -38,29 +38,36 @@ func (a *Handler) triggerEvent(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := a.trigger(c, e, except); err != nil {
-		return answer{}, err
+	if ans, repeat, err := a.admitTrigger(c); repeat || err != nil {
+		return ans, err
 	}
-	if asked == 0 {
-		return emptyObject, nil
-	}
-	return a.channelsInfo(c, asked), nil
+	return c.settle(a.trigger(c, e, except, asked))
 }
 
-// trigger hands e to the hub, for c.channels.
-func (a *Handler) trigger(c *call, e hub.Event, except protocol.SocketID) error {
+// admitTrigger refuses what is beyond the app's rate, and claims the key of the call.
+// If the call is a repeat, its answer is returned.
+func (a *Handler) admitTrigger(c *call) (ans answer, repeat bool, err error) {
 	if err := a.admit(c, apps.BackendEvents, len(c.channels)); err != nil {
-		return err
+		return answer{}, false, err
 	}
+	return a.claim(c)
+}
+
+// trigger hands e to the hub, for c.channels, and answers with what was asked about
+// them.
+func (a *Handler) trigger(c *call, e hub.Event, except protocol.SocketID, asked info) (answer, error) {
 	ctx := &patience{Context: c.r.Context()}
 	defer ctx.stop()
 	receipt, err := a.hub.Trigger(ctx, c.app, c.channels, e, except)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
 	c.receipt = receipt
 	a.metrics.events.Add(float64(len(c.channels)))
-	return nil
+	if asked == 0 {
+		return emptyObject, nil
+	}
+	return a.channelsInfo(c, asked), nil
 }
 
 // channelsInfo answers with what was asked about each of c.channels.

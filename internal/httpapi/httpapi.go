@@ -34,6 +34,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/idempotency"
 	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/protocol"
@@ -104,6 +105,8 @@ type Config struct {
 	// that nobody is.
 	Strangers hub.Tracer
 
+	// Keys remember idempotency keys. Nil means that those of requests are ignored.
+	Keys *idempotency.Store
 	// KeyUses counts the uses of keys. It may be nil.
 	KeyUses *keyuse.Table
 
@@ -134,6 +137,7 @@ func New(cfg Config) *Handler {
 		tracer:     cfg.Tracer,
 		strangers:  cfg.Strangers,
 		keyUses:    cfg.KeyUses,
+		keys:       cfg.Keys,
 	}
 	if a.limits == nil {
 		a.limits = new(Limits)
@@ -164,6 +168,7 @@ type Handler struct {
 	tracer     func(appID string) hub.Tracer
 	strangers  hub.Tracer
 	keyUses    *keyuse.Table
+	keys       *idempotency.Store
 
 	limits *Limits
 	calls  sync.Pool // of *call
@@ -177,6 +182,8 @@ func (a *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		ans = a.refusal(c, err)
 		a.traceRefusal(c, ans)
+	} else if c.keyed.first != nil {
+		c.keyed.first.acknowledge(w.Header())
 	} else if c.receipt.Events > 0 {
 		acknowledge(w.Header(), c.receipt)
 	}

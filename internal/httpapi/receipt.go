@@ -19,6 +19,11 @@ const maxNamed = 100
 
 // acknowledge says under which names events are known, and how many get them.
 func acknowledge(h http.Header, r hub.Receipt) {
+	h[headerEventID], h[headerReceivers] = []string{named(r)}, []string{received(r)}
+}
+
+// named are the names under which events are known.
+func named(r hub.Receipt) string {
 	ids := make([]byte, 0, 64)
 	id := r.ID
 	for i := range min(r.Events, maxNamed) {
@@ -28,9 +33,14 @@ func acknowledge(h http.Header, r hub.Receipt) {
 		ids = append(ids, id.String()...)
 		id.Number++
 	}
+	return string(ids)
+}
+
+// received is how many get events.
+func received(r hub.Receipt) string {
 	receivers := append(make([]byte, 0, 32), "here="...)
 	receivers = strconv.AppendInt(receivers, int64(r.Here), 10)
 	receivers = append(receivers, ", elsewhere="...)
 	receivers = strconv.AppendInt(receivers, int64(r.Elsewhere), 10)
-	h[headerEventID], h[headerReceivers] = []string{string(ids)}, []string{string(receivers)}
+	return string(receivers)
 }

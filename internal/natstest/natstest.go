@@ -7,6 +7,8 @@ import (
 	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // patience is how long a server may take to start.
@@ -50,4 +52,22 @@ func Start(t testing.TB, o *natsserver.Options) *natsserver.Server {
 func Stop(s *natsserver.Server) {
 	s.Shutdown()
 	s.WaitForShutdown()
+}
+
+// JetStream runs a server inside of the process until the end of the test, with its
+// store in a directory of the test, and returns the way to its streams.
+func JetStream(t testing.TB) jetstream.JetStream {
+	t.Helper()
+	o := InProcess()
+	o.JetStream, o.StoreDir = true, t.TempDir()
+	conn, err := nats.Connect("", nats.InProcessServer(Start(t, o)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
 }

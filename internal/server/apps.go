@@ -11,6 +11,7 @@ import (
 	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/idempotency"
 	"github.com/belfryhq/belfry/internal/usage"
 )
 
@@ -98,6 +99,26 @@ func (s *Server) openUsage() (*usage.Recorder, error) {
 	s.engine.OnLoss(engine.BucketStream(usage.Bucket), r.Rewrite)
 	s.onStop("usage", r.Close)
 	return r, nil
+}
+
+// openIdempotency begins to remember idempotency keys.
+func (s *Server) openIdempotency() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
+	defer cancel()
+	storage := s.engine.Storage()
+	bucket, err := s.engine.Bucket(ctx, idempotency.BucketConfig(storage))
+	if err != nil {
+		return err
+	}
+	s.keys = idempotency.New(idempotency.Config{
+		Bucket:     bucket,
+		Storage:    storage,
+		Writable:   s.engine.Writable,
+		Registerer: s.metrics,
+		Log:        s.log,
+	})
+	s.onStop("idempotency keys", func(context.Context) error { s.keys.Close(); return nil })
+	return nil
 }
 
 // takeUsage hands on what was counted since the last time.

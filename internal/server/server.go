@@ -32,6 +32,7 @@ import (
 	"github.com/belfryhq/belfry/internal/forwarded"
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
+	"github.com/belfryhq/belfry/internal/idempotency"
 	"github.com/belfryhq/belfry/internal/inspect"
 	"github.com/belfryhq/belfry/internal/journal"
 	"github.com/belfryhq/belfry/internal/keyuse"
@@ -157,6 +158,8 @@ type Server struct {
 	attempts   *admission.Limiter
 	tickets    *ticket.Keys
 
+	keys *idempotency.Store // of requests of backends
+
 	drainOver atomic.Int64 // Config.DrainTimeout, as it is now
 
 	plain, tls   *endpoint                   // nil: not asked for
@@ -202,6 +205,9 @@ func New(cfg Config) (_ *Server, err error) {
 	}
 	used, err := s.openUsage()
 	if err != nil {
+		return nil, err
+	}
+	if err := s.openIdempotency(); err != nil {
 		return nil, err
 	}
 	s.openInspection(registry, used)
@@ -364,6 +370,7 @@ func (s *Server) openHTTPAPI(registry *apps.Registry) {
 		Tracer:           s.tracing.app,
 		Strangers:        s.tracing.strangers.App(""),
 		KeyUses:          s.keyUses,
+		Keys:             s.keys,
 		Log:              s.log,
 		Registerer:       s.metrics,
 	})
