@@ -3,7 +3,6 @@ package backend
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 )
 
@@ -14,6 +13,9 @@ type Event struct {
 	Data     any         // as in Client.Trigger
 	SocketID string      // of a connection that is left out; empty: none
 	Info     []Attribute // to be told about the channel
+	// IdempotencyKey makes the event one that is delivered once, in whatever
+	// batches it stands; see [IdempotencyKey]. Empty means none.
+	IdempotencyKey string
 }
 
 // A BatchResult is what the service told about the channels of a batch.
@@ -39,7 +41,7 @@ func (c *Client) TriggerBatch(ctx context.Context, events []Event) (*BatchResult
 }
 
 func (c *Client) postBatch(ctx context.Context, body []byte) (*BatchResult, error) {
-	response, err := c.call(ctx, http.MethodPost, "/batch_events", nil, body, 0)
+	response, err := c.publish(ctx, "/batch_events", body, "")
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +126,12 @@ func (c *Client) batchElement(e Event) ([]byte, error) {
 			return nil, err
 		}
 		members = append(members, member{"info", info})
+	}
+	if e.IdempotencyKey != "" {
+		if err := checkIdempotencyKey(e.IdempotencyKey); err != nil {
+			return nil, err
+		}
+		members = append(members, member{"idempotency_key", e.IdempotencyKey})
 	}
 	return object(members...)
 }

@@ -56,6 +56,11 @@ type Config struct {
 	// made again after a failure that may pass: queries, and
 	// TerminateUserConnections. Zero means DefaultRetries; negative means never.
 	Retries int
+	// TriggerRetries is how often a call that triggers events is made again after a
+	// failure that may pass. All attempts have one idempotency key, by which
+	// Belfry delivers the events once. A service that does not know such keys, as the
+	// hosted one, may deliver them twice. Zero means never.
+	TriggerRetries int
 
 	// HTTPClient makes the requests. Nil means one of the package's own, with
 	// a pool of connections, Proxy and TLSConfig. Redirects are not followed,
@@ -107,23 +112,25 @@ type RequestInfo struct {
 // A Client triggers events and asks questions for one app. It is immutable
 // and safe for concurrent use. The zero Client is of no use; call [New].
 type Client struct {
-	appID     string
-	token     Token
-	base      *url.URL // scheme, host and base path
-	signed    string   // what precedes /apps in what is signed
-	timeout   time.Duration
-	retries   int
-	http      *http.Client
-	master    *[32]byte // nil: no encrypted channels
-	tokens    []Token   // the app's own first
-	maxAge    time.Duration
-	limits    Limits
-	library   string
-	log       *slog.Logger
-	observer  func(RequestInfo)
-	now       func() time.Time
-	rand      io.Reader
-	ownClient bool // whether http is ours
+	appID   string
+	token   Token
+	base    *url.URL // scheme, host and base path
+	signed  string   // what precedes /apps in what is signed
+	timeout time.Duration
+	retries int
+
+	triggerRetries int
+	http           *http.Client
+	master         *[32]byte // nil: no encrypted channels
+	tokens         []Token   // the app's own first
+	maxAge         time.Duration
+	limits         Limits
+	library        string
+	log            *slog.Logger
+	observer       func(RequestInfo)
+	now            func() time.Time
+	rand           io.Reader
+	ownClient      bool // whether http is ours
 }
 
 // New checks cfg and returns a client. It connects to nothing. The error is
@@ -144,11 +151,14 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		appID:    cfg.AppID,
-		token:    Token{Key: cfg.Key, Secret: cfg.Secret},
-		base:     base,
-		timeout:  cfg.Timeout,
-		retries:  cmp.Or(cfg.Retries, DefaultRetries),
+		appID:   cfg.AppID,
+		token:   Token{Key: cfg.Key, Secret: cfg.Secret},
+		base:    base,
+		timeout: cfg.Timeout,
+		retries: cmp.Or(cfg.Retries, DefaultRetries),
+
+		triggerRetries: cfg.TriggerRetries,
+
 		maxAge:   cfg.WebhookMaxAge,
 		limits:   cfg.Limits.withDefaults(),
 		library:  cmp.Or(cfg.LibraryName, "belfry-go "+Version),

@@ -16,8 +16,9 @@
 //	_, err = c.Trigger(ctx, "orders", "created", map[string]any{"id": 7})
 //
 // Clients are immutable and safe for concurrent use. Every call that goes to
-// the service takes a context. Events are published at most once: no call
-// that publishes is ever repeated by the package. Queries are, see
+// the service takes a context. Events are published at most once: a call
+// that publishes is repeated by the package only where it is asked to, and then under
+// one idempotency key; see [Config.TriggerRetries]. Queries are, see
 // [Config.Retries].
 //
 // # Validation

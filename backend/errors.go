@@ -59,6 +59,7 @@ const (
 	ErrUnauthorized    = condition("unauthorized")           // 401: key, signature or clock
 	ErrForbidden       = condition("forbidden")              // 403: the app is disabled, or over its quota
 	ErrNotFound        = condition("not found")              // 404
+	ErrConflict        = condition("conflict")               // 409: of idempotency keys
 	ErrProxyAuth       = condition("proxy authentication")   // 407
 	ErrPayloadTooLarge = condition("payload too large")      // 413
 	ErrRateLimited     = condition("rate limited")           // 429
@@ -150,14 +151,16 @@ func (e *APIError) Error() string {
 	return fmt.Sprintf("backend: %s %s: status %d: %s", e.Method, e.Path, e.Status, message)
 }
 
-// Temporary reports whether the same call can succeed later: after 429, and
-// after 5xx except 501 and 505.
+// Temporary reports whether the same call can succeed later: after 429, after
+// 5xx except 501 and 505, and after 409 if the service says when.
 func (e *APIError) Temporary() bool {
 	switch e.Status {
 	case http.StatusTooManyRequests, http.StatusRequestTimeout:
 		return true
 	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
 		return false
+	case http.StatusConflict:
+		return e.Header.Get("Retry-After") != ""
 	}
 	return e.Status >= 500
 }
@@ -184,6 +187,8 @@ func statusCondition(status int) error {
 		return ErrForbidden
 	case http.StatusNotFound:
 		return ErrNotFound
+	case http.StatusConflict:
+		return ErrConflict
 	case http.StatusProxyAuthRequired:
 		return ErrProxyAuth
 	case http.StatusRequestEntityTooLarge:

@@ -117,7 +117,7 @@ func (c *Client) TerminateUserConnections(ctx context.Context, userID string) er
 		return invalid(ErrInvalidUserID, "user id", userID, "it can not stand in a path")
 	}
 	path := "/users/" + pathSegment(userID) + "/terminate_connections"
-	_, err := c.call(ctx, http.MethodPost, path, nil, []byte("{}"), c.retries)
+	_, err := c.do(ctx, call{method: http.MethodPost, path: path, body: []byte("{}"), retries: c.retries})
 	return err
 }
 

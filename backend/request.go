@@ -3,10 +3,11 @@ package backend
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -37,7 +38,7 @@ func (r *Response) Decode(v any) error {
 // Get asks for a path below the app, as in "/channels", for what the package
 // has no method for. It is repeated as other queries are.
 func (c *Client) Get(ctx context.Context, path string, query url.Values) (*Response, error) {
-	return c.call(ctx, http.MethodGet, path, query, nil, c.retries)
+	return c.do(ctx, call{method: http.MethodGet, path: path, query: query, retries: c.retries})
 }
 
 // Post sends body as JSON to a path below the app, for what the package has
@@ -51,12 +52,30 @@ func (c *Client) Post(ctx context.Context, path string, body any) (*Response, er
 			return nil, err
 		}
 	}
-	return c.call(ctx, http.MethodPost, path, nil, text, 0)
+	return c.do(ctx, call{method: http.MethodPost, path: path, body: text})
 }
 
-// call makes a request, and up to retries more of them while that may help.
-func (c *Client) call(ctx context.Context, method, path string, query url.Values, body []byte, retries int) (*Response, error) {
-	if err := checkPath(method, path); err != nil {
+// publish makes a request that triggers events, under a key of the caller or, if it
+// may be repeated, a random one.
+func (c *Client) publish(ctx context.Context, path string, body []byte, key string) (*Response, error) {
+	if c.triggerRetries > 0 && key == "" {
+		key = rand.Text()
+	}
+	return c.do(ctx, call{method: http.MethodPost, path: path, body: body, key: key, retries: c.triggerRetries})
+}
+
+// A call is what the service is asked for.
+type call struct {
+	method, path string
+	query        url.Values
+	body         []byte
+	key          string // of idempotency; empty: none
+	retries      int
+}
+
+// do makes a request, and up to retries more of them while that may help.
+func (c *Client) do(ctx context.Context, ask call) (*Response, error) {
+	if err := checkPath(ask.method, ask.path); err != nil {
 		return nil, err
 	}
 	if c.timeout > 0 {
@@ -65,8 +84,8 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 		defer cancel()
 	}
 	for attempt := 0; ; attempt++ {
-		response, err := c.once(ctx, method, path, query, body)
-		if err == nil || attempt >= retries || !mayPass(ctx, err) {
+		response, err := c.once(ctx, ask)
+		if err == nil || attempt >= ask.retries || !mayPass(ctx, err) {
 			return response, err
 		}
 		if !pause(ctx, c.backOff(attempt, err)) {
@@ -90,7 +109,7 @@ func (c *Client) backOff(attempt int, err error) time.Duration {
 		}
 	}
 	d := 100 * time.Millisecond << attempt
-	return d*3/4 + rand.N(d/2)
+	return d*3/4 + mathrand.N(d/2)
 }
 
 // pause waits, unless ctx would end before.
@@ -109,16 +128,16 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // once makes one request and tells the log and the observer of it.
-func (c *Client) once(ctx context.Context, method, path string, query url.Values, body []byte) (*Response, error) {
+func (c *Client) once(ctx context.Context, ask call) (*Response, error) {
 	start := time.Now()
-	response, err := c.exchange(ctx, method, path, query, body)
-	info := RequestInfo{Method: method, Path: c.base.EscapedPath() + "/apps/" + c.appID + path, Duration: time.Since(start), Err: err}
+	response, err := c.exchange(ctx, ask)
+	info := RequestInfo{Method: ask.method, Path: c.base.EscapedPath() + "/apps/" + c.appID + ask.path, Duration: time.Since(start), Err: err}
 	if response != nil {
 		info.Status = response.Status
 	} else if e, ok := errors.AsType[*APIError](err); ok {
 		info.Status = e.Status
 	}
-	c.log.DebugContext(ctx, "request", "method", method, "path", info.Path, "status", info.Status, "duration", info.Duration)
+	c.log.DebugContext(ctx, "request", "method", ask.method, "path", info.Path, "status", info.Status, "duration", info.Duration)
 	if c.observer != nil {
 		c.observer(info)
 	}
@@ -126,8 +145,9 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 }
 
 // exchange sends a request and reads the answer.
-func (c *Client) exchange(ctx context.Context, method, path string, query url.Values, body []byte) (*Response, error) {
-	target, err := c.SignedURL(method, path, query, body)
+func (c *Client) exchange(ctx context.Context, ask call) (*Response, error) {
+	method, path, body := ask.method, ask.path, ask.body
+	target, err := c.SignedURL(method, path, ask.query, body)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +162,9 @@ func (c *Client) exchange(ctx context.Context, method, path string, query url.Va
 	request.Header.Set("X-Pusher-Library", c.library)
 	if len(body) > 0 {
 		request.Header.Set("Content-Type", "application/json")
+	}
+	if ask.key != "" {
+		request.Header.Set("Idempotency-Key", ask.key)
 	}
 	answer, err := c.http.Do(request)
 	if err != nil {

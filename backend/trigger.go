@@ -36,6 +36,9 @@ type Cached struct {
 
 // A TriggerResult is what the service told about the channels of a trigger.
 type TriggerResult struct {
+	// Repeated says that the service had carried out a request with the idempotency
+	// key before. So this one did nothing, and the rest is what the first was told.
+	Repeated bool                   `json:"-"`
 	Channels map[string]ChannelInfo `json:"channels"` // nil if nothing was asked for
 }
 
@@ -46,6 +49,7 @@ type TriggerOption func(*trigger) error
 type trigger struct {
 	socketID string
 	info     string
+	key      string
 	extra    []member
 }
 
@@ -65,6 +69,27 @@ func WantInfo(attrs ...Attribute) TriggerOption {
 		t.info, err = triggerInfo(attrs)
 		return err
 	}
+}
+
+// IdempotencyKey makes the trigger one that happens once, however often it is called
+// with that key and the same arguments, also by another process: Belfry remembers the key
+// for ten minutes. It has 1 to 255 bytes without control characters. With other
+// arguments the error is an ErrConflict. On encrypted channels it always is, because no two calls
+// encrypt alike: there the key only prevents a second delivery.
+func IdempotencyKey(key string) TriggerOption {
+	return func(t *trigger) error {
+		t.key = key
+		return checkIdempotencyKey(key)
+	}
+}
+
+func checkIdempotencyKey(key string) error {
+	const longest = 255
+	control := func(r rune) bool { return r < ' ' || r == 0x7f }
+	if key == "" || len(key) > longest || !utf8.ValidString(key) || strings.ContainsFunc(key, control) || strings.TrimSpace(key) != key {
+		return invalid(ErrInvalidParameter, "idempotency key", key, "it has 1 to 255 bytes, no control characters, and no space at its ends")
+	}
+	return nil
 }
 
 // triggerInfo is how attributes are asked for on publishing.
@@ -106,7 +131,7 @@ func Param(name string, v any) TriggerOption {
 //
 // Trigger returns once the service has taken the event, which is then on its
 // way. A [*TransportError] leaves open whether it was taken; calling again may
-// send the event twice.
+// send the event twice, unless it has an [IdempotencyKey].
 func (c *Client) Trigger(ctx context.Context, channel, event string, data any, opts ...TriggerOption) (*TriggerResult, error) {
 	return c.TriggerMulti(ctx, []string{channel}, event, data, opts...)
 }
@@ -115,15 +140,15 @@ func (c *Client) Trigger(ctx context.Context, channel, event string, data any, o
 // given twice counts once. An encrypted channel can not be one of several,
 // because each has a key of its own.
 func (c *Client) TriggerMulti(ctx context.Context, channels []string, event string, data any, opts ...TriggerOption) (*TriggerResult, error) {
-	body, err := c.triggerBody(channels, event, data, opts)
+	body, key, err := c.triggerBody(channels, event, data, opts)
 	if err != nil {
 		return nil, err
 	}
-	response, err := c.call(ctx, http.MethodPost, "/events", nil, body, 0)
+	response, err := c.publish(ctx, "/events", body, key)
 	if err != nil {
 		return nil, err
 	}
-	result := new(TriggerResult)
+	result := &TriggerResult{Repeated: repeated(response)}
 	return result, decodeReply(response, result)
 }
 
@@ -137,24 +162,24 @@ func (c *Client) SendToUser(ctx context.Context, userID, event string, data any,
 }
 
 // triggerBody checks what is to be triggered and returns the body of the
-// request.
-func (c *Client) triggerBody(channels []string, event string, data any, opts []TriggerOption) ([]byte, error) {
+// request, and its idempotency key.
+func (c *Client) triggerBody(channels []string, event string, data any, opts []TriggerOption) (body []byte, key string, err error) {
 	targets, err := c.targets(channels)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := c.checkEventName(event); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	var t trigger
 	for _, o := range opts {
 		if err := o(&t); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
 	text, err := c.payload(targets[0], data)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	members := []member{{"name", event}, {"channels", targets}, {"data", text}}
 	if t.socketID != "" {
@@ -163,7 +188,8 @@ func (c *Client) triggerBody(channels []string, event string, data any, opts []T
 	if t.info != "" {
 		members = append(members, member{"info", t.info})
 	}
-	return object(append(members, t.extra...)...)
+	body, err = object(append(members, t.extra...)...)
+	return body, t.key, err
 }
 
 // targets checks the channels of a trigger and returns each of them once.
@@ -215,6 +241,9 @@ func (c *Client) payload(channel string, data any) (string, error) {
 	}
 	return published, nil
 }
+
+// repeated reports whether the service has done nothing, because it did before.
+func repeated(r *Response) bool { return r.Header.Get("Idempotent-Replayed") == "true" }
 
 // decodeReply reads the answer to a publish. One without a body is as good as
 // one that tells nothing.

@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/belfryhq/belfry/backend"
 )
@@ -374,5 +377,42 @@ func TestAsync(t *testing.T) {
 		if result, err := pending.Wait(t.Context()); err != nil || *result.Channels["c"].UserCount != 1 {
 			t.Errorf("Wait = %+v, %v", result, err)
 		}
+	}
+}
+
+// Triggers are repeated only where that is asked for, and then under one key.
+func TestTriggersAreRepeatedUnderOneKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		retrying := func(cfg *backend.Config) { cfg.TriggerRetries, cfg.Timeout = 2, 10*time.Second }
+		s := answers(answer{status: 503})
+		if _, err := client(t, s).Trigger(t.Context(), "c", "e", "d"); !errors.Is(err, backend.ErrServer) || s.count() != 1 {
+			t.Errorf("Trigger = %v after %d requests, want ErrServer after one", err, s.count())
+		}
+		if key := s.last(t).Header.Get("Idempotency-Key"); key != "" {
+			t.Errorf("a trigger that is not repeated has the key %q", key)
+		}
+		s = answers(answer{status: 503}, answer{status: 409, header: http.Header{"Retry-After": {"1"}}}, answer{status: 200, body: "{}"})
+		if _, err := client(t, s, retrying).TriggerBatch(t.Context(), []backend.Event{{Channel: "c", Name: "e", Data: "d"}}); err != nil {
+			t.Error(err)
+		}
+		keys := map[string]int{}
+		for _, r := range s.requests {
+			keys[r.Header.Get("Idempotency-Key")]++
+		}
+		if len(keys) != 1 || keys[""] > 0 || len(s.requests) != 3 {
+			t.Errorf("keys of the attempts: %v, want one for three", keys)
+		}
+		s = answers(answer{status: 409})
+		if _, err := client(t, s, retrying).Trigger(t.Context(), "c", "e", "d", backend.IdempotencyKey("mine")); !errors.Is(err, backend.ErrConflict) || s.count() != 1 {
+			t.Errorf("Trigger = %v after %d requests, want ErrConflict after one", err, s.count())
+		}
+		if key := s.last(t).Header.Get("Idempotency-Key"); key != "mine" {
+			t.Errorf("key = %q, want mine", key)
+		}
+	})
+	s := answers()
+	for _, key := range []string{"", strings.Repeat("k", 256), "a\nb", " a", "\xff"} {
+		_, err := client(t, s).Trigger(t.Context(), "c", "e", "d", backend.IdempotencyKey(key))
+		refuses(t, fmt.Sprintf("Trigger with the key %q", key), s, err, backend.ErrInvalidParameter)
 	}
 }
