@@ -238,15 +238,34 @@ func (l *Log) Since(from Position, sockets []protocol.SocketID) ([]*Entry, Reaso
 }
 
 // Last returns the last n events, the oldest first, but for those that the sockets
-// must not get.
-func (l *Log) Last(n int, sockets []protocol.SocketID) []*Entry {
-	var last []*Entry
+// must not get, and the position behind which they are.
+func (l *Log) Last(n int, sockets []protocol.SocketID) (last []*Entry, before Position) {
 	for e := l.first; e != nil; e = e.later {
 		if e.number > e.publisher.floor && !e.excludes(sockets) {
 			last = append(last, e)
 		}
 	}
-	return last[max(len(last)-n, 0):]
+	last = last[max(len(last)-n, 0):]
+	for _, p := range l.publishers {
+		mark := Mark{p.id, p.last}
+		if i := slices.IndexFunc(last, func(e *Entry) bool { return e.publisher == p }); i >= 0 {
+			mark.Number = last[i].number - 1
+		}
+		before = append(before, mark)
+	}
+	return last, before
+}
+
+// withNew is a position with the publishers that it does not name, each before the
+// first event that is kept of it.
+func (l *Log) withNew(p Position) Position {
+	p = slices.Clone(p)
+	for _, known := range l.publishers {
+		if _, named := p.Of(known.id); !named {
+			p = append(p, Mark{known.id, known.floor})
+		}
+	}
+	return p
 }
 
 func (e *Entry) excludes(sockets []protocol.SocketID) bool {

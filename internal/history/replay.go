@@ -9,6 +9,7 @@ type Replay struct {
 	from    Position
 	refused Reason // known from the beginning
 	rewind  int
+	begun   bool                // of the last events, some are sent: those behind from are still to be
 	sockets []protocol.SocketID // those of this client
 	sent    int
 }
@@ -46,8 +47,12 @@ func (r *Replay) Missed(l *Log) ([]*Entry, Reason) {
 		return nil, r.refused
 	case r.asked:
 		return l.Since(r.from, r.sockets)
+	case r.begun:
+		return l.Since(l.withNew(r.from), r.sockets)
 	}
-	return l.Last(r.rewind, r.sockets), Complete
+	var missed []*Entry
+	missed, r.from = l.Last(r.rewind, r.sockets)
+	return missed, Complete
 }
 
 // Take notes that the first of the events are sent, as many as there is room for, and
@@ -63,9 +68,7 @@ func (r *Replay) Take(missed []*Entry, room int) int {
 		r.from = r.from.With(e.Mark())
 	}
 	r.sent += n
-	if !r.asked && n < len(missed) {
-		r.asked, r.rewind = true, 0 // from here on it is a position like others
-	}
+	r.begun = true
 	return n
 }
 

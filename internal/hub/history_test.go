@@ -18,6 +18,7 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/history/recall"
+	"github.com/belfryhq/belfry/internal/trace"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -491,6 +492,61 @@ func TestReplayIsPaced(t *testing.T) {
 		r.messages = nil
 		r.expectMessages("more")
 	})
+}
+
+// The last events are the last events, however long it takes to send them: also those of
+// publishers that come last, and without a word about what else may be missing.
+func TestRewindIsPaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := keepingNode(t, func(a *apps.App) { a.History.Events = 60 })
+		big := strings.Repeat("x", 1000)
+		want := []string{}
+		for i := range 50 { // those of a peer behind those of this node
+			text := fmt.Sprint(i, big)
+			if want = append(want, text); i < 40 {
+				n.trigger("news", "e", text)
+			} else {
+				n.fromPeer("news", "PEER", uint64(i), text)
+			}
+		}
+		r := newReturner(n, "news")
+		r.ask(`{"rewind":45}`)
+		n.loops.run()
+		if got := len(r.messages); got == 0 || got > 40 || len(r.verdicts) > 0 {
+			t.Fatalf("%d events and %v came at once, want some and no verdict", got, r.verdicts)
+		}
+		n.fromPeer("news", "OTHER", 7, "new")
+		n.pause(20)
+		r.expectVerdicts("replayed 46")
+		r.expectMessages(append(want[5:], "new")...)
+
+		r = newReturner(n, "news")
+		r.ask(`{"rewind":45}`)
+		n.loops.run()
+		n.triggerNumbers("news", 1, 60) // what was to be sent has to make room
+		n.pause(20)
+		if len(r.verdicts) != 1 || r.verdicts[0].Recovered != nil || r.verdicts[0].Reason != "expired" {
+			t.Errorf("the verdicts are %v, want that the list has a hole", r.verdicts)
+		}
+	})
+}
+
+// fromPeer receives an event that a peer has published.
+func (n *testNode) fromPeer(channel string, publisher node.ID, number uint64, text string) {
+	t := n.hub.tenant(n.app)
+	sh := t.shard(channel)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	before := uint64(0)
+	ch := sh.openLocked(channel, protocol.KindOf(channel))
+	if mark, known := t.rememberedLocked(ch).log.Position().Of(publisher); known {
+		before = mark
+	}
+	placed := frame.Text(func(b []byte) []byte {
+		return protocol.AppendPlaced(b, "e", channel, []byte(quote(text)), "", string(publisher))
+	})
+	protocol.PutPlace(placed.Message(), number)
+	t.deliverKeptLocked(ch, &outgoing{kind: trace.Arrived, origin: publisher, frame: placed, serial: number, before: before})
 }
 
 func TestUnsubscribingEndsAResumption(t *testing.T) {
