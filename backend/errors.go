@@ -60,6 +60,7 @@ const (
 	ErrForbidden       = condition("forbidden")              // 403: the app is disabled, or over its quota
 	ErrNotFound        = condition("not found")              // 404
 	ErrConflict        = condition("conflict")               // 409: of idempotency keys
+	ErrPositionGone    = condition("position gone")          // 410: events behind it are not kept any more
 	ErrProxyAuth       = condition("proxy authentication")   // 407
 	ErrPayloadTooLarge = condition("payload too large")      // 413
 	ErrRateLimited     = condition("rate limited")           // 429
@@ -189,6 +190,8 @@ func statusCondition(status int) error {
 		return ErrNotFound
 	case http.StatusConflict:
 		return ErrConflict
+	case http.StatusGone:
+		return ErrPositionGone
 	case http.StatusProxyAuthRequired:
 		return ErrProxyAuth
 	case http.StatusRequestEntityTooLarge:

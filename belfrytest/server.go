@@ -38,6 +38,7 @@ type Config struct {
 	Connections       int           // at a time; more are refused with 4004; default: no limit
 	AuthorizedOnly    bool          // close connections that do not sign in or subscribe to a channel that needs it
 	AuthorizedTimeout time.Duration // for AuthorizedOnly; default 30 s
+	History           bool          // keep events for clients that come back; see client.WithRecovery
 	WebhookURL        string        // where all webhooks go, at once and one event each; empty: nowhere
 	Logger            *slog.Logger  // nil: no log
 }
@@ -111,6 +112,7 @@ func (cfg Config) app() *apps.App {
 		AuthorizationTimeout: cmp.Or(cfg.AuthorizedTimeout, apps.DefaultAuthorizationTimeout),
 		ActivityTimeout:      cmp.Or(cfg.ActivityTimeout, apps.DefaultActivityTimeout),
 		Limits:               limits,
+		History:              apps.History{Enabled: cfg.History, TTL: 2 * time.Minute, Events: 1000, Bytes: 256 << 10, AppBytes: 64 << 20, Rewind: 100},
 	}
 	if cfg.WebhookURL != "" {
 		all := apps.ChannelOccupied | apps.ChannelVacated | apps.MemberAdded | apps.MemberRemoved | apps.ClientEvent | apps.CacheMiss | apps.SubscriptionCount

@@ -26,14 +26,21 @@ func (l *Log) Of(publisher node.ID, after uint64, now time.Time) (events []Event
 		if e.publisher != p || e.number <= r.Floor {
 			continue
 		}
-		event := Event{Mark: Mark{publisher, e.number}, Before: before, Frame: e.Frame, At: now.Add(-l.shelf.budget.age(e, now))}
-		if e.except != nil {
-			event.Except = *e.except
-		}
+		event := l.event(e, now)
+		event.Before = before
 		before = e.number
 		events = append(events, event)
 	}
 	return events, r
+}
+
+// event is what an entry has, but for the number of the event before.
+func (l *Log) event(e *Entry, now time.Time) Event {
+	event := Event{Mark: e.Mark(), Frame: e.Frame, At: now.Add(-l.shelf.budget.age(e, now))}
+	if e.except != nil {
+		event.Except = *e.except
+	}
+	return event
 }
 
 func (b *Budget) age(e *Entry, now time.Time) time.Duration {

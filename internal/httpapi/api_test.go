@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/history"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/protocol"
 )
@@ -45,8 +46,9 @@ type fakeHub struct {
 	users      map[string][]string
 	cached     map[string]hub.Cached
 	receipt    hub.Receipt
-	err        error // answers triggers, which are not recorded then
-	wait       bool  // triggers wait for the end of their context
+	log        *history.Log // of all channels; nil: none is kept
+	err        error        // answers triggers, which are not recorded then
+	wait       bool         // triggers wait for the end of their context
 }
 
 func (h *fakeHub) Trigger(ctx context.Context, app *apps.App, channels []string, e hub.Event, except protocol.SocketID) (hub.Receipt, error) {
@@ -65,6 +67,14 @@ func (h *fakeHub) TriggerBatch(ctx context.Context, app *apps.App, events []hub.
 		h.triggers = append(h.triggers, triggered{app.ID, []string{e.Channel}, e.Name, string(e.Data), e.Except.String()})
 	}
 	return h.receipt, nil
+}
+
+func (h *fakeHub) History(_ context.Context, _ *apps.App, channel string, q history.Query) (history.Page, history.Reason, error) {
+	if h.log == nil {
+		return history.Page{}, history.Complete, hub.ErrNoHistory
+	}
+	page, reason := h.log.Page(q, time.Unix(testTime, 0))
+	return page, reason, h.err
 }
 
 func (h *fakeHub) ConnectionsHere(*apps.App) int { return 17 }

@@ -54,7 +54,7 @@ func TestSignatureIsGoodForOneResource(t *testing.T) {
 		{"users signed, slash escaped on the way", "/apps/3/channels/presence-desk%2Fusers", "/apps/3/channels/presence-desk/users", 200, users},
 		{"name with a slash signed, decoded on the way", "/apps/3/channels/presence-desk/users", "/apps/3/channels/presence-desk%2Fusers", 401, ""},
 		{"name with a slash signed and sent", "/apps/3/channels/presence-desk%2Fusers", "/apps/3/channels/presence-desk%2Fusers", 400, "Invalid channel name: presence-desk/users"},
-		{"path of another method signed", "/apps/3/channels/a%2Fevents", "/apps/3/channels/a/events", 405, ""},
+		{"path of another call signed", "/apps/3/channels/a%2Fevents", "/apps/3/channels/a/events", 404, "No history is kept of channel a"},
 		{"channel signed, users sent", "/apps/3/channels/presence-desk/users", "/apps/3/channels/presence-desk", 401, ""},
 		{"name escaped twice, decoded once", "/apps/3/channels/presence-a%40b", "/apps/3/channels/presence-a%2540b", 401, ""},
 		{"name escaped once more on the way", "/apps/3/channels/presence-a%2540b", "/apps/3/channels/presence-a%40b", 200, `"occupied":false`},

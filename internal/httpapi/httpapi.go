@@ -33,6 +33,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/history"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/idempotency"
 	"github.com/belfryhq/belfry/internal/keyuse"
@@ -66,6 +67,10 @@ type Hub interface {
 	Users(app *apps.App, channel string) []string
 	// Cached returns the event that a cache channel remembers, if any.
 	Cached(app *apps.App, channel string) (hub.Cached, bool)
+
+	// History returns a page of the history of a channel, or the reason why there is
+	// none. The errors are hub.ErrNoHistory and hub.ErrSilentPeers.
+	History(ctx context.Context, app *apps.App, channel string, q history.Query) (history.Page, history.Reason, error)
 
 	// ConnectionsHere returns how many connections of the app this node has.
 	ConnectionsHere(app *apps.App) int

@@ -55,7 +55,7 @@ func TestWrongMethod(t *testing.T) {
 		"/apps/3/channels/a":                    "GET, HEAD",
 		"/apps/3/channels/a/users":              "GET, HEAD",
 		"/apps/3/channels/a/stats":              "GET, HEAD",
-		"/apps/3/channels/a/events":             "POST",
+		"/apps/3/channels/a/events":             "GET, HEAD, POST",
 		"/apps/3/users/1/terminate_connections": "POST",
 		"/users/1/terminate_connections":        "POST",
 	} {

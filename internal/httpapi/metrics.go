@@ -28,7 +28,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 	}
 	for _, rt := range []*route{
-		routeEvents, routeBatch, routeChannels, routeChannel, routeUsers, routeTerminate, routeConnections, routeChannelStats,
+		routeEvents, routeBatch, routeChannels, routeChannel, routeUsers, routeTerminate, routeConnections, routeChannelStats, routeHistory,
 	} {
 		m.ok[rt] = m.requests.WithLabelValues(rt.label(), "200")
 	}

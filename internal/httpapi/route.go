@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 )
@@ -10,20 +11,22 @@ type route struct {
 	name   string // label of metrics
 	method string // GET, which allows HEAD too, or POST
 	serve  func(*Handler, *call) (answer, error)
+	allow  string // what can be asked of the path, if it has two calls
 }
 
 // The calls of the API. The native push calls of old libraries are not among
 // them: they get 404, as they do from the hosted service by now.
 var (
-	routeEvents        = &route{"events", http.MethodPost, (*Handler).triggerEvent}
-	routeBatch         = &route{"batch_events", http.MethodPost, (*Handler).triggerBatch}
-	routeChannels      = &route{"channels", http.MethodGet, (*Handler).listChannels}
-	routeChannel       = &route{"channel", http.MethodGet, (*Handler).showChannel}
-	routeUsers         = &route{"users", http.MethodGet, (*Handler).listUsers}
-	routeTerminate     = &route{"terminate_connections", http.MethodPost, (*Handler).terminate}
-	routeConnections   = &route{"connections", http.MethodGet, (*Handler).countConnections}
-	routeChannelEvents = &route{"channel_events", http.MethodPost, (*Handler).triggerOnChannel}
-	routeChannelStats  = &route{"channel_stats", http.MethodGet, (*Handler).channelStats}
+	routeEvents        = &route{"events", http.MethodPost, (*Handler).triggerEvent, ""}
+	routeBatch         = &route{"batch_events", http.MethodPost, (*Handler).triggerBatch, ""}
+	routeChannels      = &route{"channels", http.MethodGet, (*Handler).listChannels, ""}
+	routeChannel       = &route{"channel", http.MethodGet, (*Handler).showChannel, ""}
+	routeUsers         = &route{"users", http.MethodGet, (*Handler).listUsers, ""}
+	routeTerminate     = &route{"terminate_connections", http.MethodPost, (*Handler).terminate, ""}
+	routeConnections   = &route{"connections", http.MethodGet, (*Handler).countConnections, ""}
+	routeChannelEvents = &route{"channel_events", http.MethodPost, (*Handler).triggerOnChannel, "GET, HEAD, POST"}
+	routeHistory       = &route{"channel_history", http.MethodGet, (*Handler).readHistory, "GET, HEAD, POST"}
+	routeChannelStats  = &route{"channel_stats", http.MethodGet, (*Handler).channelStats, ""}
 )
 
 // find sets the route of c, and what a form of its path names, and reports
@@ -85,6 +88,9 @@ func (c *call) findChannel(path string) bool {
 		c.route = routeUsers
 	case rest == "events":
 		c.route = routeChannelEvents
+		if routeHistory.allows(c.r.Method) {
+			c.route = routeHistory
+		}
 	case rest == "stats":
 		c.route = routeChannelStats
 	default:
@@ -113,7 +119,7 @@ func (rt *route) allows(method string) bool {
 
 // errMethod says which methods the route has instead.
 func (rt *route) errMethod() error {
-	allow := rt.method
+	allow := cmp.Or(rt.allow, rt.method)
 	if allow == http.MethodGet {
 		allow = "GET, HEAD"
 	}

@@ -13,11 +13,12 @@ import (
 )
 
 // recallLocked asks all peers for what they have behind a position, unless they are
-// being asked already, and calls then when that is over. The shard's lock is held.
-func (t *tenant) recallLocked(ch *channel, from history.Position, then func()) {
+// being asked already, and calls then when that is over. Whole says that all have
+// answered. The shard's lock is held, also when then is called.
+func (t *tenant) recallLocked(ch *channel, from history.Position, then func(whole bool)) {
 	h := ch.history
 	if h.recall != nil {
-		h.recall.Then(func(bool) { then() })
+		h.recall.Then(then)
 		return
 	}
 	about := recall.Channel{App: t.app().ID, Name: ch.name, Lock: &t.shard(ch.name).mu}
@@ -27,7 +28,7 @@ func (t *tenant) recallLocked(ch *channel, from history.Position, then func()) {
 		if whole && ch.heldHere() {
 			h.covered = began + 1
 		}
-		then()
+		then(whole)
 	})
 	h.recall = r
 	r.Start()

@@ -113,7 +113,7 @@ func (t *tenant) resumeStep(sub *subscription) (frames []*frame.Frame, again boo
 	sh.shelf.Expire(time.Now(), app.History.TTL)
 	if t.mustRecallLocked(ch, r) {
 		r.recalls++
-		t.recallLocked(ch, r.From(), func() { t.resumeLater(sub) })
+		t.recallLocked(ch, r.From(), func(bool) { t.resumeLater(sub) })
 		return nil, false
 	}
 	room := replayAhead - sub.session.waiting()
@@ -159,8 +159,14 @@ func (t *tenant) mustRecallLocked(ch *channel, r *resumption) bool {
 	if r.told || r.Refused() || r.recalls == maxRecalls || t.hub.peers.Alone() {
 		return false
 	}
+	return !t.sureOfLocked(ch, r.From())
+}
+
+// sureOfLocked reports whether no peer can have an event behind a position that is not
+// here. The shard's lock is held.
+func (t *tenant) sureOfLocked(ch *channel, from history.Position) bool {
 	covered := ch.history.covered == t.hub.peers.Changes()+1
-	return !covered || ch.history.log.Ahead(r.From())
+	return covered && !ch.history.log.Ahead(from)
 }
 
 // answerLocked is what every subscriber is told first. The shard's lock is held.
