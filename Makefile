@@ -34,6 +34,10 @@ web: ## Fetch the browser files of pusher-js anew, of the version in web/package
 build: ## Build bin/belfry, static, with its version from git
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/belfry ./cmd/belfry
 
+.PHONY: dist
+dist: ## Build what is published of VERSION into bin/dist: archives, packages, checksums; PLATFORMS chooses
+	go run ./internal/release -version $(VERSION) $(if $(PLATFORMS),-platforms $(PLATFORMS))
+
 .PHONY: test
 test: setup lint cross unit conformance clients cluster acceptance-node ## All but the browser runs of pusher-js's suite; installs what the tests need, or says what is missing
 	@scripts/again --flakes
@@ -93,6 +97,10 @@ acceptance: setup ## The whole of that suite: Node and Chromium, every transport
 .PHONY: acceptance-console
 acceptance-console: setup ## Every page of the console in a browser: wide and narrow, light and dark, with axe-core (2 min)
 	E2E_REQUIRED=1 E2E_ACCEPTANCE=all go test -count=1 -timeout 10m -v -run 'Console' ./e2e
+
+.PHONY: acceptance-install
+acceptance-install: setup dist ## What make dist has built: its contents, the same bytes twice, and that it installs and runs (10 min)
+	E2E_REQUIRED=1 E2E_DIST=$(CURDIR)/bin/dist go test -count=1 -timeout 30m -v ./e2e/install
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (60s)

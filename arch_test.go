@@ -44,7 +44,7 @@ var layers = [][]string{
 	{"cmd/belfry/internal/bench", "cmd/belfry/internal/reach", "cmd/belfry/internal/doctor", "cmd/belfry/internal/importer", "cmd/belfry/internal/errortext", "cmd/belfry/internal/terminal"},
 	{"cmd/belfry/internal/adminclient", "cmd/belfry/internal/target"},
 	{"cmd/belfry/internal/tables", "cmd/belfry/internal/watch"},
-	{"cmd/belfry"},
+	{"cmd/belfry", "internal/release"},
 }
 
 // parts are put together by internal/server; nothing above it imports them.
