@@ -99,7 +99,8 @@ acceptance-console: setup ## Every page of the console in a browser: wide and na
 	E2E_REQUIRED=1 E2E_ACCEPTANCE=all go test -count=1 -timeout 10m -v -run 'Console' ./e2e
 
 .PHONY: acceptance-install
-acceptance-install: setup dist ## What make dist has built: its contents, the same bytes twice, and that it installs and runs (10 min)
+acceptance-install: dist ## What make dist has built: its contents, the same bytes twice, and that it installs and runs (10 min)
+	@scripts/setup --install
 	E2E_REQUIRED=1 E2E_DIST=$(CURDIR)/bin/dist go test -count=1 -timeout 30m -v ./e2e/install
 
 .PHONY: fuzz
