@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type Node struct {
 	number    int    // from 1; in the network
 	dir       string
 
+	binary  string // what it runs; empty: what the tests have built
 	c       *Cluster
 	backend *backend.Client
 	http    *http.Transport // of backend
@@ -96,7 +98,7 @@ func (n *Node) newBackend(id, key, secret string) (*backend.Client, *http.Transp
 // start runs the process, without waiting until it is ready.
 func (n *Node) start() {
 	n.c.t.Helper()
-	args := n.c.network.command(n.number, service.Binary(), "serve", "--config", n.dir+"/belfry.yaml")
+	args := n.c.network.command(n.number, cmp.Or(n.binary, service.Binary()), "serve", "--config", n.dir+"/belfry.yaml")
 	fmt.Fprintf(&n.log, "--- %s starts at %v\n", n.Name, n.c.History.Now())
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = service.Environment()
