@@ -649,7 +649,7 @@ func TestComingBackWhenANodeHasDied(t *testing.T) {
 			r.connect(m.nodes[2])
 			r.resume()
 			m.settle()
-			for range 4 {
+			for range 30 {
 				time.Sleep(recall.Wait + time.Millisecond)
 				synctest.Wait()
 				m.settle()
@@ -700,6 +700,38 @@ func TestNodeThatEndsHandsOverWhatItKept(t *testing.T) {
 			m.settle()
 			again.expectVerdicts("recovered 3")
 			again.expectMessages("2", "3", "4")
+		}
+	})
+}
+
+// That a node has published nothing on a channel is known when it is gone, whoever is
+// asked.
+func TestPublisherOfNothingIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := keepingMesh(t, 3)
+		r := newReturner(m.nodes[0], "news")
+		r.ask(`{}`)
+		m.settle()
+		r.verdicts = nil
+		r.session.End(Ending{})
+		m.settle()
+		done := make(chan struct{})
+		go func() {
+			m.nodes[0].hub.HandOver(context.Background())
+			close(done)
+		}()
+		synctest.Wait()
+		m.settle()
+		<-done
+		m.part(0, 1)
+		m.part(0, 2)
+		for _, i := range []int{2, 1} {
+			again := *r
+			again.position = maps.Clone(r.position)
+			again.connect(m.nodes[i])
+			again.resume()
+			m.settle()
+			again.expectVerdicts("recovered 0")
 		}
 	})
 }

@@ -26,7 +26,7 @@ func (h *Hub) History(ctx context.Context, app *apps.App, channel string, q hist
 		return history.Page{}, history.Complete, ErrNoHistory
 	}
 	defer t.evict()
-	for range 1 + maxRecalls { // what others were asking for may not be all that the page needs
+	for range 1 + atOnce { // what others were asking for may not be all that the page needs
 		asked := t.askPeers(channel, q)
 		if asked == nil {
 			return t.page(channel, q)

@@ -49,7 +49,7 @@ func (t *tenant) receiveRecalled(from node.ID, m *broker.Message) {
 	if !complete {
 		return
 	}
-	usable := kept.Usable(t.hub.cfg.Node, from)
+	usable := kept.Usable(t.hub.cfg.Node)
 	if usable {
 		t.mergeLocked(ch, &kept)
 	}
@@ -90,12 +90,12 @@ func (t *tenant) tellKept(to broker.Link, q recall.Question) {
 	sh := t.shard(q.Channel)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	var log *history.Log // nil if nothing is kept of the channel
+	kept := recall.Kept{Number: q.Number}
 	if t.keeps(q.Channel) {
 		sh.shelf.Expire(time.Now(), t.app().History.TTL)
-		log = t.rememberedLocked(sh.openLocked(q.Channel, protocol.KindOf(q.Channel))).log
+		log := t.rememberedLocked(sh.openLocked(q.Channel, protocol.KindOf(q.Channel))).log
+		kept = recall.Of(log, q.Publisher, q.After, q.Number)
 	}
-	kept := recall.Of(log, q.Publisher, q.After, q.Number)
 	kept.Send(to, t.app().ID, q.Channel)
 }
 

@@ -32,13 +32,19 @@ func (st *seat) servedMeanwhile(d *delivery) bool {
 type resumption struct {
 	history.Replay
 	recalls int  // how often peers were asked
+	paused  int  // recalls at the last pause
 	told    bool // the client has the answer to its subscription
 	began   time.Time
 }
 
 const (
-	// maxRecalls is how often peers are asked for one subscription.
-	maxRecalls = 2
+	// maxRecalls is how often peers are asked for one subscription. The first times
+	// are at once, since a peer may have come or gone meanwhile.
+	maxRecalls, atOnce = 6, 2
+	// recallPause is how long nothing is asked before the next time, and twice as
+	// long each time from then on: peers may be slow, or not have got yet what
+	// the client has.
+	recallPause = 100 * time.Millisecond
 	// replayAhead is how much of what was missed waits for a client at once.
 	replayAhead = 32 << 10
 	// replayPause is how long a client has to take some of that.
@@ -112,6 +118,10 @@ func (t *tenant) resumeStep(sub *subscription) (frames []*frame.Frame, again boo
 	app := t.app()
 	sh.shelf.Expire(time.Now(), app.History.TTL)
 	if t.mustRecallLocked(ch, r) {
+		if pause := r.pause(); pause > 0 {
+			time.AfterFunc(pause, func() { t.resumeLater(sub) })
+			return nil, false
+		}
 		r.recalls++
 		t.recallLocked(ch, r.From(), func(bool) { t.resumeLater(sub) })
 		return nil, false
@@ -145,6 +155,15 @@ func (t *tenant) resumeStep(sub *subscription) (frames []*frame.Frame, again boo
 	return append(frames, frame.Text(func(b []byte) []byte { return protocol.AppendVerdict(b, ch.name, v) })), false
 }
 
+// pause is how long nothing is asked now, before the next recall.
+func (r *resumption) pause() time.Duration {
+	if r.recalls < atOnce || r.paused == r.recalls {
+		return 0
+	}
+	r.paused = r.recalls
+	return recallPause << (r.recalls - atOnce)
+}
+
 // of returns the resumption of a subscription, or nil.
 func (r *remembered) of(sub *subscription) *resumption {
 	if r == nil {
@@ -158,6 +177,9 @@ func (r *remembered) of(sub *subscription) *resumption {
 func (t *tenant) mustRecallLocked(ch *channel, r *resumption) bool {
 	if r.told || r.Refused() || r.recalls == maxRecalls || t.hub.peers.Alone() {
 		return false
+	}
+	if r.recalls >= atOnce {
+		return ch.history.log.Ahead(r.From()) // else what is known is all that the nodes know that answer
 	}
 	return !t.sureOfLocked(ch, r.From())
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // Kept is what a node has of one publisher: all its events in the range. An answer
-// with it is one message for each event, and one that ends them.
+// with it is one message for each event, and one that ends them. If nothing is known of
+// the publisher, the range names none; that it has published nothing is another thing.
 type Kept struct {
 	history.Range
 	Events []history.Event
@@ -31,14 +32,10 @@ func (k *Kept) Send(to broker.Link, app, channel string) {
 	})
 }
 
-// Of is what there is of a publisher's events behind a number. The log is nil if
-// nothing is kept of the channel.
+// Of is what there is of a publisher's events behind a number.
 func Of(log *history.Log, publisher node.ID, after, number uint64) Kept {
 	k := Kept{Number: number}
-	if log != nil {
-		k.Events, k.Range = log.Of(publisher, after, time.Now())
-	}
-	k.Publisher = publisher
+	k.Events, k.Range = log.Of(publisher, after, time.Now())
 	return k
 }
 
@@ -74,9 +71,8 @@ func eventOf(m *broker.Message) history.Event {
 
 // Usable reports whether an answer that has come says something that self did not
 // know better, and is whole.
-func (k *Kept) Usable(self, from node.ID) bool {
-	said := k.Floor|k.Last != 0 || k.Publisher == from
-	return k.Publisher != self && said && k.consecutive()
+func (k *Kept) Usable(self node.ID) bool {
+	return k.Publisher != "" && k.Publisher != self && k.consecutive()
 }
 
 // consecutive reports whether the events are all that there are in the range. Some
