@@ -42,6 +42,8 @@ type Client struct {
 	next    int             // of frames, the first that was not awaited
 	closes  []int           // codes with which connections ended or were refused; 0 for none
 	changed chan struct{}   // closed and replaced when something has changed
+
+	recoveries map[string]*history.Recovery // by channel; without Resumes none
 }
 
 // ClientOptions says what a client is.
@@ -50,6 +52,8 @@ type ClientOptions struct {
 	User string // as whom it joins presence channels; by default its name
 	Node *Node  // of its first connection
 	Once bool   // does not come back when its connection ends
+	// Resumes makes it ask for what it has missed.
+	Resumes bool
 	// Key and Secret are of another app, whose clients no history follows.
 	Key, Secret string
 }
@@ -243,6 +247,9 @@ func write(conn net.Conn, f ws.Frame) error {
 func (cl *Client) receive(text []byte) {
 	f := cl.socket.Receive(text) // only this goroutine changes it
 	cl.note(func() {
+		if r := cl.recoveries[f.Channel]; r != nil {
+			r.Receive(f)
+		}
 		if f.Event != history.Event {
 			cl.frames = append(cl.frames, f)
 		}

@@ -31,6 +31,8 @@ type Options struct {
 	Settings string
 	// Limits are further limits of the app.
 	Limits string
+	// App is a further setting of the app.
+	App string
 	// Hooks are what the backend is told; by default channel_existence and
 	// presence, which the history judges.
 	Hooks string
@@ -63,6 +65,7 @@ apps:
     watchlist_events: true
     limits: {client_events_per_second: 0, presence_members: 0%s}
     webhooks: [%s]
+    %s
 `
 
 // clusterSettings are those of a node that is not alone.
@@ -97,5 +100,5 @@ func (c *Cluster) file(n *Node) string {
 		drain = DrainTimeout
 	}
 	return fmt.Sprintf(nodeSettings, n.Addr, n.AdminAddr, adminToken, filepath.Join(n.dir, "data"), drain, WebhookGrace,
-		joined, o.Settings, AppID, Key, Secret, limits, hooks)
+		joined, o.Settings, AppID, Key, Secret, limits, hooks, o.App)
 }

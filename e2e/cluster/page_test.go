@@ -49,15 +49,25 @@ func (cl *Client) Leave(channels ...string) {
 // sendSubscribeLocked asks for a channel. The caller holds cl.mu.
 func (cl *Client) sendSubscribeLocked(channel string) {
 	key, secret := cmp.Or(cl.options.Key, Key), cmp.Or(cl.options.Secret, Secret)
-	data, user := map[string]string{"channel": channel}, ""
+	data, user := map[string]any{"channel": channel}, ""
 	id := socketID(cl.socket.ID)
 	switch kind := protocol.KindOf(channel); {
 	case kind.Presence():
 		user = cl.options.User
-		data["channel_data"] = fmt.Sprintf(`{"user_id":%q,"user_info":{"name":%q}}`, user, user)
-		data["auth"] = key + ":" + protocol.Sign(secret, protocol.ChannelDataText(id, channel, data["channel_data"]))
+		member := fmt.Sprintf(`{"user_id":%q,"user_info":{"name":%q}}`, user, user)
+		data["channel_data"] = member
+		data["auth"] = key + ":" + protocol.Sign(secret, protocol.ChannelDataText(id, channel, member))
 	case kind.Private():
 		data["auth"] = key + ":" + protocol.Sign(secret, protocol.ChannelText(id, channel))
+	}
+	if cl.options.Resumes {
+		if cl.recoveries == nil {
+			cl.recoveries = make(map[string]*history.Recovery)
+		}
+		if cl.recoveries[channel] == nil {
+			cl.recoveries[channel] = cl.c.History.Recover(cl.options.Name, channel)
+		}
+		data["resume"] = cl.recoveries[channel].Request(cl.socket.ID)
 	}
 	cl.socket.Subscribe(channel, user)
 	cl.sendLocked(protocol.EventSubscribe, "", data)

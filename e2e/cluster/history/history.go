@@ -37,7 +37,10 @@ type History struct {
 	sockets []*Socket
 	streams map[Stream][]Trigger
 	losses  []loss
+	deaths  []loss // events that only a dead node knew
 	hooks   hooks
+
+	recoveries []*Recovery
 }
 
 // New returns a history in which nothing has happened. If hooks is true the
@@ -105,6 +108,9 @@ func (h *History) Faults() []string {
 		}
 		s.mu.Unlock()
 	}
+	for _, r := range h.recoveries {
+		faults = append(faults, r.faultsLocked()...)
+	}
 	slices.Sort(faults)
 	return faults
 }
@@ -140,6 +146,9 @@ func (h *History) Unsettled() []string {
 			differ = append(differ, h.tailsLocked(s)...)
 		}
 		s.mu.Unlock()
+	}
+	for _, r := range h.recoveries {
+		differ = append(differ, r.unsettledLocked()...)
 	}
 	slices.Sort(differ)
 	return differ

@@ -47,6 +47,8 @@ type Frame struct {
 	Channel string
 	Data    string // what the JSON string contains, or raw JSON
 	UserID  string
+	// Position is the place of the event in the history of its channel.
+	Position string
 }
 
 // Open begins a socket.
@@ -167,9 +169,9 @@ func (s *Socket) Received() int {
 func (s *Socket) Receive(text []byte) Frame {
 	f := Frame{At: s.h.Now()}
 	var message struct {
-		Event, Channel string
-		Data           json.RawMessage
-		UserID         string `json:"user_id"`
+		Event, Channel, Position string
+		Data                     json.RawMessage
+		UserID                   string `json:"user_id"`
 	}
 	err := json.Unmarshal(text, &message)
 	s.mu.Lock()
@@ -179,6 +181,7 @@ func (s *Socket) Receive(text []byte) Frame {
 		return f
 	}
 	f.Event, f.Channel, f.Data, f.UserID = message.Event, message.Channel, string(message.Data), message.UserID
+	f.Position = message.Position
 	var inner string
 	if json.Unmarshal(message.Data, &inner) == nil {
 		f.Data = inner
