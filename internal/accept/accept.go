@@ -90,6 +90,7 @@ type Pending struct {
 	closed   [len(reasons)]prometheus.Counter
 	shaken   [len(shakes)]prometheus.Counter
 	turns    chan struct{} // of handshakes, with room for those at once
+	waiting  atomic.Int32  // handshakes that have no turn yet
 	said     atomic.Int64  // when a lack of descriptors was logged last, in Unix seconds
 
 	mu      sync.Mutex
@@ -135,11 +136,18 @@ func (p *Pending) Listen(l net.Listener) net.Listener {
 	return &listener{Listener: l, pending: p}
 }
 
+// ListenTLS is [Pending.Listen] for connections that begin with a handshake. It
+// accepts none while many of them wait for their turn.
+func (p *Pending) ListenTLS(l net.Listener) net.Listener {
+	return &listener{Listener: l, pending: p, encrypted: true}
+}
+
 // A listener is one whose connections are pending at first.
 type listener struct {
 	net.Listener
-	pending *Pending
-	over    atomic.Bool // closed
+	pending   *Pending
+	encrypted bool
+	over      atomic.Bool // closed
 }
 
 func (l *listener) Close() error {
@@ -151,6 +159,7 @@ func (l *listener) Close() error {
 // descriptors is no error of the listener: others end, and it goes on.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
+		l.pace()
 		nc, err := l.Listener.Accept()
 		switch {
 		case err == nil:

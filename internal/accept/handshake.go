@@ -4,11 +4,17 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"runtime"
 	"time"
 )
 
-// handshakeWait is how long a handshake waits for its turn at most.
-const handshakeWait = 10 * time.Second
+const (
+	// handshakeWait is how long a handshake waits for its turn at most.
+	handshakeWait = 10 * time.Second
+	// mostWaiting is how many wait for each turn before none is accepted any
+	// more.
+	mostWaiting = 32
+)
 
 var errBusy = errors.New("accept: too many TLS handshakes at once")
 
@@ -60,6 +66,8 @@ func (p *Pending) beginTurn(hello *tls.ClientHelloInfo) error {
 	select {
 	case p.turns <- struct{}{}:
 	default:
+		p.waiting.Add(1)
+		defer p.waiting.Add(-1)
 		ctx, cancel := context.WithTimeoutCause(hello.Context(), handshakeWait, errBusy)
 		defer cancel()
 		select {
@@ -69,7 +77,23 @@ func (p *Pending) beginTurn(hello *tls.ClientHelloInfo) error {
 		}
 	}
 	c.turns.Store(&p.turns)
+	// Whoever is woken runs at once, before those who have waited longer for a
+	// processor. Turns would follow each other, and loops would wait for all.
+	runtime.Gosched()
 	return nil
+}
+
+// pace waits while many handshakes wait for their turn. A storm of clients waits
+// in the backlog of the system, and not as goroutines that all want to run.
+func (l *listener) pace() {
+	if !l.encrypted {
+		return
+	}
+	runtime.Gosched() // so that who was accepted before has got as far as to wait
+	p := l.pending
+	for int(p.waiting.Load()) >= mostWaiting*cap(p.turns) && !l.over.Load() {
+		time.Sleep(retry)
+	}
 }
 
 // Write writes, which ends the turn of a handshake.

@@ -41,7 +41,7 @@ func newShaker(t *testing.T) *shaker {
 		},
 	}
 	s.turns = make(chan struct{}, 1)
-	s.listener = s.Listen(s.pipes)
+	s.listener = s.ListenTLS(s.pipes)
 	return s
 }
 
@@ -113,6 +113,40 @@ func TestHandshakeThatFailsEndsItsTurn(t *testing.T) {
 		}
 		if n := len(s.turns); n > 0 {
 			t.Errorf("%d turns are left", n)
+		}
+	})
+}
+
+// While many wait for their turn, further connections wait to be accepted.
+func TestStormWaitsToBeAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShaker(t)
+		s.Handshakes(s.config)
+		s.turns <- struct{}{}
+		var ends []chan error
+		for range mostWaiting {
+			server, client := s.shake()
+			ends = append(ends, server, client)
+			synctest.Wait()
+		}
+		accepted := make(chan struct{})
+		go func() {
+			server, client := s.shake()
+			close(accepted)
+			ends = append(ends, server, client)
+		}()
+		time.Sleep(time.Second)
+		select {
+		case <-accepted:
+			t.Errorf("a connection was accepted while %d handshakes waited for their turn", mostWaiting)
+		default:
+		}
+		<-s.turns
+		<-accepted
+		for _, end := range ends {
+			if err := <-end; err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }

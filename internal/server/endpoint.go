@@ -181,18 +181,20 @@ func (p *process) endpoint(name, address string, config *tls.Config, pending *ac
 	if address == "" {
 		return nil, nil
 	}
-	if config != nil {
-		// Events are small, and those that are written together share a record.
-		config.DynamicRecordSizingDisabled = true
-		pending.Handshakes(config)
-	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("server: %s listener: %w", name, err)
 	}
+	accepted := pending.Listen(l)
+	if config != nil {
+		accepted = pending.ListenTLS(l)
+		pending.Handshakes(config)
+		// Events are small, and those that are written together share a record.
+		config.DynamicRecordSizingDisabled = true
+	}
 	e := &endpoint{
 		name:     name,
-		listener: pending.Listen(l),
+		listener: accepted,
 		tls:      config != nil,
 		door:     new(door),
 		server: &http.Server{
