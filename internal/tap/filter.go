@@ -124,6 +124,21 @@ func (f *Filter) parseKinds(given []string) error {
 	return nil
 }
 
+// forms is how many forms of a row there are: with data or without, and with
+// addresses or networks.
+const forms = 4
+
+// form is which of them the filter wants.
+func (f *Filter) form() (n int) {
+	if f.Data {
+		n |= 1
+	}
+	if f.networks {
+		n |= 2
+	}
+	return n
+}
+
 // Query is what the filter was read from.
 func (f *Filter) Query() url.Values { return f.text }
 

@@ -154,7 +154,7 @@ func (g *gathering) take(p survey.Peer, text string) {
 	case about.Type == "gap":
 		g.session.unknown(p.Name, about.Reason)
 	default:
-		g.session.row(p.Name, func() []byte { return []byte(text) })
+		g.session.row(p.Name, []byte(text))
 	}
 }
 

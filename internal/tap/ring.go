@@ -33,7 +33,8 @@ var _ trace.Sink = (*ring)(nil)
 type slot struct {
 	record trace.Record
 	wanted uint8
-	faded  bool // its frame had to go
+	faded  bool    // its frame had to go
+	bodies *bodies // how it is shown; nil: nobody has shown it yet
 }
 
 // A watcher is one reader of a ring. The ring's lock guards it.
@@ -115,10 +116,11 @@ func (r *ring) fadeLocked() {
 // oldestLocked is the number of the oldest record. r.mu is held.
 func (r *ring) oldestLocked() uint64 { return r.next - uint64(len(r.slots)) }
 
-// take calls each for up to so many records that w has not read, the oldest
-// first, and returns how many it has missed before them. While there are none it
-// will be woken by the next.
-func (w *watcher) take(r *ring, most int) (got []slot, missed uint64) {
+// take returns up to so many records that w has not read, the oldest first, and how
+// many it has missed before them. When admit says that there were enough, those
+// behind are a surplus, which is counted. While there are none w will be woken by
+// the next.
+func (w *watcher) take(r *ring, most int, admit func() bool) (got []slot, missed, surplus uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	missed, w.missed = w.missed, 0
@@ -129,12 +131,20 @@ func (w *watcher) take(r *ring, most int) (got []slot, missed uint64) {
 		}
 	}
 	for w.cursor = max(w.cursor, r.oldestLocked()); w.cursor < r.next && len(got) < most; w.cursor++ {
-		if s := &r.slots[w.cursor%ringSize]; s.wanted&bit != 0 {
+		s := &r.slots[w.cursor%ringSize]
+		switch {
+		case s.wanted&bit == 0:
+		case surplus > 0 || !admit():
+			surplus++
+		default:
+			if s.bodies == nil {
+				s.bodies = new(bodies)
+			}
 			got = append(got, *s)
 		}
 	}
-	w.asleep = len(got) == 0
-	return got, missed
+	w.asleep = len(got) == 0 && surplus == 0
+	return got, missed, surplus
 }
 
 // add gives w a place, from the next record on, and reports whether there was

@@ -32,6 +32,8 @@ func newWatcher(t testing.TB, r *ring, query string) *watcher {
 	return w
 }
 
+func always() bool { return true }
+
 func event(channel string) trace.Record {
 	f := frame.Text(func(b []byte) []byte { return append(b, `{"event":"e","channel":"c","data":"d"}`...) })
 	return trace.Record{Kind: trace.APIMessage, Channel: channel, Event: "e", Frame: f}
@@ -44,7 +46,7 @@ func TestMissedAndReadAddUp(t *testing.T) {
 	all, some, never := newWatcher(t, r, ""), newWatcher(t, r, "channel=a*"), newWatcher(t, r, "type=api_message")
 	read := map[*watcher]uint64{}
 	look := func(w *watcher, most int) {
-		got, missed := w.take(r, most)
+		got, missed, _ := w.take(r, most, always)
 		read[w] += uint64(len(got)) + missed
 		for _, s := range got {
 			if !w.filter.match(&s.record) {
@@ -88,7 +90,7 @@ func TestOldFramesGoFirst(t *testing.T) {
 		rec.Frame = big
 		r.Trace(rec)
 	}
-	got, _ := w.take(r, 100)
+	got, _, _ := w.take(r, 100, always)
 	for i, s := range got {
 		if gone := s.record.Frame == nil; gone != (i < 5) || gone != s.faded {
 			t.Errorf("frame %d of 8: gone %t, said so %t", i, gone, s.faded)
@@ -114,7 +116,7 @@ func TestNineDoNotWatchOneApp(t *testing.T) {
 	if !r.add(late) {
 		t.Error("there is no place although one has gone")
 	}
-	if got, missed := late.take(r, 10); len(got) != 0 || missed != 0 {
+	if got, missed, _ := late.take(r, 10, always); len(got) != 0 || missed != 0 {
 		t.Errorf("who came later reads %d and misses %d of what was before", len(got), missed)
 	}
 }
@@ -180,5 +182,27 @@ func BenchmarkTraceForFive(b *testing.B) {
 	rec := event("news")
 	for b.Loop() {
 		r.Trace(rec)
+	}
+}
+
+// TestRowsAreSharedInTheirForms: whoever shows a record first, others are shown no more
+// of it than their filters let them see.
+func TestRowsAreSharedInTheirForms(t *testing.T) {
+	r := new(ring)
+	queries := []string{"", "data=false", "addresses=networks", "data=false&addresses=networks", ""}
+	rec := event("c")
+	rec.Client = &trace.Client{Address: "192.0.2.77"}
+	var watchers []*watcher
+	for _, query := range queries {
+		watchers = append(watchers, newWatcher(t, r, query))
+	}
+	r.Trace(rec)
+	for i, w := range watchers {
+		got, _, _ := w.take(r, 1, always)
+		text := string(render(&got[0], "a", w.filter))
+		if strings.Contains(text, `"data":"d"`) == strings.Contains(queries[i], "data=false") ||
+			strings.Contains(text, "192.0.2.77") == strings.Contains(queries[i], "networks") {
+			t.Errorf("who asks for %q is shown %s", queries[i], text)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"sync"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/access"
@@ -65,8 +66,23 @@ const (
 	dataLarge     = "too large to show"
 )
 
-// render returns the row of a record, as a filter wants it.
+// bodies are the row of a record in each form, for all who watch: the first who shows
+// a form makes it.
+type bodies [forms]struct {
+	once sync.Once
+	text []byte
+}
+
+// render returns the row of a record that was taken, as a filter wants it.
 func render(s *slot, node string, f *Filter) []byte {
+	b := &s.bodies[f.form()]
+	b.once.Do(func() { b.text = encode(s, node, f) })
+	return b.text
+}
+
+// encode makes a row. It looks at nothing of the filter that its form does not tell:
+// others are shown the same.
+func encode(s *slot, node string, f *Filter) []byte {
 	r := &s.record
 	out := row{
 		Type: r.Kind.String(), Time: r.Time().UTC().Truncate(time.Millisecond), Node: node,

@@ -3,7 +3,6 @@ package tap
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -162,6 +161,7 @@ type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	session string
+	text    []byte // what was not written yet
 	err     error
 }
 
@@ -175,10 +175,10 @@ func (o *stream) begin() {
 	h.Set("X-Accel-Buffering", "no") // for nginx
 	_ = o.control.SetReadDeadline(time.Time{})
 	o.w.WriteHeader(http.StatusOK)
-	o.printf("retry: 1000\n\n")
+	o.text = append(o.text, "retry: 1000\n\n"...)
 }
 
-// item writes a row, or how many are left out.
+// item adds a row, or how many are left out.
 func (o *stream) item(it item) {
 	body := it.body
 	if it.gap != nil {
@@ -188,22 +188,29 @@ func (o *stream) item(it item) {
 		}
 		body = text
 	}
-	o.printf("id: %s.%d\ndata: %s\n\n", o.session, it.end, body)
+	o.text = append(o.text, "id: "+o.session+"."...)
+	o.text = strconv.AppendUint(o.text, it.end, 10)
+	o.text = append(o.text, "\ndata: "...)
+	o.text = append(append(o.text, body...), "\n\n"...)
 }
 
-// comment writes what readers ignore.
-func (o *stream) comment(text string) { o.printf(": %s\n\n", text) }
+// comment adds what readers ignore.
+func (o *stream) comment(text string) { o.text = append(o.text, ": "+text+"\n\n"...) }
 
-func (o *stream) printf(format string, args ...any) {
+// maxText is how much of a piece is kept for the next one to be written into.
+const maxText = 64 << 10
+
+// flush writes what was added.
+func (o *stream) flush() error {
 	if o.err != nil {
-		return
+		return o.err
 	}
 	if o.err = o.control.SetWriteDeadline(time.Now().Add(writeTime)); o.err == nil {
-		_, o.err = fmt.Fprintf(o.w, format, args...)
+		_, o.err = o.w.Write(o.text)
 	}
-}
-
-func (o *stream) flush() error {
+	if o.text = o.text[:0]; cap(o.text) > maxText {
+		o.text = nil
+	}
 	if o.err == nil {
 		o.err = o.control.Flush()
 	}

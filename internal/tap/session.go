@@ -36,9 +36,9 @@ type session struct {
 	ctx    context.Context // ends with the session
 	end    context.CancelFunc
 	wake   chan struct{} // there is something to read; has room for one
+	rate   rate.Limiter
 
 	mu      sync.Mutex
-	rate    rate.Limiter
 	items   []item             // in order
 	read    int                // how many of them have been read
 	bytes   int                // of all items
@@ -105,11 +105,7 @@ func (s *session) run(wide bool) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		got, missed := s.local.take(s.ring, readMost)
-		s.gap(s.taps.cfg.Node, gapBusy, missed)
-		for i := range got {
-			s.row(s.taps.cfg.Node, func() []byte { return render(&got[i], s.taps.cfg.Node, s.filter) })
-		}
+		got := s.look()
 		select {
 		case <-s.ctx.Done():
 			return
@@ -117,9 +113,27 @@ func (s *session) run(wide bool) {
 			if s.expired() {
 				return
 			}
-		case <-s.next(len(got)):
+		case <-s.next(got):
 		}
 	}
+}
+
+// look reads what has come into the ring, and returns how much that was.
+func (s *session) look() int {
+	node := s.taps.cfg.Node
+	got, missed, surplus := s.local.take(s.ring, readMost, s.admit)
+	s.gap(node, gapBusy, missed)
+	for i := range got {
+		s.show(render(&got[i], node, s.filter))
+	}
+	s.gap(node, gapRate, surplus)
+	return len(got) + int(surplus)
+}
+
+// admit reports whether one more row may be shown in this second.
+func (s *session) admit() bool {
+	_, ok := s.rate.Take(time.Now(), 1, rate.PerSecond(s.filter.Rate))
+	return ok
 }
 
 // next is when to look into the ring again: soon if something was there, and else
@@ -160,15 +174,20 @@ func (s *session) expired() bool {
 	return s.reader == nil && time.Since(s.left) > linger
 }
 
-// row adds a row, unless there were enough in this second.
-func (s *session) row(node string, body func() []byte) {
+// row adds a row of a peer, unless there were enough in this second.
+func (s *session) row(node string, body []byte) {
+	if s.admit() {
+		s.show(body)
+	} else {
+		s.gap(node, gapRate, 1)
+	}
+}
+
+// show adds a row.
+func (s *session) show(body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.rate.Take(time.Now(), 1, rate.PerSecond(s.filter.Rate)); !ok {
-		s.gapLocked(node, gapRate, 1)
-		return
-	}
-	s.addLocked(item{end: s.endLocked() + 1, body: body()})
+	s.addLocked(item{end: s.endLocked() + 1, body: body})
 }
 
 // gap says that so many rows are left out here.
