@@ -95,8 +95,8 @@ acceptance: setup ## The whole of that suite: Node and Chromium, every transport
 	E2E_ACCEPTANCE=all go test -count=1 -timeout 5m -v -run HonestClients ./e2e
 
 .PHONY: acceptance-console
-acceptance-console: setup ## Every page of the console in a browser: wide and narrow, light and dark, with axe-core (2 min)
-	E2E_REQUIRED=1 E2E_ACCEPTANCE=all go test -count=1 -timeout 10m -v -run 'Console' ./e2e
+acceptance-console: setup ## Every page of the console in a browser: wide and narrow, light and dark, with axe-core; Live under load (4 min)
+	E2E_REQUIRED=1 E2E_ACCEPTANCE=all go test -count=1 -timeout 15m -v -run 'Console|Live' ./e2e
 
 .PHONY: acceptance-install
 acceptance-install: dist ## What make dist has built: its contents, the same bytes twice, and that it installs and runs (10 min)

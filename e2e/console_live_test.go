@@ -2,7 +2,11 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"runtime"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/belfryhq/belfry/e2e/service"
 )
@@ -56,6 +60,12 @@ func TestLiveShowsWhatHappens(t *testing.T) {
 	tb.evaluate("history.back()", nil)
 	tb.see("The row that was asked for is not here.", "Explain that event")
 
+	triggered(t, svc, "presence-room", "created", "text", "")
+	tb.press(tb.rowOf("API message"))
+	tb.press("Send again…")
+	tb.await("location.pathname + location.search", "/console/apps/1/events?channel=presence-room&event=created")
+	tb.await(`field("Data").value`, "text")
+	tb.openLive("") // in which nothing was sent by that
 	triggered(t, svc, "presence-room", "created", "text", "")
 	tb.press(tb.rowOf("API message"))
 	tb.press("Only this channel")
@@ -253,6 +263,70 @@ func TestLiveSaysWhyItIsRefused(t *testing.T) {
 	tb.see("This browser reaches the stream.")
 	tb.open("apps/none/live")
 	tb.see("There is no such app.")
+}
+
+// TestLiveKeepsUp with 500 rows a second for two minutes. What that costs is printed,
+// and stands in docs/performance.md.
+func TestLiveKeepsUp(t *testing.T) {
+	if os.Getenv("E2E_ACCEPTANCE") == "" {
+		t.Skip("takes two minutes: make acceptance-console")
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("what a process costs is read as Linux tells it")
+	}
+	const rate, lasts = 500, 2 * time.Minute
+	svc := service.Start(t, service.Config{})
+	be := startGoBackend(t, svc, theApp)
+	tb := openConsole(t, svc)
+	tb.openLive("?type=api_message&rate=full")
+	before := tb.cost()
+	tick := time.NewTicker(time.Second * 10 / rate)
+	defer tick.Stop()
+	begun, sent := time.Now(), 0
+	for time.Since(begun) < lasts {
+		<-tick.C
+		batch := make([]batchEvent, 10)
+		for i := range batch {
+			sent++
+			batch[i] = batchEvent{Channel: fmt.Sprintf("private-orders-%d", sent%50), Event: "created", Data: fmt.Sprintf(`{"order":%d,"items":[{"name":"a thing","price":12.5}]}`, sent)}
+		}
+		if _, err := be.TriggerBatch(batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	took := time.Since(begun)
+	tb.listed(fmt.Sprintf(`"order":%d,`, sent))
+	after := tb.cost()
+	t.Logf("%d rows in %v: %.1f %% of a processor; heap %.1f MB (%.1f before), own memory of the process %.1f MB (%.1f before), %d elements (%d before)",
+		sent, took.Round(time.Second), 100*(after.Seconds-before.Seconds)/took.Seconds(), float64(after.Heap)/1e6, float64(before.Heap)/1e6,
+		float64(after.Own)/1e6, float64(before.Own)/1e6, after.Elements, before.Elements)
+	tb.await(rows, 5000)
+	tb.see(fmt.Sprintf("%s older ones have gone.", grouped(sent-5000)))
+	// Whoever reads back is at the oldest, and nothing of what is read moves.
+	tb.evaluate(`document.querySelector(".stream").scrollTop = 1e9, 0`, nil)
+	tb.listed(fmt.Sprintf(`"order":%d,`, sent-4999))
+}
+
+// A cost is what the page of a tab costs.
+type cost struct {
+	Heap, Own int64   // bytes
+	Seconds   float64 // of a processor
+	Elements  int
+}
+
+func (tb *tab) cost() (c cost) {
+	tb.t.Helper()
+	tb.must("cost", nil, &c)
+	return c
+}
+
+// grouped is a number as the page writes it.
+func grouped(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 // lookAtRows fills Live with what strangers write, with a row open.

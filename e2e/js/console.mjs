@@ -1,7 +1,7 @@
 // The console in a headless Chromium, used as a person does: by what stands on
 // buttons and beside fields. What a page must never do is noted meanwhile.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Browser } from './chromium.mjs';
 import { serve } from './lines.mjs';
@@ -146,9 +146,44 @@ serve({
     return trouble.splice(0);
   },
 
+  // cost is what the page holds, after what is unused was let go of, and what its
+  // process has used of a processor until now.
+  async cost() {
+    await chromium.call('HeapProfiler.collectGarbage');
+    const { usedSize } = await chromium.call('Runtime.getHeapUsage');
+    return { heap: usedSize, elements: await chromium.evaluate('document.getElementsByTagName("*").length'), ...busiest(chromium.process.pid) };
+  },
+
   offline: ({ offline }) => chromium.call('Network.emulateNetworkConditions', { offline, latency: 0, downloadThroughput: -1, uploadThroughput: -1 }),
   close: () => chromium.close(),
 });
+
+// busiest is what the process that draws the page has used, which of those of the
+// browser is the one that has used most: seconds of a processor, and bytes that are
+// resident and its own.
+function busiest(browser) {
+  const stat = (pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /, '').split(' ');
+  let most = { seconds: 0, own: 0 };
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      if (!line.includes('--type=renderer') || !line.includes(chromium.profile) && !descends(pid, browser, stat)) continue;
+      const fields = stat(pid);
+      const seconds = (Number(fields[11]) + Number(fields[12])) / 100;
+      const own = 1024 * Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+      if (seconds > most.seconds) most = { seconds, own };
+    } catch {
+      // a process that has ended meanwhile
+    }
+  }
+  return most;
+}
+
+// descends reports whether a process is the browser's.
+function descends(pid, browser, stat) {
+  for (let p = Number(pid); p > 1; p = Number(stat(p)[1])) if (p === browser) return true;
+  return false;
+}
 
 async function screen(width, dark) {
   await chromium.call('Emulation.setDeviceMetricsOverride', { width, height: 900, deviceScaleFactor: 1, mobile: width < 500 });

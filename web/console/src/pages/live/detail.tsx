@@ -8,6 +8,7 @@ import { count, duration, size } from "../../ui/numbers"
 import { Block, Code, Copy, Text } from "../../ui/text"
 import { Time } from "../../ui/time"
 import { titled } from "../errors/causes"
+import { sendAgain } from "../events/page"
 import type { Entry } from "./log"
 import { Tree } from "./tree"
 import { groups, type Type } from "./words"
@@ -39,6 +40,11 @@ export function Detail({ app, entry, close }: { app: string; entry: Entry; close
             Only this {name === "socket" ? "connection" : name}
           </button>
         ))}
+        {r.type === "api_message" && r.data !== undefined && (
+          <button type="button" class="quiet" onClick={() => sendAgain(app, { channel: r.channel!, name: r.event!, data: r.data!, except: r.except ?? "" })}>
+            Send again…
+          </button>
+        )}
         <Copy value={JSON.stringify(r, null, 2)} label="Copy row" />
       </p>
       {r.data !== undefined && <Data text={r.data} />}
