@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
 // An adminCommand is a command that speaks to the admin API.
@@ -48,13 +49,13 @@ func (a *adminCommand) command(c *cobra.Command, run func(context.Context, admin
 	c.RunE = func(c *cobra.Command, args []string) error {
 		a.where.DevToken = devToken
 		client, err := a.where.Find(os.Getenv)
+		if err == nil {
+			err = run(c.Context(), client, args)
+		}
 		if e, ok := errors.AsType[*adminclient.UsageError](err); ok {
 			return usagef("%v", e)
 		}
-		if err != nil {
-			return err
-		}
-		return run(c.Context(), client, args)
+		return err
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
@@ -97,22 +98,29 @@ func (a *adminCommand) ask(ctx context.Context, client adminclient.Client, q adm
 	return forPeople(a.out, reply)
 }
 
-// list prints a list of the service, for a person or with each element on a
-// line as it came.
-func (a *adminCommand) list(ctx context.Context, client adminclient.Client, path, member string, query url.Values, forPeople func(io.Writer, []json.RawMessage) error) error {
+// listSome prints a list of the service, for a person or with each element on a line
+// as it came, and names the nodes that have no part in it. It reports whether the
+// list goes on behind its limit.
+func (a *adminCommand) listSome(ctx context.Context, client adminclient.Client, l adminclient.List, forPeople func(io.Writer, []json.RawMessage) error) (more bool, err error) {
 	var all []json.RawMessage
-	err := client.Pages(ctx, path, member, query, func(element json.RawMessage) error {
+	more, err = client.Pages(ctx, l, func(reply []byte, elements []json.RawMessage) error {
+		tables.Missing(a.err, reply)
 		if a.json {
-			_, err := fmt.Fprintf(a.out, "%s\n", element)
-			return err
+			return tables.Lines(a.out, elements)
 		}
-		all = append(all, element)
+		all = append(all, elements...)
 		return nil
 	})
 	if err != nil || a.json {
-		return err
+		return more, err
 	}
-	return forPeople(a.out, all)
+	return more, forPeople(a.out, all)
+}
+
+// list is listSome for all that there is.
+func (a *adminCommand) list(ctx context.Context, client adminclient.Client, path, member string, query url.Values, forPeople func(io.Writer, []json.RawMessage) error) error {
+	_, err := a.listSome(ctx, client, adminclient.List{Path: path, Member: member, Query: query}, forPeople)
+	return err
 }
 
 // say tells a person what was done, unless the answer is printed as it came.

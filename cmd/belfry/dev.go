@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/serving"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/terminal"
 	"github.com/belfryhq/belfry/internal/apps"
@@ -92,7 +93,7 @@ func (d devService) run(ctx context.Context, s streams) error {
 	if d.debug {
 		level = slog.LevelDebug
 	}
-	log := newLog(s.err, level, "text")
+	log := serving.NewLog(s.err, level, "text")
 	if len(d.unused) > 0 {
 		log.Warn("these variables are for belfry serve, and do nothing in belfry dev", "variables", d.unused)
 	}
@@ -110,7 +111,7 @@ func (d devService) run(ctx context.Context, s streams) error {
 		fmt.Fprintf(s.out, "The administration port and its console ask for this token: %s\n\n", token)
 		log.Warn("whoever reaches this service knows its credentials, and is signed in as anybody; stop it when you are done")
 	}
-	return runNode(ctx, node, log)
+	return serving.Run(ctx, node, log)
 }
 
 // complete puts what was asked for into the form that is used, and refuses
@@ -162,7 +163,7 @@ func (d devService) node(app *apps.App, token string, open bool, log *slog.Logge
 		Log:                    log,
 	})
 	if err != nil {
-		return nil, explainListen(err)
+		return nil, serving.ExplainListen(err)
 	}
 	return node, nil
 }

@@ -50,7 +50,7 @@ func (e *explainCommand) run(ctx context.Context, client adminclient.Client, _ [
 	if e.event == "" && e.channel == "" {
 		return usagef("which event? Give its id with --event, or --channel and, if you like, --name, --from and --to")
 	}
-	app, err := onlyApp(ctx, client, e.app)
+	app, err := client.OnlyApp(ctx, e.app)
 	if err != nil {
 		return err
 	}

@@ -145,7 +145,7 @@ func (i *inspectCommand) connections(ctx context.Context, client adminclient.Cli
 		return i.ask(ctx, client, adminclient.Request{Path: path + "/" + url.PathEscape(args[0])}, tables.Connection)
 	case *i.query["by"] != "":
 		return i.ask(ctx, client, adminclient.Request{Path: path, Query: i.values()}, func(out io.Writer, reply []byte) error {
-			i.warn(reply)
+			tables.Missing(i.err, reply)
 			return tables.Groups(out, reply)
 		})
 	}
@@ -157,93 +157,19 @@ func (i *inspectCommand) path(ctx context.Context, client adminclient.Client, be
 	if i.limit < 0 {
 		return "", usagef("--limit is not below 0")
 	}
-	app, err := onlyApp(ctx, client, i.app)
+	app, err := client.OnlyApp(ctx, i.app)
 	return adminclient.AppPath(app) + below, err
 }
 
 // pages prints a list up to the limit, and says what is missing in it.
 func (i *inspectCommand) pages(ctx context.Context, client adminclient.Client, path, member string, forPeople func(io.Writer, []json.RawMessage) error) error {
-	const most = 1000 // in a page
 	query := i.values()
-	var all []json.RawMessage
-	printed, next := 0, ""
-	for {
-		size := most
-		if i.limit > 0 {
-			size = min(i.limit-printed, most)
-		}
-		query.Set("limit", strconv.Itoa(size))
-		reply, err := client.Call(ctx, adminclient.Request{Path: path, Query: query})
-		if err != nil {
-			return err
-		}
-		i.warn(reply)
-		var list []json.RawMessage
-		if list, next, err = readPage(reply, member); err != nil {
-			return err
-		}
-		printed += len(list)
-		if !i.json {
-			all = append(all, list...)
-		} else if err := printLines(i.out, list); err != nil {
-			return err
-		}
-		if next == "" || i.limit > 0 && printed >= i.limit {
-			break
-		}
-		query.Set("after", next)
+	if i.limit == 0 {
+		query.Set("limit", strconv.Itoa(adminclient.MaxPage))
 	}
-	if !i.json {
-		if err := forPeople(i.out, all); err != nil {
-			return err
-		}
-	}
-	if next != "" {
+	more, err := i.listSome(ctx, client, adminclient.List{Path: path, Member: member, Query: query, Limit: i.limit}, forPeople)
+	if err == nil && more {
 		fmt.Fprintf(i.err, "there are more; --limit 0 lists all\n")
 	}
-	return nil
-}
-
-// readPage reads a part of a list, and what after has to be for the next.
-func readPage(reply []byte, member string) (list []json.RawMessage, next string, err error) {
-	var page map[string]json.RawMessage
-	if err := adminclient.Read(reply, &page); err != nil {
-		return nil, "", err
-	}
-	if raw, ok := page["next"]; ok {
-		if err := adminclient.Read(raw, &next); err != nil {
-			return nil, "", err
-		}
-	}
-	err = adminclient.Read(page[member], &list)
-	return list, next, err
-}
-
-// printLines prints elements as they came, each on a line.
-func printLines(out io.Writer, list []json.RawMessage) error {
-	for _, element := range list {
-		if _, err := fmt.Fprintf(out, "%s\n", element); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// warn names the nodes that have no part in an answer.
-func (i *inspectCommand) warn(reply []byte) {
-	var answer struct {
-		Nodes []struct {
-			Name     string
-			Answered bool
-			Problem  string
-		}
-	}
-	if json.Unmarshal(reply, &answer) != nil {
-		return // whoever reads all of it complains
-	}
-	for _, n := range answer.Nodes {
-		if !n.Answered {
-			fmt.Fprintf(i.err, "warning: what %s has is missing: %s\n", n.Name, n.Problem)
-		}
-	}
+	return err
 }

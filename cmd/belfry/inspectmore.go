@@ -84,7 +84,7 @@ could not be delivered: how often, when last, an example, and what to do. With
 // warned is for answers that name the nodes that have no part in them.
 func (i *inspectCommand) warned(forPeople func(io.Writer, []byte) error) func(io.Writer, []byte) error {
 	return func(out io.Writer, reply []byte) error {
-		i.warn(reply)
+		tables.Missing(i.err, reply)
 		return forPeople(out, reply)
 	}
 }

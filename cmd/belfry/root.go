@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/errortext"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/subprocess"
 	"github.com/belfryhq/belfry/internal/config"
 	"github.com/belfryhq/belfry/internal/setting"
 )
@@ -61,8 +62,8 @@ func run(args []string, s streams) int {
 		fmt.Fprintln(s.err, problems)
 		return statusFailure
 	}
-	if e, ok := errors.AsType[*commandError](err); ok {
-		return e.status
+	if e, ok := errors.AsType[*subprocess.StatusError](err); ok {
+		return e.Status
 	}
 	fmt.Fprintf(s.err, "%s: %s\n", command.CommandPath(), errortext.Plain(err))
 	if _, ok := errors.AsType[*usageError](err); ok || strings.HasPrefix(err.Error(), "unknown command") {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/serving"
 	"github.com/belfryhq/belfry/internal/accept"
 	"github.com/belfryhq/belfry/internal/config"
 	"github.com/belfryhq/belfry/internal/server"
@@ -65,41 +66,35 @@ func serve(ctx context.Context, s streams, source config.Source) error {
 	if err != nil {
 		return foreign(fileOf(source), err)
 	}
-	hangup, forget := onHangup()
+	hangup, forget := serving.OnHangup()
 	defer forget()
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
-	log := newLog(s.err, level, cfg.LogFormat)
-	logWarnings(cfg, log)
+	log := serving.NewLog(s.err, level, cfg.LogFormat)
+	serving.LogWarnings(cfg, log)
 	log.Info("starting", append([]any{"version", versionLine(), "config", cfg.File}, openFiles()...)...)
 	cfg.Server.Log, cfg.Server.DataDir, cfg.Server.Version = log, cfg.DataDir, versionNumber()
-	cfg.Server.Leaving = supervisor{log}.stopping
+	cfg.Server.Leaving = serving.Supervisor{Log: log}.Stopping
 	if len(cfg.Server.Apps) == 0 {
 		adviseOfFile(cfg, log)
 		cfg.Server.FirstApp = firstApp{err: s.err, dir: cfg.DataDir, httpPath: cfg.Server.HTTPPath, log: log}.tell
 	}
 	node, err := server.Open(cfg.Server)
 	if err != nil {
-		return explainListen(err)
+		return serving.ExplainListen(err)
 	}
-	r := &reloader{source: source, start: cfg, node: node, level: level, log: log, hangup: hangup, reload: cfg.Reload}
-	r.measure(node.Registerer())
+	r := &serving.Reloader{Source: source, Start: cfg, Node: node, Level: level, Log: log, Hangup: hangup}
+	r.Measure(node.Registerer())
 	ctx, cancel := context.WithCancel(ctx)
 	reloading := make(chan struct{})
 	go func() {
 		defer close(reloading)
-		r.run(ctx)
+		r.Run(ctx)
 	}()
-	err = runNode(ctx, node, log)
+	err = serving.Run(ctx, node, log)
 	cancel()
 	<-reloading
 	return err
-}
-
-func logWarnings(cfg *config.Config, log *slog.Logger) {
-	for _, warning := range cfg.Warnings {
-		log.Warn("doubtful configuration", "place", warning.Place.String(), "setting", warning.Name, "reason", warning.Text)
-	}
 }
 
 // adviseOfFile warns of a file that lies ready and is not used.

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/serving"
 	"github.com/belfryhq/belfry/internal/server"
 )
 
@@ -117,12 +118,12 @@ func TestWatchdogIsNotFedForANodeThatIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
-		supervisor{newLog(io.Discard, nil, "text")}.watch(ctx, node)
+		serving.Supervisor{Log: slog.New(slog.DiscardHandler)}.Watch(ctx, node)
 	})
 	if node.looks <= node.alive {
 		t.Fatalf("the node was looked at %d times", node.looks)
 	}
-	supervisor{newLog(io.Discard, nil, "text")}.tell("END=1")
+	serving.Supervisor{Log: slog.New(slog.DiscardHandler)}.Tell("END=1")
 	fed := 0
 	for buffer := make([]byte, 100); ; {
 		if err := socket.SetReadDeadline(time.Now().Add(patience)); err != nil {

@@ -77,7 +77,7 @@ func (t *tailCommand) query() url.Values {
 var errEnough = errors.New("all rows that were asked for have come")
 
 func (t *tailCommand) run(ctx context.Context, client adminclient.Client, _ []string) error {
-	app, err := onlyApp(ctx, client, t.app)
+	app, err := client.OnlyApp(ctx, t.app)
 	if err != nil {
 		return err
 	}
@@ -107,26 +107,4 @@ func (t *tailCommand) run(ctx context.Context, client adminclient.Client, _ []st
 		return nil
 	}
 	return err
-}
-
-// onlyApp is the app that is named or, if none is, the only one that there is.
-func onlyApp(ctx context.Context, client adminclient.Client, named string) (string, error) {
-	if named != "" {
-		return named, nil
-	}
-	reply, err := client.Call(ctx, adminclient.Request{Path: adminclient.AppsPath, Query: url.Values{"limit": {"2"}}})
-	if err != nil {
-		return "", err
-	}
-	var page struct{ Apps []struct{ ID string } }
-	if err := adminclient.Read(reply, &page); err != nil {
-		return "", err
-	}
-	switch len(page.Apps) {
-	case 1:
-		return page.Apps[0].ID, nil
-	case 0:
-		return "", errors.New("the service has no apps; make one with belfry apps create")
-	}
-	return "", usagef("which app? Give its id with --app; belfry apps list shows them")
 }

@@ -10,27 +10,18 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
-	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/serving"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/subprocess"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/terminal"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/devsite"
 	"github.com/belfryhq/belfry/internal/server"
-)
-
-// parentInterval is how often a test server looks whether its parent is there,
-// and lastWords is how long a command has to end after it was told to.
-const (
-	parentInterval = 250 * time.Millisecond
-	lastWords      = 10 * time.Second
 )
 
 // A testServer is a service for one run of somebody's tests.
@@ -96,7 +87,7 @@ func (t testServer) run(ctx context.Context, s streams) error {
 	if t.debug {
 		level = slog.LevelDebug
 	}
-	log := newLog(s.err, level, "text")
+	log := serving.NewLog(s.err, level, "text")
 	app := devApp(false)
 	app.Keys = []apps.Key{{Key: strings.ToLower(rand.Text()[:20]), Secret: strings.ToLower(rand.Text())}}
 	node, err := t.node(app, log)
@@ -108,13 +99,13 @@ func (t testServer) run(ctx context.Context, s streams) error {
 	served := make(chan error, 1)
 	go func() {
 		defer cancel() // a service that has ended is no use to anybody
-		served <- runNode(ctx, node, log)
+		served <- serving.Run(ctx, node, log)
 	}()
 	at := describe(devsite.Service{
 		Base: &url.URL{Scheme: "http", Host: node.Addr().String()}, AppID: app.ID, Pair: app.Keys[0], Authorizes: true,
 	})
 	if len(t.command) > 0 {
-		err = runWith(ctx, s, t.command, at.variables())
+		err = subprocess.Run(ctx, s.in, s.out, s.err, t.command, at.variables())
 	} else {
 		err = t.tell(ctx, s, at)
 	}
@@ -158,7 +149,7 @@ func (t testServer) tell(ctx context.Context, s streams, at description) error {
 	if _, err := io.WriteString(s.out, text); err != nil {
 		return err
 	}
-	awaitOrphaned(ctx, s.in)
+	subprocess.AwaitOrphaned(ctx, s.in)
 	return nil
 }
 
@@ -196,81 +187,4 @@ func (d description) variables() []string {
 		}
 	}
 	return append(all, "PUSHER_ENCRYPTION_MASTER_KEY_BASE64="+d.MasterKey)
-}
-
-// runWith runs a command that has these variables besides ours, to its end. When
-// ctx ends it is asked to end as well, unless somebody has pressed Ctrl-C: the
-// terminal has told the command too, and most take a second signal for haste.
-func runWith(ctx context.Context, s streams, command, variables []string) error {
-	c := exec.CommandContext(ctx, command[0], command[1:]...)
-	c.Stdin, c.Stdout, c.Stderr = s.in, s.out, s.err
-	c.Env = append(os.Environ(), variables...)
-	c.WaitDelay = lastWords
-	c.Cancel = func() error {
-		switch {
-		case interrupted(ctx):
-			return nil
-		case runtime.GOOS == "windows": // where nothing else can be sent
-			return c.Process.Kill()
-		}
-		return c.Process.Signal(syscall.SIGTERM)
-	}
-	err := c.Run()
-	if e, ok := errors.AsType[*exec.ExitError](err); ok && e.Exited() {
-		return &commandError{e.ExitCode()}
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", command[0], err)
-	}
-	return nil
-}
-
-// interrupted reports whether ctx has ended because of a Ctrl-C. Package signal
-// says which signal it was in words alone.
-func interrupted(ctx context.Context) bool {
-	cause := context.Cause(ctx)
-	return cause != nil && strings.HasPrefix(cause.Error(), os.Interrupt.String()+" ")
-}
-
-// A commandError is the status of a command that has said itself what was wrong.
-type commandError struct{ status int }
-
-func (e *commandError) Error() string {
-	return fmt.Sprintf("the command ended with status %d", e.status)
-}
-
-// awaitOrphaned returns when the program that started this one is gone, or ctx
-// ends. A pipe that is closed says so. Of other inputs, such as the null device
-// or a terminal, nothing is read. Where the system gives this process
-// another parent, that says so too.
-func awaitOrphaned(ctx context.Context, in io.Reader) {
-	closed := make(chan struct{})
-	if pipe(in) {
-		go func() { // it ends with the process: such a read can not be interrupted
-			defer close(closed)
-			io.Copy(io.Discard, in)
-		}()
-	}
-	parent := os.Getppid()
-	look := time.NewTicker(parentInterval)
-	defer look.Stop()
-	for os.Getppid() == parent {
-		select {
-		case <-look.C:
-		case <-closed:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// pipe reports whether another program writes what is read there.
-func pipe(r io.Reader) bool {
-	f, ok := r.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0
 }

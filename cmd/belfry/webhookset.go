@@ -221,15 +221,18 @@ func (p position) in(list []endpointObject) (endpointObject, error) {
 // a name that only the service knows, because it is made of the whole URL.
 func (e *endpointCommand) find(ctx context.Context, client adminclient.Client, app, name string) (position, error) {
 	at, index := position{index: -1}, 0
-	err := client.Pages(ctx, adminclient.WebhooksPath, "endpoints", url.Values{"app": {app}}, func(raw json.RawMessage) error {
-		var told struct{ Endpoint, URL string }
-		if err := adminclient.Read(raw, &told); err != nil {
-			return err
+	all := adminclient.List{Path: adminclient.WebhooksPath, Member: "endpoints", Query: url.Values{"app": {app}}}
+	_, err := client.Pages(ctx, all, func(_ []byte, endpoints []json.RawMessage) error {
+		for _, raw := range endpoints {
+			var told struct{ Endpoint, URL string }
+			if err := adminclient.Read(raw, &told); err != nil {
+				return err
+			}
+			if told.Endpoint == name {
+				at = position{index, told.URL}
+			}
+			index++
 		}
-		if told.Endpoint == name {
-			at = position{index, told.URL}
-		}
-		index++
 		return nil
 	})
 	if err == nil && at.index < 0 {

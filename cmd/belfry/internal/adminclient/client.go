@@ -121,35 +121,6 @@ func Read(reply []byte, into any) error {
 	return nil
 }
 
-// Pages calls each for every element of a list that is told in pages, under
-// the name of a member. It changes query.
-func (c Client) Pages(ctx context.Context, path, member string, query url.Values, each func(json.RawMessage) error) error {
-	for {
-		reply, err := c.Call(ctx, Request{Path: path, Query: query})
-		if err != nil {
-			return err
-		}
-		var page map[string]json.RawMessage
-		if err := Read(reply, &page); err != nil {
-			return err
-		}
-		var list []json.RawMessage
-		if err := Read(page[member], &list); err != nil {
-			return err
-		}
-		for _, element := range list {
-			if err := each(element); err != nil {
-				return err
-			}
-		}
-		var next string
-		if page["next"] == nil || json.Unmarshal(page["next"], &next) != nil || next == "" {
-			return nil
-		}
-		query.Set("after", next)
-	}
-}
-
 // dialTimeout bounds how long it takes to find out whether a service is there.
 const dialTimeout = 5 * time.Second
 

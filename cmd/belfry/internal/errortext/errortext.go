@@ -26,7 +26,7 @@ var packages = []string{
 	"peers", "protocol", "pusher",
 	"queue", "queuetest",
 	"rate", "rawjson", "reach", "recall", "relay", "roster", "rostertest",
-	"sent", "server", "setting", "survey",
+	"sent", "server", "serving", "setting", "subprocess", "survey",
 	"tables", "tap", "target", "terminal", "trace",
 	"usage",
 	"wakeup", "watch", "web", "webhook", "ws",

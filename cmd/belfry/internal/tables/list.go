@@ -23,3 +23,32 @@ func columns[T any](out io.Writer, list []json.RawMessage, header string, line f
 	}
 	return table.Flush()
 }
+
+// Lines writes elements as they came, each on a line.
+func Lines(out io.Writer, list []json.RawMessage) error {
+	for _, element := range list {
+		if _, err := fmt.Fprintf(out, "%s\n", element); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Missing names the nodes that have no part in an answer, if it names nodes.
+func Missing(out io.Writer, reply []byte) {
+	var answer struct {
+		Nodes []struct {
+			Name     string
+			Answered bool
+			Problem  string
+		}
+	}
+	if json.Unmarshal(reply, &answer) != nil {
+		return // whoever reads all of it complains
+	}
+	for _, n := range answer.Nodes {
+		if !n.Answered {
+			fmt.Fprintf(out, "warning: what %s has is missing: %s\n", n.Name, n.Problem)
+		}
+	}
+}

@@ -1,4 +1,12 @@
-package main
+// Package serving is the life of a service's process: its log, what its supervisor is
+// told, and when its configuration is read again.
+//
+// The service itself is a node of package server, and what it is made of comes from
+// package config. Which commands run one is up to them.
+//
+// [Run] waits for what it starts, and so does [Reloader.Run]. Both end with their
+// context. A reloader belongs to the goroutine that runs it.
+package serving
 
 import (
 	"context"
@@ -13,8 +21,8 @@ import (
 	"github.com/belfryhq/belfry/internal/server"
 )
 
-// newLog returns the log of a service.
-func newLog(w io.Writer, level slog.Leveler, format string) *slog.Logger {
+// NewLog returns the log of a service.
+func NewLog(w io.Writer, level slog.Leveler, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
@@ -22,18 +30,18 @@ func newLog(w io.Writer, level slog.Leveler, format string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// runNode serves until ctx ends, and then says goodbye to the clients.
-func runNode(ctx context.Context, node server.Node, log *slog.Logger) error {
+// Run serves until ctx ends, and then says goodbye to the clients.
+func Run(ctx context.Context, node server.Node, log *slog.Logger) error {
 	for _, l := range node.Listeners() {
 		log.Info("listening", "listener", l.Name, "address", l.Addr.String())
 	}
-	told := supervisor{log}
+	told := Supervisor{log}
 	told.ready()
 	watched := make(chan struct{})
 	alive, ended := context.WithCancel(context.WithoutCancel(ctx)) // it is watched until it has ended
 	go func() {
 		defer close(watched)
-		told.watch(alive, node)
+		told.Watch(alive, node)
 	}()
 	defer func() {
 		ended()
@@ -48,8 +56,8 @@ func runNode(ctx context.Context, node server.Node, log *slog.Logger) error {
 	return nil
 }
 
-// explainListen says what to do about a listener that can not be opened.
-func explainListen(err error) error {
+// ExplainListen says what to do about a listener that can not be opened.
+func ExplainListen(err error) error {
 	e, ok := errors.AsType[*net.OpError](err)
 	if !ok || e.Op != "listen" {
 		return err

@@ -1,4 +1,4 @@
-package main
+package serving
 
 import (
 	"context"
@@ -15,30 +15,30 @@ import (
 	"github.com/belfryhq/belfry/internal/server"
 )
 
-// A reloader reads the configuration again while the service runs.
-type reloader struct {
-	source config.Source
-	start  *config.Config // what the service was started with
-	node   server.Node
-	level  *slog.LevelVar
-	log    *slog.Logger
-	hangup <-chan os.Signal
+// A Reloader reads the configuration again while the service runs.
+type Reloader struct {
+	Source config.Source
+	Start  *config.Config // what the service was started with
+	Node   server.Node
+	Level  *slog.LevelVar
+	Log    *slog.Logger
+	Hangup <-chan os.Signal
 
 	reload   bool // whether a change of the file is a reason
 	reloaded prometheus.Counter
 	refused  prometheus.Counter
 }
 
-// onHangup returns a channel on which SIGHUP is told, from now on: before, it
+// OnHangup returns a channel on which SIGHUP is told, from now on: before, it
 // ends the process.
-func onHangup() (hangup chan os.Signal, stop func()) {
+func OnHangup() (hangup chan os.Signal, stop func()) {
 	hangup = make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	return hangup, func() { signal.Stop(hangup) }
 }
 
-// measure registers the metrics.
-func (r *reloader) measure(registerer prometheus.Registerer) {
+// Measure registers the metrics.
+func (r *Reloader) Measure(registerer prometheus.Registerer) {
 	reloads := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "belfry_config_reloads_total", Help: "How often the configuration was read again, by whether it was taken.",
 	}, []string{"result"})
@@ -46,17 +46,18 @@ func (r *reloader) measure(registerer prometheus.Registerer) {
 	r.reloaded, r.refused = reloads.WithLabelValues("taken"), reloads.WithLabelValues("refused")
 }
 
-// run reads the configuration again on a SIGHUP and when the file changes,
+// Run reads the configuration again on a SIGHUP and when the file changes,
 // until ctx ends.
-func (r *reloader) run(ctx context.Context) {
+func (r *Reloader) Run(ctx context.Context) {
+	r.reload = r.Start.Reload
 	ctx, cancel := context.WithCancel(ctx)
 	changed, watched := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
-		if r.start.File == "" {
+		if r.Start.File == "" {
 			return
 		}
-		config.Watch(ctx, r.start.File, func() {
+		config.Watch(ctx, r.Start.File, func() {
 			select {
 			case changed <- struct{}{}:
 			case <-ctx.Done():
@@ -69,7 +70,7 @@ func (r *reloader) run(ctx context.Context) {
 	}()
 	for {
 		select {
-		case <-r.hangup:
+		case <-r.Hangup:
 			r.again("SIGHUP")
 		case <-changed:
 			if r.reload {
@@ -83,37 +84,44 @@ func (r *reloader) run(ctx context.Context) {
 
 // again reads the configuration and makes true what can change. If anything is
 // wrong with it, all stays as it is.
-func (r *reloader) again(why string) {
-	told := supervisor{r.log}
+func (r *Reloader) again(why string) {
+	told := Supervisor{r.Log}
 	told.reloading()
 	defer told.ready()
-	next, err := config.Load(r.source)
+	next, err := config.Load(r.Source)
 	if err == nil {
-		err = r.node.Reconfigure(next.Server)
+		err = r.Node.Reconfigure(next.Server)
 	}
 	if err != nil {
 		r.refused.Inc()
 		r.explain(err)
 		return
 	}
-	r.level.Set(next.LogLevel)
+	r.Level.Set(next.LogLevel)
 	r.reload = next.Reload
 	r.reloaded.Inc()
-	logWarnings(next, r.log)
-	if names := r.start.NeedRestart(next); len(names) > 0 {
-		r.log.Warn("these settings stay as they were until the next start", "settings", strings.Join(names, ", "))
+	LogWarnings(next, r.Log)
+	if names := r.Start.NeedRestart(next); len(names) > 0 {
+		r.Log.Warn("these settings stay as they were until the next start", "settings", strings.Join(names, ", "))
 	}
-	r.log.Info("configuration reloaded", "because", why, "config", next.File, "apps", len(next.Server.Apps))
+	r.Log.Info("configuration reloaded", "because", why, "config", next.File, "apps", len(next.Server.Apps))
 }
 
 // explain logs every mistake of a configuration that was not taken.
-func (r *reloader) explain(err error) {
+func (r *Reloader) explain(err error) {
 	const message = "configuration not reloaded; the running one stays in use"
 	problems, ok := errors.AsType[config.Problems](err)
 	if !ok {
-		r.log.Error(message, "err", err)
+		r.Log.Error(message, "err", err)
 	}
 	for _, p := range problems {
-		r.log.Error(message, "place", p.Place.String(), "setting", p.Name, "reason", p.Text)
+		r.Log.Error(message, "place", p.Place.String(), "setting", p.Name, "reason", p.Text)
+	}
+}
+
+// LogWarnings logs what is doubtful in a configuration.
+func LogWarnings(cfg *config.Config, log *slog.Logger) {
+	for _, warning := range cfg.Warnings {
+		log.Warn("doubtful configuration", "place", warning.Place.String(), "setting", warning.Name, "reason", warning.Text)
 	}
 }
