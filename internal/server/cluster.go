@@ -13,25 +13,22 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/broker/natsbroker"
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/cluster/relay"
-	"github.com/belfryhq/belfry/internal/cluster/roster"
 	"github.com/belfryhq/belfry/internal/cluster/roster/local"
 	"github.com/belfryhq/belfry/internal/cluster/roster/natsroster"
 	"github.com/belfryhq/belfry/internal/fallback"
 )
 
-// cluster is what joins a node to others. Of a node that is alone there is
-// only the roster.
+// cluster is what joins a node to others. It is nil for a node that is alone.
 type cluster struct {
+	log    *natsroster.Roster // the node's roster
 	broker *natsbroker.Broker
 	relay  *relay.Relay
-	roster roster.Roster
-	log    *natsroster.Roster        // the roster, if it is that of a cluster
 	joined atomic.Pointer[time.Time] // when broker and relay have started; nil: they have not
 }
 
 // bus is the broker as the hub knows it.
 func (c *cluster) bus() broker.Broker {
-	if c.broker == nil {
+	if c == nil {
 		return nil // and not an interface that holds nothing
 	}
 	return c.broker
@@ -39,7 +36,7 @@ func (c *cluster) bus() broker.Broker {
 
 // elsewhere is the relay as the fallback knows it.
 func (c *cluster) elsewhere() fallback.Elsewhere {
-	if c.relay == nil {
+	if c == nil {
 		return nil
 	}
 	return c.relay
@@ -47,15 +44,15 @@ func (c *cluster) elsewhere() fallback.Elsewhere {
 
 // openRoster makes what decides what backends are told. It ends after those
 // whom it tells.
-func (s *Server) openRoster() error {
-	c := &s.cluster
+func (s *Server) openRoster() {
 	grace := cmp.Or(s.cfg.Webhooks.Grace, defaultGrace)
 	if !s.cfg.Clustered() {
-		c.roster = local.New(local.Config{
+		s.roster = local.New(local.Config{
 			Grace: grace, TellOnClose: s.cfg.Webhooks.VacateOnStop, ID: s.id, Registerer: s.metrics,
 		})
-		return nil
+		return
 	}
+	c := &cluster{}
 	c.log = natsroster.New(natsroster.Config{
 		JetStream:    s.engine.JetStream(),
 		Stream:       s.engine.Stream,
@@ -68,17 +65,16 @@ func (s *Server) openRoster() error {
 		Log:          s.log,
 		Registerer:   s.metrics,
 	})
-	c.roster = c.log
-	return nil
+	s.cluster, s.roster = c, c.log
 }
 
 // openBus makes the ways to peers, if there are any. They are closed after the
 // sockets, whose end is for peers to hear of.
 func (s *Server) openBus() (err error) {
-	if !s.cfg.Clustered() {
+	c := s.cluster
+	if c == nil {
 		return nil
 	}
-	c := &s.cluster
 	c.broker, err = natsbroker.New(natsbroker.Config{
 		Conn:       s.engine.Conn(),
 		ID:         s.id,
@@ -136,7 +132,7 @@ const (
 func (s *Server) join() error {
 	ctx, cancel := s.starting()
 	defer cancel()
-	if s.cluster.broker != nil {
+	if s.cluster != nil {
 		if err := s.cluster.start(s.hub.Receiver(), relay.Host{
 			Has: s.fallbacks.Has, Handler: s.fallbacks.Relayed(), Peer: s.answers(),
 		}); err != nil {
@@ -144,7 +140,7 @@ func (s *Server) join() error {
 		}
 		s.settle(ctx)
 	}
-	if err := s.cluster.roster.Start(ctx, s.webhooks); err != nil {
+	if err := s.roster.Start(ctx, s.webhooks); err != nil {
 		return fmt.Errorf("server: %w", err)
 	}
 	return nil
@@ -178,6 +174,9 @@ const handOverTimeout = 3 * time.Second
 // leave gives the peers what the node has kept for its clients, and tells them that it
 // ends.
 func (s *Server) leave(ctx context.Context) error {
+	if s.cluster == nil {
+		return nil
+	}
 	bounded, cancel := context.WithTimeout(ctx, handOverTimeout)
 	defer cancel()
 	s.hub.HandOver(bounded)
@@ -197,7 +196,7 @@ func (c *cluster) leave(ctx context.Context) error {
 // known reports whether the roster will still say what becomes of the jobs of
 // an incarnation. It is nil if nobody knows.
 func (c *cluster) known() func(node.ID) bool {
-	if c.log == nil {
+	if c == nil {
 		return nil
 	}
 	return c.log.Known

@@ -159,7 +159,7 @@ func (s *Server) nodeState() admin.NodeState {
 	switch {
 	case s.leaving.Load():
 		return admin.StateDraining
-	case !s.cluster.roster.Current():
+	case !s.roster.Current():
 		return admin.StateCutOff
 	}
 	return admin.StateReady

@@ -37,13 +37,13 @@ func (s *Server) drain() {
 		time.Sleep(delay)
 	}
 	s.hub.Drain()
-	s.cluster.roster.Drain()
+	s.roster.Drain()
 	window := s.window()
 	bounded, cancel := context.WithTimeout(context.Background(), window+drainGrace)
 	defer cancel()
 	s.log.Info("draining", "connections", s.loops.Sockets(), "over", window)
 	s.sendAway(window)
-	if s.cluster.relay != nil {
+	if s.cluster != nil {
 		s.cluster.relay.Drain(bounded, window)
 	}
 	s.awaitGoodbyes(bounded)

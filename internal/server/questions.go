@@ -18,10 +18,10 @@ import (
 // peers are the other nodes, as whoever asks on behalf of an operator knows them;
 // nil if there are none.
 func (s *Server) peers() survey.Peers {
-	if s.cluster.relay == nil {
+	if s.cluster == nil {
 		return nil // and not an interface that holds nothing
 	}
-	return &questions{&s.cluster}
+	return &questions{s.cluster}
 }
 
 // questions are asked over a cluster's relay.

@@ -26,6 +26,7 @@ import (
 	"github.com/belfryhq/belfry/internal/admission"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
+	"github.com/belfryhq/belfry/internal/cluster/roster"
 	"github.com/belfryhq/belfry/internal/devsite"
 	"github.com/belfryhq/belfry/internal/explain"
 	"github.com/belfryhq/belfry/internal/fallback"
@@ -151,7 +152,8 @@ type Server struct {
 	fallbacks  *fallback.Server
 	inspection *inspect.API
 	keyUses    *keyuse.Table
-	cluster    cluster
+	roster     roster.Roster
+	cluster    *cluster // nil: the node is alone
 	tracing    tracing
 	limits     httpapi.Limits
 	api        *httpapi.Handler
@@ -235,17 +237,15 @@ func (s *Server) openHub(registry *apps.Registry) (err error) {
 			err = errors.Join(err, s.loops.Stop(context.Background()))
 		}
 	}()
-	if err := s.openRoster(); err != nil {
-		return err
-	}
+	s.openRoster()
 	if s.cfg.Clustered() {
-		s.onStop("roster", s.cluster.roster.Close) // whoever takes over the queue must be alone with it
+		s.onStop("roster", s.roster.Close) // whoever takes over the queue must be alone with it
 	}
 	if err := s.openWebhooks(registry); err != nil {
 		return err
 	}
 	if !s.cfg.Clustered() {
-		s.onStop("roster", s.cluster.roster.Close) // which may decide something that is to be told
+		s.onStop("roster", s.roster.Close) // which may decide something that is to be told
 	}
 	if err := s.openBus(); err != nil {
 		return err

@@ -37,7 +37,7 @@ func (s *Server) openWebhooks(registry *apps.Registry) (err error) {
 	s.webhooks, err = webhook.New(ctx, webhook.Config{
 		Apps:      registry,
 		Engine:    s.engine,
-		Roster:    s.cluster.roster,
+		Roster:    s.roster,
 		Node:      s.name,
 		Clustered: s.cfg.Clustered(),
 		Known:     s.cluster.known(),
