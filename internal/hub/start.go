@@ -27,7 +27,7 @@ func New(cfg Config) *Hub {
 	})
 	registerPeers(cfg.Registerer, h.peers)
 	h.patience = peerPatience
-	h.asker.Self, h.asker.Peers = cfg.Node, h.peers.All()
+	h.asker.Self, h.asker.Peers, h.asker.Silent = cfg.Node, h.peers.All(), h.peers.Silent
 	h.SetMaxConnections(cfg.MaxConnections)
 	cfg.Apps.Watch(h.appChanged)
 	ctx, cancel := context.WithCancel(context.Background())

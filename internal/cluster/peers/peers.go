@@ -72,6 +72,7 @@ type Others struct {
 type standing struct {
 	slot, next Set       // next is zero but between Begin and End
 	synced     bool      // it has said everything at least once
+	silent     bool      // for the lease: it may be dead
 	asked      time.Time // for a resync that has not begun; zero: none
 }
 

@@ -17,6 +17,29 @@ type link struct {
 func (l link) ID() node.ID        { return l.id }
 func (link) Send(*broker.Message) {}
 
+// TestSilentPeer: a peer is silent from a suspicion on until it is heard or gone.
+func TestSilentPeer(t *testing.T) {
+	o := New(Config{Vacate: func(Set) {}})
+	l := link{id: "b"}
+	expect := func(when string, want bool) {
+		t.Helper()
+		if got := o.Silent(l); got != want {
+			t.Errorf("%s: silent = %t, want %t", when, got, want)
+		}
+	}
+	o.Suspected(l, true)
+	expect("before it has joined", false)
+	o.Joined(l)
+	expect("after it has joined", false)
+	o.Suspected(l, true)
+	expect("suspected", true)
+	o.Suspected(l, false)
+	expect("heard again", false)
+	o.Suspected(l, true)
+	o.Left(l)
+	expect("gone", false)
+}
+
 // TestResyncTakesTheOldAway: what a peer says again in a resync is held
 // throughout, counted once, and what it does not say again is held no more.
 func TestResyncTakesTheOldAway(t *testing.T) {

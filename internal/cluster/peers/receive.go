@@ -6,7 +6,10 @@ import (
 	"github.com/belfryhq/belfry/internal/cluster/broker"
 )
 
-var _ broker.Receiver = (*Others)(nil)
+var (
+	_ broker.Receiver  = (*Others)(nil)
+	_ broker.Suspecter = (*Others)(nil)
+)
 
 // Joined implements [broker.Receiver].
 func (o *Others) Joined(l broker.Link) {
@@ -33,6 +36,24 @@ func (o *Others) Lost(l broker.Link) {
 	if st := o.standing[l]; st != nil {
 		o.askLocked(l, st)
 	}
+}
+
+// Suspected implements [broker.Suspecter].
+func (o *Others) Suspected(l broker.Link, silent bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if st := o.standing[l]; st != nil {
+		st.silent = silent
+	}
+}
+
+// Silent reports whether a peer has not been heard for the lease. What is sent to it
+// waits, so nobody should wait for its answer.
+func (o *Others) Silent(l broker.Link) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	st := o.standing[l]
+	return st != nil && st.silent
 }
 
 // Left implements [broker.Receiver].

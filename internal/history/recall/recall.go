@@ -18,6 +18,7 @@ package recall
 
 import (
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,8 @@ const maxAbsent = 16
 type Asker struct {
 	Self  node.ID
 	Peers iter.Seq[broker.Link] // those that are there now
+	// Silent reports whether a peer will hardly answer. Nil: none is known to be.
+	Silent func(broker.Link) bool
 
 	number atomic.Uint64 // of the last question
 }
@@ -56,6 +59,7 @@ type Recall struct {
 	from    history.Position
 	missing map[node.ID]int // answers that are to come, by peer
 	heard   []node.ID       // publishers of which somebody has answered
+	silent  []node.ID       // peers that are not asked, since they will hardly answer
 	whole   bool            // every peer has answered for itself
 	second  bool            // the others are asked about those who do not answer
 	over    bool
@@ -76,6 +80,10 @@ func (r *Recall) Then(do func(whole bool)) { r.then = append(r.then, do) }
 // Start asks the peers. Without any it is over at once.
 func (r *Recall) Start() {
 	for l := range r.asker.Peers {
+		if r.asker.Silent != nil && r.asker.Silent(l) {
+			r.silent = append(r.silent, l.ID())
+			continue
+		}
 		r.ask(l, "")
 	}
 	r.goOn()
@@ -110,7 +118,7 @@ func (r *Recall) goOn() {
 		r.timer = nil
 	}
 	if !r.second {
-		r.whole = true
+		r.whole = len(r.silent) == 0
 		if r.askOthers() {
 			return
 		}
@@ -126,25 +134,18 @@ func (r *Recall) late() {
 		return
 	}
 	r.timer = nil
-	silent := r.missing
+	r.silent = slices.AppendSeq(r.silent, maps.Keys(r.missing))
 	r.missing = make(map[node.ID]int)
-	if r.second || !r.askOthers(idsOf(silent)...) {
+	if r.second || !r.askOthers() {
 		r.end()
 	}
 }
 
-func idsOf(m map[node.ID]int) (list []node.ID) {
-	for id := range m {
-		list = append(list, id)
-	}
-	return list
-}
-
 // askOthers asks those who have answered about publishers that have not, and
 // reports whether there are any.
-func (r *Recall) askOthers(silent ...node.ID) bool {
+func (r *Recall) askOthers() bool {
 	r.second = true
-	absent := slices.Clone(silent)
+	absent := slices.Clone(r.silent)
 	for _, m := range r.from {
 		if m.Publisher != r.asker.Self && !slices.Contains(r.heard, m.Publisher) && !slices.Contains(absent, m.Publisher) {
 			absent = append(absent, m.Publisher)
@@ -152,7 +153,7 @@ func (r *Recall) askOthers(silent ...node.ID) bool {
 	}
 	absent = absent[:min(len(absent), maxAbsent)]
 	for l := range r.asker.Peers {
-		if slices.Contains(silent, l.ID()) {
+		if slices.Contains(r.silent, l.ID()) {
 			continue
 		}
 		for _, publisher := range absent {

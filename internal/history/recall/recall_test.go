@@ -65,6 +65,34 @@ func TestOthersAreAskedAboutPeersThatDoNotAnswer(t *testing.T) {
 	})
 }
 
+// Who is known to be silent is not waited for.
+func TestSilentPeerIsNotWaitedFor(t *testing.T) {
+	b, c := &peer{id: "b"}, &peer{id: "c"}
+	a := Asker{
+		Self: "a", Peers: slices.Values([]broker.Link{b, c}),
+		Silent: func(l broker.Link) bool { return l.ID() == "c" },
+	}
+	var lock sync.Mutex
+	var ended []bool
+	r := a.New(Channel{App: "1", Name: "news", Lock: &lock}, nil)
+	r.Then(func(whole bool) { ended = append(ended, whole) })
+	r.Start()
+	r.Answered("b", r.number, "b", true)
+	if len(ended) > 0 {
+		t.Fatal("the recall is over before b was asked about c")
+	}
+	r.Answered("b", r.number, "c", true)
+	if !slices.Equal(ended, []bool{false}) {
+		t.Errorf("ended = %v, want that it is over, and that not all have answered", ended)
+	}
+	if len(c.sent) > 0 {
+		t.Errorf("c was asked %v", c.sent)
+	}
+	if got, want := b.asked(), []string{"", "c"}; !slices.Equal(got, want) {
+		t.Errorf("b was asked about %q, want %q", got, want)
+	}
+}
+
 func TestAnswersArriveAsTheyWereSent(t *testing.T) {
 	event := func(n, before uint64) history.Event {
 		return history.Event{
