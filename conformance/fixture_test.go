@@ -124,6 +124,9 @@ func fixtureConfig(service string) map[string]any {
 			keys = append(keys, map[string]any{"key": key, "secret": secret})
 		}
 		settings := map[string]any{"id": id, "name": name, "keys": keys}
+		if historyOn {
+			settings["history"] = map[string]any{"enabled": true}
+		}
 		maps.Copy(settings, fixture.settings)
 		list = append(list, settings)
 	}
