@@ -69,9 +69,9 @@ unit: ## Tests of the packages, with the race detector
 	$(again) '-race -count=1 -timeout 5m' $(inside)
 
 .PHONY: conformance
-conformance: ## The black-box suite, for polled sockets and for portable ones; prints what it covers
+conformance: ## The black-box suite, for polled sockets and for portable ones with a history; prints what it covers
 	$(blackboxtest)
-	BELFRY_WEBSOCKET_PORTABLE_SOCKETS=true $(blackboxtest)
+	BELFRY_WEBSOCKET_PORTABLE_SOCKETS=true BELFRY_TEST_HISTORY=1 $(blackboxtest)
 
 .PHONY: clients
 clients: setup ## The official client libraries against the real binary

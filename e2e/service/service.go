@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,6 +79,10 @@ func Start(t testing.TB, cfg Config) *Service {
 	return s
 }
 
+// firstOfApp is where an app begins. With BELFRY_TEST_HISTORY all apps keep their
+// events, which clients do not notice that do not ask for them.
+var firstOfApp = regexp.MustCompile(`(?m)^  - `)
+
 // prepare writes the configuration of a service, which the test's end stops.
 func prepare(t testing.TB, cfg Config) *Service {
 	t.Helper()
@@ -97,6 +102,9 @@ func prepare(t testing.TB, cfg Config) *Service {
 	apps := cfg.Apps
 	if apps == "" {
 		apps = defaultApps
+	}
+	if os.Getenv("BELFRY_TEST_HISTORY") != "" && !strings.Contains(apps, "history:") {
+		apps = firstOfApp.ReplaceAllString(apps, "  - history: {enabled: true}\n    ")
 	}
 	text += "apps:\n" + strings.Trim(apps, "\n") + "\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
