@@ -30,7 +30,7 @@ var layers = [][]string{
 	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},
 	{"internal/idempotency"},
 	{"web/console", "docs", "internal/access"},
-	{"internal/console", "internal/tokenstore"},
+	{"internal/console", "internal/tokenstore", "internal/audit"},
 	{"internal/loop", "internal/trace", "internal/keyuse", "internal/history", "internal/survey", "internal/acme", "internal/appstore", "internal/usage", "internal/cluster/broker", "internal/cluster/roster", "internal/webhook/queue", "backend/pusher"},
 	{"internal/webhook/sent", "internal/history/recall", "internal/cluster/peers"},
 	{"internal/faults", "internal/journal", "internal/cluster/broker/mesh", "internal/cluster/broker/brokertest", "internal/cluster/roster/local", "internal/cluster/roster/rostertest", "internal/webhook/queue/queuetest", "internal/webhook/delivery", "internal/webhook/handover"},

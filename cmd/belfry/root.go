@@ -109,7 +109,7 @@ host and port are changed. It is not affiliated with Pusher.`,
 	root.SetFlagErrorFunc(flagError)
 	cobra.AddTemplateFunc("wrapped", func(flags *pflag.FlagSet) string { return flags.FlagUsagesWrapped(helpWidth) })
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
-	root.AddCommand(newDev(s), newTestServer(s), newServe(s), newCheck(s), newHealth(s), newImport(s), newTrigger(s), newSubscribe(s), newTail(s), newExplain(s), newChannels(s), newConnections(s), newUsers(s), newErrors(s), newTimeline(s), newDoctor(s), newApps(s), newWebhooks(s), newTokens(s), newCluster(s), newDrain(s), newConsole(s), newBench(s), newCompletion(s), newMan(), newVersion(s))
+	root.AddCommand(newDev(s), newTestServer(s), newServe(s), newCheck(s), newHealth(s), newImport(s), newTrigger(s), newSubscribe(s), newTail(s), newExplain(s), newChannels(s), newConnections(s), newUsers(s), newErrors(s), newTimeline(s), newDoctor(s), newApps(s), newWebhooks(s), newTokens(s), newAudit(s), newCluster(s), newDrain(s), newConsole(s), newBench(s), newCompletion(s), newMan(), newVersion(s))
 	return root
 }
 

@@ -51,6 +51,15 @@ func TestNamedTokens(t *testing.T) {
 	if status, out, _ := as(nil, "tokens", "list"); status != 0 || !strings.Contains(out, "there are no named tokens") {
 		t.Errorf("belfry tokens list = %d %s", status, out)
 	}
+	if status, out, told := as(nil, "audit", "--app", mine.ID); status != 0 || !strings.Contains(out, "PATCH /api/v1/apps/{id}, app "+mine.ID+", client_events: false → true") {
+		t.Errorf("belfry audit of an app = %d %s%s", status, out, told)
+	}
+	if status, out, _ := as(nil, "audit", "--who", "operator", "--limit", "1"); status != 0 || !strings.Contains(out, "DELETE /api/v1/tokens/{name}, ada") || !strings.Contains(out, "there are more: --after ") {
+		t.Errorf("belfry audit of the operator = %d %s", status, out)
+	}
+	if status, out, _ := as(nil, "audit", "--who", "nobody"); status != 0 || !strings.Contains(out, "nothing of that kind") {
+		t.Errorf("belfry audit of nobody = %d %s", status, out)
+	}
 	for want, args := range map[string][]string{
 		"which role?":                        {"create", "bob", "--app", mine.ID},
 		"for which apps?":                    {"create", "bob", "--role", "viewer"},

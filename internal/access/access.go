@@ -47,10 +47,27 @@ type Config struct {
 	// they use TLS.
 	TrustedProxies forwarded.Proxies
 
+	// Note is told of logins, logouts and tokens that are not known. It may be nil.
+	Note func(Attempt)
+
 	Registerer prometheus.Registerer // nil: no metrics
 	Log        *slog.Logger          // nil: no log
 	Now        func() time.Time      // nil: time.Now
 }
+
+// An Attempt is that somebody showed a token or a code, or logged out.
+type Attempt struct {
+	Principal        // without a name if he is not known
+	What      string // one of the words below
+	Refused   bool
+}
+
+// What an attempt is.
+const (
+	Login  = "login"
+	Logout = "logout"
+	Showed = "token"
+)
 
 // A Gate lets requests through that show who asks. It is safe for concurrent
 // use.
@@ -92,20 +109,47 @@ type caller struct {
 	life context.Context // of the token or the session: what was begun with it ends with it
 }
 
+// at is who asks, from an address.
+func (c caller) at(address string) Principal {
+	c.From = address
+	return c.Principal
+}
+
 // Wrap lets requests through to next that show who asks. Their context ends when he
 // is not let in any more.
 func (g *Gate) Wrap(next http.Handler) http.Handler {
 	return jsonhttp.Handler(g.log, func(w http.ResponseWriter, r *http.Request) error {
 		c, err := g.caller(w, r)
+		if err == errWrong {
+			g.note(Attempt{Principal{From: g.address(r)}, Showed, true})
+		}
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithCancel(NewContext(r.Context(), c.Principal))
+		ctx, cancel := context.WithCancel(NewContext(r.Context(), c.at(g.address(r))))
 		defer cancel()
 		defer context.AfterFunc(c.life, cancel)()
 		next.ServeHTTP(w, r.WithContext(ctx))
 		return nil
 	})
+}
+
+// note tells of an attempt.
+func (g *Gate) note(a Attempt) {
+	if g.cfg.Note != nil {
+		g.cfg.Note(a)
+	}
+}
+
+// address is that of whoever asks: of the client, or of the proxy that does not name it.
+func (g *Gate) address(r *http.Request) string {
+	addr, ok := g.cfg.TrustedProxies.Client(r)
+	if !ok {
+		if addr, ok = forwarded.Peer(r); !ok {
+			return ""
+		}
+	}
+	return addr.String()
 }
 
 // caller is who asks. A token in the request goes before a session.
@@ -146,7 +190,7 @@ func (g *Gate) holder(w http.ResponseWriter, r *http.Request, given string, via 
 	err = g.guess(w, r, given, func() bool {
 		switch {
 		case token != nil:
-			c = caller{Principal{token.Name, token.Role, token.Apps, via}, token.Life}
+			c = caller{Principal{Name: token.Name, Role: token.Role, Apps: token.Apps, Via: via}, token.Life}
 		case g.token.Is(given):
 			c = caller{operator(via), context.Background()}
 		default:

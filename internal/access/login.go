@@ -88,6 +88,9 @@ func (g *Gate) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c, err := g.admit(w, r, given.Token, given.Code)
+	if given.Token+given.Code != "" || err == nil {
+		g.note(Attempt{c.at(g.address(r)), Login, err != nil})
+	}
 	if err != nil {
 		return err
 	}
@@ -126,6 +129,9 @@ func (g *Gate) admit(w http.ResponseWriter, r *http.Request, token, code string)
 func (g *Gate) logout(w http.ResponseWriter, r *http.Request) error {
 	if err := jsonhttp.Query(r); err != nil {
 		return err
+	}
+	if s, err := g.session(r); err == nil {
+		g.note(Attempt{s.at(g.address(r)), Logout, false})
 	}
 	g.end(r)
 	cookie := g.cookie(r)

@@ -42,6 +42,8 @@ type Principal struct {
 	// Apps are the ids of the apps that the principal sees, or [AllApps].
 	Apps []string `json:"apps"`
 	Via  Via      `json:"via"`
+	// From is the address that the principal asks from, as far as it is known.
+	From string `json:"-"`
 }
 
 // operatorName is that of whoever has the token of the service.

@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/belfryhq/belfry/internal/access"
+	"github.com/belfryhq/belfry/internal/audit"
 )
 
 // Config is what the handler reports about.
@@ -61,6 +62,8 @@ type Config struct {
 	// Draining returns whether the node ends, and how many connections it still
 	// has. It may be nil.
 	Draining func() (draining bool, connections int)
+	// Audit writes down what is changed. It may be nil.
+	Audit *audit.Log
 	// Parts serve more of the API, behind the token: by the path that theirs
 	// begin with, such as /api/v1/apps/{id}/live.
 	Parts map[string]http.Handler

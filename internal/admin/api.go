@@ -63,6 +63,7 @@ func (c Config) api() http.Handler {
 	d := &drain{begin: c.Drain, progress: c.Draining, since: time.Now().UTC()}
 	mux := http.NewServeMux()
 	for _, routes := range []Routes{c.API, {
+		"/api/v1/audit":          {http.MethodGet: c.listAudit},
 		"/api/v1/cluster":        {http.MethodGet: k.show},
 		"/api/v1/cluster/remove": {http.MethodPost: k.removeNode},
 		"/api/v1/drain":          {http.MethodGet: d.show, http.MethodPost: d.start},

@@ -47,6 +47,7 @@ type fixture struct {
 	routes   routers.Router
 	log      *lockedLog
 	tokens   *tokenstore.Store
+	api      Routes
 
 	mu   sync.Mutex
 	used map[string]usage.Sample // what is told when usage is asked for next
@@ -115,7 +116,7 @@ func newFixture(t testing.TB, configured ...*apps.App) *fixture {
 	c.Parts = map[string]http.Handler{
 		"/api/v1/part": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }),
 	}
-	f.handler = New(c)
+	f.api, f.handler = c.API, New(c)
 	doc, err := openapi3.NewLoader().LoadFromData(OpenAPI)
 	must(err)
 	must(doc.Validate(t.Context()))

@@ -13,6 +13,7 @@ import (
 	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
+	"github.com/belfryhq/belfry/internal/audit"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
@@ -71,6 +72,8 @@ func (a *appsAPI) createApp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return refusal(err)
 	}
+	entry := audit.Of(r.Context())
+	entry.App, entry.Detail = e.App.ID, apps.Changes(apps.New(), e.App)
 	w.Header().Set("Location", "/api/v1/apps/"+url.PathEscape(e.App.ID))
 	return write(w, r, http.StatusCreated, e, showSecrets)
 }
@@ -124,10 +127,12 @@ func (a *appsAPI) updateApp(w http.ResponseWriter, r *http.Request) error {
 		if body == nil {
 			return apps.ErrNotObject
 		}
+		before := *app
 		id, webhooks := app.ID, app.Webhooks
 		if err := app.Set(body, nil); err != nil {
 			return err
 		}
+		audit.Of(r.Context()).Detail = apps.Changes(&before, app)
 		if app.ID != id {
 			return apps.Mistakes{{Setting: "id", Text: "can not be changed; make another app"}}
 		}

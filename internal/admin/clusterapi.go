@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/belfryhq/belfry/internal/audit"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
@@ -62,6 +63,7 @@ func (k *clusterAPI) removeNode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	audit.Of(r.Context()).Target = given.Name
 	if given.Name == "" {
 		return &jsonhttp.Problem{
 			Title:    http.StatusText(http.StatusUnprocessableEntity),

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/audit"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 )
 
@@ -29,6 +30,7 @@ func (a *appsAPI) addKey(w http.ResponseWriter, r *http.Request) error {
 		}
 		made.Key, made.Secret = given.Key, given.Secret
 	}
+	audit.Of(r.Context()).Target = made.Key
 	revision, err := ifMatch(r)
 	if err != nil {
 		return err

@@ -74,6 +74,8 @@ var rules = map[string]rule{
 	"POST /api/v1/tokens":          {access.Operator, wholeService},
 	"DELETE /api/v1/tokens/{name}": {access.Operator, wholeService},
 
+	"GET /api/v1/audit": {access.Operator, wholeService},
+
 	"GET /api/v1/cluster":         {access.Operator, wholeService},
 	"POST /api/v1/cluster/remove": {access.Operator, wholeService},
 	"GET /api/v1/drain":           {access.Operator, wholeService},
@@ -93,21 +95,28 @@ func ruleOf(method, path string) rule {
 
 var errNoApp = jsonhttp.Refuse(http.StatusNotFound, "There is no such app.")
 
-// guarded lets those through to the handler of a path who may ask it.
+// guarded lets those through to the handler of a path who may ask it, and has written
+// down what they change.
 func (c Config) guarded(path string, next http.Handler) http.Handler {
 	return jsonhttp.Handler(c.Log, func(w http.ResponseWriter, r *http.Request) error {
 		p, rule := access.From(r.Context()), ruleOf(r.Method, path)
-		switch {
-		case !p.Role.AtLeast(rule.least):
-			return jsonhttp.Refuse(http.StatusForbidden, "This is for the role %s; %s has the role %s.", rule.least, p.Name, p.Role)
-		case strings.Contains(path, "{id}"):
-			if !p.Sees(r.PathValue("id")) {
-				return errNoApp
+		serve := func(w http.ResponseWriter, r *http.Request) error {
+			switch {
+			case !p.Role.AtLeast(rule.least):
+				return jsonhttp.Refuse(http.StatusForbidden, "This is for the role %s; %s has the role %s.", rule.least, p.Name, p.Role)
+			case strings.Contains(path, "{id}"):
+				if !p.Sees(r.PathValue("id")) {
+					return errNoApp
+				}
+			case rule.about == wholeService && !p.SeesAll():
+				return jsonhttp.Refuse(http.StatusForbidden, "This is about all apps; %s sees only some.", p.Name)
 			}
-		case rule.about == wholeService && !p.SeesAll():
-			return jsonhttp.Refuse(http.StatusForbidden, "This is about all apps; %s sees only some.", p.Name)
+			next.ServeHTTP(w, r)
+			return nil
 		}
-		next.ServeHTTP(w, r)
-		return nil
+		if c.Audit == nil {
+			return serve(w, r)
+		}
+		return c.audited(path, p, serve)(w, r)
 	})
 }

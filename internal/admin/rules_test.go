@@ -79,7 +79,7 @@ func TestRolesAreHeld(t *testing.T) {
 	tokens := tokensOf(t)
 	reached := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	c := Config{Access: access.New(access.Config{Token: testToken, Tokens: tokens}), Parts: map[string]http.Handler{"/api/v1/part": reached}}
-	own := []string{"/api/v1/node", "/api/v1/cluster", "/api/v1/cluster/remove", "/api/v1/drain"} // of every node
+	own := []string{"/api/v1/node", "/api/v1/audit", "/api/v1/cluster", "/api/v1/cluster/remove", "/api/v1/drain"} // of every node
 	for _, call := range calls(t) {
 		if _, path, _ := strings.Cut(call, " "); !strings.HasPrefix(path, access.Path) && !slices.Contains(own, path) {
 			c.Parts[path] = reached

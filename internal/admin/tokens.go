@@ -2,12 +2,15 @@ package admin
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/audit"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 	"github.com/belfryhq/belfry/internal/tokenstore"
 )
@@ -77,6 +80,8 @@ func (a *tokensAPI) create(w http.ResponseWriter, r *http.Request) error {
 			return tokenRefusal(&tokenstore.Mistake{Member: "apps", Text: "names an app that there is not"})
 		}
 	}
+	entry := audit.Of(r.Context())
+	entry.Target, entry.Detail = body.Name, fmt.Sprintf("%s for %s", body.Role, strings.Join(body.Apps, " "))
 	secret, made, err := a.store.Create(r.Context(), tokenstore.Grant{
 		Name: body.Name, Role: body.Role, Apps: body.Apps, Expires: body.Expires.UTC(), By: access.From(r.Context()).Name,
 	})

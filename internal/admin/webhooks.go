@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/audit"
 	"github.com/belfryhq/belfry/internal/jsonhttp"
 	"github.com/belfryhq/belfry/internal/webhook"
 	"github.com/belfryhq/belfry/internal/webhook/queue"
@@ -223,6 +225,8 @@ func (a *webhooksAPI) replay(w http.ResponseWriter, r *http.Request) error {
 	if err := errors.Join(jsonhttp.Query(r), jsonhttp.Read(r, &body)); err != nil {
 		return err
 	}
+	entry := audit.Of(r.Context())
+	entry.App, entry.Target = body.App, body.Endpoint
 	switch {
 	case len(body.IDs) > replayMost:
 		return jsonhttp.Refuse(http.StatusBadRequest, "ids has more than %d elements.", replayMost)
@@ -251,6 +255,7 @@ func (a *webhooksAPI) replay(w http.ResponseWriter, r *http.Request) error {
 			answer.Events += len(d.Events)
 		}
 	}
+	entry.Detail = fmt.Sprintf("replayed %d", answer.Replayed)
 	return jsonhttp.Write(w, http.StatusOK, answer)
 }
 
@@ -299,6 +304,8 @@ func (a *webhooksAPI) test(w http.ResponseWriter, r *http.Request) error {
 	if err := errors.Join(jsonhttp.Query(r), jsonhttp.Read(r, &body)); err != nil {
 		return err
 	}
+	entry := audit.Of(r.Context())
+	entry.App, entry.Target = body.App, body.Endpoint
 	app := a.sender.App(body.App)
 	if app == nil || !access.From(r.Context()).Sees(app.ID) {
 		return errNoApp

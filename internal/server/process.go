@@ -17,6 +17,7 @@ import (
 	"github.com/belfryhq/belfry/internal/accept"
 	"github.com/belfryhq/belfry/internal/access"
 	"github.com/belfryhq/belfry/internal/admin"
+	"github.com/belfryhq/belfry/internal/audit"
 	"github.com/belfryhq/belfry/internal/cluster/node"
 	"github.com/belfryhq/belfry/internal/console"
 	"github.com/belfryhq/belfry/internal/datadir"
@@ -80,6 +81,7 @@ type process struct {
 	engine   *engine.Engine
 	writable func() error      // of the engine
 	tokens   *tokenstore.Store // nil: there is no API that they open
+	audit    *audit.Log        // likewise
 
 	drainAsked chan struct{} // closed by Drain
 	askOnce    sync.Once
@@ -135,7 +137,7 @@ func (p *process) openEngine() (err error) {
 		defer cancel()
 		return p.engine.Close(ctx)
 	})
-	p.openTokens()
+	p.openAccess()
 	return nil
 }
 
@@ -167,8 +169,10 @@ func (p *process) administration() admin.Config {
 		Log:        p.log,
 	}
 	if p.tokens != nil {
+		cfg.Audit = p.audit
 		cfg.Access = access.New(access.Config{
 			Tokens:         p.tokens,
+			Note:           admin.Attempted(p.audit),
 			Token:          p.cfg.AdminToken,
 			Open:           p.cfg.AdminOpen,
 			Insecure:       p.cfg.AdminInsecure,

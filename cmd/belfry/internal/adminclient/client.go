@@ -33,6 +33,7 @@ const (
 	DrainPath    = "/api/v1/drain"
 	CodePath     = "/api/v1/session/code"
 	TokensPath   = "/api/v1/tokens"
+	AuditPath    = "/api/v1/audit"
 )
 
 // AppPath is that of one app.

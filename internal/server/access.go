@@ -5,13 +5,15 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/belfryhq/belfry/internal/audit"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/tokenstore"
 )
 
-// openTokens begins to read the named tokens, where there is an API that they open. It
-// does not wait for them: the token of the service works without.
-func (p *process) openTokens() {
+// openAccess begins to read the named tokens, and to write down what is done with them,
+// where there is an API that they open. It does not wait for the engine: the token of the
+// service works without.
+func (p *process) openAccess() {
 	if p.cfg.AdminListen == "" || p.cfg.AdminToken == "" {
 		return
 	}
@@ -25,5 +27,14 @@ func (p *process) openTokens() {
 		Log:      p.log,
 	})
 	p.engine.OnLoss(stream, p.tokens.Reload)
+	p.audit = audit.Open(audit.Config{
+		Open:       func(ctx context.Context) (jetstream.Stream, error) { return p.engine.Stream(ctx, audit.Stream) },
+		JetStream:  p.engine.JetStream(),
+		Writable:   p.engine.Writable,
+		Node:       p.nodeInfo().Name,
+		Registerer: p.metrics,
+		Log:        p.log,
+	})
+	p.onStop("audit", func(context.Context) error { p.audit.Close(); return nil })
 	p.onStop("tokens", func(context.Context) error { p.tokens.Close(); return nil })
 }
