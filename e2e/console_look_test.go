@@ -102,6 +102,8 @@ func furnish(t *testing.T, svc *service.Service) map[string]view {
 		"all-usage":    {"usage", "Usage of all apps"},
 		"endpoints":    {"webhooks", "Oldest"},
 		"nodes":        {"cluster", "Drain this node"},
+		"access":       {"access", "Make a token"},
+		"audit":        {"audit", "POST /api/v1/apps"},
 		"none":         {"no/such/page", "There is no page"},
 	})
 	return pages

@@ -28,6 +28,8 @@ import { docsPage } from "./pages/docs/page"
 import { deliveriesPage } from "./pages/deliveries/page"
 import { deliveryPage } from "./pages/deliveries/one"
 import { clusterPage } from "./pages/cluster/page"
+import { accessPage } from "./pages/access/page"
+import { auditPage } from "./pages/audit/page"
 
 // They stand in the menu in this order.
 export const pages: Page[] = [
@@ -38,6 +40,8 @@ export const pages: Page[] = [
   deadLettersPage,
   unknownErrorsPage,
   clusterPage,
+  accessPage,
+  auditPage,
   docsPage,
 
   overviewPage,

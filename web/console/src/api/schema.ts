@@ -148,6 +148,22 @@ export type Attempt = {
   took_ms: number
 }
 
+export type AuditEntry = {
+  action: string
+  address?: string
+  app?: string
+  at: string
+  detail?: string
+  id: number
+  left_out?: number
+  node: string
+  role?: Role
+  status: number
+  target?: string
+  via?: "token" | "login" | "code" | "open"
+  who?: string
+}
+
 export type Channel = {
   cached?: {
     bytes: number
@@ -923,6 +939,16 @@ export interface Calls {
     query: {  }
     body: Record<string, unknown>
     answer: Attempt
+  }
+  "GET /api/v1/audit": {
+    path: {  }
+    query: { app?: string; who?: string; after?: string; limit?: number }
+    body: undefined
+    answer: {
+      at: string
+      entries: Array<AuditEntry>
+      next?: string
+    }
   }
   "GET /api/v1/cluster": {
     path: {  }

@@ -3,6 +3,7 @@ import { Badge } from "../ui/state"
 import { Text } from "../ui/text"
 import { Time } from "../ui/time"
 import { cluster, node } from "./reach"
+import { visible } from "../ui/visible"
 import { logout, session } from "./session"
 import { setTheme, type Theme, theme } from "./theme"
 
@@ -34,8 +35,9 @@ export function Header({ app }: { app: string }) {
             </>
           )}
           <State />
-          <span class="fact" title={`Logged in with: ${who.via}`}>
+          <span class="fact" title={`Logged in as ${visible(who.name)}, with: ${who.via}`}>
             {who.role}
+            {who.role === "viewer" && ", read only"}
           </span>
         </span>
         <span class="tools">

@@ -2,6 +2,7 @@ import { signal } from "@preact/signals"
 import { useEffect, useRef } from "preact/hooks"
 import { pages } from "../pages"
 import { Dialog } from "../ui/dialog"
+import { may } from "./may"
 import { go, to } from "./router"
 
 // A Key is one of the page that is shown.
@@ -35,7 +36,7 @@ export function listenToKeys(app: () => string, help: () => void): () => void {
     if (target.closest("input, textarea, select, dialog, [contenteditable]")) return
     if (Date.now() - after < 1_500) {
       after = 0
-      const page = pages.find((p) => p.menu?.key === e.key && (p.menu.of === "service" || app()))
+      const page = pages.find((p) => p.menu?.key === e.key && may(p.least ?? "viewer") && (p.menu.of === "service" || app()))
       if (page) {
         e.preventDefault()
         go(to(page.path, { app: app() }))
@@ -76,7 +77,7 @@ export function Help({ onClose }: { onClose: () => void }) {
     <Dialog title="Keys" onClose={onClose}>
       <dl class="facts-list">
         {pages
-          .filter((p) => p.menu)
+          .filter((p) => p.menu && may(p.least ?? "viewer"))
           .map((p) => (
             <div>
               <dt>

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks"
 import { pages } from "../pages"
 import { Text } from "../ui/text"
+import { may } from "./may"
 import type { Page } from "./page"
 import { node } from "./reach"
 import { to } from "./router"
@@ -9,7 +10,7 @@ import { to } from "./router"
 export function Menu({ app, current }: { app: string; current: Page | undefined }) {
   const [open, setOpen] = useState(false)
   const witness = node.value?.witness
-  const listed = (of: "service" | "app") => pages.filter((p) => p.menu?.of === of && (!witness || p.witness))
+  const listed = (of: "service" | "app") => pages.filter((p) => p.menu?.of === of && (!witness || p.witness) && may(p.least ?? "viewer"))
   const item = (p: Page) => (
     <li key={p.path}>
       <a href={to(p.path, { app })} aria-current={p === current ? "page" : current?.path.startsWith(`${p.path}/:`) ? "true" : undefined} onClick={() => setOpen(false)}>

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact"
+import type { Role } from "../api/schema"
 
 // A Page is one view with an address of its own.
 export interface Page {
@@ -8,5 +9,6 @@ export interface Page {
   // menu puts it into the menu, in the order of the rows: of the service, or of
   // an app. Its key, after g, goes there.
   menu?: { of: "service" | "app"; key: string; name?: string }
+  least?: Role // who has it: those who may do what this role may; without, everybody
   witness?: boolean // a witness has it too
 }

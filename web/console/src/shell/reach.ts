@@ -26,7 +26,7 @@ export function watchNode(): void {
       try {
         node.value = await call("GET /api/v1/node", { poll: true, patience })
         first = false
-        if (node.peek()?.clustered) cluster.value = await call("GET /api/v1/cluster", { poll: true }).catch(() => undefined)
+        if (node.peek()?.clustered && session.peek()?.role === "operator") cluster.value = await call("GET /api/v1/cluster", { poll: true }).catch(() => undefined)
       } catch {
         // call has told contact
       }

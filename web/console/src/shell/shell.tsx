@@ -4,6 +4,7 @@ import { Text } from "../ui/text"
 import { Header } from "./header"
 import { Login } from "./login"
 import { Help, listenToKeys } from "./keys"
+import { may } from "./may"
 import { Menu } from "./menu"
 import type { Page } from "./page"
 import { cluster, node } from "./reach"
@@ -73,6 +74,16 @@ function Content({ found }: { found: ReturnType<typeof find> }) {
         <p>
           This node is a witness: it counts when more than half of the nodes are asked for, and knows of no apps. <a href="cluster">The cluster</a> is what it can show.
           {cluster.value && " Open the console of another node to see the apps."}
+        </p>
+      </>
+    )
+  }
+  if (!may(found.page.least ?? "viewer")) {
+    return (
+      <>
+        <h1>{found.page.title}</h1>
+        <p>
+          This page is for the role {found.page.least}; you have the role {session.value?.role}. Operators give others with <code>belfry tokens create</code>. <a href="./">Your apps</a>
         </p>
       </>
     )

@@ -7,7 +7,7 @@ import { Notice } from "../../ui/state"
 import { Text } from "../../ui/text"
 import { Pair } from "../keys/pair"
 
-export const newAppPage: Page = { path: "new", title: "Create an app", view: View }
+export const newAppPage: Page = { path: "new", title: "Create an app", view: View, least: "operator" }
 
 type Made = Answer<"POST /api/v1/apps">
 

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks"
 import { type Answer, call } from "../../api/client"
 import { useAsk } from "../../api/use"
+import { May } from "../../shell/may"
 import type { Page } from "../../shell/page"
 import { query, setQuery, to } from "../../shell/router"
 import { counted } from "../../ui/list"
@@ -28,12 +29,16 @@ function View() {
     <>
       <div class="head">
         <h1>Apps</h1>
-        <a class="button" href="new">
-          Create an app
-        </a>
+        <May role="operator">
+          <a class="button" href="new">
+            Create an app
+          </a>
+        </May>
       </div>
       <Wait asked={first}>{(page) => <List first={page} used={used.data?.apps ?? []} now={now.data} />}</Wait>
-      <Nobody />
+      <May role="operator">
+        <Nobody />
+      </May>
       <Command>{"belfry apps list\nbelfry apps usage"}</Command>
     </>
   )
@@ -70,9 +75,11 @@ function List({ first, used, now }: { first: Answer<"GET /api/v1/apps">; used: U
     return (
       <Empty>
         <p>No apps yet. An app is a tenant with its own keys, limits and channels.</p>
-        <p>
-          <a href="new">Create one</a>, or type <code>belfry apps create --name shop</code>.
-        </p>
+        <May role="operator">
+          <p>
+            <a href="new">Create one</a>, or type <code>belfry apps create --name shop</code>.
+          </p>
+        </May>
       </Empty>
     )
   }

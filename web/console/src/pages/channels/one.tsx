@@ -1,6 +1,7 @@
 import type { Answer } from "../../api/client"
 import type { ChannelDetail } from "../../api/schema"
 import { useAsk } from "../../api/use"
+import { may, May } from "../../shell/may"
 import type { Page } from "../../shell/page"
 import { query, setQuery } from "../../shell/router"
 import { Command } from "../../ui/form"
@@ -26,7 +27,7 @@ type Subscriber = Answer<"GET /api/v1/apps/{id}/channels/{channel}">["subscriber
 function View({ params }: { params: Record<string, string> }) {
   const id = params.app!
   const channel = params.channel!
-  const payloads = query.value.has("payloads")
+  const payloads = query.value.has("payloads") && may("developer")
   const after = query.value.get("after") || undefined
   const asked = useAsk("GET /api/v1/apps/{id}/channels/{channel}", { path: { id, channel }, query: { payloads, after, limit } }, useRenewal())
   return (
@@ -37,7 +38,9 @@ function View({ params }: { params: Record<string, string> }) {
       <See app={id} of={{ channel }} />
       <Snapshot asked={asked} nodes={asked.data?.nodes} />
       <Wait asked={asked}>{(c) => <Detail app={id} channel={c} payloads={payloads} />}</Wait>
-      <Timeline app={id} of={{ channel }} />
+      <May role="developer">
+        <Timeline app={id} of={{ channel }} />
+      </May>
       <Command>{`belfry channels ${argument(channel)} --app ${quoted(id)}\nbelfry subscribe ${argument(channel)}\nbelfry timeline --app ${quoted(id)} --channel ${quoted(channel)}`}</Command>
     </>
   )
@@ -72,7 +75,7 @@ function Detail({ app, channel: c, payloads }: { app: string; channel: ChannelDe
           <dd>{c.cached ? <Cached cached={c.cached} /> : c.kind.endsWith("cache") ? "none: new subscribers are told of a cache miss" : "none: it is no cache channel"}</dd>
         </div>
       </dl>
-      {(c.members || c.cached) && (
+      {(c.members || c.cached) && may("developer") && (
         <p>
           <label class="choice">
             <input type="checkbox" checked={payloads} onChange={(e) => setQuery({ payloads: e.currentTarget.checked ? "1" : "" })} />

@@ -14,7 +14,7 @@ import { Time } from "../../ui/time"
 import { visible } from "../../ui/visible"
 import { Drain } from "./drain"
 
-export const clusterPage: Page = { path: "cluster", title: "Nodes", view: View, menu: { of: "service", key: "c" }, witness: true }
+export const clusterPage: Page = { path: "cluster", title: "Nodes", view: View, least: "operator", menu: { of: "service", key: "c" }, witness: true }
 
 function View() {
   const n = node.value!

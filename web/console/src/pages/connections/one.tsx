@@ -2,6 +2,7 @@ import { useState } from "preact/hooks"
 import { call } from "../../api/client"
 import type { ConnectionDetail } from "../../api/schema"
 import { useAsk } from "../../api/use"
+import { May } from "../../shell/may"
 import type { Page } from "../../shell/page"
 import { go, to } from "../../shell/router"
 import { Confirm } from "../../ui/dialog"
@@ -32,7 +33,9 @@ function View({ params }: { params: Record<string, string> }) {
       </h1>
       <See app={id} of={{ socket }} />
       <Wait asked={asked}>{(c) => <Detail app={id} connection={c} />}</Wait>
-      <Timeline app={id} of={{ socket }} />
+      <May role="developer">
+        <Timeline app={id} of={{ socket }} />
+      </May>
       <Command>{`belfry connections ${quoted(socket)} --app ${quoted(id)}\nbelfry connections ${quoted(socket)} --app ${quoted(id)} --close\nbelfry timeline --app ${quoted(id)} --socket ${quoted(socket)}`}</Command>
     </>
   )
@@ -95,7 +98,9 @@ function Detail({ app, connection: c }: { app: string; connection: ConnectionDet
         </div>
       </dl>
       <Subscriptions app={app} connection={c} />
-      <Close app={app} socket={c.socket} />
+      <May role="app-admin">
+        <Close app={app} socket={c.socket} />
+      </May>
     </>
   )
 }

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks"
 import { type Answer, call } from "../../api/client"
 import type { DeadLetter } from "../../api/schema"
 import { useAsk } from "../../api/use"
+import { May, seen } from "../../shell/may"
 import type { Page } from "../../shell/page"
 import { query, setQuery, to } from "../../shell/router"
 import { Confirm } from "../../ui/dialog"
@@ -12,7 +13,7 @@ import { type Column, Table } from "../../ui/table"
 import { Json, Text } from "../../ui/text"
 import { Time } from "../../ui/time"
 
-export const deadLettersPage: Page = { path: "dead-letters", title: "Dead letters", view: View, menu: { of: "service", key: "v", name: "Dead letters" } }
+export const deadLettersPage: Page = { path: "dead-letters", title: "Dead letters", view: View, least: "developer", menu: { of: "service", key: "v", name: "Dead letters" } }
 
 const reasons: Record<DeadLetter["reason"], string> = {
   exhausted: "every attempt failed",
@@ -29,7 +30,7 @@ const limit = 100
 const maxReplay = 1000
 
 function View() {
-  const scope: Scope = { app: query.value.get("app") || undefined, endpoint: query.value.get("endpoint") || undefined }
+  const scope: Scope = { app: query.value.get("app") || seen()?.[0], endpoint: query.value.get("endpoint") || undefined }
   const after = query.value.get("after") || undefined
   const asked = useAsk("GET /api/v1/webhooks/dead-letters", { query: { ...scope, after, limit } })
   return (
@@ -49,9 +50,17 @@ function Scope({ scope }: { scope: Scope }) {
   return (
     <p class="filters">
       Only {scope.app && <>of the app <code><Text value={scope.app} /></code></>} {scope.endpoint && <>for the endpoint <code><Text value={scope.endpoint} /></code></>}
-      <button type="button" class="quiet" onClick={() => setQuery({ app: "", endpoint: "", after: "" })}>
-        Show all
-      </button>
+      {seen() ? (
+        seen()!.map((id) => (
+          <button type="button" class="quiet" key={id} onClick={() => setQuery({ app: id, endpoint: "", after: "" })}>
+            Show <Text value={id} />
+          </button>
+        ))
+      ) : (
+        <button type="button" class="quiet" onClick={() => setQuery({ app: "", endpoint: "", after: "" })}>
+          Show all
+        </button>
+      )}
     </p>
   )
 }
@@ -88,6 +97,7 @@ function List({ page, scope, after, again }: ListProps) {
   return (
     <>
       {said && <Said text={said} />}
+      <May role="app-admin">
       <p class="actions">
         <button type="button" disabled={doing.busy || chosen.length === 0} onClick={() => void replay(chosen)}>
           Deliver {count(chosen.length)} chosen again
@@ -99,6 +109,7 @@ function List({ page, scope, after, again }: ListProps) {
           {chosen.length === here.length ? "Choose none" : "Choose all of this page"}
         </button>
       </p>
+      </May>
       <Failure problem={doing.problem} />
       <Table label="Dead letters" rows={here} id={(g) => String(g.id)} columns={columns(chosen, setChosen)} unfold={(g) => <Events letter={g} replay={() => void replay([g.id])} />} />
       {page.next && (
@@ -226,9 +237,11 @@ function Events({ letter: g, replay }: { letter: DeadLetter; replay: () => void 
   return (
     <>
       <p class="actions">
-        <button type="button" onClick={replay}>
-          Deliver again
-        </button>
+        <May role="app-admin">
+          <button type="button" onClick={replay}>
+            Deliver again
+          </button>
+        </May>
         <span class="hint">Id {g.id}</span>
       </p>
       {g.events.map((e) => (

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks"
 import { type Answer, call } from "../../api/client"
 import type { DeliveryDetail } from "../../api/schema"
 import { useAsk } from "../../api/use"
+import { may, May } from "../../shell/may"
 import type { Page } from "../../shell/page"
 import { query, setQuery, to } from "../../shell/router"
 import { Command, Failure, useAction } from "../../ui/form"
@@ -20,7 +21,7 @@ type Attempt = DeliveryDetail["tries"][number]
 function View({ params }: { params: Record<string, string> }) {
   const id = params.app!
   const delivery = params.delivery!
-  const payloads = query.value.has("payloads")
+  const payloads = query.value.has("payloads") && may("developer")
   const asked = useAsk("GET /api/v1/apps/{id}/webhooks/deliveries/{delivery}", { path: { id, delivery }, query: { payloads } })
   const command = `belfry webhooks deliveries ${quoted(delivery)} --app ${quoted(id)}`
   return (
@@ -30,10 +31,10 @@ function View({ params }: { params: Record<string, string> }) {
       </h1>
       <p class="actions">
         <a href={to("apps/:app/deliveries", { app: id })}>All deliveries</a>
-        <label class="choice">
+        <May role="developer"><label class="choice">
           <input type="checkbox" checked={payloads} onChange={(e) => setQuery({ payloads: e.currentTarget.checked ? "1" : "" })} />
           Show what was said, and what was answered
-        </label>
+        </label></May>
       </p>
       <Wait asked={asked}>{(d) => <Detail app={id} delivery={d} again={asked.again} />}</Wait>
       <Command>{`${command}\n${command} --redeliver`}</Command>
@@ -74,7 +75,9 @@ function Detail({ app, delivery: d, again }: { app: string; delivery: DeliveryDe
           </dd>
         </div>
       </dl>
-      <Again app={app} delivery={d} again={again} />
+      <May role="app-admin">
+        <Again app={app} delivery={d} again={again} />
+      </May>
       <section aria-labelledby="events">
         <h2 id="events">Events</h2>
         <ul>

@@ -16,7 +16,7 @@ import { from, keyOf, titled } from "./causes"
 import { Example } from "./example"
 
 export const errorsPage: Page = { path: "apps/:app/errors", title: "Errors", view: OfApp, menu: { of: "app", key: "r" } }
-export const unknownErrorsPage: Page = { path: "errors", title: "Errors without an app", view: OfNobody, menu: { of: "service", key: "x" } }
+export const unknownErrorsPage: Page = { path: "errors", title: "Errors without an app", view: OfNobody, least: "operator", menu: { of: "service", key: "x" } }
 
 type Errors = Answer<"GET /api/v1/errors">
 

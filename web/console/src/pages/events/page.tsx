@@ -8,7 +8,7 @@ import { Notice, Wait } from "../../ui/state"
 import { Form } from "./form"
 import { blank, type Draft, userOf } from "./model"
 
-export const eventsPage: Page = { path: "apps/:app/events", title: "Event Creator", view: View, menu: { of: "app", key: "f" } }
+export const eventsPage: Page = { path: "apps/:app/events", title: "Event Creator", view: View, least: "developer", menu: { of: "app", key: "f" } }
 
 // waiting is what is to be filled in, beside what stands in the address: data does
 // not belong there.

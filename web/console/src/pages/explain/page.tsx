@@ -8,7 +8,7 @@ import { Empty, Wait } from "../../ui/state"
 import { Answer } from "./answer"
 import { asked, fields, local, moment, type Question } from "./verdicts"
 
-export const explainPage: Page = { path: "apps/:app/explain", title: "Explain", view: View, menu: { of: "app", key: "y" } }
+export const explainPage: Page = { path: "apps/:app/explain", title: "Explain", view: View, least: "developer", menu: { of: "app", key: "y" } }
 
 function View({ params }: { params: Record<string, string> }) {
   const id = params.app!

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks"
 import { call } from "../../api/client"
 import type { App, Key } from "../../api/schema"
 import { useAsk } from "../../api/use"
+import { may } from "../../shell/may"
 import type { Page } from "../../shell/page"
 import { Confirm } from "../../ui/dialog"
 import { Command, Failure, useAction } from "../../ui/form"
@@ -43,7 +44,7 @@ function Keys({ app, again }: { app: App; again: () => Promise<void> }) {
       setMade(await call("POST /api/v1/apps/{id}/keys", { path: { id: app.id }, revision: app.revision }))
       await again()
     })
-  const fixed = app.source === "configuration"
+  const fixed = app.source === "configuration" || !may("app-admin")
   const newest = app.keys.at(-1)!
   const columns: Column<Key>[] = [
     { key: "key", label: "Key", value: (k) => <Code value={k.key} /> },

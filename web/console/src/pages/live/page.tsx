@@ -16,7 +16,7 @@ import { type Live, source, useLive } from "./live"
 import { contains, type Entry, type Log, maxEntries } from "./log"
 import { interrupts } from "./words"
 
-export const livePage: Page = { path: "apps/:app/live", title: "Live", view: View, menu: { of: "app", key: "i" } }
+export const livePage: Page = { path: "apps/:app/live", title: "Live", view: View, least: "developer", menu: { of: "app", key: "i" } }
 
 // A Frozen is what is shown while new rows must not move it.
 interface Frozen {

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks"
 import { call } from "../../api/client"
 import type { App } from "../../api/schema"
 import { useAsk } from "../../api/use"
+import { may, May } from "../../shell/may"
 import type { Page } from "../../shell/page"
 import { go, to } from "../../shell/router"
 import { Confirm } from "../../ui/dialog"
@@ -73,7 +74,7 @@ function Overview({ app, again }: { app: App; again: () => Promise<void> }) {
       <Used id={app.id} />
       <Endpoints id={app.id} />
       <Trouble id={app.id} />
-      {app.source === "store" && <Danger app={app} again={again} />}
+      {app.source === "store" && may("app-admin") && <Danger app={app} again={again} />}
       <Command>{`belfry apps show ${app.id}`}</Command>
     </>
   )
@@ -90,7 +91,11 @@ function switches(app: App) {
   const on = names.filter(([is]) => is).map(([, name]) => name)
   return (
     <>
-      {on.length > 0 ? on.join(", ") : "none of the switches"} · <a href={to("apps/:app/settings", { app: app.id })}>settings</a>
+      {on.length > 0 ? on.join(", ") : "none of the switches"}
+      <May role="app-admin">
+        {" "}
+        · <a href={to("apps/:app/settings", { app: app.id })}>settings</a>
+      </May>
     </>
   )
 }
@@ -218,9 +223,11 @@ function Danger({ app, again }: { app: App; again: () => Promise<void> }) {
             Disable…
           </button>
         )}
-        <button type="button" class="danger" onClick={() => setAsked("delete")}>
-          Delete…
-        </button>
+        <May role="operator">
+          <button type="button" class="danger" onClick={() => setAsked("delete")}>
+            Delete…
+          </button>
+        </May>
       </p>
       <Failure problem={enabling.problem} />
       {asked === "disable" && (

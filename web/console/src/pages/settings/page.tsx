@@ -10,7 +10,7 @@ import { Conflicts } from "./conflicts"
 import { hit } from "./hit"
 import { changed, type Draft, groups, initial, isDefault, label, patch, read, settings, type Value } from "./model"
 
-export const settingsPage: Page = { path: "apps/:app/settings", title: "Settings", view: View, menu: { of: "app", key: "s" } }
+export const settingsPage: Page = { path: "apps/:app/settings", title: "Settings", view: View, least: "app-admin", menu: { of: "app", key: "s" } }
 
 function View({ params }: { params: Record<string, string> }) {
   const id = params.app!

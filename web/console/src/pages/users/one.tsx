@@ -2,6 +2,7 @@ import { useState } from "preact/hooks"
 import { call } from "../../api/client"
 import type { UserDetail } from "../../api/schema"
 import { useAsk } from "../../api/use"
+import { May } from "../../shell/may"
 import type { Page } from "../../shell/page"
 import { Confirm } from "../../ui/dialog"
 import { Command } from "../../ui/form"
@@ -35,7 +36,9 @@ function View({ params }: { params: Record<string, string> }) {
       <See app={id} of={{ user }} />
       <Snapshot asked={asked} nodes={asked.data?.nodes} />
       <Wait asked={asked}>{(u) => <Detail app={id} user={u} again={asked.again} />}</Wait>
-      <Timeline app={id} of={{ user }} />
+      <May role="developer">
+        <Timeline app={id} of={{ user }} />
+      </May>
       <Command>{`belfry users ${argument(user)} --app ${quoted(id)}\nbelfry users ${argument(user)} --app ${quoted(id)} --terminate\nbelfry timeline --app ${quoted(id)} --user ${quoted(user)}`}</Command>
     </>
   )
@@ -67,7 +70,9 @@ function Detail({ app, user: u, again }: { app: string; user: UserDetail; again:
         </div>
       </dl>
       <Sockets key={u.sockets} app={app} user={u} />
-      <Terminate app={app} user={u} again={again} />
+      <May role="app-admin">
+        <Terminate app={app} user={u} again={again} />
+      </May>
     </>
   )
 }

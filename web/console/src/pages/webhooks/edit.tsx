@@ -10,7 +10,7 @@ import { Wait } from "../../ui/state"
 import { ReadOnly } from "../overview/readonly"
 import { eventGroups, spelled } from "./events"
 
-export const endpointPage: Page = { path: "apps/:app/webhooks/:number", title: "Endpoint", view: View }
+export const endpointPage: Page = { path: "apps/:app/webhooks/:number", title: "Endpoint", view: View, least: "app-admin" }
 
 // explained is what a setting of endpoints means.
 const explained = (name: string) => webhookSettings.find((s) => s.name === name)?.text ?? ""

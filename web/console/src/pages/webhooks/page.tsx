@@ -3,6 +3,7 @@ import { call } from "../../api/client"
 import type { App, Endpoint, Webhook } from "../../api/schema"
 import { type Answer } from "../../api/client"
 import { useAsk } from "../../api/use"
+import { may, May } from "../../shell/may"
 import type { Page } from "../../shell/page"
 import { node } from "../../shell/reach"
 import { to } from "../../shell/router"
@@ -27,7 +28,7 @@ function View({ params }: { params: Record<string, string> }) {
     <>
       <div class="head">
         <h1>Webhooks</h1>
-        {app.data?.source === "store" && (
+        {app.data?.source === "store" && may("app-admin") && (
           <a class="button" href={to("apps/:app/webhooks/:number", { app: id, number: "new" })}>
             Add an endpoint
           </a>
@@ -37,9 +38,11 @@ function View({ params }: { params: Record<string, string> }) {
       <p>
         <a href={to("apps/:app/deliveries", { app: id })}>Deliveries: what was sent, and what was answered</a>
       </p>
-      <p>
-        <a href={to("dead-letters", {}, { app: id })}>Dead letters: events that were not delivered</a>
-      </p>
+      <May role="developer">
+        <p>
+          <a href={to("dead-letters", {}, { app: id })}>Dead letters: events that were not delivered</a>
+        </p>
+      </May>
       <Command>{`belfry webhooks list --app ${id}\nbelfry webhooks add ${id} URL --events channel_occupied,channel_vacated\nbelfry webhooks test ${id}`}</Command>
     </>
   )
@@ -119,8 +122,8 @@ function One({ app, number, webhook: w, state, onRemove }: OneProps) {
             Deliveries
           </a>
         )}
-        {state && <Test app={app.id} endpoint={state.endpoint} />}
-        {app.source === "store" && (
+        {state && may("app-admin") && <Test app={app.id} endpoint={state.endpoint} />}
+        {app.source === "store" && may("app-admin") && (
           <>
             <a class="button quiet" href={to("apps/:app/webhooks/:number", { app: app.id, number: String(number + 1) })}>
               Change
