@@ -20,8 +20,8 @@ test("an axis of time has round times of the day, and no more than there is room
   for (let span = 60; span < 1e8; span *= 3) assert.ok(moments(start, start + span, 6).length <= 7, `${span}`)
 })
 
-test("a line has gaps where nothing is known, and dots between them", () => {
-  assert.equal(path([0, 1, 2, 3, 4], [1, 2, null, 3, null], (t, v) => [t, v]), "M0 1h0L1 2M3 3h0")
+test("a line has gaps where nothing is known, and short lines between them", () => {
+  assert.equal(path([0, 1, 2, 3, 4], [1, 2, null, 3, null], (t, v) => [t, v]), "M0 1L1 2M1 3h4")
   assert.equal(path([0, 1], [null, null], (t, v) => [t, v]), "")
 })
 

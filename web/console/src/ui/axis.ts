@@ -31,16 +31,16 @@ export function moments(from: number, to: number, most: number): number[] {
 export type Place = (time: number, value: number) => [number, number]
 
 // path joins the values that follow each other. What stands between two gaps is
-// a dot: a line of no length, whose ends are round.
+// a short line.
 export function path(times: number[], values: (number | null)[], place: Place): string {
+  const known = (i: number) => i >= 0 && i < values.length && values[i] !== null
   let d = ""
-  let drawn = false
   values.forEach((value, i) => {
-    if (value !== null) {
-      const [x, y] = place(times[i]!, value).map((n) => Math.round(n * 10) / 10)
-      d += drawn ? `L${x} ${y}` : `M${x} ${y}h0`
-    }
-    drawn = value !== null
+    if (value === null) return
+    const [x, y] = place(times[i]!, value).map((n) => Math.round(n * 10) / 10) as [number, number]
+    if (known(i - 1)) d += `L${x} ${y}`
+    else if (known(i + 1)) d += `M${x} ${y}`
+    else d += `M${x - 2} ${y}h4`
   })
   return d
 }
