@@ -69,8 +69,9 @@ unit: ## Tests of the packages, with the race detector
 	$(again) '-race -count=1 -timeout 5m' $(inside)
 
 .PHONY: conformance
-conformance: ## The black-box suite, for polled sockets and for portable ones with a history; prints what it covers
+conformance: ## The black-box suite, for polled sockets, with TLS too, and for portable ones with a history; prints what it covers
 	$(blackboxtest)
+	BELFRY_TEST_TLS=true $(blackboxtest)
 	BELFRY_WEBSOCKET_PORTABLE_SOCKETS=true BELFRY_TEST_HISTORY=1 $(blackboxtest)
 
 .PHONY: clients

@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -131,11 +132,12 @@ func fixtureConfig(service string) map[string]any {
 		list = append(list, settings)
 	}
 	config := map[string]any{"apps": list, "drain_timeout": "100ms"}
-	switch service {
-	case "main":
+	if service == "main" || overTLSOnly {
 		config["tls"] = map[string]any{
 			"cert_file": filepath.Join(target.dir, "cert.pem"), "key_file": filepath.Join(target.dir, "key.pem"),
 		}
+	}
+	switch service {
 	case "quick":
 		config["trusted_proxies"] = []string{"127.0.0.1/32"}
 		config["websocket"] = map[string]any{"pong_timeout": "1s"}
@@ -153,6 +155,10 @@ func fixtureConfig(service string) map[string]any {
 // smallBodySize is the whole-body limit of the HTTP API of the app
 // smallBodies: nothing near it is buffered by accident.
 const smallBodySize = 64 << 10
+
+// overTLSOnly has every test connect over TLS that does not need to connect
+// without.
+var overTLSOnly = os.Getenv("BELFRY_TEST_TLS") == "true"
 
 // fixture returns the app of that name. Against an external server only the
 // plain app exists, and it stands for a switched app when the environment
@@ -185,6 +191,9 @@ func (s *service) app(name string) *app {
 		if fixtureApps[name].service == "main" {
 			a.tlsAddr = s.tlsAddr
 		}
+	}
+	if overTLSOnly && name != tlsOnly && name != proxied { // which say what happens without
+		a.addr, a.secure = s.tlsAddr, true
 	}
 	return a
 }
