@@ -106,15 +106,17 @@ func runImage(t *testing.T, root, user string, env, program, health []string) {
 	t.Helper()
 	_, err := exec.LookPath("unshare")
 	need(t, err == nil, "there is no unshare")
-	inImage := "env -i " + strings.Join(env, " ") + " chroot --userspec=" + user + " " + strconv.Quote(root) + " "
+	chroot, err := exec.LookPath("chroot")
+	need(t, err == nil, "there is no chroot")
+	inImage := "env -i " + strings.Join(env, " ") + " " + chroot + " --userspec=" + user + " " + strconv.Quote(root) + " "
 	script := "set -eu\nip link set lo up\n" +
 		inImage + strings.Join(program, " ") + " >service.log 2>&1 &\nservice=$!\n" +
 		"until " + inImage + strings.Join(health, " ") + "; do sleep 0.2; done\n" +
 		"export $(grep BELFRY_URL " + strconv.Quote(root) + "/var/lib/belfry/first-app.env)\n" +
-		"in() { env -i BELFRY_URL=$BELFRY_URL chroot --userspec=" + user + " " + strconv.Quote(root) + " /usr/bin/belfry \"$@\"; }\n" +
-		"in subscribe news --count 1 >seen 2>said &\nuntil grep -q 'subscribed to news' said; do sleep 0.2; done\n" +
-		"in trigger news hello '{\"text\": \"hi\"}'\nuntil grep -q hi seen; do sleep 0.2; done\ncat seen\nkill $service\nwait $service\necho ended well"
-	command := exec.CommandContext(t.Context(), "timeout", "60", "unshare", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", script)
+		"inside() { env -i BELFRY_URL=$BELFRY_URL " + chroot + " --userspec=" + user + " " + strconv.Quote(root) + " /usr/bin/belfry \"$@\"; }\n" +
+		"inside subscribe news --count 1 >seen 2>said &\nuntil grep -q 'subscribed to news' said; do sleep 0.2; done\n" +
+		"inside trigger news hello '{\"text\": \"hi\"}'\nuntil grep -q hi seen; do sleep 0.2; done\ncat seen\nkill $service\nwait $service\necho ended well"
+	command := exec.CommandContext(t.Context(), "timeout", "--signal=KILL", "60", "unshare", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", script)
 	command.Dir = t.TempDir()
 	out, err := command.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), seen) || !strings.HasSuffix(string(out), "ended well\n") {
