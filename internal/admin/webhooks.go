@@ -127,11 +127,35 @@ type eventView struct {
 	Event json.RawMessage `json:"event"`
 }
 
-func viewOf(d *queue.DeadLetter) deadLetterView {
+// hides reports whether an app shows nobody what it sends. One that is gone may have done so.
+func (a *webhooksAPI) hides(id string) bool {
+	app := a.sender.App(id)
+	return app == nil || app.HidePayloads
+}
+
+// withoutPayload is the event of a request without what was sent.
+func withoutPayload(event json.RawMessage) json.RawMessage {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(event, &members) != nil {
+		return json.RawMessage("{}")
+	}
+	delete(members, "data")
+	text, err := json.Marshal(members)
+	if err != nil {
+		panic(err) // they were just read
+	}
+	return text
+}
+
+func viewOf(d *queue.DeadLetter, hidden bool) deadLetterView {
 	v := deadLetterView{ID: d.Seq, App: d.To.App, Endpoint: d.To.Endpoint, Host: d.Host, Reason: d.Reason, Status: d.Status,
 		Error: d.Err, Attempts: d.Attempts, At: stamp(time.UnixMilli(d.At))}
 	for i := range d.Events {
-		v.Events = append(v.Events, eventView{d.Events[i].ID.String(), d.Events[i].Body})
+		body := json.RawMessage(d.Events[i].Body)
+		if hidden {
+			body = withoutPayload(body)
+		}
+		v.Events = append(v.Events, eventView{d.Events[i].ID.String(), body})
 	}
 	return v
 }
@@ -162,7 +186,7 @@ func (a *webhooksAPI) listDeadLetters(w http.ResponseWriter, r *http.Request) er
 			answer.Next = strconv.FormatUint(answer.DeadLetters[limit-1].ID, 10)
 			return false
 		}
-		answer.DeadLetters = append(answer.DeadLetters, viewOf(d))
+		answer.DeadLetters = append(answer.DeadLetters, viewOf(d, a.hides(d.To.App)))
 		return true
 	})
 	if err != nil {

@@ -140,6 +140,32 @@ type deadLetters struct {
 	Next        string
 }
 
+func TestDeadLettersOfAnAppThatHidesThem(t *testing.T) {
+	onWebhooks(t, apps.Webhook{ID: "main"}, func(b *webhooksBench) {
+		b.receiver("a", func(int) int { return 418 })
+		b.tell(apps.CacheMiss, "cache-1")
+		pass(time.Hour)
+		app := *b.apps.ByID("1")
+		app.HidePayloads = true
+		if err := b.apps.Put(&app); err != nil {
+			b.Fatal(err)
+		}
+		var list deadLetters
+		if status := b.ask("GET", "/dead-letters", "", &list); status != 200 || len(list.DeadLetters) != 1 || len(list.DeadLetters[0].Events) != 1 {
+			b.Fatalf("given up: %d %+v, want one", status, list)
+		}
+	})
+	for event, want := range map[string]string{
+		`{"name":"client_event","channel":"private-a","event":"client-x","data":"hunter2","user_id":"u"}`: `{"channel":"private-a","event":"client-x","name":"client_event","user_id":"u"}`,
+		`{"name":"cache_miss","channel":"cache-1"}`:                                                       `{"channel":"cache-1","name":"cache_miss"}`,
+		`hunter2`: `{}`,
+	} {
+		if got := string(withoutPayload(json.RawMessage(event))); got != want {
+			t.Errorf("withoutPayload(%s) = %s, want %s", event, got, want)
+		}
+	}
+}
+
 func TestDeadLettersIsListedAndReplayed(t *testing.T) {
 	onWebhooks(t, apps.Webhook{ID: "main", Headers: []apps.Header{{Name: "X-Secret", Value: "hush"}}}, func(b *webhooksBench) {
 		var up atomic.Bool

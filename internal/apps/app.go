@@ -36,6 +36,7 @@ type App struct {
 	ClientEvents       bool // clients may trigger client- events
 	SubscriptionCount  bool // pusher_internal:subscription_count frames and the info attribute
 	WatchlistEvents    bool // online and offline events for watched users
+	HidePayloads       bool // operators are not shown what is sent, whatever their role
 	AuthorizedRequired bool // "authorized connections": see AuthorizationTimeout
 
 	// AllowedOrigins are patterns for the host of a browser's Origin header, in

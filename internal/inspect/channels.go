@@ -139,7 +139,7 @@ func (a *API) showChannel(w http.ResponseWriter, r *http.Request, app *apps.App)
 	if err != nil {
 		return err
 	}
-	payloads, err := wantsPayloads(r)
+	payloads, err := wantsPayloads(r, app)
 	if err != nil {
 		return err
 	}
@@ -181,14 +181,18 @@ func (a *API) showChannel(w http.ResponseWriter, r *http.Request, app *apps.App)
 	return jsonhttp.Write(w, http.StatusOK, answer)
 }
 
-// wantsPayloads reports whether data of events and user_info are asked for.
-func wantsPayloads(r *http.Request) (bool, error) {
+// wantsPayloads reports whether data of events and user_info are asked for. It refuses
+// those whom they are not shown to.
+func wantsPayloads(r *http.Request, app *apps.App) (bool, error) {
 	switch r.URL.Query().Get("payloads") {
 	case "", "false":
 		return false, nil
 	case "true":
 		if p := access.From(r.Context()); !p.ReadsPayloads() {
 			return false, jsonhttp.Refuse(http.StatusForbidden, "The role %s does not see payloads; leave out payloads=true.", p.Role)
+		}
+		if app.HidePayloads {
+			return false, jsonhttp.Refuse(http.StatusForbidden, "This app shows its payloads to nobody (hide_payloads); leave out payloads=true.")
 		}
 		return true, nil
 	}

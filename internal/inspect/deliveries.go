@@ -26,7 +26,7 @@ type Deliveries interface {
 
 // bodiesShown reports whether an operator may see what webhooks of an app say, and
 // what endpoints answer.
-func bodiesShown(*apps.App) bool { return true }
+func bodiesShown(app *apps.App) bool { return !app.HidePayloads }
 
 // A deliveryView is what an operator is told of a request to an endpoint.
 type deliveryView struct {
@@ -240,7 +240,7 @@ func (a *API) showDelivery(w http.ResponseWriter, r *http.Request, app *apps.App
 	if err := jsonhttp.Query(r, "payloads"); err != nil {
 		return err
 	}
-	if _, err := wantsPayloads(r); err != nil {
+	if _, err := wantsPayloads(r, app); err != nil {
 		return err
 	}
 	found, nodes, err := everywhere[*deliveryDetail](a, r, app, "/deliveries/"+url.PathEscape(r.PathValue("delivery")), a.localDelivery)

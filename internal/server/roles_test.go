@@ -171,3 +171,31 @@ func TestWatchingEndsWithTheToken(t *testing.T) {
 		t.Errorf("a revoked token = %s, want 401", r.Status)
 	}
 }
+
+// TestPayloadsThatAreHidden are shown to nobody, not even to operators.
+func TestPayloadsThatAreHidden(t *testing.T) {
+	app := testApp()
+	app.HidePayloads = true
+	n := start(t, Config{AdminListen: "127.0.0.1:0", AdminToken: liveToken, Apps: []*apps.App{app}})
+	c := dial(t, "ws://"+n.Addr().String()+"/app/key?protocol=7", nil)
+	socket := established(t, c)
+	member := `{"user_id":"ann","user_info":{"x":"payload"}}`
+	c.send(fmt.Sprintf(`{"event":"pusher:subscribe","data":{"channel":"presence-cache-x","auth":%q,"channel_data":%q}}`,
+		"key:"+protocol.Sign("secret", socket+":presence-cache-x:"+member), member))
+	c.next() // success
+	c.next() // a cache miss
+	rows := bufio.NewScanner(n.as(t.Context(), liveToken, "GET", "/api/v1/apps/1/live?type=api_message", "").Body)
+	rows.Scan() // it has begun
+	n.trigger(http.DefaultClient, "http://"+n.Addr().String(), "presence-cache-x", "payload")
+	for rows.Scan() && !strings.Contains(rows.Text(), `"type":"api_message"`) {
+	}
+	if got := rows.Text(); !strings.Contains(got, `"no_data":"hidden"`) || strings.Contains(got, `"data":"payload"`) {
+		t.Errorf("an operator is shown %s, want no data", got)
+	}
+	for path, status := range map[string]int{"?payloads=true": 403, "": 200} {
+		response := n.as(t.Context(), liveToken, "GET", "/api/v1/apps/1/channels/presence-cache-x"+path, "")
+		if body, _ := io.ReadAll(response.Body); response.StatusCode != status || strings.Contains(string(body), `"payload"`) {
+			t.Errorf("the channel%s = %s %s, want %d without what is sent", path, response.Status, body, status)
+		}
+	}
+}

@@ -38,6 +38,7 @@ func (s *Server) openTracing(registry *apps.Registry) {
 	s.tracing.taps = tap.New(tap.Config{
 		Logs:  &s.tracing.logs,
 		Known: func(id string) bool { return registry.ByID(id) != nil },
+		Hides: func(id string) bool { app := registry.ByID(id); return app == nil || app.HidePayloads },
 		Node:  s.name,
 		Peers: s.peers,
 		Log:   s.log,

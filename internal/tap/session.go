@@ -123,8 +123,13 @@ func (s *session) look() int {
 	node := s.taps.cfg.Node
 	got, missed, surplus := s.local.take(s.ring, readMost, s.admit)
 	s.gap(node, gapBusy, missed)
+	filter := s.filter
+	if hides := s.taps.cfg.Hides; hides != nil && hides(s.app) {
+		bare := *filter
+		bare.Data, filter = false, &bare
+	}
 	for i := range got {
-		s.show(render(&got[i], node, s.filter))
+		s.show(render(&got[i], node, filter))
 	}
 	s.gap(node, gapRate, surplus)
 	return len(got) + int(surplus)

@@ -55,6 +55,9 @@ type Config struct {
 	Logs *trace.Logs
 	// Known reports whether there is an app with that id.
 	Known func(app string) bool
+	// Hides reports whether the data of an app's events are shown to nobody. A nil Hides
+	// never does.
+	Hides func(app string) bool
 	// Node is how operators call this node; empty if it is alone.
 	Node string
 	// Peers are the other nodes. It is asked for them when somebody watches, and

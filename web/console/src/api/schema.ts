@@ -14,6 +14,7 @@ export type App = {
   client_events?: boolean
   created?: string
   disabled: boolean
+  hide_payloads?: boolean
   history?: {
     app_bytes?: number
     bytes?: number
@@ -59,6 +60,7 @@ export type AppChange = {
   authorized_connections?: boolean | null
   client_events?: boolean | null
   disabled?: boolean | null
+  hide_payloads?: boolean | null
   history?: {
     app_bytes?: number | null
     bytes?: number | null
@@ -541,6 +543,7 @@ export type NewApp = {
   authorized_connections?: boolean
   client_events?: boolean
   disabled?: boolean
+  hide_payloads?: boolean
   history?: {
     app_bytes?: number
     bytes?: number
@@ -1135,6 +1138,7 @@ export const appSettings: Setting[] = [
   { name: "subscription_count", kind: "switch", initial: "false", text: "Whether subscribers are told how many they are (pusher:subscription_count), and backends may ask for it." },
   { name: "watchlist_events", kind: "switch", initial: "false", text: "Whether signed-in users are told when those on their watchlist come and go." },
   { name: "authorized_connections", kind: "switch", initial: "false", text: "Closes connections (4009) that neither sign in nor subscribe to a private or presence channel within authorization_timeout." },
+  { name: "hide_payloads", kind: "switch", initial: "false", text: "Never shows in the console, the admin API or on the command line what is sent: data of events, user_info, and bodies of webhooks with what is answered to them." },
   { name: "authorization_timeout", kind: "duration", initial: "30s", text: "How long authorized_connections waits." },
   { name: "activity_timeout", kind: "duration", initial: "120s", text: "How long a connection may be silent before it is pinged; clients are told it in whole seconds. 10s to 600s is sensible." },
   { name: "allowed_origins", kind: "list", initial: "[\"*\"]", text: "Hosts whose pages may connect, such as example.com or *.example.com. * allows every client; anything else also refuses clients that send no Origin, as native apps do, unless no-origin is among the list. SockJS is refused where there is a list." },

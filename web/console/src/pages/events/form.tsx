@@ -52,7 +52,7 @@ export function Form({ app, first }: { app: App; first: Draft }) {
   const sendOne = () => {
     const body = sent(draft)
     setQuery({ channel: body.channels.join("\n"), event: body.name })
-    shelve(keep(list, { title: "", draft }))
+    if (!app.hide_payloads) shelve(keep(list, { title: "", draft }))
     send(() => call("POST /api/v1/apps/{id}/events", { path: { id: app.id }, body }), body.channels)
   }
   const sendBatch = () =>
