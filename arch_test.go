@@ -37,7 +37,7 @@ var layers = [][]string{
 	{"internal/cluster/broker/membroker", "internal/cluster/broker/natsbroker", "internal/cluster/roster/natsroster", "internal/cluster/relay"},
 	{"internal/hub"},
 	{"internal/webhook", "internal/listing"},
-	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/tap", "internal/explain", "internal/inspect"},
+	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/tap", "internal/explain", "internal/inspect", "internal/signing"},
 	{"internal/server"},
 	{"internal/config", "belfrytest"},
 	{"internal/console/bundle"},

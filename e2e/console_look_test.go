@@ -91,6 +91,7 @@ func furnish(t *testing.T, svc *service.Service) map[string]view {
 		"new":          {"new", "For people"},
 		"overview":     {"apps/77", "Peak connections"},
 		"events":       {"apps/77/events?" + url.Values{"channel": {hostileName + "\nnews"}, "event": {hostileName}}.Encode(), "The same in code"},
+		"diagnostics":  {"apps/77/diagnostics?endpoint=" + url.QueryEscape("https://evil.example/<script>") + "&channel=" + url.QueryEscape(hostileName), "Address of clients"},
 		"keys":         {"apps/77/keys", "signs webhooks"},
 		"settings":     {"apps/77/settings", "Force TLS"},
 		"fixed":        {"apps/1/settings", "can only be changed there"},

@@ -27,6 +27,11 @@ var version string
 //go:embed dist/sockjs.min.js
 var SockJS []byte
 
+// Client is pusher-js with encryption, as pages load it.
+//
+//go:embed dist/pusher-with-encryption.min.js
+var Client []byte
+
 // The plugin for missed events is ours.
 //
 //go:embed history/history.js

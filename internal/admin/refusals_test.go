@@ -104,7 +104,7 @@ func TestEngineThatIsGone(t *testing.T) {
 }
 
 // elsewhere are the paths below an app that other packages serve.
-var elsewhere = regexp.MustCompile(`^/api/v1/(errors|now|apps/{id}/(now|key-uses|usage/minutes|live|explain|timeline|events|batch_events|channels|connections|users|errors|webhooks))\b`)
+var elsewhere = regexp.MustCompile(`^/api/v1/(errors|now|apps/{id}/(now|key-uses|usage/minutes|live|explain|timeline|events|batch_events|diagnostics|channels|connections|users|errors|webhooks))\b`)
 
 // Each operation of openapi.yaml exists, with the method and the path that it
 // has there, and no path has others.

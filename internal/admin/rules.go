@@ -49,6 +49,8 @@ var rules = map[string]rule{
 	"GET /api/v1/apps/{id}/users/{user}":       {access.Viewer, appInPath},
 	"POST /api/v1/apps/{id}/events":            {access.Developer, appInPath},
 	"POST /api/v1/apps/{id}/batch_events":      {access.Developer, appInPath},
+	"POST /api/v1/apps/{id}/diagnostics/sign":  {access.Developer, appInPath},
+	"POST /api/v1/apps/{id}/diagnostics/check": {access.Developer, appInPath},
 	"GET /api/v1/apps/{id}/live":               {access.Developer, appInPath},
 	"GET /api/v1/apps/{id}/explain":            {access.Developer, appInPath},
 	"GET /api/v1/apps/{id}/timeline":           {access.Developer, appInPath},

@@ -29,13 +29,14 @@ const Path = "/console/"
 // policy is what the page may do: load and ask for what comes from this port,
 // and make no script of text. (Content Security Policy Level 3, Trusted Types)
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"form-action 'self'; base-uri 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+	"frame-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // A handler has the files.
 type handler struct {
 	page  []byte // without its base
 	files map[string]*file
 	docs  map[string]*file // pages of the documentation, by their names
+	frame []byte           // the page in which pusher-js runs
 }
 
 // A file is one that the page loads. Its name changes with what is in it.
@@ -43,10 +44,13 @@ type file struct {
 	kind string
 	body []byte
 	gzip func() []byte
+	// anyOrigin lets pages of any origin load it, as the frame is one.
+	anyOrigin bool
 }
 
-// New returns the handler of everything below Path.
-func New() http.Handler {
+// New returns the handler of everything below Path. The diagnostics connect with
+// pusherJS.
+func New(pusherJS []byte) http.Handler {
 	h := &handler{files: make(map[string]*file), docs: make(map[string]*file)}
 	files := console.Files()
 	page := string(files[console.Page])
@@ -60,6 +64,7 @@ func New() http.Handler {
 		h.files[tagged] = f
 	}
 	h.page = []byte(page)
+	h.openFrame(pusherJS)
 	for name, body := range docs.Pages() {
 		h.docs[name] = newFile(name, body)
 	}
@@ -95,6 +100,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	below := strings.TrimPrefix(r.URL.EscapedPath(), Path)
+	if below == framePath {
+		h.serveFrame(w, r)
+		return
+	}
 	name, asset := strings.CutPrefix(below, "files/")
 	if !asset {
 		header.Set("Cache-Control", "no-store")
@@ -111,6 +120,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		header.Set("Cache-Control", "no-store")
 		http.Error(w, "there is no such file", http.StatusNotFound)
 		return
+	}
+	if f.anyOrigin {
+		header.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	}
 	header.Set("Cache-Control", kept)
 	f.send(w, r)

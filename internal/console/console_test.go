@@ -18,7 +18,7 @@ func get(t *testing.T, path string, header ...string) *http.Response {
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	New().ServeHTTP(w, r)
+	New([]byte("var Pusher")).ServeHTTP(w, r)
 	return w.Result()
 }
 
@@ -115,6 +115,37 @@ func TestDocumentationIsThere(t *testing.T) {
 	for _, name := range []string{"nothing.md", "docs.go", "../console.go", "design/2026-11-21-cluster.md", ""} {
 		if r := get(t, Path+"files/docs/"+url.PathEscape(name)); r.StatusCode != 404 {
 			t.Errorf("GET %q = %s, want 404", name, r.Status)
+		}
+	}
+}
+
+// TestFrameIsShutOff: it may talk to the hosts that its address names, and has
+// nothing of the console.
+func TestFrameIsShutOff(t *testing.T) {
+	r := get(t, Path+"diagnostics/frame?to=https://belfry.example&to=http://127.0.0.1:3000")
+	page := text(t, r.Body)
+	const want = "sandbox allow-scripts; default-src 'none'; script-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'; " +
+		"connect-src https://belfry.example wss://belfry.example http://127.0.0.1:3000 ws://127.0.0.1:3000"
+	if got := r.Header.Get("Content-Security-Policy"); r.StatusCode != 200 || got != want {
+		t.Errorf("the frame = %s with the policy\n%s\nwant\n%s", r.Status, got, want)
+	}
+	scripts := regexp.MustCompile(`src="\.\./(files/[^"]+)"`).FindAllStringSubmatch(page, -1)
+	if len(scripts) != 2 {
+		t.Fatalf("the frame loads %q, want pusher-js and ours", scripts)
+	}
+	for _, m := range scripts {
+		f := get(t, Path+m[1])
+		if f.StatusCode != 200 || f.Header.Get("Cross-Origin-Resource-Policy") != "cross-origin" {
+			t.Errorf("%s = %s %v, want a script that the frame may load", m[1], f.Status, f.Header)
+		}
+	}
+	if !strings.Contains(scripts[1][1], "probe-") {
+		t.Errorf("the last script is %s, want ours, which needs the other", scripts[1][1])
+	}
+	for _, to := range []string{"", "to=", "to=https://a;script-src%20*", "to=https://a%20b", "to=https://a/", "to=ftp://a", "to=*", "to=https://*", "to=https://a,b",
+		"to=https://u@a", "to=https://a?x", "to=javascript:1", "to=https://a&to=https://b&to=https://c", "to=//a", "to=https://a%0d%0ax:y", "to=https://'self'"} {
+		if r := get(t, Path+"diagnostics/frame?"+to); r.StatusCode != 400 || strings.Contains(r.Header.Get("Content-Security-Policy"), "sandbox") {
+			t.Errorf("%s = %s, want 400", to, r.Status)
 		}
 	}
 }

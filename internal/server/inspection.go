@@ -3,11 +3,14 @@ package server
 import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/inspect"
+	"github.com/belfryhq/belfry/internal/signing"
 	"github.com/belfryhq/belfry/internal/usage"
 )
 
-// openInspection makes what shows operators the inside of apps.
+// openInspection makes what shows operators the inside of apps, and helps them to
+// test clients.
 func (s *Server) openInspection(registry *apps.Registry, used *usage.Recorder) {
+	s.signing = signing.New(registry, s.log)
 	s.inspection = inspect.New(inspect.Config{
 		Hub:      s.hub,
 		Apps:     registry,

@@ -238,3 +238,24 @@ func TestEventsOfOperatorsAreDescribed(t *testing.T) {
 	d.call("POST", "/api/v1/apps/1/events?x=1", `{}`, 400, "unknown")
 	d.call("POST", "/api/v1/apps/2/events", `{}`, 404, "no such app")
 }
+
+// TestDiagnosticsAreDescribed: a client subscribes with what was signed for it.
+func TestDiagnosticsAreDescribed(t *testing.T) {
+	n := start(t, Config{AdminListen: "127.0.0.1:0", AdminToken: liveToken})
+	c := dial(t, "ws://"+n.Addr().String()+"/app/key?protocol=7", nil)
+	id := established(t, c)
+	d := newDescribed(t, n.Server)
+	const channel = "private-belfry-diagnostics-x"
+	var signed struct{ Auth string }
+	if err := json.Unmarshal(d.call("POST", "/api/v1/apps/1/diagnostics/sign", fmt.Sprintf(`{"socket_id":%q,"channel":%q}`, id, channel), 200, `"auth":"key:`), &signed); err != nil {
+		t.Fatal(err)
+	}
+	c.send(fmt.Sprintf(`{"event":"pusher:subscribe","data":{"channel":%q,"auth":%q}}`, channel, signed.Auth))
+	if got := c.next(); !strings.Contains(got, "subscription_succeeded") {
+		t.Errorf("with what was signed the client got %s", got)
+	}
+	d.call("POST", "/api/v1/apps/1/diagnostics/check", fmt.Sprintf(`{"socket_id":%q,"channel":%q,"auth":%q}`, id, channel, signed.Auth), 200, `"verdict":"ok"`)
+	d.call("POST", "/api/v1/apps/1/diagnostics/check", fmt.Sprintf(`{"socket_id":%q,"channel":%q,"auth":"key:0"}`, id, channel), 200, `"verdict":"failed"`)
+	d.call("POST", "/api/v1/apps/1/diagnostics/sign", fmt.Sprintf(`{"socket_id":%q,"channel":"private-orders"}`, id), 403, "Only names of tests")
+	d.call("POST", "/api/v1/apps/none/diagnostics/check", `{}`, 404, "no such app")
+}

@@ -23,6 +23,7 @@ import (
 	"github.com/belfryhq/belfry/internal/datadir"
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/tokenstore"
+	"github.com/belfryhq/belfry/web"
 )
 
 // A Node is a process of the service: a [Server], or a [Witness].
@@ -161,7 +162,7 @@ func (p *process) administration() admin.Config {
 		Ready:      p.ready,
 		Gatherer:   p.metrics,
 		Hosts:      p.cfg.adminHosts(),
-		Console:    console.New(),
+		Console:    console.New(web.Client),
 		Node:       p.nodeInfo,
 		Drain:      p.Drain,
 		Draining:   func() (bool, int) { return p.leaving.Load(), 0 },

@@ -39,6 +39,7 @@ import (
 	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/internal/loop"
 	"github.com/belfryhq/belfry/internal/mount"
+	"github.com/belfryhq/belfry/internal/signing"
 	"github.com/belfryhq/belfry/internal/tap"
 	"github.com/belfryhq/belfry/internal/ticket"
 	"github.com/belfryhq/belfry/internal/usage"
@@ -157,6 +158,7 @@ type Server struct {
 	tracing    tracing
 	limits     httpapi.Limits
 	api        *httpapi.Handler
+	signing    *signing.API
 	attempts   *admission.Limiter
 	tickets    *ticket.Keys
 
@@ -292,6 +294,7 @@ func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 	}
 	maps.Copy(cfg.Parts, s.inspection.Handlers())
 	maps.Copy(cfg.Parts, s.api.Operators())
+	maps.Copy(cfg.Parts, s.signing.Handlers())
 	return cfg
 }
 

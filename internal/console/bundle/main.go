@@ -68,16 +68,27 @@ func options(dir string) api.BuildOptions {
 	}
 }
 
+// probe is the script of the frame in which the diagnostics run pusher-js. It is no
+// module, because a frame that is shut off gets none.
+func probe(dir string) api.BuildOptions {
+	o := options(dir)
+	o.EntryPoints, o.Format = []string{"src/diagnostics/probe.ts"}, api.FormatIIFE
+	return o
+}
+
 // build returns the files of the console by their names.
 func build(dir string) (map[string][]byte, error) {
 	result := api.Build(options(dir))
 	return finish(dir, result)
 }
 
-// finish adds to what was bundled the page that loads it, and the licences.
+// finish adds to what was bundled the script of the frame, the page that loads it,
+// and the licences.
 func finish(dir string, result api.BuildResult) (map[string][]byte, error) {
-	if len(result.Errors) > 0 {
-		return nil, errors.New(strings.Join(api.FormatMessages(result.Errors, api.FormatMessagesOptions{}), "\n"))
+	frame := api.Build(probe(dir))
+	result.OutputFiles = append(result.OutputFiles, frame.OutputFiles...)
+	if wrong := append(result.Errors, frame.Errors...); len(wrong) > 0 {
+		return nil, errors.New(strings.Join(api.FormatMessages(wrong, api.FormatMessagesOptions{}), "\n"))
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "src", "index.html"))
 	if err != nil {

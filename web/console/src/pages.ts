@@ -24,6 +24,7 @@ import { userPage } from "./pages/users/one"
 import { errorsPage, unknownErrorsPage } from "./pages/errors/page"
 import { eventsPage } from "./pages/events/page"
 import { explainPage } from "./pages/explain/page"
+import { diagnosticsPage } from "./pages/diagnostics/page"
 import { docsPage } from "./pages/docs/page"
 import { deliveriesPage } from "./pages/deliveries/page"
 import { deliveryPage } from "./pages/deliveries/one"
@@ -55,6 +56,7 @@ export const pages: Page[] = [
   userPage,
   errorsPage,
   explainPage,
+  diagnosticsPage,
   usagePage,
   webhooksPage,
   endpointPage,

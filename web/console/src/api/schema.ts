@@ -787,6 +787,38 @@ export interface Calls {
     body: undefined
     answer: ConnectionDetail
   }
+  "POST /api/v1/apps/{id}/diagnostics/check": {
+    path: { id: string }
+    query: {  }
+    body: {
+      auth: string
+      channel: string
+      channel_data?: string
+      shared_secret?: string
+      socket_id: string
+    }
+    answer: {
+      advice?: string
+      detail: string
+      text?: string
+      verdict: "ok" | "failed"
+    }
+  }
+  "POST /api/v1/apps/{id}/diagnostics/sign": {
+    path: { id: string }
+    query: {  }
+    body: {
+      channel?: string
+      socket_id: string
+      user?: string
+    }
+    answer: {
+      auth: string
+      channel_data?: string
+      shared_secret?: string
+      user_data?: string
+    }
+  }
   "GET /api/v1/apps/{id}/errors": {
     path: { id: string }
     query: {  }
