@@ -10,9 +10,11 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -23,7 +25,7 @@ const module = "github.com/belfryhq/belfry"
 // packages of lower layers; a new one is given its place here.
 var layers = [][]string{
 	{
-		"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/intern", "internal/cluster/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/natstest",
+		"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/intern", "internal/cluster/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/keyed", "internal/natstest",
 		"internal/forwarded", "internal/certificate", "internal/certificate/certificatetest",
 	},
 	{"protocol", "internal/jsonhttp", "internal/admission", "internal/engine", "internal/expiry", "internal/ticket"},
@@ -31,7 +33,7 @@ var layers = [][]string{
 	{"internal/idempotency"},
 	{"web/console", "docs", "internal/access"},
 	{"internal/console", "internal/tokenstore", "internal/audit"},
-	{"internal/loop", "internal/trace", "internal/keyuse", "internal/history", "internal/survey", "internal/acme", "internal/appstore", "internal/usage", "internal/cluster/broker", "internal/cluster/roster", "internal/webhook/queue", "backend/pusher"},
+	{"internal/loop", "internal/trace", "internal/keyuse", "internal/visitor", "internal/history", "internal/survey", "internal/acme", "internal/appstore", "internal/usage", "internal/cluster/broker", "internal/cluster/roster", "internal/webhook/queue", "backend/pusher"},
 	{"internal/webhook/sent", "internal/history/recall", "internal/cluster/peers"},
 	{"internal/faults", "internal/journal", "internal/cluster/broker/mesh", "internal/cluster/broker/brokertest", "internal/cluster/roster/local", "internal/cluster/roster/rostertest", "internal/webhook/queue/queuetest", "internal/webhook/delivery", "internal/webhook/handover"},
 	{"internal/cluster/broker/membroker", "internal/cluster/broker/natsbroker", "internal/cluster/roster/natsroster", "internal/cluster/relay"},
@@ -261,5 +263,30 @@ func TestEveryPackageSaysWhatItKnows(t *testing.T) {
 		if p.Doc == "" || !strings.HasPrefix(p.Doc, want) {
 			t.Errorf("%s is documented as %q, want a comment that starts %q", p.path(), p.Doc, want)
 		}
+	}
+}
+
+// TestErrorTextsKnowEveryPackage: the errors that commands print are told without
+// the names of the packages that they come from.
+func TestErrorTextsKnowEveryPackage(t *testing.T) {
+	const file = "cmd/belfry/internal/errortext/errortext.go"
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, p := range ours(load(t)) {
+		top, _, _ := strings.Cut(p.path(), "/")
+		inside := strings.HasPrefix(p.path(), "cmd/belfry/internal/")
+		if inside || slices.Contains([]string{"internal", "backend", "client", "protocol", "belfrytest", "web"}, top) {
+			want = append(want, strconv.Quote(p.path()[strings.LastIndex(p.path(), "/")+1:]))
+		}
+	}
+	slices.Sort(want)
+	want = slices.Compact(want)
+	_, list, _ := strings.Cut(string(source), "var packages = []string{")
+	list, _, _ = strings.Cut(list, "\n}")
+	if got := strings.Fields(strings.ReplaceAll(list, ",", " ")); !slices.Equal(got, want) {
+		t.Errorf("the packages in %s are\n%s\nwant\n%s", file, strings.Join(got, " "), strings.Join(want, " "))
 	}
 }

@@ -28,6 +28,9 @@ type subscription struct {
 	userID  string // presence kinds: the verified member
 }
 
+// Key is the channel's name: see [keyed.Set].
+func (sub *subscription) Key() string { return sub.channel.name }
+
 // openLocked returns the channel of that name, which it makes if need be. The
 // shard's lock is held.
 func (sh *shard) openLocked(name string, kind protocol.Kind) *channel {

@@ -58,7 +58,7 @@ func (s *Session) checkClientEvent(m protocol.Message) (*subscription, *protocol
 	if !protocol.KindOf(m.Channel).ClientEvents() {
 		return nil, protocol.ErrClientEventChannel
 	}
-	sub := s.subs.get(m.Channel)
+	sub := s.subs.Get(m.Channel)
 	if sub == nil {
 		return nil, protocol.NotSubscribed(m.Channel)
 	}

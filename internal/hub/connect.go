@@ -10,6 +10,7 @@ import (
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/internal/trace"
+	"github.com/belfryhq/belfry/internal/visitor"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -54,7 +55,9 @@ func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.E
 		began:  time.Now().UnixNano(),
 
 		library: protocol.ClientLibraryOf(r.Query),
-		visitor: h.visitors.remember(r),
+		visitor: h.visitors.Remember(visitor.Claim{
+			Query: r.Query, Address: r.Address, Origin: r.Origin, Transport: r.Transport, Secure: r.Secure,
+		}),
 	}
 	if app.AuthorizedRequired {
 		s.authorizeBy = time.Now().Add(app.AuthorizationTimeout)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/keyed"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -50,8 +51,8 @@ func (h *Hub) departSome(loop int) {
 	for left := departureSlice; left > 0 && len(d.sessions) > 0; {
 		s := d.sessions[0]
 		left -= s.leaveSome(min(left, departureLook))
-		if s.subs.len() == 0 {
-			s.subs = subscriptions{}
+		if s.subs.Len() == 0 {
+			s.subs = keyed.Set[*subscription]{}
 			d.sessions[0] = nil
 			d.sessions = d.sessions[1:]
 		}
@@ -68,7 +69,7 @@ func (h *Hub) departSome(loop int) {
 // leaveSome ends up to so many subscriptions of a session that has ended, and
 // returns how many.
 func (s *Session) leaveSome(most int) (n int) {
-	for sub := range s.subs.drain() {
+	for sub := range s.subs.Drain() {
 		s.tenant.leave(sub)
 		if n++; n == most {
 			break
@@ -94,8 +95,8 @@ func (s *Session) End(how Ending) {
 	s.ended = true
 	s.traceEnded(how)
 	s.socket, s.held = nowhere{}, nil
-	if s.subs.len() <= fewSubscriptions {
-		s.leaveSome(fewSubscriptions)
+	if s.subs.Len() <= keyed.Few {
+		s.leaveSome(keyed.Few)
 	} else {
 		s.tenant.hub.depart(s)
 	}
@@ -106,7 +107,7 @@ func (s *Session) End(how Ending) {
 		s.tenant.waiting.Add(-1)
 	}
 	s.tenant.exit(s)
-	s.tenant.hub.visitors.forget(s.visitor)
+	s.tenant.hub.visitors.Forget(s.visitor)
 	s.tenant.hub.connections.Add(-1)
 	s.tenant.hub.metrics.connections.Dec()
 }

@@ -47,6 +47,7 @@ import (
 	"github.com/belfryhq/belfry/internal/frame"
 	"github.com/belfryhq/belfry/internal/history/recall"
 	"github.com/belfryhq/belfry/internal/keyuse"
+	"github.com/belfryhq/belfry/internal/visitor"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -123,7 +124,7 @@ type Hub struct {
 	connections atomic.Int64
 	draining    atomic.Bool
 	began       time.Time
-	visitors    visitors
+	visitors    visitor.Table
 	departures  []departures // by loop
 	peers       *peers.Others
 	clock       peers.Clock   // of cached events

@@ -5,8 +5,10 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/frame"
+	"github.com/belfryhq/belfry/internal/keyed"
 	"github.com/belfryhq/belfry/internal/keyuse"
 	"github.com/belfryhq/belfry/internal/rate"
+	"github.com/belfryhq/belfry/internal/visitor"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -25,11 +27,11 @@ type Session struct {
 	// Immutable after Connect.
 	began   int64 // when it did, in nanoseconds since 1970
 	library protocol.ClientLibrary
-	visitor visitor
+	visitor visitor.Visitor
 
 	// Owned by the loop.
 	place        seat // among all sessions of the app
-	subs         subscriptions
+	subs         keyed.Set[*subscription]
 	identity     *identity // nil until the client signs in
 	clientEvents rate.Limiter
 	complaints   rate.Limiter

@@ -40,7 +40,7 @@ func (s *Session) subscribe(now time.Time, data []byte) {
 		s.refuse(now, m.Channel, r)
 		return
 	}
-	if s.subs.get(m.Channel) != nil {
+	if s.subs.Get(m.Channel) != nil {
 		s.object(now, protocol.EventSubscribe, m.Channel, protocol.ExistingSubscription(m.Channel))
 		return
 	}
@@ -64,7 +64,7 @@ func (s *Session) subscribe(now time.Time, data []byte) {
 		s.refuse(now, m.Channel, r)
 		return
 	}
-	s.subs.add(sub)
+	s.subs.Add(sub)
 	s.tenant.hub.metrics.subscriptions.Inc()
 	s.await(j.shared)
 	if ask != nil {
@@ -84,8 +84,8 @@ func (s *Session) unsubscribe(now time.Time, data []byte) {
 		s.object(now, protocol.EventUnsubscribe, "", protocol.MissingParameter("data.channel"))
 		return
 	}
-	if sub := s.subs.get(m.Channel); sub != nil {
-		s.subs.remove(sub)
+	if sub := s.subs.Get(m.Channel); sub != nil {
+		s.subs.Remove(sub)
 		s.tenant.hub.metrics.subscriptions.Dec()
 		s.await(s.tenant.leave(sub))
 		return
@@ -181,7 +181,7 @@ func (s *Session) memberOf(m protocol.Subscribe) (*protocol.Member, *refusal) {
 // members, which join knows.
 func (s *Session) checkLimits(member *protocol.Member) *refusal {
 	limits := &s.app().Limits
-	if limits.ChannelsPerConnection > 0 && s.subs.len() >= limits.ChannelsPerConnection {
+	if limits.ChannelsPerConnection > 0 && s.subs.Len() >= limits.ChannelsPerConnection {
 		return overLimit(protocol.ErrTooManyChannels)
 	}
 	if member == nil {

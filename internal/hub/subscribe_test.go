@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/keyed"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -271,18 +272,18 @@ func TestManySubscriptions(t *testing.T) {
 	n := newNode(t)
 	c := n.connect()
 	name := func(i int) string { return strings.Repeat("c", i+1) }
-	for i := range 3 * fewSubscriptions {
+	for i := range 3 * keyed.Few {
 		c.subscribe(name(i))
 		c.expect(succeeded(name(i)))
 	}
-	for i := range 3 * fewSubscriptions {
+	for i := range 3 * keyed.Few {
 		c.subscribe(name(i))
 		c.expect(complaint(protocol.ExistingSubscription(name(i))))
 		if i%2 == 0 {
 			c.unsubscribe(name(i))
 		}
 	}
-	for i := range 3 * fewSubscriptions {
+	for i := range 3 * keyed.Few {
 		n.trigger(name(i), "e", "")
 		if i%2 == 0 {
 			c.expect()
@@ -290,7 +291,7 @@ func TestManySubscriptions(t *testing.T) {
 			c.expect("e @" + name(i) + " ")
 		}
 	}
-	if got, want := total(n.hub.metrics.subscriptions), float64(3*fewSubscriptions/2); got != want {
+	if got, want := total(n.hub.metrics.subscriptions), float64(3*keyed.Few/2); got != want {
 		t.Errorf("%v subscriptions are counted, want %v", got, want)
 	}
 	c.session.End(Ending{})

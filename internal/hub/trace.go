@@ -204,8 +204,8 @@ func (s *Session) traceEnded(how Ending) {
 		return
 	}
 	how.Lasted = time.Since(time.Unix(0, s.began))
-	r := trace.Record{Kind: trace.Disconnected, Socket: s.id, User: s.userID(), Code: int(how.Code), Ending: &how, Count: s.subs.len()}
-	for sub := range s.subs.all() {
+	r := trace.Record{Kind: trace.Disconnected, Socket: s.id, User: s.userID(), Code: int(how.Code), Ending: &how, Count: s.subs.Len()}
+	for sub := range s.subs.All() {
 		if r.Channels = append(r.Channels, trace.Short(sub.channel.name)); len(r.Channels) == fewChannels {
 			break
 		}

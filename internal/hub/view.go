@@ -5,11 +5,11 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/visitor"
 	"github.com/belfryhq/belfry/protocol"
 )
 
@@ -151,7 +151,7 @@ func (h *Hub) VisitOne(ctx context.Context, app *apps.App, id protocol.SocketID,
 // given to.
 type View struct{ seat *seat }
 
-func (v View) visitors() *visitors { return &v.seat.session.tenant.hub.visitors }
+func (v View) visitors() *visitor.Table { return &v.seat.session.tenant.hub.visitors }
 
 // ID is the session's socket id.
 func (v View) ID() protocol.SocketID { return v.seat.session.id }
@@ -166,34 +166,33 @@ func (v View) Joined() time.Time { return v.seat.session.tenant.hub.joinedAt(v.s
 func (v View) UserID() string { return v.seat.session.userID() }
 
 // Address is the client's, or the zero Addr.
-func (v View) Address() netip.Addr { return v.seat.session.visitor.address() }
+func (v View) Address() netip.Addr { return v.seat.session.visitor.Address() }
 
 // Origin is that of the page that has connected, or empty.
-func (v View) Origin() string { return v.visitors().origins.Text(v.seat.session.visitor.origin) }
+func (v View) Origin() string { return v.visitors().Origin(v.seat.session.visitor) }
 
 // Transport is how the client came.
 func (v View) Transport() string {
-	return v.visitors().transports.Text(v.seat.session.visitor.transport)
+	return v.visitors().Transport(v.seat.session.visitor)
 }
 
 // Library is what the client says that it is.
 func (v View) Library() (name, version string) {
-	name, version, _ = strings.Cut(v.visitors().libraries.Text(v.seat.session.visitor.library), "\x00")
-	return name, version
+	return v.visitors().Library(v.seat.session.visitor)
 }
 
 // Protocol is the version that the client has named, or 0.
-func (v View) Protocol() int { return int(v.seat.session.visitor.protocol) }
+func (v View) Protocol() int { return v.seat.session.visitor.Protocol() }
 
 // TLS reports whether the client came over TLS.
-func (v View) TLS() bool { return v.seat.session.visitor.secure }
+func (v View) TLS() bool { return v.seat.session.visitor.Secure() }
 
 // Subscriptions is how many it has.
-func (v View) Subscriptions() int { return v.seat.session.subs.len() }
+func (v View) Subscriptions() int { return v.seat.session.subs.Len() }
 
 // Member is as whom it is on a presence channel, or empty.
 func (v View) Member(channel string) string {
-	if sub := v.seat.session.subs.get(channel); sub != nil {
+	if sub := v.seat.session.subs.Get(channel); sub != nil {
 		return sub.userID
 	}
 	return ""
@@ -209,7 +208,7 @@ type Subscription struct {
 // Channels yields the subscriptions, in no order.
 func (v View) Channels() iter.Seq[Subscription] {
 	return func(yield func(Subscription) bool) {
-		for sub := range v.seat.session.subs.all() {
+		for sub := range v.seat.session.subs.All() {
 			if !yield(Subscription{sub.channel.name, v.seat.session.tenant.hub.joinedAt(&sub.seat), sub.userID}) {
 				return
 			}
@@ -235,3 +234,16 @@ func (v View) State() (waiting int, heard time.Time, ok bool) {
 
 // Close tells the client why and ends the session.
 func (v View) Close(why *protocol.Error) { v.seat.session.close(why) }
+
+// age is for how long there is the hub, in tenths of a second.
+func (h *Hub) age() uint32 { return uint32(time.Since(h.began) / (100 * time.Millisecond)) }
+
+// joinedAt is when a session got its place, to a tenth of a second, and never
+// before its connection began. It runs on the session's loop.
+func (h *Hub) joinedAt(st *seat) time.Time {
+	joined := h.began.Add(time.Duration(st.joined) * 100 * time.Millisecond).Round(0)
+	if began := time.Unix(0, st.session.began); began.After(joined) {
+		return began
+	}
+	return joined
+}

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/belfryhq/belfry/internal/intern"
+	"github.com/belfryhq/belfry/internal/visitor"
 )
 
 // visit connects a client that says more about itself.
@@ -31,7 +32,7 @@ func TestTextsOfClientsThatAreGoneAreForgotten(t *testing.T) {
 		all = append(all, n.visit(fmt.Sprint("https://made-up.example:", i), "js", "websocket", "10.0.0.1"))
 	}
 	last := all[len(all)-1].session
-	if got := n.hub.visitors.origins.Text(last.visitor.origin); got != intern.OtherText {
+	if got := n.hub.visitors.Origin(last.visitor); got != intern.OtherText {
 		t.Errorf("an origin too many is %q", got)
 	}
 	for _, c := range all {
@@ -39,7 +40,7 @@ func TestTextsOfClientsThatAreGoneAreForgotten(t *testing.T) {
 		c.session.End(Ending{}) // which does nothing
 	}
 	fresh := n.visit("https://honest.example", "js", "websocket", "10.0.0.1")
-	if got := n.hub.visitors.origins.Text(fresh.session.visitor.origin); got != "https://honest.example" {
+	if got := n.hub.visitors.Origin(fresh.session.visitor); got != "https://honest.example" {
 		t.Errorf("the origin is %q when all others are gone", got)
 	}
 }
@@ -51,7 +52,7 @@ func TestSessionStaysSmall(t *testing.T) {
 	if size := unsafe.Sizeof(Session{}); size > before+budget {
 		t.Errorf("a session has %d bytes, want at most %d", size, before+budget)
 	}
-	if size := unsafe.Sizeof(visitor{}); size > 24 {
+	if size := unsafe.Sizeof(visitor.Visitor{}); size > 24 {
 		t.Errorf("a visitor has %d bytes, want at most 24", size)
 	}
 	if size := unsafe.Sizeof(subscription{}); size > 48 {

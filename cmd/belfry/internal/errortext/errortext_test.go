@@ -2,10 +2,6 @@ package errortext
 
 import (
 	"errors"
-	"io/fs"
-	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 )
 
@@ -22,28 +18,5 @@ func TestErrorsAreToldWithoutNamesOfPackages(t *testing.T) {
 		if got := Plain(errors.New(text)); got != want {
 			t.Errorf("Plain(%q) = %q, want %q", text, got, want)
 		}
-	}
-}
-
-// TestEveryPackageIsKnown walks over the packages whose errors commands print.
-func TestEveryPackageIsKnown(t *testing.T) {
-	var found []string
-	for _, root := range []string{"../../../../internal", "..", "../../../../backend", "../../../../client", "../../../../protocol", "../../../../belfrytest", "../../../../web"} {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.IsDir() {
-				return err
-			}
-			if sources, _ := filepath.Glob(filepath.Join(path, "*.go")); len(sources) > 0 {
-				found = append(found, filepath.Base(path))
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	slices.Sort(found)
-	if got := strings.Join(packages, " "); got != strings.Join(slices.Compact(found), " ") {
-		t.Errorf("packages = %s\nwant %s", got, strings.Join(found, " "))
 	}
 }
