@@ -7,12 +7,11 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os/exec"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/terminal"
 )
 
 // consoleHost is a name of this machine that no other service has, so that the
@@ -67,7 +66,7 @@ func (c *consoleCommand) run(ctx context.Context, client adminclient.Client, _ [
 	if !c.open {
 		return nil
 	}
-	if err := openBrowser(ctx, address); err != nil {
+	if err := terminal.OpenBrowser(ctx, address); err != nil {
 		return fmt.Errorf("no browser could be opened (%w); open the address yourself", err)
 	}
 	return nil
@@ -91,16 +90,4 @@ func consoleAddress(u *url.URL, code string) (address, other string) {
 		u.Host = net.JoinHostPort(consoleHost, port)
 	}
 	return u.String(), other
-}
-
-// openBrowser opens an address as the desktop does.
-func openBrowser(ctx context.Context, address string) error {
-	name, args := "xdg-open", []string{address}
-	switch runtime.GOOS {
-	case "darwin":
-		name = "open"
-	case "windows":
-		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", address}
-	}
-	return exec.CommandContext(ctx, name, args...).Run()
 }

@@ -81,7 +81,7 @@ func (d *deliveriesCommand) again(ctx context.Context, client adminclient.Client
 		return err
 	}
 	if answer.Error != "" {
-		return fmt.Errorf("%s was not taken: %s%s", id, answer.Error, adviceFor(answer.Reason, answer.Status))
+		return fmt.Errorf("%s was not taken: %s%s", id, answer.Error, tables.Advice(answer.Reason, answer.Status))
 	}
 	return nil
 }

@@ -201,24 +201,7 @@ func (w *webhooksCommand) test(ctx context.Context, client adminclient.Client, a
 		fmt.Fprintf(w.out, "%s (%s) took it with status %d in %d ms\n", answer.Endpoint, answer.URL, answer.Status, answer.Took)
 	}
 	if !answer.Delivered {
-		return fmt.Errorf("%s (%s) did not take it: %s%s", answer.Endpoint, answer.URL, answer.Error, adviceFor(answer.Reason, answer.Status))
+		return fmt.Errorf("%s (%s) did not take it: %s%s", answer.Endpoint, answer.URL, answer.Error, tables.Advice(answer.Reason, answer.Status))
 	}
 	return nil
-}
-
-// adviceFor says what to do about a failure.
-func adviceFor(reason string, status int) string {
-	switch {
-	case reason == "forbidden_address":
-		return "\nif it is yours, name its network in webhooks.allowed_networks"
-	case reason == "redirect":
-		return "\nset the address that it leads to"
-	case reason == "tls":
-		return "\nis its certificate valid, and its issuer known to this machine?"
-	case reason == "refused":
-		return "\nis it running, on that port?"
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return "\ndoes it know the app's oldest key and its secret, and get the headers that it wants?"
-	}
-	return ""
 }

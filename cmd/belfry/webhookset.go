@@ -3,11 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"strings"
 
@@ -105,11 +102,8 @@ func (e *endpointCommand) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&e.headers, "headers-from", "", "a `file` of headers to send with each request, or - for standard input")
 }
 
-// An endpointObject is an endpoint as the admin API tells and takes it.
-type endpointObject map[string]any
-
 // apply sets what the flags give.
-func (e *endpointCommand) apply(o endpointObject) error {
+func (e *endpointCommand) apply(o adminclient.Endpoint) error {
 	for _, s := range apps.WebhookSettings {
 		flag := e.flags.Lookup(s.Flag())
 		if flag == nil || !flag.Changed {
@@ -154,32 +148,32 @@ func (e *endpointCommand) readHeaders() ([]string, error) {
 }
 
 func (e *endpointCommand) add(ctx context.Context, client adminclient.Client, args []string) error {
-	o := endpointObject{"url": args[1]}
+	o := adminclient.Endpoint{"url": args[1]}
 	if err := e.apply(o); err != nil {
 		return err
 	}
 	if o["events"] == nil {
 		return usagef("which events is it told of? Give --events, such as --events channel_existence,presence")
 	}
-	return e.change(ctx, client, args[0], func(list []endpointObject) ([]endpointObject, error) {
+	return e.change(ctx, client, args[0], func(list []adminclient.Endpoint) ([]adminclient.Endpoint, error) {
 		return append(list, o), nil
 	}, "added an endpoint to app %s; try it with belfry webhooks test %[1]s\n", args[0])
 }
 
 func (e *endpointCommand) update(ctx context.Context, client adminclient.Client, args []string) error {
-	given := endpointObject{}
+	given := adminclient.Endpoint{}
 	if err := e.apply(given); err != nil {
 		return err
 	}
 	if len(given) == 0 {
 		return usagef("what is to change? Give a setting such as --events")
 	}
-	at, err := e.find(ctx, client, args[0], args[1])
+	at, err := client.FindEndpoint(ctx, args[0], args[1])
 	if err != nil {
 		return err
 	}
-	return e.change(ctx, client, args[0], func(list []endpointObject) ([]endpointObject, error) {
-		o, err := at.in(list)
+	return e.change(ctx, client, args[0], func(list []adminclient.Endpoint) ([]adminclient.Endpoint, error) {
+		o, err := at.In(list)
 		if err != nil {
 			return nil, err
 		}
@@ -191,74 +185,21 @@ func (e *endpointCommand) update(ctx context.Context, client adminclient.Client,
 }
 
 func (e *endpointCommand) remove(ctx context.Context, client adminclient.Client, args []string) error {
-	at, err := e.find(ctx, client, args[0], args[1])
+	at, err := client.FindEndpoint(ctx, args[0], args[1])
 	if err != nil {
 		return err
 	}
-	return e.change(ctx, client, args[0], func(list []endpointObject) ([]endpointObject, error) {
-		if _, err := at.in(list); err != nil {
-			return nil, err
-		}
-		return append(list[:at.index], list[at.index+1:]...), nil
+	return e.change(ctx, client, args[0], func(list []adminclient.Endpoint) ([]adminclient.Endpoint, error) {
+		return at.Without(list)
 	}, "removed endpoint %s of app %s\n", args[1], args[0])
-}
-
-// A position is where an endpoint stands among those of its app.
-type position struct {
-	index int
-	url   string
-}
-
-// in returns the endpoint that stands there, if it is still the same.
-func (p position) in(list []endpointObject) (endpointObject, error) {
-	if p.index >= len(list) || list[p.index]["url"] != p.url {
-		return nil, fmt.Errorf("the endpoints of the app were changed meanwhile; look at them and try again")
-	}
-	return list[p.index], nil
-}
-
-// find returns where an endpoint stands. An endpoint without an id is called by
-// a name that only the service knows, because it is made of the whole URL.
-func (e *endpointCommand) find(ctx context.Context, client adminclient.Client, app, name string) (position, error) {
-	at, index := position{index: -1}, 0
-	all := adminclient.List{Path: adminclient.WebhooksPath, Member: "endpoints", Query: url.Values{"app": {app}}}
-	_, err := client.Pages(ctx, all, func(_ []byte, endpoints []json.RawMessage) error {
-		for _, raw := range endpoints {
-			var told struct{ Endpoint, URL string }
-			if err := adminclient.Read(raw, &told); err != nil {
-				return err
-			}
-			if told.Endpoint == name {
-				at = position{index, told.URL}
-			}
-			index++
-		}
-		return nil
-	})
-	if err == nil && at.index < 0 {
-		err = fmt.Errorf("app %s has no endpoint %q; belfry webhooks list --app %[1]s shows what there is", app, name)
-	}
-	return at, err
 }
 
 // change edits the endpoints of an app, if nobody else does meanwhile, and says
 // what was done.
-func (e *endpointCommand) change(ctx context.Context, client adminclient.Client, app string, edit func([]endpointObject) ([]endpointObject, error), done string, args ...any) error {
-	reply, err := client.Call(ctx, adminclient.Request{Path: adminclient.AppPath(app)})
+func (e *endpointCommand) change(ctx context.Context, client adminclient.Client, app string, edit func([]adminclient.Endpoint) ([]adminclient.Endpoint, error), done string, args ...any) error {
+	q, err := client.EditEndpoints(ctx, app, edit)
 	if err != nil {
 		return err
 	}
-	var told struct {
-		Revision uint64
-		Webhooks []endpointObject
-	}
-	if err := adminclient.Read(reply, &told); err != nil {
-		return err
-	}
-	list, err := edit(told.Webhooks)
-	if err != nil {
-		return err
-	}
-	q := adminclient.Request{Method: http.MethodPatch, Path: adminclient.AppPath(app), Body: map[string]any{"webhooks": list}, Revision: told.Revision}
 	return e.ask(ctx, client, q, e.say(done, args...))
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"time"
 )
@@ -82,4 +83,21 @@ func (r Replayed) Write(out io.Writer) {
 	if n := len(r.Skipped); n > 0 {
 		fmt.Fprintf(out, "left where they are, because their endpoint is gone: %d\n", n)
 	}
+}
+
+// Advice says what to do about a delivery that has failed.
+func Advice(reason string, status int) string {
+	switch {
+	case reason == "forbidden_address":
+		return "\nif it is yours, name its network in webhooks.allowed_networks"
+	case reason == "redirect":
+		return "\nset the address that it leads to"
+	case reason == "tls":
+		return "\nis its certificate valid, and its issuer known to this machine?"
+	case reason == "refused":
+		return "\nis it running, on that port?"
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return "\ndoes it know the app's oldest key and its secret, and get the headers that it wants?"
+	}
+	return ""
 }

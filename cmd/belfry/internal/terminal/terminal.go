@@ -1,12 +1,15 @@
-// Package terminal knows who reads what a command prints, and what they can type.
+// Package terminal knows who reads what a command prints, what they can type, and
+// how their browser is opened.
 // It takes no locks and keeps nothing.
 package terminal
 
 import (
+	"context"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 )
@@ -66,4 +69,16 @@ func goRun() string {
 		return "go run " + info.Path + "@" + info.Main.Version
 	}
 	return "go run " + info.Path
+}
+
+// OpenBrowser opens an address as the desktop does.
+func OpenBrowser(ctx context.Context, address string) error {
+	name, args := "xdg-open", []string{address}
+	switch runtime.GOOS {
+	case "darwin":
+		name = "open"
+	case "windows":
+		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", address}
+	}
+	return exec.CommandContext(ctx, name, args...).Run()
 }
