@@ -74,7 +74,7 @@ func newRelease(ctx context.Context, version, out, only string) (*release, error
 		return nil, fmt.Errorf("-version is missing, such as v1.2.3")
 	}
 	if !semantic.MatchString(version) {
-		version = "v0.0.0-" + version // a commit without a tag
+		version = "v0.0.0-g" + version // a commit without a tag, as git describe writes one
 	}
 	if !semantic.MatchString(version) {
 		return nil, fmt.Errorf("-version %s is none, such as v1.2.3", version)

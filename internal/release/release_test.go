@@ -114,7 +114,7 @@ func TestNotesAreThoseOfTheVersion(t *testing.T) {
 
 func TestVersionsThatAreNone(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
-	for version, want := range map[string]string{"v1.2.3": "v1.2.3", "v1.2.3-rc.1": "v1.2.3-rc.1", "d7e9b97-dirty": "v0.0.0-d7e9b97-dirty"} {
+	for version, want := range map[string]string{"v1.2.3": "v1.2.3", "v1.2.3-rc.1": "v1.2.3-rc.1", "d7e9b97-dirty": "v0.0.0-gd7e9b97-dirty"} {
 		if r, err := newRelease(t.Context(), version, "", platforms); err != nil || r.version != want {
 			t.Errorf("version %s = %v, %v, want %s", version, r, err, want)
 		}
