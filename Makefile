@@ -66,7 +66,7 @@ cross: ## Build and vet for Linux, macOS and Windows, on amd64 and arm64
 
 .PHONY: unit
 unit: ## Tests of the packages, with the race detector
-	$(again) '-race -count=1 -timeout 5m' $(inside)
+	$(again) '-race -count=1 -timeout 10m' $(inside)
 
 .PHONY: conformance
 conformance: ## The black-box suite, for polled sockets, with TLS too, and for portable ones with a history; prints what it covers
@@ -76,11 +76,11 @@ conformance: ## The black-box suite, for polled sockets, with TLS too, and for p
 
 .PHONY: clients
 clients: setup ## The official client libraries against the real binary
-	E2E_REQUIRED=1 $(again) '-race -count=1 -timeout 10m' ./e2e
+	E2E_REQUIRED=1 $(again) '-race -count=1 -timeout 20m' ./e2e
 
 .PHONY: cluster
 cluster: setup ## Clusters of real processes, with faults: killed, paused, cut off, full disks (4 min)
-	E2E_REQUIRED=1 $(again) '-race -count=1 -timeout 15m -parallel 3 -v' ./e2e/cluster/... | $(quiet)
+	E2E_REQUIRED=1 $(again) '-race -count=1 -timeout 20m -parallel 3 -v' ./e2e/cluster/... | $(quiet)
 
 .PHONY: acceptance-cluster
 acceptance-cluster: setup ## The same as long as can be, under the whole load, and with random faults (15 min)
