@@ -14,7 +14,7 @@ staticcheck := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The packages whose tests run in one process, and those that drive a service.
 blackbox = github.com/belfryhq/belfry/(conformance|e2e)
-inside   = $$(go list ./... | grep -vE '^$(blackbox)')
+inside   = $$(go list ./... | grep -vE '^$(blackbox)|^github.com/belfryhq/belfry$$')
 
 quiet        = { grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)' || true; }
 # What fails is run once more, alone, and leaves a trace.
@@ -65,7 +65,8 @@ cross: ## Build and vet for Linux, macOS and Windows, on amd64 and arm64
 	done; done
 
 .PHONY: unit
-unit: ## Tests of the packages, with the race detector
+unit: ## Tests of the packages, with the race detector; those of the tree's own rules, which read it all, without
+	$(again) '-count=1 -timeout 10m' .
 	$(again) '-race -count=1 -timeout 10m' $(inside)
 
 .PHONY: conformance

@@ -27,7 +27,7 @@ var packages = []string{
 	"peers", "protocol", "pusher",
 	"queue", "queuetest",
 	"rate", "rawjson", "reach", "recall", "relay", "release", "roster", "rostertest",
-	"sent", "server", "serving", "setting", "subprocess", "survey",
+	"sent", "server", "serving", "setting", "signing", "subprocess", "survey",
 	"tables", "tap", "target", "terminal", "ticket", "tokenstore", "trace",
 	"usage",
 	"visitor",
