@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/belfryhq/belfry/e2e/service"
 )
@@ -163,10 +164,16 @@ func TestEventsInCodeRunAsTheyStand(t *testing.T) {
 	tb.open("apps/1/events?channel=news&event=" + url.QueryEscape(name))
 	const data = "it's $HOME \"#{1}\" `id` \\ \u202e😀"
 	tb.fill("Data", data)
+	shown := make(map[string]bool)
 	for _, run := range codeRunners(t, svc) {
 		tb.fill("For", run.title)
 		var code string
-		tb.evaluate(`document.querySelector("section[aria-labelledby=code] pre").innerText`, &code)
+		for deadline := time.Now().Add(service.Patience); code == "" || shown[code]; { // until the page has drawn it
+			if tb.evaluate(`document.querySelector("section[aria-labelledby=code] pre").innerText`, &code); time.Now().After(deadline) {
+				t.Fatalf("the page does not show the code of %s", run.title)
+			}
+		}
+		shown[code] = true
 		if !strings.Contains(code, "app-key") && run.title != "Admin API" {
 			t.Errorf("%s has no key:\n%s", run.title, code)
 		}

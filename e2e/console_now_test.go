@@ -110,7 +110,7 @@ func TestConsoleDrawsTheLastHour(t *testing.T) {
 			t.Errorf("the figures are %s, want %s", figures, want)
 		}
 	}
-	tb.await(`document.querySelectorAll("canvas").length`, 3)
+	tb.await(`document.querySelectorAll(".chart .plot > svg").length`, 3)
 	tb.press("The same as a table")
 	tb.await(`document.querySelectorAll(".table tbody tr").length`, 60)
 	tb.await(`document.querySelector(".table tbody tr:last-child [data-label=Deliveries]").innerText.trim()`, "–")

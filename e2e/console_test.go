@@ -173,7 +173,7 @@ func TestConsoleTellsNothingBeforeTheLogin(t *testing.T) {
 	}
 	tb.fill("Token", "not the token")
 	tb.press("Log in")
-	tb.see("The token is not the one of this node.")
+	tb.see("The token is not known")
 	tb.fill("Token", svc.Token())
 	tb.press("Log in")
 	tb.see("The oldest signs webhooks") // the page that was asked for

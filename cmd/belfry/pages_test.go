@@ -59,6 +59,9 @@ var (
 	pageSetting = regexp.MustCompile(`^[a-z_]+(?:\.[a-z_]+)+$`)
 )
 
+// dockerFlags are those of docker run that pages name alone.
+var dockerFlags = []string{"--env", "--volume", "--stop-timeout"}
+
 // calls are the command lines of a page, and the flags that it names alone.
 func calls(text string) (lines [][]string, flags []string) {
 	var code []string
@@ -69,13 +72,13 @@ func calls(text string) (lines [][]string, flags []string) {
 	}
 	for _, m := range pageInline.FindAllStringSubmatch(pageCode.ReplaceAllString(text, ""), -1) {
 		code = append(code, m[1])
-		if name, _, _ := strings.Cut(strings.Fields(m[1] + " ")[0], "="); pageFlag.MatchString(name) {
+		if name, _, _ := strings.Cut(strings.Fields(m[1] + " ")[0], "="); pageFlag.MatchString(name) && !slices.Contains(dockerFlags, name) {
 			flags = append(flags, name)
 		}
 	}
 	for _, line := range code {
-		if strings.Contains(line, "go build") || strings.Contains(line, "go test") {
-			continue // which name the package
+		if strings.Contains(line, "go build") || strings.Contains(line, "go test") || strings.HasPrefix(line, "docker ") {
+			continue // which name the package, or the image
 		}
 		for _, m := range pageCall.FindAllStringSubmatch(line, -1) {
 			if !strings.Contains(m[1], ": ") { // else it is what a command has written
@@ -184,7 +187,7 @@ func TestPagesNameSettingsThatExist(t *testing.T) {
 		for _, m := range pageInline.FindAllStringSubmatch(pageCode.ReplaceAllString(text, ""), -1) {
 			name, _, _ := strings.Cut(m[1], ":")
 			group, _, _ := strings.Cut(name, ".")
-			if pageSetting.MatchString(name) && groups[group] && !known[name] {
+			if pageSetting.MatchString(name) && !strings.HasSuffix(name, ".yaml") && groups[group] && !known[name] {
 				t.Errorf("%s names the setting %s, which there is not", page, name)
 			}
 		}

@@ -129,11 +129,10 @@ func TestStormWaitsToBeAccepted(t *testing.T) {
 			ends = append(ends, server, client)
 			synctest.Wait()
 		}
-		accepted := make(chan struct{})
+		accepted := make(chan [2]chan error, 1)
 		go func() {
 			server, client := s.shake()
-			close(accepted)
-			ends = append(ends, server, client)
+			accepted <- [2]chan error{server, client}
 		}()
 		time.Sleep(time.Second)
 		select {
@@ -142,7 +141,9 @@ func TestStormWaitsToBeAccepted(t *testing.T) {
 		default:
 		}
 		<-s.turns
-		<-accepted
+		for _, end := range <-accepted {
+			ends = append(ends, end)
+		}
 		for _, end := range ends {
 			if err := <-end; err != nil {
 				t.Error(err)

@@ -197,6 +197,8 @@ func TestCountsWhatIsLostAndRepeatedOnTheWay(t *testing.T) {
 	})
 	cfg := short("many-channels", target)
 	c := mustRun(t, cfg).Counted
+	mu.Lock() // the proxy may still pass on
+	defer mu.Unlock()
 	if c.Expected != seen || c.Lost != dropped || c.Repeated != doubled || c.Disordered != 0 {
 		t.Errorf("counted = %+v, want %d deliveries, %d lost and %d repeated", c, seen, dropped, doubled)
 	}

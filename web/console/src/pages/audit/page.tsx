@@ -11,7 +11,7 @@ import { type Column, Table } from "../../ui/table"
 import { Text } from "../../ui/text"
 import { Time } from "../../ui/time"
 
-export const auditPage: Page = { path: "audit", title: "Audit log", view: View, least: "operator", menu: { of: "service", key: "d", name: "Audit" }, witness: true }
+export const auditPage: Page = { path: "audit", title: "Audit log", view: View, least: "operator", menu: { of: "service", key: "b", name: "Audit" }, witness: true }
 
 type Entry = Answer<"GET /api/v1/audit">["entries"][number]
 
