@@ -47,6 +47,7 @@ const helpers = `{
       if (f.checked !== value) f.click()
       return
     }
+    if (f instanceof HTMLSelectElement) value = [...f.options].find((o) => o.value === value || o.text === value)?.value ?? value
     const kind = f instanceof HTMLTextAreaElement ? HTMLTextAreaElement : f instanceof HTMLSelectElement ? HTMLSelectElement : HTMLInputElement
     Object.getOwnPropertyDescriptor(kind.prototype, 'value').set.call(f, value)
     f.dispatchEvent(new Event('input', { bubbles: true }))

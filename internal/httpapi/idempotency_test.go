@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -16,15 +17,20 @@ import (
 )
 
 // newKeyedFixture serves testApp with idempotency keys. The engine does not answer while
-// *without is an error.
-func newKeyedFixture(t *testing.T) (f *fixture, without *error) {
+// without has an error.
+func newKeyedFixture(t *testing.T) (f *fixture, without *atomic.Pointer[error]) {
 	t.Helper()
 	bucket, err := natstest.JetStream(t).CreateKeyValue(t.Context(), idempotency.BucketConfig(jetstream.MemoryStorage))
 	if err != nil {
 		t.Fatal(err)
 	}
-	without = new(error)
-	keys := idempotency.New(idempotency.Config{Bucket: bucket, Writable: func() error { return *without }})
+	without = new(atomic.Pointer[error])
+	keys := idempotency.New(idempotency.Config{Bucket: bucket, Writable: func() error {
+		if err := without.Load(); err != nil {
+			return *err
+		}
+		return nil
+	}})
 	t.Cleanup(keys.Close)
 	f = newFixture()
 	f.cfg.Keys = keys
@@ -150,13 +156,13 @@ func TestRefusedRequestDoesNotUseItsKey(t *testing.T) {
 	f.checkAnswer(t, call, 503, "Overloaded, try again")
 	f.checkAnswer(t, several, 503, "Overloaded, try again")
 	f.hub.err = nil
-	*without = errors.New("no quorum")
+	without.Store(new(errors.New("no quorum")))
 	if w := f.checkAnswer(t, call, 503, keyLost); w.Header().Get("Retry-After") != "1" {
 		t.Errorf("Retry-After = %q, want 1", w.Header().Get("Retry-After"))
 	}
 	f.checkAnswer(t, batch(`{"name":"m","data":"d","channel":"c","idempotency_key":"b"}`), 503, "batch[0]: "+keyLost)
 	f.checkAnswer(t, event(`{"name":"free","data":"d","channel":"c"}`), 200, "{}") // without a key it needs nobody
-	*without = nil
+	without.Store(nil)
 	checkHeard(t, f.hub, heard("free", `"d"`, "c"))
 	for range 2 {
 		f.checkAnswer(t, call, 200, "{}")
