@@ -78,7 +78,7 @@ func calls(text string) (lines [][]string, flags []string) {
 	}
 	for _, line := range code {
 		if strings.Contains(line, "go build") || strings.Contains(line, "go test") || strings.HasPrefix(line, "docker ") {
-			continue // which name the package, or the image
+			continue // which name the package, or the container
 		}
 		for _, m := range pageCall.FindAllStringSubmatch(line, -1) {
 			if !strings.Contains(m[1], ": ") { // else it is what a command has written
