@@ -58,7 +58,7 @@ func TestLiveShowsWhatHappens(t *testing.T) {
 	tb.press("Explain this event")
 	tb.see("What this is concluded from", "created")
 	tb.evaluate("history.back()", nil)
-	tb.see("The row that was asked for is not here.", "Explain that event")
+	tb.see("This browser reaches the stream.", "The row that was asked for is not here.", "Explain that event")
 
 	triggered(t, svc, "presence-room", "created", "text", "")
 	tb.press(tb.rowOf("API message"))
