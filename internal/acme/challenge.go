@@ -2,13 +2,17 @@ package acme
 
 import (
 	"crypto/tls"
-	"fmt"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/caddyserver/certmagic"
+
+	"github.com/belfryhq/belfry/internal/hostname"
 )
+
+var errNoChallenge = errors.New("acme: no challenge for that name is open")
 
 // GetCertificate is the certificate for a handshake, for [tls.Config]. A client
 // that names no host, or one that is none of ours, gets that of the first
@@ -18,7 +22,7 @@ func (s *Source) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, e
 		return s.magic.GetCertificate(hello)
 	}
 	if !s.ours(hello.ServerName) || !s.mayAnswer() {
-		return nil, fmt.Errorf("acme: no challenge for that name is open")
+		return nil, errNoChallenge
 	}
 	defer s.answered()
 	return s.magic.GetCertificate(hello)
@@ -27,7 +31,7 @@ func (s *Source) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, e
 // Handler returns what answers the request, or nil if no authority asks for
 // the answer to a challenge.
 func (s *Source) Handler(r *http.Request) http.Handler {
-	if !certmagic.LooksLikeHTTPChallenge(r) || !s.ours(host(r.Host)) {
+	if !certmagic.LooksLikeHTTPChallenge(r) || !s.ours(hostname.Of(r.Host)) {
 		return nil
 	}
 	return http.HandlerFunc(s.answer)
@@ -62,9 +66,3 @@ func (s *Source) mayAnswer() bool {
 }
 
 func (s *Source) answered() { <-s.answers }
-
-// host is the host of an address with or without a port.
-func host(address string) string {
-	name, _, _ := strings.Cut(address, ":")
-	return name
-}
