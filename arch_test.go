@@ -26,7 +26,7 @@ const module = "github.com/belfryhq/belfry"
 var layers = [][]string{
 	{
 		"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/intern", "internal/cluster/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/keyed", "internal/natstest",
-		"internal/forwarded", "internal/certificate", "internal/certificate/certificatetest",
+		"internal/forwarded", "internal/certificate", "internal/certificate/certificatetest", "internal/push/notification",
 	},
 	{"protocol", "internal/jsonhttp", "internal/admission", "internal/engine", "internal/expiry", "internal/ticket"},
 	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},

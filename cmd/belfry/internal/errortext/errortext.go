@@ -23,7 +23,7 @@ var packages = []string{
 	"keyed", "keyuse",
 	"listing", "local", "loop",
 	"membroker", "mesh", "mount",
-	"natsbroker", "natsroster", "natstest", "node",
+	"natsbroker", "natsroster", "natstest", "node", "notification",
 	"peers", "protocol", "pusher",
 	"queue", "queuetest",
 	"rate", "rawjson", "reach", "recall", "relay", "release", "roster", "rostertest",
