@@ -29,7 +29,7 @@ var layers = [][]string{
 		"internal/forwarded", "internal/certificate", "internal/certificate/certificatetest", "internal/push/notification",
 	},
 	{"protocol", "internal/jsonhttp", "internal/admission", "internal/engine", "internal/expiry", "internal/ticket"},
-	{"internal/accept", "internal/apps", "internal/frame", "backend", "client"},
+	{"internal/accept", "internal/apps", "internal/follow", "internal/frame", "backend", "client"},
 	{"internal/idempotency"},
 	{"web/console", "docs", "internal/access"},
 	{"internal/console", "internal/tokenstore", "internal/audit"},

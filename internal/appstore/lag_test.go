@@ -10,6 +10,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/follow"
 )
 
 // A replica is a bucket that answers as one of its copies does that lacks
@@ -164,11 +165,11 @@ func TestOldNewsOfAnAppThatWasDeletedHere(t *testing.T) {
 	e := n.create(app("1", "k1"))
 	old := &record{app: app("1", "k1"), revision: e.Revision}
 	n.applyDelete("1", e.Revision)
-	n.apply(map[string]change{"1": {old, e.Revision}})
+	n.apply([]follow.Change[*record]{{Key: "1", Value: old, Revision: e.Revision}})
 	if n.registry.ByID("1") != nil {
 		t.Error("an app that was deleted is served again")
 	}
-	n.apply(map[string]change{"1": {nil, e.Revision + 1}})
+	n.apply([]follow.Change[*record]{{Key: "1", Gone: true, Revision: e.Revision + 1}})
 	n.mu.Lock() // its watcher may still bring the app itself
 	left := len(n.deleted)
 	n.mu.Unlock()

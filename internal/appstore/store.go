@@ -29,7 +29,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/apps"
-	"github.com/belfryhq/belfry/internal/wakeup"
+	"github.com/belfryhq/belfry/internal/follow"
 )
 
 // Bucket is the name of the bucket of apps.
@@ -93,7 +93,8 @@ type Store struct {
 	metrics *metrics
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the watch has ended
-	reload  wakeup.Signal // the watch is to begin anew
+
+	follower *follow.Follower[*record]
 
 	mu         sync.Mutex
 	configured map[string]*apps.App
@@ -109,7 +110,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		cfg:     cfg,
 		log:     cfg.Log,
 		done:    make(chan struct{}),
-		reload:  wakeup.New(),
 		stored:  map[string]*record{},
 		deleted: map[string]uint64{},
 	}
@@ -120,6 +120,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.cfg.Now = time.Now
 	}
 	s.metrics = newMetrics(s, cfg.Registerer)
+	s.follower = s.newFollower()
 	if err := s.SetConfigured(cfg.Configured); err != nil {
 		return nil, err
 	}
@@ -130,7 +131,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		cancel()
 		return nil, err
 	}
-	go s.follow(watching, w)
+	go func() {
+		defer close(s.done)
+		s.follower.Run(watching, w)
+	}()
 	return s, nil
 }
 

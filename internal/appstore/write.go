@@ -11,6 +11,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/backoff"
+	"github.com/belfryhq/belfry/internal/follow"
 )
 
 const (
@@ -114,7 +115,7 @@ func (s *Store) write(ctx context.Context, r *record, put func(context.Context, 
 		}
 		return unavailable(err)
 	}
-	s.apply(map[string]change{r.app.ID: {r, r.revision}})
+	s.apply([]follow.Change[*record]{{Key: r.app.ID, Value: r, Revision: r.revision}})
 	return nil
 }
 

@@ -32,6 +32,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/belfryhq/belfry/internal/access"
+	"github.com/belfryhq/belfry/internal/follow"
 	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
@@ -75,8 +76,9 @@ type Store struct {
 	ctx    context.Context // until Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup
-	reload wakeup.Signal // the bucket is to be read anew
 	used   wakeup.Signal // a token was used
+
+	follower *follow.Follower[jetstream.KeyValueEntry]
 
 	mu      sync.Mutex
 	bucket  jetstream.KeyValue // nil until everything in it was seen
@@ -101,14 +103,15 @@ type token struct {
 // the engine.
 func Open(cfg Config) *Store {
 	s := &Store{
-		cfg: cfg, log: cfg.Log, reload: wakeup.New(), used: wakeup.New(),
+		cfg: cfg, log: cfg.Log, used: wakeup.New(),
 		byName: map[string]*token{}, byHash: map[digest]*token{}, changed: make(chan struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.work.Go(s.follow)
+	s.follower = s.newFollower()
+	s.work.Go(func() { s.follower.Run(s.ctx, nil) })
 	s.work.Go(s.noteUses)
 	return s
 }
@@ -120,7 +123,7 @@ func (s *Store) Close() {
 }
 
 // Reload has the bucket read anew, because it was lost and made again.
-func (s *Store) Reload() { s.reload.Set() }
+func (s *Store) Reload() { s.follower.Reload() }
 
 // Find implements [access.Tokens].
 func (s *Store) Find(secret string) (*access.Token, error) {

@@ -2,8 +2,6 @@ package tokenstore
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -11,149 +9,82 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/belfryhq/belfry/internal/access"
-	"github.com/belfryhq/belfry/internal/backoff"
+	"github.com/belfryhq/belfry/internal/follow"
 )
 
-const (
-	// againAfter is how long a watch that ended is not begun again.
-	againAfter = time.Second
-	// loadTimeout bounds one attempt to read everything.
-	loadTimeout = time.Minute
-	// useEvery is how often it is written down that a token is used.
-	useEvery = time.Hour
-	// overdue is how long a copy of the bucket may add nothing while it lacks
-	// something that another one has.
-	overdue = 2 * time.Second
-)
+// useEvery is how often it is written down that a token is used.
+const useEvery = time.Hour
 
-// follow makes true what stands in the bucket, until Close.
-func (s *Store) follow() {
-	for s.ctx.Err() == nil {
-		bucket, w, err := s.load()
-		if err != nil {
-			if s.ctx.Err() == nil {
-				s.log.Warn("changes of named tokens are not seen at the moment", "err", err)
+// A change is what a key of the bucket has become.
+type change = follow.Change[jetstream.KeyValueEntry]
+
+// newFollower returns what makes true in the store what stands in the bucket.
+func (s *Store) newFollower() *follow.Follower[jetstream.KeyValueEntry] {
+	return follow.New(follow.Follower[jetstream.KeyValueEntry]{
+		Of:   "named tokens",
+		Open: s.cfg.Bucket,
+		Last: s.cfg.Last,
+		Read: func(e jetstream.KeyValueEntry) change {
+			if e.Operation() != jetstream.KeyValuePut {
+				return change{Key: e.Key(), Gone: true, Revision: e.Revision()}
 			}
-			backoff.Sleep(s.ctx, againAfter)
-			continue
-		}
-		s.take(bucket, w)
-		_ = w.Stop() // it is over in any case
-	}
+			return change{Key: e.Key(), Value: e, Revision: e.Revision()}
+		},
+		Lost: func(context.Context, jetstream.KeyValue) error {
+			s.log.Error("the store of named tokens was lost and made again; make those tokens again that are missing")
+			return nil
+		},
+		Replace: s.replace,
+		Apply:   s.apply,
+		Log:     s.log,
+	})
 }
 
-// load reads the bucket and returns what watches it from there on.
-func (s *Store) load() (jetstream.KeyValue, jetstream.KeyWatcher, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, loadTimeout)
-	defer cancel()
-	bucket, err := s.cfg.Bucket(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	last := uint64(0)
-	if s.cfg.Last != nil {
-		if last, err = s.cfg.Last(ctx); err != nil {
-			return nil, nil, fmt.Errorf("tokenstore: ask for the bucket: %w", err)
-		}
-	}
-	w, err := bucket.WatchAll(s.ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("tokenstore: watch the bucket: %w", err)
-	}
-	found, err := readAll(ctx, w, last)
-	if err != nil {
-		return nil, nil, errors.Join(err, w.Stop())
-	}
+// replace makes true what was found in the bucket, and nothing else.
+func (s *Store) replace(found follow.Contents[jetstream.KeyValueEntry]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name := range s.byName {
-		if found[bucketKey(name)] == nil {
+		if found.Values[bucketKey(name)] == nil {
 			s.removeLocked(name)
 		}
 	}
-	for _, e := range found {
-		s.applyLocked(e)
+	for key, e := range found.Values {
+		s.applyLocked(change{Key: key, Value: e})
 	}
-	for _, e := range found { // when all tokens are there
-		s.usedLocked(e)
+	for key, e := range found.Values { // when all tokens are there
+		s.usedLocked(change{Key: key, Value: e})
 	}
-	s.bucket = bucket
+	s.bucket = found.Bucket
 	s.changedLocked()
-	return bucket, w, nil
 }
 
-// readAll returns the values that are in the bucket, by key, when it was read up to
-// a revision at least: the copy that is asked may be behind, and have tokens that are
-// revoked.
-func readAll(ctx context.Context, w jetstream.KeyWatcher, last uint64) (map[string]jetstream.KeyValueEntry, error) {
-	found := map[string]jetstream.KeyValueEntry{}
-	late := time.NewTimer(overdue)
-	defer late.Stop()
-	for read, ended := uint64(0), false; !ended || read < last; {
-		select {
-		case e, ok := <-w.Updates():
-			switch {
-			case !ok:
-				return nil, errors.New("tokenstore: the watch of the bucket ended")
-			case e == nil:
-				ended = true
-				continue
-			}
-			late.Reset(overdue)
-			read = max(read, e.Revision())
-			delete(found, e.Key())
-			if e.Operation() == jetstream.KeyValuePut {
-				found[e.Key()] = e
-			}
-		case <-late.C:
-			return nil, errors.New("tokenstore: the copy of the bucket that is read has not everything yet")
-		case <-ctx.Done():
-			return nil, fmt.Errorf("tokenstore: read the bucket: %w", context.Cause(ctx))
-		}
+// apply makes changes true as they come.
+func (s *Store) apply(changes []change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range changes {
+		s.applyLocked(c)
+		s.usedLocked(c)
 	}
-	return found, nil
-}
-
-// take makes the changes of one watch true, until that ends.
-func (s *Store) take(bucket jetstream.KeyValue, w jetstream.KeyWatcher) {
-	for {
-		select {
-		case e, ok := <-w.Updates():
-			if !ok {
-				return
-			}
-			if e == nil {
-				continue
-			}
-			s.mu.Lock()
-			s.applyLocked(e)
-			s.usedLocked(e)
-			s.changedLocked()
-			s.mu.Unlock()
-		case <-s.reload:
-			s.log.Error("the store of named tokens was lost and made again; make those tokens again that are missing")
-			return
-		case <-s.ctx.Done():
-			return
-		}
-	}
+	s.changedLocked()
 }
 
 // applyLocked makes it true what one key of the bucket says of a token. s.mu is held.
-func (s *Store) applyLocked(e jetstream.KeyValueEntry) {
-	if !strings.HasPrefix(e.Key(), prefix) {
+func (s *Store) applyLocked(c change) {
+	if !strings.HasPrefix(c.Key, prefix) {
 		return
 	}
 	var r *stored
-	if e.Operation() == jetstream.KeyValuePut {
+	if !c.Gone {
 		var err error
-		if r, err = decode(e.Key(), e.Value()); err != nil {
-			s.log.Error("a named token in the store can not be read; it is not valid", "key", e.Key(), "revision", e.Revision(), "err", err)
+		if r, err = decode(c.Key, c.Value.Value()); err != nil {
+			s.log.Error("a named token in the store can not be read; it is not valid", "key", c.Key, "revision", c.Value.Revision(), "err", err)
 		}
 	}
 	for name, t := range s.byName {
 		switch {
-		case bucketKey(name) != e.Key():
+		case bucketKey(name) != c.Key:
 		case r != nil && r.ID == t.ID && slices.Equal(r.Apps, t.Apps):
 			return // it is read again
 		default:
@@ -193,11 +124,14 @@ func (s *Store) changedLocked() {
 
 // usedLocked notes what another node, or this one, has written of the use of a token.
 // s.mu is held.
-func (s *Store) usedLocked(e jetstream.KeyValueEntry) {
-	id, ok := strings.CutPrefix(e.Key(), usePrefix)
-	at, err := time.Parse(time.RFC3339, string(e.Value()))
-	if !ok || err != nil {
-		return // it is none, or was deleted
+func (s *Store) usedLocked(c change) {
+	id, ok := strings.CutPrefix(c.Key, usePrefix)
+	if !ok || c.Gone {
+		return
+	}
+	at, err := time.Parse(time.RFC3339, string(c.Value.Value()))
+	if err != nil {
+		return
 	}
 	for _, t := range s.byName {
 		if t.ID == id && at.After(t.written) {
