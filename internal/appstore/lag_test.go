@@ -165,11 +165,11 @@ func TestOldNewsOfAnAppThatWasDeletedHere(t *testing.T) {
 	e := n.create(app("1", "k1"))
 	old := &record{app: app("1", "k1"), revision: e.Revision}
 	n.applyDelete("1", e.Revision)
-	n.apply([]follow.Change[*record]{{Key: "1", Value: old, Revision: e.Revision}})
+	n.apply([]follow.Update[*record]{{Key: "1", Value: old, Revision: e.Revision}})
 	if n.registry.ByID("1") != nil {
 		t.Error("an app that was deleted is served again")
 	}
-	n.apply([]follow.Change[*record]{{Key: "1", Gone: true, Revision: e.Revision + 1}})
+	n.apply([]follow.Update[*record]{{Key: "1", Gone: true, Revision: e.Revision + 1}})
 	n.mu.Lock() // its watcher may still bring the app itself
 	left := len(n.deleted)
 	n.mu.Unlock()

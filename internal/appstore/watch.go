@@ -56,12 +56,12 @@ func (s *Store) Reload() { s.follower.Reload() }
 
 // read returns what an app of the bucket has become. One that can not be read stays
 // what it was. What is no app has no id.
-func (s *Store) read(e jetstream.KeyValueEntry) follow.Change[*record] {
+func (s *Store) read(e jetstream.KeyValueEntry) follow.Update[*record] {
 	id, ok := idOf(e.Key())
 	if !ok {
-		return follow.Change[*record]{}
+		return follow.Update[*record]{}
 	}
-	c := follow.Change[*record]{Key: id, Revision: e.Revision()}
+	c := follow.Update[*record]{Key: id, Revision: e.Revision()}
 	if e.Operation() != jetstream.KeyValuePut {
 		c.Gone = true
 		return c
@@ -138,7 +138,7 @@ func (s *Store) writeAgain(ctx context.Context) error {
 
 // apply makes changes true that are newer than what is known. A change is seen
 // by the node that makes it, and comes back from the bucket.
-func (s *Store) apply(changes []follow.Change[*record]) {
+func (s *Store) apply(changes []follow.Update[*record]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changed := map[string]bool{}

@@ -115,7 +115,7 @@ func (s *Store) write(ctx context.Context, r *record, put func(context.Context, 
 		}
 		return unavailable(err)
 	}
-	s.apply([]follow.Change[*record]{{Key: r.app.ID, Value: r, Revision: r.revision}})
+	s.apply([]follow.Update[*record]{{Key: r.app.ID, Value: r, Revision: r.revision}})
 	return nil
 }
 

@@ -53,8 +53,8 @@ type Follower[V any] struct {
 	// Last returns the highest revision that any copy of the bucket has, as far as it
 	// can be known. It may be nil.
 	Last func(context.Context) (uint64, error)
-	// Read returns what is kept of an entry. A change without a key is left out.
-	Read func(jetstream.KeyValueEntry) Change[V]
+	// Read returns what is kept of an entry. An update without a key is left out.
+	Read func(jetstream.KeyValueEntry) Update[V]
 	// Lost is called when the bucket is not the one that was read before, and before it
 	// is read. It may write what is known into it. It may be nil.
 	Lost func(context.Context, jetstream.KeyValue) error
@@ -62,15 +62,15 @@ type Follower[V any] struct {
 	Replace func(Contents[V])
 	// Apply is given changes after that, oldest first, at most MaxBatch. It sees those again
 	// that this process has made.
-	Apply func([]Change[V])
+	Apply func([]Update[V])
 	Log   *slog.Logger
 
 	created time.Time // when the bucket was made that was read; zero: none was
 	reload  wakeup.Signal
 }
 
-// A Change is what a key has become.
-type Change[V any] struct {
+// An Update is what a key has become.
+type Update[V any] struct {
 	Key      string
 	Value    V
 	Gone     bool // the key stands there no more; Value is its zero value
@@ -252,7 +252,7 @@ func (f *Follower[V]) take(ctx context.Context, w jetstream.KeyWatcher) {
 }
 
 // waiting returns the change of the first entry, and those that have come by now.
-func (f *Follower[V]) waiting(w jetstream.KeyWatcher, first jetstream.KeyValueEntry) (batch []Change[V], open bool) {
+func (f *Follower[V]) waiting(w jetstream.KeyWatcher, first jetstream.KeyValueEntry) (batch []Update[V], open bool) {
 	add := func(e jetstream.KeyValueEntry) {
 		if e == nil {
 			return // the end of what was there at first

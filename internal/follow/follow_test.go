@@ -25,7 +25,7 @@ func (c *copied) replace(found Contents[string]) {
 	c.told <- maps.Clone(c.values)
 }
 
-func (c *copied) apply(changes []Change[string]) {
+func (c *copied) apply(changes []Update[string]) {
 	for _, one := range changes {
 		if one.Gone {
 			delete(c.values, one.Key)
@@ -73,14 +73,14 @@ func TestFollowerSeesEverythingThenEachChange(t *testing.T) {
 	f := New(Follower[string]{
 		Of:   "tests",
 		Open: func(context.Context) (jetstream.KeyValue, error) { return bucket, nil },
-		Read: func(e jetstream.KeyValueEntry) Change[string] {
+		Read: func(e jetstream.KeyValueEntry) Update[string] {
 			switch {
 			case e.Key() == "hidden":
-				return Change[string]{}
+				return Update[string]{}
 			case e.Operation() != jetstream.KeyValuePut:
-				return Change[string]{Key: e.Key(), Gone: true}
+				return Update[string]{Key: e.Key(), Gone: true}
 			}
-			return Change[string]{Key: e.Key(), Value: string(e.Value())}
+			return Update[string]{Key: e.Key(), Value: string(e.Value())}
 		},
 		Lost:    func(context.Context, jetstream.KeyValue) error { t.Error("the bucket was not lost"); return nil },
 		Replace: c.replace, Apply: c.apply, Log: slog.New(slog.DiscardHandler),
@@ -110,8 +110,8 @@ func TestFollowerTellsThatTheBucketIsAnother(t *testing.T) {
 	c := &copied{told: make(chan map[string]string, 100)}
 	f := New(Follower[string]{
 		Of: "tests", Open: open,
-		Read: func(e jetstream.KeyValueEntry) Change[string] {
-			return Change[string]{Key: e.Key(), Value: string(e.Value())}
+		Read: func(e jetstream.KeyValueEntry) Update[string] {
+			return Update[string]{Key: e.Key(), Value: string(e.Value())}
 		},
 		Lost: func(ctx context.Context, bucket jetstream.KeyValue) error {
 			_, err := bucket.PutString(ctx, "again", "written before it is read")

@@ -15,8 +15,8 @@ import (
 // useEvery is how often it is written down that a token is used.
 const useEvery = time.Hour
 
-// A change is what a key of the bucket has become.
-type change = follow.Change[jetstream.KeyValueEntry]
+// An update is what a key of the bucket has become.
+type update = follow.Update[jetstream.KeyValueEntry]
 
 // newFollower returns what makes true in the store what stands in the bucket.
 func (s *Store) newFollower() *follow.Follower[jetstream.KeyValueEntry] {
@@ -24,11 +24,11 @@ func (s *Store) newFollower() *follow.Follower[jetstream.KeyValueEntry] {
 		Of:   "named tokens",
 		Open: s.cfg.Bucket,
 		Last: s.cfg.Last,
-		Read: func(e jetstream.KeyValueEntry) change {
+		Read: func(e jetstream.KeyValueEntry) update {
 			if e.Operation() != jetstream.KeyValuePut {
-				return change{Key: e.Key(), Gone: true, Revision: e.Revision()}
+				return update{Key: e.Key(), Gone: true, Revision: e.Revision()}
 			}
-			return change{Key: e.Key(), Value: e, Revision: e.Revision()}
+			return update{Key: e.Key(), Value: e, Revision: e.Revision()}
 		},
 		Lost: func(context.Context, jetstream.KeyValue) error {
 			s.log.Error("the store of named tokens was lost and made again; make those tokens again that are missing")
@@ -50,17 +50,17 @@ func (s *Store) replace(found follow.Contents[jetstream.KeyValueEntry]) {
 		}
 	}
 	for key, e := range found.Values {
-		s.applyLocked(change{Key: key, Value: e})
+		s.applyLocked(update{Key: key, Value: e})
 	}
 	for key, e := range found.Values { // when all tokens are there
-		s.usedLocked(change{Key: key, Value: e})
+		s.usedLocked(update{Key: key, Value: e})
 	}
 	s.bucket = found.Bucket
 	s.changedLocked()
 }
 
 // apply makes changes true as they come.
-func (s *Store) apply(changes []change) {
+func (s *Store) apply(changes []update) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range changes {
@@ -71,7 +71,7 @@ func (s *Store) apply(changes []change) {
 }
 
 // applyLocked makes it true what one key of the bucket says of a token. s.mu is held.
-func (s *Store) applyLocked(c change) {
+func (s *Store) applyLocked(c update) {
 	if !strings.HasPrefix(c.Key, prefix) {
 		return
 	}
@@ -124,7 +124,7 @@ func (s *Store) changedLocked() {
 
 // usedLocked notes what another node, or this one, has written of the use of a token.
 // s.mu is held.
-func (s *Store) usedLocked(c change) {
+func (s *Store) usedLocked(c update) {
 	id, ok := strings.CutPrefix(c.Key, usePrefix)
 	if !ok || c.Gone {
 		return

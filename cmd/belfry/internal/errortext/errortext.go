@@ -16,7 +16,7 @@ var packages = []string{
 	"certificate", "certificatetest", "client", "config", "console",
 	"datadir", "delivery", "devsite", "doctor",
 	"engine", "errortext", "expiry", "explain",
-	"fallback", "faults", "forwarded", "frame",
+	"fallback", "faults", "follow", "forwarded", "frame",
 	"handover", "history", "hostname", "httpapi", "hub",
 	"idempotency", "importer", "inspect", "intern",
 	"journal", "jsonhttp",
