@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -52,25 +51,7 @@ type authority struct {
 	directory string
 	caFile    string // who signed the certificate of directory
 	roots     string // URL of the authority's own certificate
-	output    *safeBuffer
-}
-
-// A safeBuffer is what a process has written so far.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+	output    *service.Output
 }
 
 // startAuthority starts one whose certificates are valid for so long.
@@ -97,12 +78,12 @@ func startAuthority(t testing.TB, httpPort, tlsPort int, valid time.Duration) *a
 		t.Fatal(err)
 	}
 	a := &authority{
-		t: t, directory: "https://" + address(0) + "/dir", caFile: own.CAFile, roots: "https://" + address(1) + "/roots/0", output: new(safeBuffer),
+		t: t, directory: "https://" + address(0) + "/dir", caFile: own.CAFile, roots: "https://" + address(1) + "/roots/0", output: new(service.Output),
 	}
 	a.run(exec.Command(filepath.Join(programs, "pebble-challtestsrv"), "-dnsserver", address(2), "-management", address(3),
 		"-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", ""))
 	a.run(exec.Command(filepath.Join(programs, "pebble"), "-config", file, "-dnsserver", address(2)), "PEBBLE_VA_NOSLEEP=1")
-	awaitListening(t, address(0), address(1), address(2))
+	service.AwaitListening(t, address(0), address(1), address(2))
 	return a
 }
 
@@ -118,25 +99,6 @@ func (a *authority) run(cmd *exec.Cmd, env ...string) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-}
-
-// awaitListening waits until somebody listens on all TCP addresses.
-func awaitListening(t testing.TB, addresses ...string) {
-	t.Helper()
-	deadline := time.Now().Add(service.Patience)
-	for _, address := range addresses {
-		for {
-			conn, err := net.DialTimeout("tcp", address, time.Second)
-			if err == nil {
-				conn.Close()
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("nobody listens on %s: %v", address, err)
-			}
-			time.Sleep(10 * time.Millisecond) // a process starts
-		}
-	}
 }
 
 // settings are what a service needs to get certificates, in its file.

@@ -1,10 +1,8 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -80,49 +77,10 @@ func (r *reader) file(name, text string) {
 	}
 }
 
-// An output is what a program wrote.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{} // closed when there is more
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	close(o.more)
-	o.more = make(chan struct{})
-	return o.text.Write(b)
-}
-
-// look returns what was written, and a channel that is closed when there is more.
-func (o *output) look() (string, <-chan struct{}) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String(), o.more
-}
-
-// await waits until the program has written a text.
-func (o *output) await(t testing.TB, want string) {
-	t.Helper()
-	late := time.After(service.Patience)
-	for {
-		text, more := o.look()
-		if strings.Contains(text, want) {
-			return
-		}
-		select {
-		case <-more:
-		case <-late:
-			t.Fatalf("the program did not write %q, but\n%s", want, text)
-		}
-	}
-}
-
 // run starts the reader's program in dir, until the test ends.
-func (r *reader) run(dir string, command ...string) *output {
+func (r *reader) run(dir string, command ...string) *service.Output {
 	r.t.Helper()
-	out := &output{more: make(chan struct{})}
+	out := new(service.Output)
 	c := exec.Command(command[0], command[1:]...)
 	c.Dir, c.Env, c.Stdout, c.Stderr = dir, service.Environment(), out, out
 	if err := c.Start(); err != nil {
@@ -131,23 +89,11 @@ func (r *reader) run(dir string, command ...string) *output {
 	r.t.Cleanup(func() {
 		c.Process.Kill()
 		c.Wait() // which was killed
-		if text, _ := out.look(); r.t.Failed() {
-			r.t.Logf("%v wrote\n%s", command, text)
+		if r.t.Failed() {
+			r.t.Logf("%v wrote\n%s", command, out)
 		}
 	})
 	return out
-}
-
-// awaitListening waits until the reader's program takes connections.
-func (r *reader) awaitListening() {
-	r.t.Helper()
-	r.poll("the program does not listen", func(context.Context) bool {
-		c, err := net.Dial("tcp", r.addr)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
 }
 
 // poll asks until it is so.
@@ -186,7 +132,7 @@ func (r *reader) awaitSubscribers(n int) *ours.Client {
 // for authorization. Then the program is told of an order, and announces it.
 func (r *reader) announces(authPath, orders string) {
 	r.t.Helper()
-	r.awaitListening()
+	service.AwaitListening(r.t, r.addr)
 	b := openBrowser(r.t, r.svc, "")
 	options := b.options(nil)
 	auth := func(path string) map[string]any {
@@ -239,7 +185,7 @@ func TestStartWithAModule(t *testing.T) {
 	if _, err := r.awaitSubscribers(1).Trigger(t.Context(), "private-orders", "created", map[string]int{"id": 17}); err != nil {
 		t.Fatal(err)
 	}
-	out.await(t, "Order 17\n")
+	out.Await(t, "Order 17\n")
 }
 
 func TestStartWithExpress(t *testing.T) {
@@ -305,7 +251,7 @@ func TestStartWithGo(t *testing.T) {
 	out := r.run(client, r.build(client, "client.go"))
 	r.awaitSubscribers(2)
 	r.post("/orders")
-	out.await(t, `created {"id":17}`)
+	out.Await(t, `created {"id":17}`)
 }
 
 // jars has the libraries for Java, if scripts/setup could fetch them.
@@ -327,5 +273,5 @@ func TestStartWithJava(t *testing.T) {
 	out := r.run(client, "java", "-cp", path+"/*", "Client.java")
 	r.awaitSubscribers(2)
 	r.post("/orders")
-	out.await(t, `created {"id":17}`)
+	out.Await(t, `created {"id":17}`)
 }

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -37,7 +36,7 @@ type Node struct {
 
 	cmd    *exec.Cmd // nil while it does not run
 	exited chan error
-	log    output
+	log    service.Output
 	disk   string // where a disk of its own is mounted; empty without
 	state  state
 	clock  atomic.Int64 // how much its clock is ahead, as a time.Duration
@@ -49,25 +48,6 @@ type Node struct {
 type state struct {
 	sync.Mutex
 	stopped, paused, cut bool
-}
-
-// An output is what a process writes, over all its lives. It is safe for
-// concurrent use.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // Log returns what the node has written so far, over all its lives.
