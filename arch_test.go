@@ -43,9 +43,10 @@ var layers = [][]string{
 	{"internal/server"},
 	{"internal/config", "belfrytest"},
 	{"internal/console/bundle"},
-	{"cmd/belfry/internal/bench", "cmd/belfry/internal/reach", "cmd/belfry/internal/doctor", "cmd/belfry/internal/importer", "cmd/belfry/internal/errortext", "cmd/belfry/internal/terminal", "cmd/belfry/internal/subprocess", "cmd/belfry/internal/serving"},
+	{"cmd/belfry/internal/bench", "cmd/belfry/internal/reach", "cmd/belfry/internal/doctor", "cmd/belfry/internal/importer", "cmd/belfry/internal/errortext", "cmd/belfry/internal/terminal", "cmd/belfry/internal/subprocess", "cmd/belfry/internal/serving", "cmd/belfry/internal/cli"},
 	{"cmd/belfry/internal/adminclient", "cmd/belfry/internal/target"},
 	{"cmd/belfry/internal/tables", "cmd/belfry/internal/watch"},
+	{"cmd/belfry/internal/operator"},
 	{"cmd/belfry", "internal/release"},
 }
 

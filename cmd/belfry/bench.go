@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/bench"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/reach"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/terminal"
 )
@@ -42,7 +43,7 @@ uses. The floor, one bare write to one connection, is measured before and after
 in the same conditions, so that results can be given as ratios to it. Ctrl-C ends
 a load early, with the results so far.`
 
-func newBench(s streams) *cobra.Command {
+func newBench(s cli.Streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "bench LOAD",
 		Short: "Put a load on a service and say what it costs",
@@ -58,9 +59,9 @@ out of order.
   BELFRY_URL=http://KEY:SECRET@10.0.0.7:6001/apps/1 belfry bench chat --allow-remote --json chat.json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("which load? %s, or all", strings.Join(loadNames(), ", "))
+				return cli.Usagef("which load? %s, or all", strings.Join(loadNames(), ", "))
 			}
-			return usagef("there is no load %q; there are %s, and all", args[0], strings.Join(loadNames(), ", "))
+			return cli.Usagef("there is no load %q; there are %s, and all", args[0], strings.Join(loadNames(), ", "))
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
 	}
@@ -79,7 +80,7 @@ func loadNames() []string {
 	return names
 }
 
-func newBenchLoad(s streams, load bench.Load) *cobra.Command {
+func newBenchLoad(s cli.Streams, load bench.Load) *cobra.Command {
 	b := &benchmark{cfg: bench.Config{Load: load, Settings: load.Defaults}}
 	command := &cobra.Command{
 		Use:   load.Name,
@@ -87,7 +88,7 @@ func newBenchLoad(s streams, load bench.Load) *cobra.Command {
 		Long:  load.Long + "\n\n" + benchHelp,
 		Example: fmt.Sprintf(`  belfry bench %[1]s --url http://127.0.0.1:6001 --app-id ID --key KEY --secret SECRET --pid PID
   belfry bench %[1]s --url http://127.0.0.1:6001 --connections 5000 --duration 30s --json result.json`, load.Name),
-		Args: noArgs,
+		Args: cli.NoArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return b.run(command.Context(), s, []bench.Load{load})
 		},
@@ -100,7 +101,7 @@ func newBenchLoad(s streams, load bench.Load) *cobra.Command {
 	return command
 }
 
-func newBenchAll(s streams) *cobra.Command {
+func newBenchAll(s cli.Streams) *cobra.Command {
 	b := &benchmark{}
 	var duration time.Duration
 	command := &cobra.Command{
@@ -109,7 +110,7 @@ func newBenchAll(s streams) *cobra.Command {
 		Long:  "Runs every load for a short time, with few connections.\n\n" + benchHelp,
 		Example: `  belfry bench all --url http://127.0.0.1:6001 --pid $(pidof belfry)
   belfry bench all --url http://127.0.0.1:6001 --duration 1s --json - | jq '.results[] | {load, delivered_per_s}'`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return b.run(command.Context(), s, bench.Set(duration))
 		},
@@ -170,7 +171,7 @@ func defaultFloor() time.Duration {
 }
 
 // run runs loads one after the other and reports on all that came to a result.
-func (b *benchmark) run(ctx context.Context, s streams, loads []bench.Load) error {
+func (b *benchmark) run(ctx context.Context, s cli.Streams, loads []bench.Load) error {
 	if err := b.resolve(); err != nil {
 		return err
 	}
@@ -184,7 +185,7 @@ func (b *benchmark) run(ctx context.Context, s streams, loads []bench.Load) erro
 		return errors.Join(failure, out.Close())
 	}
 	if b.jsonFile != "-" {
-		if err := report.WriteTable(s.out); err != nil {
+		if err := report.WriteTable(s.Out); err != nil {
 			return fmt.Errorf("standard output: %w", err)
 		}
 	}
@@ -198,8 +199,8 @@ func (b *benchmark) run(ctx context.Context, s streams, loads []bench.Load) erro
 
 // runAll adds the results to the report, until one load fails or the user has
 // had enough.
-func (b *benchmark) runAll(ctx context.Context, s streams, loads []bench.Load, report *bench.Report) error {
-	display := bench.NewDisplay(s.err, terminal.Is(s.err))
+func (b *benchmark) runAll(ctx context.Context, s cli.Streams, loads []bench.Load, report *bench.Report) error {
+	display := bench.NewDisplay(s.Err, terminal.Is(s.Err))
 	for _, load := range loads {
 		if ctx.Err() != nil && len(report.Results) > 0 {
 			return nil
@@ -228,7 +229,7 @@ func (b *benchmark) runAll(ctx context.Context, s streams, loads []bench.Load, r
 // is put under load should be said.
 func (b *benchmark) resolve() error {
 	if cmp.Or(b.where.url, getenv("BELFRY_URL"), getenv("PUSHER_URL")) == "" {
-		return usagef(`which service? Say where it is and which app may be loaded:
+		return cli.Usagef(`which service? Say where it is and which app may be loaded:
   --url http://127.0.0.1:6001 --app-id ID --key KEY --secret SECRET
 or set BELFRY_URL=http://KEY:SECRET@HOST:PORT/apps/APP_ID. For a service to try out, start
 belfry dev --unlimited and give --url http://%s; its credentials are known.`, devListen)
@@ -241,7 +242,7 @@ belfry dev --unlimited and give --url http://%s; its credentials are known.`, de
 		return err
 	}
 	if t.AppID == "" {
-		return usagef("which app? Give its id with --app-id, or in the URL: http://KEY:SECRET@HOST:PORT/apps/APP_ID")
+		return cli.Usagef("which app? Give its id with --app-id, or in the URL: http://KEY:SECRET@HOST:PORT/apps/APP_ID")
 	}
 	b.cfg.Target = bench.Target{URL: t.Base, AppID: t.AppID, Key: t.Pair.Key, Secret: t.Pair.Secret}
 	return nil
@@ -249,12 +250,12 @@ belfry dev --unlimited and give --url http://%s; its credentials are known.`, de
 
 // openJSON opens where the JSON goes, before the load, so that a mistake in it
 // does not cost a run.
-func (b *benchmark) openJSON(s streams) (io.WriteCloser, error) {
+func (b *benchmark) openJSON(s cli.Streams) (io.WriteCloser, error) {
 	switch b.jsonFile {
 	case "":
 		return nopCloser{io.Discard}, nil
 	case "-":
-		return nopCloser{s.out}, nil
+		return nopCloser{s.Out}, nil
 	}
 	f, err := os.Create(b.jsonFile)
 	if err != nil {
@@ -284,5 +285,5 @@ func (b *benchmark) explain(err error) error {
 	for _, e := range list {
 		lines = append(lines, "--"+e.Error())
 	}
-	return &usageError{strings.Join(lines, "\n")}
+	return cli.Usagef("%s", strings.Join(lines, "\n"))
 }

@@ -6,17 +6,19 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 )
 
 // shells are those for which there are completions, and what writes them.
-var shells = map[string]func(root *cobra.Command, s streams) error{
-	"bash":       func(root *cobra.Command, s streams) error { return root.GenBashCompletionV2(s.out, true) },
-	"zsh":        func(root *cobra.Command, s streams) error { return root.GenZshCompletion(s.out) },
-	"fish":       func(root *cobra.Command, s streams) error { return root.GenFishCompletion(s.out, true) },
-	"powershell": func(root *cobra.Command, s streams) error { return root.GenPowerShellCompletionWithDesc(s.out) },
+var shells = map[string]func(root *cobra.Command, s cli.Streams) error{
+	"bash":       func(root *cobra.Command, s cli.Streams) error { return root.GenBashCompletionV2(s.Out, true) },
+	"zsh":        func(root *cobra.Command, s cli.Streams) error { return root.GenZshCompletion(s.Out) },
+	"fish":       func(root *cobra.Command, s cli.Streams) error { return root.GenFishCompletion(s.Out, true) },
+	"powershell": func(root *cobra.Command, s cli.Streams) error { return root.GenPowerShellCompletionWithDesc(s.Out) },
 }
 
-func newCompletion(s streams) *cobra.Command {
+func newCompletion(s cli.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
 		Short: "Write the script with which a shell completes commands",
@@ -31,7 +33,7 @@ The packages for Linux install it; archives have it in completions/.`,
 			if len(args) == 1 && shells[args[0]] != nil {
 				return nil
 			}
-			return usagef("one shell is expected: bash, zsh, fish or powershell")
+			return cli.Usagef("one shell is expected: bash, zsh, fish or powershell")
 		},
 		ValidArgs:             []string{"bash", "zsh", "fish", "powershell"},
 		DisableFlagsInUseLine: true,
@@ -52,7 +54,7 @@ not there. If SOURCE_DATE_EPOCH is set, the pages have that date.`,
 		Example: `  belfry man man1 && man ./man1/belfry-serve.1`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usagef("one directory is expected")
+				return cli.Usagef("one directory is expected")
 			}
 			return nil
 		},

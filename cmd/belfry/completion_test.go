@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 )
 
 func TestBashCompletes(t *testing.T) {
@@ -59,7 +61,7 @@ func TestEveryCommandHasAPageOfMan(t *testing.T) {
 	if status, _, err := runCommand(t, s, "man", dir); status != 0 {
 		t.Fatalf("man = %d %s", status, err)
 	}
-	forEach(newRoot(streams{}), func(c *cobra.Command) {
+	forEach(newRoot(cli.Streams{}), func(c *cobra.Command) {
 		if c.Hidden {
 			return
 		}

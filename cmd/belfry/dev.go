@@ -19,6 +19,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/serving"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/terminal"
@@ -39,7 +41,7 @@ type devService struct {
 	unused              []string // variables that mean nothing here
 }
 
-func newDev(s streams) *cobra.Command {
+func newDev(s cli.Streams) *cobra.Command {
 	var d devService
 	command := &cobra.Command{
 		Use:   "dev",
@@ -63,7 +65,7 @@ on in belfry serve.`,
   belfry dev --expose --listen 0.0.0.0:6001    for a phone in the same network
   belfry dev --expose --listen 0.0.0.0:6001 --allow-host belfry,host.docker.internal
   belfry apps create --name other              another app of a running dev`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			unused, err := takeVariables(command.Flags(), os.Environ())
 			if err != nil {
@@ -85,7 +87,7 @@ on in belfry serve.`,
 	return command
 }
 
-func (d devService) run(ctx context.Context, s streams) error {
+func (d devService) run(ctx context.Context, s cli.Streams) error {
 	if err := d.complete(); err != nil {
 		return err
 	}
@@ -93,7 +95,7 @@ func (d devService) run(ctx context.Context, s streams) error {
 	if d.debug {
 		level = slog.LevelDebug
 	}
-	log := serving.NewLog(s.err, level, "text")
+	log := serving.NewLog(s.Err, level, "text")
 	if len(d.unused) > 0 {
 		log.Warn("these variables are for belfry serve, and do nothing in belfry dev", "variables", d.unused)
 	}
@@ -103,12 +105,12 @@ func (d devService) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	printDev(s.out, reachable(node.Addr()), app)
+	printDev(s.Out, reachable(node.Addr()), app)
 	if admin := node.AdminAddr(); admin != nil {
-		fmt.Fprintf(s.out, "Console: http://%s/console/\n\n", reachable(admin))
+		fmt.Fprintf(s.Out, "Console: http://%s/console/\n\n", reachable(admin))
 	}
 	if !open {
-		fmt.Fprintf(s.out, "The administration port and its console ask for this token: %s\n\n", token)
+		fmt.Fprintf(s.Out, "The administration port and its console ask for this token: %s\n\n", token)
 		log.Warn("whoever reaches this service knows its credentials, and is signed in as anybody; stop it when you are done")
 	}
 	return serving.Run(ctx, node, log)
@@ -122,13 +124,13 @@ func (d *devService) complete() error {
 	}
 	for name, address := range map[string]string{"--listen or BELFRY_LISTEN": d.listen, "--admin-listen or BELFRY_ADMIN_LISTEN": d.adminListen} {
 		if address != "" && !d.expose && !loopbackAddress(address) {
-			return usagef("%q (%s) is not an address of this machine alone, such as %s; the credentials of dev are known to everybody, so use belfry serve for other machines, or --expose if you trust all that reach it", address, name, devListen)
+			return cli.Usagef("%q (%s) is not an address of this machine alone, such as %s; the credentials of dev are known to everybody, so use belfry serve for other machines, or --expose if you trust all that reach it", address, name, devListen)
 		}
 	}
 	for i, name := range d.allowHosts {
 		pattern, err := hostname.Pattern(strings.TrimSpace(name))
 		if err != nil {
-			return usagef("--allow-host or BELFRY_ALLOW_HOST %v", err)
+			return cli.Usagef("--allow-host or BELFRY_ALLOW_HOST %v", err)
 		}
 		d.allowHosts[i] = pattern
 	}
@@ -197,7 +199,7 @@ func (d devService) answers(hostport string) bool {
 // Elsewhere it is made for this run, and nothing is open.
 func (d devService) access() (token string, open bool) {
 	if len(d.allowHosts) == 0 && loopbackAddress(d.listen) && (d.adminListen == "" || loopbackAddress(d.adminListen)) {
-		return devToken, true
+		return adminclient.DevToken, true
 	}
 	return rand.Text(), false
 }
@@ -229,7 +231,7 @@ func takeVariables(flags *pflag.FlagSet, environ []string) (unused []string, err
 			unused = append(unused, name)
 		case f.Changed: // on the command line
 		case flags.Set(f.Name, text) != nil:
-			return nil, usagef("%s is neither true nor false", name)
+			return nil, cli.Usagef("%s is neither true nor false", name)
 		}
 	}
 	return unused, nil
@@ -245,7 +247,7 @@ func tellBackend(app *apps.App, url string) error {
 		err = app.SetWebhooks(endpoints)
 	}
 	if err != nil {
-		return usagef("--webhook %s", strings.TrimPrefix(err.Error(), "webhooks[0].url: "))
+		return cli.Usagef("--webhook %s", strings.TrimPrefix(err.Error(), "webhooks[0].url: "))
 	}
 	app.Webhooks[0].Events = apps.EveryEvent
 	return nil

@@ -9,6 +9,8 @@ import (
 
 	"github.com/gobwas/ws/wsutil"
 	"github.com/pusher/pusher-http-go/v5"
+
+	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
 )
 
 // TestDevIsReachedByTheURLThatItPrints has the official library for Go, which
@@ -111,7 +113,7 @@ func TestDevAsksForATokenThatIsItsOwn(t *testing.T) {
 	} {
 		token, open := tt.d.access()
 		again, _ := tt.d.access()
-		if open != tt.open || (token == devToken) != tt.open || (token == again) != tt.open {
+		if open != tt.open || (token == adminclient.DevToken) != tt.open || (token == again) != tt.open {
 			t.Errorf("%s: access = %q then %q, %t, want open %t", name, token, again, open, tt.open)
 		}
 	}
@@ -159,7 +161,7 @@ func TestDevServesAPhoneAndAContainer(t *testing.T) {
 		}
 	}
 	_, base, _ := strings.Cut(strings.TrimSuffix(console, "/console/"), " ")
-	for bearer, want := range map[string]int{"": 401, devToken: 401, token: 200} {
+	for bearer, want := range map[string]int{"": 401, adminclient.DevToken: 401, token: 200} {
 		if got := status(base+"/api/v1/apps", "", bearer); got != want {
 			t.Errorf("apps with the token %q = %d, want %d", bearer, got, want)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/doctor"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
 )
@@ -23,7 +24,7 @@ type checkup struct {
 	json    bool
 }
 
-func newDoctor(s streams) *cobra.Command {
+func newDoctor(s cli.Streams) *cobra.Command {
 	var where targetFlags
 	var what checkup
 	command := &cobra.Command{
@@ -46,14 +47,14 @@ better: a secret on the command line can be read by other users of the machine.
   belfry doctor --idle 70s --json | jq '.checks[] | select(.verdict != "ok")'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usagef("one address at a time: belfry doctor https://realtime.example.com")
+				return cli.Usagef("one address at a time: belfry doctor https://realtime.example.com")
 			}
 			return nil
 		},
 		RunE: func(command *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if where.url != "" {
-					return usagef("the address stands there twice, as URL and as --url")
+					return cli.Usagef("the address stands there twice, as URL and as --url")
 				}
 				where.url = args[0]
 			}
@@ -73,16 +74,16 @@ better: a secret on the command line can be read by other users of the machine.
 }
 
 // run examines a service and prints what was found.
-func (c checkup) run(ctx context.Context, s streams, t target.Target) error {
+func (c checkup) run(ctx context.Context, s cli.Streams, t target.Target) error {
 	if c.timeout <= 0 || c.idle < 0 {
-		return usagef("--timeout is above 0, and --idle is not below")
+		return cli.Usagef("--timeout is above 0, and --idle is not below")
 	}
 	if c.origin != "" {
 		if u, err := url.Parse(c.origin); err != nil || u.Scheme == "" || u.Host == "" {
-			return usagef("--origin is a scheme and a host, such as https://shop.example.com")
+			return cli.Usagef("--origin is a scheme and a host, such as https://shop.example.com")
 		}
 	}
-	tell := func(f doctor.Finding) { printFinding(s.out, f) }
+	tell := func(f doctor.Finding) { printFinding(s.Out, f) }
 	if c.json {
 		tell = func(doctor.Finding) {}
 	}
@@ -95,7 +96,7 @@ func (c checkup) run(ctx context.Context, s streams, t target.Target) error {
 		return err
 	}
 	if c.json {
-		encoder := json.NewEncoder(s.out)
+		encoder := json.NewEncoder(s.Out)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
 		if err := encoder.Encode(report); err != nil {
@@ -105,7 +106,7 @@ func (c checkup) run(ctx context.Context, s streams, t target.Target) error {
 	if !report.Healthy {
 		return fmt.Errorf("%s failed: %s", report.Service, strings.Join(report.Failed(), ", "))
 	}
-	fmt.Fprintf(s.err, "%s works%s\n", report.Service, report.Rest())
+	fmt.Fprintf(s.Err, "%s works%s\n", report.Service, report.Rest())
 	return nil
 }
 

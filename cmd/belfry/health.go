@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/reach"
 	"github.com/belfryhq/belfry/internal/config"
 )
@@ -22,7 +23,7 @@ import (
 // healthTimeout is how long a node has to say how it is.
 const healthTimeout = 5 * time.Second
 
-func newHealth(s streams) *cobra.Command {
+func newHealth(s cli.Streams) *cobra.Command {
 	var file string
 	var live bool
 	command := &cobra.Command{
@@ -42,13 +43,13 @@ ends a process that does not.`,
 		Example: `  belfry health
   belfry health --config /etc/belfry/belfry.yaml
   belfry health --live`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			where, err := probe(config.ReadListeners(config.Source{File: file, Environ: os.Environ(), Flags: command.Flags()}), live)
 			if err != nil {
 				return err
 			}
-			return askHealth(command.Context(), s.out, where)
+			return askHealth(command.Context(), s.Out, where)
 		},
 	}
 	addConfigFlags(command, &file)

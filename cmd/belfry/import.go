@@ -11,20 +11,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/importer"
 	"github.com/belfryhq/belfry/internal/config"
 )
 
 // An importCommand is belfry import.
 type importCommand struct {
-	streams
+	cli.Streams
 	options importer.Options
 	output  string
 	dry     bool
 }
 
-func newImport(s streams) *cobra.Command {
-	i := &importCommand{streams: s}
+func newImport(s cli.Streams) *cobra.Command {
+	i := &importCommand{Streams: s}
 	command := &cobra.Command{
 		Use:   "import soketi|reverb|laravel-websockets|pusher [FILE...]",
 		Short: "Make a belfry.yaml of the files of another server",
@@ -46,7 +47,7 @@ without its secrets.`,
   belfry import reverb .env config/reverb.php`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("import from which server? %s", strings.Join(importer.Servers, ", "))
+				return cli.Usagef("import from which server? %s", strings.Join(importer.Servers, ", "))
 			}
 			return nil
 		},
@@ -68,7 +69,7 @@ func (i *importCommand) run(server string, files []string) error {
 	if len(files) == 0 {
 		files = filesThere(".env", map[string]string{"reverb": "config/reverb.php", "laravel-websockets": "config/websockets.php"}[server])
 		if len(files) == 0 {
-			return usagef("there is no .env here; name the files of %s", server)
+			return cli.Usagef("there is no .env here; name the files of %s", server)
 		}
 	}
 	if _, err := os.Lstat(i.output); err == nil && !i.dry {
@@ -117,15 +118,15 @@ func readAtMost(name string, limit int64) ([]byte, error) {
 // notes says what does not come along.
 func (i *importCommand) notes(r *importer.Result) {
 	if len(r.Lost) > 0 {
-		fmt.Fprintln(i.err, "Settings that have no counterpart:")
+		fmt.Fprintln(i.Err, "Settings that have no counterpart:")
 		for _, n := range r.Lost {
-			fmt.Fprintf(i.err, "  %s\n", n)
+			fmt.Fprintf(i.Err, "  %s\n", n)
 		}
 	}
 	if len(r.Different) > 0 {
-		fmt.Fprintln(i.err, "What will behave differently:")
+		fmt.Fprintln(i.Err, "What will behave differently:")
 		for _, n := range r.Different {
-			fmt.Fprintf(i.err, "  %s\n", n)
+			fmt.Fprintf(i.Err, "  %s\n", n)
 		}
 	}
 }
@@ -136,7 +137,7 @@ func (i *importCommand) show(r *importer.Result) error {
 	if err != nil {
 		return err
 	}
-	if _, err := i.out.Write(shown); err != nil {
+	if _, err := i.Out.Write(shown); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "belfry-import-")
@@ -151,7 +152,7 @@ func (i *importCommand) show(r *importer.Result) error {
 	if err := i.mistakes(name); err != nil {
 		return err
 	}
-	fmt.Fprintf(i.err, "%s; nothing was written. Without --dry-run it goes to %s.\n", countApps(r.Apps), i.output)
+	fmt.Fprintf(i.Err, "%s; nothing was written. Without --dry-run it goes to %s.\n", countApps(r.Apps), i.output)
 	return nil
 }
 
@@ -167,11 +168,11 @@ func (i *importCommand) write(r *importer.Result) error {
 	} else if err != nil {
 		return err
 	}
-	fmt.Fprintf(i.err, "%s; %s was written, and only you can read it.\n", countApps(r.Apps), i.output)
+	fmt.Fprintf(i.Err, "%s; %s was written, and only you can read it.\n", countApps(r.Apps), i.output)
 	if err := i.mistakes(i.output); err != nil {
 		return err
 	}
-	fmt.Fprintf(i.err, "Next: belfry serve --config %s\n", i.output)
+	fmt.Fprintf(i.Err, "Next: belfry serve --config %s\n", i.output)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/internal/config"
 )
 
@@ -91,7 +92,7 @@ func calls(text string) (lines [][]string, flags []string) {
 
 // TestPagesNameCommandsThatExist and flags that those commands have.
 func TestPagesNameCommandsThatExist(t *testing.T) {
-	root := newRoot(streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard})
+	root := newRoot(cli.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
 	every := make(map[string]bool)
 	var visit func(*cobra.Command)
 	visit = func(c *cobra.Command) {
@@ -254,7 +255,7 @@ func TestPagesNameVariablesThatExist(t *testing.T) {
 	for name := range knownSettings(t, pages) {
 		known[variable(name)] = true
 	}
-	newDev(streams{}).Flags().VisitAll(func(f *pflag.Flag) { known[variable(f.Name)] = true })
+	newDev(cli.Streams{}).Flags().VisitAll(func(f *pflag.Flag) { known[variable(f.Name)] = true })
 	for page, text := range pages {
 		for _, name := range pageEnv.FindAllString(text, -1) {
 			if !known[name] && !config.Foreign(name, "") {

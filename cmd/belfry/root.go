@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -13,19 +12,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/errortext"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/operator"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/subprocess"
 	"github.com/belfryhq/belfry/internal/config"
 	"github.com/belfryhq/belfry/internal/setting"
 )
-
-// streams is where commands read and write. Answers go to out; everything
-// else goes to err, so that out can be piped.
-type streams struct {
-	in  io.Reader
-	out io.Writer
-	err io.Writer
-}
 
 // Statuses of the process.
 const (
@@ -34,18 +27,9 @@ const (
 	statusUsage   = 2 // the command line can not be understood
 )
 
-// A usageError is a command line that can not be understood.
-type usageError struct{ text string }
-
-func (e *usageError) Error() string { return e.text }
-
-func usagef(format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...)}
-}
-
 // run executes a command line and returns the status of the process. The
 // first signal to stop ends the command in good order, the second at once.
-func run(args []string, s streams) int {
+func run(args []string, s cli.Streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
@@ -58,16 +42,16 @@ func run(args []string, s streams) int {
 	}
 	problems, ok := errors.AsType[config.Problems](err)
 	if ok {
-		fmt.Fprintf(s.err, "%s: the configuration has %s; nothing was started\n", command.CommandPath(), mistakes(len(problems)))
-		fmt.Fprintln(s.err, problems)
+		fmt.Fprintf(s.Err, "%s: the configuration has %s; nothing was started\n", command.CommandPath(), mistakes(len(problems)))
+		fmt.Fprintln(s.Err, problems)
 		return statusFailure
 	}
 	if e, ok := errors.AsType[*subprocess.StatusError](err); ok {
 		return e.Status
 	}
-	fmt.Fprintf(s.err, "%s: %s\n", command.CommandPath(), errortext.Plain(err))
-	if _, ok := errors.AsType[*usageError](err); ok || strings.HasPrefix(err.Error(), "unknown command") {
-		fmt.Fprintf(s.err, "%s --help shows how it is used\n", command.CommandPath())
+	fmt.Fprintf(s.Err, "%s: %s\n", command.CommandPath(), errortext.Plain(err))
+	if _, ok := errors.AsType[*cli.UsageError](err); ok || strings.HasPrefix(err.Error(), "unknown command") {
+		fmt.Fprintf(s.Err, "%s --help shows how it is used\n", command.CommandPath())
 		return statusUsage
 	}
 	return statusFailure
@@ -83,7 +67,7 @@ func mistakes(n int) string {
 // helpWidth is how wide the list of flags is in the help.
 const helpWidth = 110
 
-func newRoot(s streams) *cobra.Command {
+func newRoot(s cli.Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "belfry",
 		Short: "A realtime service that speaks the Pusher Channels protocol",
@@ -103,13 +87,14 @@ host and port are changed. It is not affiliated with Pusher.`,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.SetIn(s.in)
-	root.SetOut(s.out)
-	root.SetErr(s.err)
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
 	root.SetFlagErrorFunc(flagError)
 	cobra.AddTemplateFunc("wrapped", func(flags *pflag.FlagSet) string { return flags.FlagUsagesWrapped(helpWidth) })
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
-	root.AddCommand(newDev(s), newTestServer(s), newServe(s), newCheck(s), newHealth(s), newImport(s), newTrigger(s), newSubscribe(s), newTail(s), newExplain(s), newChannels(s), newConnections(s), newUsers(s), newErrors(s), newTimeline(s), newDoctor(s), newApps(s), newWebhooks(s), newTokens(s), newAudit(s), newCluster(s), newDrain(s), newConsole(s), newBench(s), newCompletion(s), newMan(), newVersion(s))
+	root.AddCommand(newDev(s), newTestServer(s), newServe(s), newCheck(s), newHealth(s), newImport(s), newTrigger(s), newSubscribe(s), newDoctor(s), newBench(s), newCompletion(s), newMan(), newVersion(s))
+	root.AddCommand(operator.Commands(s)...)
 	return root
 }
 
@@ -117,38 +102,13 @@ host and port are changed. It is not affiliated with Pusher.`,
 func flagError(command *cobra.Command, err error) error {
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
-		return usagef("%v", err)
+		return cli.Usagef("%v", err)
 	}
 	var known []string
 	command.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 	name := unknown.GetSpecifiedName()
 	if near, ok := setting.Nearest(name, known); ok {
-		return usagef("unknown flag --%s; did you mean --%s?", name, near)
+		return cli.Usagef("unknown flag --%s; did you mean --%s?", name, near)
 	}
-	return usagef("unknown flag --%s", name)
-}
-
-// renamed makes flags work under names that they had before, with a warning.
-// The names of today stand under those of before.
-func renamed(flags *pflag.FlagSet, warnings io.Writer, today map[string]string) {
-	warned := map[string]bool{}
-	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		now, ok := today[name]
-		if !ok {
-			return pflag.NormalizedName(name)
-		}
-		if !warned[name] {
-			warned[name] = true
-			fmt.Fprintf(warnings, "warning: --%s is called --%s now; the former name still works\n", name, now)
-		}
-		return pflag.NormalizedName(now)
-	})
-}
-
-// noArgs is for commands that have flags only.
-func noArgs(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef("%q is not expected; there are only flags here", args[0])
-	}
-	return nil
+	return cli.Usagef("unknown flag --%s", name)
 }

@@ -7,13 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/serving"
 	"github.com/belfryhq/belfry/internal/accept"
 	"github.com/belfryhq/belfry/internal/config"
 	"github.com/belfryhq/belfry/internal/server"
 )
 
-func newServe(s streams) *cobra.Command {
+func newServe(s cli.Streams) *cobra.Command {
 	var file string
 	command := &cobra.Command{
 		Use:   "serve",
@@ -45,7 +46,7 @@ half. All nodes need the same secret, in BELFRY_CLUSTER_SECRET or in the file of
   curl http://127.0.0.1:6002/readyz            is it taking clients?
   curl http://127.0.0.1:6002/metrics           what is it doing?
   belfry apps create --name shop               another app`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return serve(command.Context(), s, config.Source{File: file, Environ: os.Environ(), Flags: command.Flags()})
 		},
@@ -61,7 +62,7 @@ func addConfigFlags(command *cobra.Command, file *string) {
 	config.AddFlags(command.Flags())
 }
 
-func serve(ctx context.Context, s streams, source config.Source) error {
+func serve(ctx context.Context, s cli.Streams, source config.Source) error {
 	cfg, err := config.Load(source)
 	if err != nil {
 		return foreign(fileOf(source), err)
@@ -70,14 +71,14 @@ func serve(ctx context.Context, s streams, source config.Source) error {
 	defer forget()
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
-	log := serving.NewLog(s.err, level, cfg.LogFormat)
+	log := serving.NewLog(s.Err, level, cfg.LogFormat)
 	serving.LogWarnings(cfg, log)
 	log.Info("starting", append([]any{"version", versionLine(), "config", cfg.File}, openFiles()...)...)
 	cfg.Server.Log, cfg.Server.DataDir, cfg.Server.Version = log, cfg.DataDir, versionNumber()
 	cfg.Server.Leaving = serving.Supervisor{Log: log}.Stopping
 	if len(cfg.Server.Apps) == 0 {
 		adviseOfFile(cfg, log)
-		cfg.Server.FirstApp = firstApp{err: s.err, dir: cfg.DataDir, httpPath: cfg.Server.HTTPPath, log: log}.tell
+		cfg.Server.FirstApp = firstApp{err: s.Err, dir: cfg.DataDir, httpPath: cfg.Server.HTTPPath, log: log}.tell
 	}
 	node, err := server.Open(cfg.Server)
 	if err != nil {

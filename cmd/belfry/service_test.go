@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 )
 
 // get returns the status and the body of a page.
@@ -231,7 +233,7 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 			visit(sub)
 		}
 	}
-	visit(newRoot(streams{}))
+	visit(newRoot(cli.Streams{}))
 }
 
 func TestMistypedCommands(t *testing.T) {

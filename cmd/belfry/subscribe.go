@@ -5,12 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/watch"
 	"github.com/belfryhq/belfry/protocol"
 )
 
-func newSubscribe(s streams) *cobra.Command {
+func newSubscribe(s cli.Streams) *cobra.Command {
 	var where targetFlags
 	var what watch.Subscription
 	command := &cobra.Command{
@@ -35,7 +36,7 @@ refuses the connection or a subscription, and with 0 on Ctrl-C.
   BELFRY_URL=https://KEY:SECRET@realtime.example.com/apps/1 belfry subscribe news`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("give the name of a channel: belfry subscribe news")
+				return cli.Usagef("give the name of a channel: belfry subscribe news")
 			}
 			return nil
 		},
@@ -48,7 +49,7 @@ refuses the connection or a subscription, and with 0 on Ctrl-C.
 			if err := checkSubscription(what, t); err != nil {
 				return err
 			}
-			w := &watch.Watcher{Target: t, Subscription: what, Out: s.out, Status: s.err, Version: version}
+			w := &watch.Watcher{Target: t, Subscription: what, Out: s.Out, Status: s.Err, Version: version}
 			return w.Run(command.Context())
 		},
 	}
@@ -69,13 +70,13 @@ func checkSubscription(s watch.Subscription, t target.Target) error {
 		return err
 	}
 	if s.UserInfo != "" && !json.Valid([]byte(s.UserInfo)) {
-		return usagef("--user-info is not JSON; write --user-info '{\"name\":\"Ann\"}'")
+		return cli.Usagef("--user-info is not JSON; write --user-info '{\"name\":\"Ann\"}'")
 	}
 	user := ""
 	for _, channel := range s.Channels {
 		id, isUser := protocol.UserOf(channel)
 		if isUser && user != "" && id != user {
-			return usagef("one connection can be signed in as one user only, not as %s and %s", user, id)
+			return cli.Usagef("one connection can be signed in as one user only, not as %s and %s", user, id)
 		}
 		if isUser {
 			user = id

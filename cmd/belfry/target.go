@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/hostname"
@@ -21,7 +22,6 @@ const (
 	devAlias  = "app-id" // what many tutorials have
 	devKey    = "app-key"
 	devSecret = "app-secret"
-	devToken  = "admin-token-of-dev"
 	devListen = "127.0.0.1:6001"
 )
 
@@ -59,7 +59,7 @@ func (f *targetFlags) resolve(environ func(string) string) (target.Target, error
 	}
 	t, err := target.Parse(text)
 	if err != nil {
-		return target.Target{}, usagef("%s %v", source, err)
+		return target.Target{}, cli.Usagef("%s %v", source, err)
 	}
 	t.AppID, t.Pair.Key, t.Pair.Secret = cmp.Or(f.appID, t.AppID), cmp.Or(f.key, t.Pair.Key), cmp.Or(f.secret, t.Pair.Secret)
 	if t.AppID+t.Pair.Key+t.Pair.Secret == "" && hostname.Loopback(t.Base.Hostname()) {
@@ -79,7 +79,7 @@ func loopbackAddress(address string) bool {
 // needKey and needSecret say what is missing for what the command must do.
 func needKey(t target.Target) error {
 	if t.Pair.Key == "" {
-		return usagef("which app? Give its key with --key, or set BELFRY_URL=http://KEY:SECRET@HOST:PORT/apps/APP_ID")
+		return cli.Usagef("which app? Give its key with --key, or set BELFRY_URL=http://KEY:SECRET@HOST:PORT/apps/APP_ID")
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func needSecret(t target.Target) error {
 		return err
 	}
 	if t.Pair.Secret == "" {
-		return usagef("the secret of the key %s is needed; set BELFRY_URL=http://KEY:SECRET@HOST:PORT/apps/APP_ID, or give --secret", t.Pair.Key)
+		return cli.Usagef("the secret of the key %s is needed; set BELFRY_URL=http://KEY:SECRET@HOST:PORT/apps/APP_ID, or give --secret", t.Pair.Key)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/serving"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/subprocess"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/terminal"
@@ -32,7 +33,7 @@ type testServer struct {
 	command []string // what to run with the service; empty: nothing
 }
 
-func newTestServer(s streams) *cobra.Command {
+func newTestServer(s cli.Streams) *cobra.Command {
 	var t testServer
 	command := &cobra.Command{
 		Use:   "test-server [-- COMMAND ARGUMENT...]",
@@ -74,20 +75,20 @@ func (t *testServer) take(args []string, dash int) error {
 	switch {
 	case len(args) == 0 && dash < 0:
 	case dash != 0 || len(args) == 0:
-		return usagef("the command to run stands behind two dashes: belfry test-server -- pytest")
+		return cli.Usagef("the command to run stands behind two dashes: belfry test-server -- pytest")
 	case t.json:
-		return usagef("--json prints where the service is, and a command is told it in variables; leave one of them out")
+		return cli.Usagef("--json prints where the service is, and a command is told it in variables; leave one of them out")
 	}
 	t.command = args
 	return nil
 }
 
-func (t testServer) run(ctx context.Context, s streams) error {
+func (t testServer) run(ctx context.Context, s cli.Streams) error {
 	level := slog.LevelWarn
 	if t.debug {
 		level = slog.LevelDebug
 	}
-	log := serving.NewLog(s.err, level, "text")
+	log := serving.NewLog(s.Err, level, "text")
 	app := devApp(false)
 	app.Keys = []apps.Key{{Key: strings.ToLower(rand.Text()[:20]), Secret: strings.ToLower(rand.Text())}}
 	node, err := t.node(app, log)
@@ -105,7 +106,7 @@ func (t testServer) run(ctx context.Context, s streams) error {
 		Base: &url.URL{Scheme: "http", Host: node.Addr().String()}, AppID: app.ID, Pair: app.Keys[0], Authorizes: true,
 	})
 	if len(t.command) > 0 {
-		err = subprocess.Run(ctx, s.in, s.out, s.err, t.command, at.variables())
+		err = subprocess.Run(ctx, s.In, s.Out, s.Err, t.command, at.variables())
 	} else {
 		err = t.tell(ctx, s, at)
 	}
@@ -137,7 +138,7 @@ func (t testServer) node(app *apps.App, log *slog.Logger) (*server.Server, error
 }
 
 // tell says where the service is, and waits until whoever asked is gone.
-func (t testServer) tell(ctx context.Context, s streams, at description) error {
+func (t testServer) tell(ctx context.Context, s cli.Streams, at description) error {
 	text := strings.Join(at.variables(), "\n") + "\n"
 	if t.json {
 		line, err := json.Marshal(at)
@@ -146,10 +147,10 @@ func (t testServer) tell(ctx context.Context, s streams, at description) error {
 		}
 		text = string(line) + "\n"
 	}
-	if _, err := io.WriteString(s.out, text); err != nil {
+	if _, err := io.WriteString(s.Out, text); err != nil {
 		return err
 	}
-	subprocess.AwaitOrphaned(ctx, s.in)
+	subprocess.AwaitOrphaned(ctx, s.In)
 	return nil
 }
 

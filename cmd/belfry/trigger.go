@@ -8,10 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/target"
 )
 
-func newTrigger(s streams) *cobra.Command {
+func newTrigger(s cli.Streams) *cobra.Command {
 	var where targetFlags
 	var e target.Event
 	command := &cobra.Command{
@@ -29,7 +30,7 @@ data is {}. What the subscribers of one user get is sent to the channel
   BELFRY_URL=http://KEY:SECRET@realtime.example.com:6001/apps/1 belfry trigger news hello`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 || len(args) > 3 {
-				return usagef("give a channel, the name of an event and, if you like, data: belfry trigger news hello '{\"text\":\"hi\"}'")
+				return cli.Usagef("give a channel, the name of an event and, if you like, data: belfry trigger news hello '{\"text\":\"hi\"}'")
 			}
 			return nil
 		},
@@ -50,7 +51,7 @@ data is {}. What the subscribers of one user get is sent to the channel
 // maxData is far above what any service takes.
 const maxData = 16 << 20
 
-func trigger(ctx context.Context, s streams, where targetFlags, e target.Event) error {
+func trigger(ctx context.Context, s cli.Streams, where targetFlags, e target.Event) error {
 	t, err := where.resolve(getenv)
 	if err != nil {
 		return err
@@ -59,26 +60,26 @@ func trigger(ctx context.Context, s streams, where targetFlags, e target.Event) 
 		return err
 	}
 	if t.AppID == "" {
-		return usagef("which app? Give its id with --app-id, or in the URL: http://KEY:SECRET@HOST:PORT/apps/APP_ID")
+		return cli.Usagef("which app? Give its id with --app-id, or in the URL: http://KEY:SECRET@HOST:PORT/apps/APP_ID")
 	}
 	if e.Data == "-" {
-		data, err := io.ReadAll(io.LimitReader(s.in, maxData))
+		data, err := io.ReadAll(io.LimitReader(s.In, maxData))
 		if err != nil {
 			return fmt.Errorf("standard input: %w", err)
 		}
 		e.Data = string(data)
 	}
 	if !utf8.ValidString(e.Data) {
-		return usagef("the data is not text in UTF-8")
+		return cli.Usagef("the data is not text in UTF-8")
 	}
 	taken, err := t.Trigger(ctx, e, version)
 	if err != nil {
 		return err
 	}
 	if e.Info != "" {
-		_, err = fmt.Fprintf(s.out, "%s\n", taken.Reply)
+		_, err = fmt.Fprintf(s.Out, "%s\n", taken.Reply)
 		return err
 	}
-	_, err = fmt.Fprintf(s.err, "triggered %s on %s\n%s", e.Name, e.Channel, taken)
+	_, err = fmt.Fprintf(s.Err, "triggered %s on %s\n%s", e.Name, e.Channel, taken)
 	return err
 }

@@ -7,21 +7,23 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 )
 
 // version is set when a release is built; otherwise the version is that of
 // the sources.
 var version string
 
-func newVersion(s streams) *cobra.Command {
+func newVersion(s cli.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Say which version this is",
 		Long:    `Says the version, the commit it was built from, and the platform. Put the line into every report of a fault.`,
 		Example: `  belfry version`,
-		Args:    noArgs,
+		Args:    cli.NoArguments,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(s.out, versionLine())
+			_, err := fmt.Fprintln(s.Out, versionLine())
 			return err
 		},
 	}

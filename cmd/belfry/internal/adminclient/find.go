@@ -27,8 +27,10 @@ type Where struct {
 	URL       string // of the administration port
 	TokenFile string // a file that has the token
 	DataDir   string // of the service, which has the token
-	DevToken  string // that of belfry dev, for which a service of this machine is taken
 }
+
+// DevToken is the token of belfry dev, for which a service of this machine is taken.
+const DevToken = "admin-token-of-dev"
 
 // A UsageError says that a service or its token is not named as it should be.
 type UsageError struct{ text string }
@@ -60,7 +62,7 @@ func (w Where) Find(environ func(string) string) (Client, error) {
 		if !hostname.Loopback(base.Hostname()) {
 			return c, &UsageError{"the token of the service is needed; set BELFRY_ADMIN_TOKEN, or give --token-file or --data-dir"}
 		}
-		c.token, c.from, err = w.DevToken, "belfry dev", nil
+		c.token, c.from, err = DevToken, "belfry dev", nil
 	}
 	return c, err
 }

@@ -13,7 +13,7 @@ import (
 var packages = []string{
 	"accept", "access", "acme", "admin", "adminclient", "admission", "apps", "appstore", "audit",
 	"backend", "backoff", "belfrytest", "bench", "broker", "brokertest", "bundle",
-	"certificate", "certificatetest", "client", "config", "console",
+	"certificate", "certificatetest", "cli", "client", "config", "console",
 	"datadir", "delivery", "devsite", "doctor",
 	"engine", "errortext", "expiry", "explain",
 	"fallback", "faults", "follow", "forwarded", "frame",
@@ -23,7 +23,7 @@ var packages = []string{
 	"keyed", "keyuse",
 	"listing", "local", "loop",
 	"membroker", "mesh", "mount",
-	"natsbroker", "natsroster", "natstest", "node", "notification",
+	"natsbroker", "natsroster", "natstest", "node", "notification", "operator",
 	"peers", "protocol", "pusher",
 	"queue", "queuetest",
 	"rate", "rawjson", "reach", "recall", "relay", "release", "roster", "rostertest",

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 )
 
 const (
@@ -25,8 +26,8 @@ type drainCommand struct {
 	noWait bool
 }
 
-func newDrain(s streams) *cobra.Command {
-	d := &drainCommand{adminCommand: adminCommand{streams: s}}
+func newDrain(s cli.Streams) *cobra.Command {
+	d := &drainCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:   "drain",
 		Short: "Send the clients of a node elsewhere, and end it",
@@ -36,7 +37,7 @@ drain_timeout, hands over what others have to go on with, and ends. The command
 says how many connections are left, and ends when the node has.`,
 		Example: `  belfry drain
   belfry drain --no-wait --admin http://10.0.0.7:6002`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 	}
 	c.Flags().BoolVar(&d.noWait, "no-wait", false, "end when the node has begun to drain")
 	return d.command(c, d.drain)
@@ -60,7 +61,7 @@ func (d *drainCommand) look(ctx context.Context, client adminclient.Client, meth
 		return answer, err
 	}
 	if d.json {
-		fmt.Fprintf(d.out, "%s\n", reply)
+		fmt.Fprintf(d.Out, "%s\n", reply)
 	}
 	return answer, nil
 }
@@ -102,4 +103,4 @@ func (d *drainCommand) drain(ctx context.Context, client adminclient.Client, _ [
 }
 
 // tell tells a person about progress.
-func (d *drainCommand) tell(format string, args ...any) { fmt.Fprintf(d.err, format, args...) }
+func (d *drainCommand) tell(format string, args ...any) { fmt.Fprintf(d.Err, format, args...) }

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/terminal"
 )
 
@@ -24,8 +25,8 @@ type consoleCommand struct {
 	open bool
 }
 
-func newConsole(s streams) *cobra.Command {
-	c := &consoleCommand{adminCommand: adminCommand{streams: s}}
+func newConsole(s cli.Streams) *cobra.Command {
+	c := &consoleCommand{adminCommand: adminCommand{Streams: s}}
 	command := &cobra.Command{
 		Use:   "console",
 		Short: "Open the console in a browser, without typing the token",
@@ -38,7 +39,7 @@ encrypted, forward the port and use the address there:
   ssh -L 6002:127.0.0.1:6002 HOST belfry console`,
 		Example: `  belfry console --open
   belfry console --admin https://ops.example:6002 --token-file token`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 	}
 	command.Flags().BoolVar(&c.open, "open", false, "open it in the browser of this machine")
 	return c.command(command, c.run)
@@ -50,7 +51,7 @@ func (c *consoleCommand) run(ctx context.Context, client adminclient.Client, _ [
 		return err
 	}
 	if c.json {
-		fmt.Fprintf(c.out, "%s\n", reply)
+		fmt.Fprintf(c.Out, "%s\n", reply)
 		return nil
 	}
 	var made struct{ Code string }
@@ -58,10 +59,10 @@ func (c *consoleCommand) run(ctx context.Context, client adminclient.Client, _ [
 		return err
 	}
 	address, other := consoleAddress(client.URL("console/"), made.Code)
-	fmt.Fprintln(c.out, address)
-	fmt.Fprint(c.err, "it logs in once, within a minute\n")
+	fmt.Fprintln(c.Out, address)
+	fmt.Fprint(c.Err, "it logs in once, within a minute\n")
 	if other != "" {
-		fmt.Fprintf(c.err, "if the browser does not find %s:\n%s\n", consoleHost, other)
+		fmt.Fprintf(c.Err, "if the browser does not find %s:\n%s\n", consoleHost, other)
 	}
 	if !c.open {
 		return nil

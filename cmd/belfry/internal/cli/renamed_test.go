@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"strings"
@@ -11,7 +11,7 @@ func TestAFlagWorksUnderItsFormerNameWithAWarning(t *testing.T) {
 	var warnings strings.Builder
 	flags := pflag.NewFlagSet("list", pflag.ContinueOnError)
 	dead := flags.Bool("dead-letters", false, "list dead letters")
-	renamed(flags, &warnings, map[string]string{"given-up": "dead-letters"})
+	Renamed(flags, &warnings, map[string]string{"given-up": "dead-letters"})
 	if err := flags.Parse([]string{"--given-up"}); err != nil || !*dead || !flags.Changed("dead-letters") {
 		t.Errorf("Parse: %v, dead-letters = %v", err, *dead)
 	}

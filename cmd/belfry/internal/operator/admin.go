@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -8,17 +8,17 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
 // An adminCommand is a command that speaks to the admin API.
 type adminCommand struct {
-	streams
+	cli.Streams
 	where adminclient.Where
 	json  bool // print answers as they came
 }
@@ -35,7 +35,7 @@ func group(c *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	c.Long += "\n\n" + adminHelp
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usagef("there is no %s %s", c.CommandPath(), args[0])
+			return cli.Usagef("there is no %s %s", c.CommandPath(), args[0])
 		}
 		return c.Help()
 	}
@@ -47,13 +47,12 @@ func group(c *cobra.Command, below ...*cobra.Command) *cobra.Command {
 func (a *adminCommand) command(c *cobra.Command, run func(context.Context, adminclient.Client, []string) error) *cobra.Command {
 	c.Long += "\n\n" + adminHelp
 	c.RunE = func(c *cobra.Command, args []string) error {
-		a.where.DevToken = devToken
 		client, err := a.where.Find(os.Getenv)
 		if err == nil {
 			err = run(c.Context(), client, args)
 		}
 		if e, ok := errors.AsType[*adminclient.UsageError](err); ok {
-			return usagef("%v", e)
+			return cli.Usagef("%v", e)
 		}
 		return err
 	}
@@ -66,25 +65,6 @@ func (a *adminCommand) command(c *cobra.Command, run func(context.Context, admin
 	return c
 }
 
-// argumentsOf refuses other arguments than those that the usage of a command names. One
-// in brackets may be left out.
-func argumentsOf(c *cobra.Command) cobra.PositionalArgs {
-	names := strings.Fields(c.Use)[1:]
-	return func(c *cobra.Command, args []string) error {
-		least := len(names)
-		if least > 0 && strings.HasPrefix(names[least-1], "[") {
-			least--
-		}
-		if len(args) < least {
-			return usagef("the %s is missing: %s %s", strings.ToLower(names[len(args)]), c.Parent().CommandPath(), c.Use)
-		}
-		if len(args) > len(names) {
-			return usagef("%q is not expected: %s %s", args[len(names)], c.Parent().CommandPath(), c.Use)
-		}
-		return nil
-	}
-}
-
 // ask prints the answer of the service, for a person or as it came.
 func (a *adminCommand) ask(ctx context.Context, client adminclient.Client, q adminclient.Request, forPeople func(io.Writer, []byte) error) error {
 	reply, err := client.Call(ctx, q)
@@ -92,10 +72,10 @@ func (a *adminCommand) ask(ctx context.Context, client adminclient.Client, q adm
 		return err
 	}
 	if a.json {
-		_, err = fmt.Fprintf(a.out, "%s\n", reply)
+		_, err = fmt.Fprintf(a.Out, "%s\n", reply)
 		return err
 	}
-	return forPeople(a.out, reply)
+	return forPeople(a.Out, reply)
 }
 
 // listSome prints a list of the service, for a person or with each element on a line
@@ -104,9 +84,9 @@ func (a *adminCommand) ask(ctx context.Context, client adminclient.Client, q adm
 func (a *adminCommand) listSome(ctx context.Context, client adminclient.Client, l adminclient.List, forPeople func(io.Writer, []json.RawMessage) error) (more bool, err error) {
 	var all []json.RawMessage
 	more, err = client.Pages(ctx, l, func(reply []byte, elements []json.RawMessage) error {
-		tables.Missing(a.err, reply)
+		tables.Missing(a.Err, reply)
 		if a.json {
-			return tables.Lines(a.out, elements)
+			return tables.Lines(a.Out, elements)
 		}
 		all = append(all, elements...)
 		return nil
@@ -114,7 +94,7 @@ func (a *adminCommand) listSome(ctx context.Context, client adminclient.Client, 
 	if err != nil || a.json {
 		return more, err
 	}
-	return more, forPeople(a.out, all)
+	return more, forPeople(a.Out, all)
 }
 
 // list is listSome for all that there is.
@@ -126,7 +106,7 @@ func (a *adminCommand) list(ctx context.Context, client adminclient.Client, path
 // say tells a person what was done, unless the answer is printed as it came.
 func (a *adminCommand) say(format string, args ...any) func(io.Writer, []byte) error {
 	return func(io.Writer, []byte) error {
-		_, err := fmt.Fprintf(a.err, format, args...)
+		_, err := fmt.Fprintf(a.Err, format, args...)
 		return err
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/errortext"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
@@ -23,8 +24,8 @@ type tailCommand struct {
 	count                                         int
 }
 
-func newTail(s streams) *cobra.Command {
-	t := &tailCommand{adminCommand: adminCommand{streams: s}}
+func newTail(s cli.Streams) *cobra.Command {
+	t := &tailCommand{adminCommand: adminCommand{Streams: s}}
 	c := t.command(&cobra.Command{
 		Use:   "tail",
 		Short: "See what happens to an app, while it happens",
@@ -36,7 +37,7 @@ costs nothing.`,
   belfry tail --type api_message,client_event --channel 'private-*'
   belfry tail --type client_error,api_error,refused_connection
   belfry tail --socket 1234.5678 --json`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 	}, t.run)
 	flags := c.Flags()
 	flags.StringVar(&t.app, "app", "", "`id` of the app; not needed if there is one")
@@ -89,7 +90,7 @@ func (t *tailCommand) run(ctx context.Context, client adminclient.Client, _ []st
 				return err
 			}
 		}
-		if _, err := fmt.Fprintln(t.out, line); err != nil {
+		if _, err := fmt.Fprintln(t.Out, line); err != nil {
 			return err
 		}
 		if printed++; printed == t.count {
@@ -98,10 +99,10 @@ func (t *tailCommand) run(ctx context.Context, client adminclient.Client, _ []st
 		return nil
 	}, func(err error) {
 		if err == nil {
-			fmt.Fprintf(t.err, "watching app %s\n", app)
+			fmt.Fprintf(t.Err, "watching app %s\n", app)
 			return
 		}
-		fmt.Fprintf(t.err, "the connection is lost, and made anew: %s\n", errortext.Plain(err))
+		fmt.Fprintf(t.Err, "the connection is lost, and made anew: %s\n", errortext.Plain(err))
 	})
 	if errors.Is(err, errEnough) {
 		return nil

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
@@ -25,8 +26,8 @@ type inspectCommand struct {
 	comeBack bool
 }
 
-func newChannels(s streams) *cobra.Command {
-	i := &inspectCommand{adminCommand: adminCommand{streams: s}}
+func newChannels(s cli.Streams) *cobra.Command {
+	i := &inspectCommand{adminCommand: adminCommand{Streams: s}}
 	c := i.command(&cobra.Command{
 		Use:   "channels [NAME]",
 		Short: "List the channels of an app, or show one with its members and subscribers",
@@ -45,8 +46,8 @@ all nodes, the newest first.`,
 	return c
 }
 
-func newConnections(s streams) *cobra.Command {
-	i := &inspectCommand{adminCommand: adminCommand{streams: s}}
+func newConnections(s cli.Streams) *cobra.Command {
+	i := &inspectCommand{adminCommand: adminCommand{Streams: s}}
 	c := i.command(&cobra.Command{
 		Use:   "connections [SOCKET]",
 		Short: "List the connections of an app, count them, or show or close one",
@@ -87,7 +88,7 @@ which libraries stay away, or with --reconnect 4200, after which they come back.
 func atMostOne(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) > 1 {
-			return usagef("%q is not expected; give %s at most", args[1], what)
+			return cli.Usagef("%q is not expected; give %s at most", args[1], what)
 		}
 		return nil
 	}
@@ -132,9 +133,9 @@ func (i *inspectCommand) connections(ctx context.Context, client adminclient.Cli
 	}
 	switch {
 	case i.close && len(args) == 0:
-		return usagef("which connection? Give its id: belfry connections 1234.5678 --close")
+		return cli.Usagef("which connection? Give its id: belfry connections 1234.5678 --close")
 	case i.comeBack && !i.close:
-		return usagef("--reconnect is for --close")
+		return cli.Usagef("--reconnect is for --close")
 	case i.close:
 		q := adminclient.Request{Method: http.MethodDelete, Path: path + "/" + url.PathEscape(args[0])}
 		if i.comeBack {
@@ -145,7 +146,7 @@ func (i *inspectCommand) connections(ctx context.Context, client adminclient.Cli
 		return i.ask(ctx, client, adminclient.Request{Path: path + "/" + url.PathEscape(args[0])}, tables.Connection)
 	case *i.query["by"] != "":
 		return i.ask(ctx, client, adminclient.Request{Path: path, Query: i.values()}, func(out io.Writer, reply []byte) error {
-			tables.Missing(i.err, reply)
+			tables.Missing(i.Err, reply)
 			return tables.Groups(out, reply)
 		})
 	}
@@ -155,7 +156,7 @@ func (i *inspectCommand) connections(ctx context.Context, client adminclient.Cli
 // path is that of something of the app that is meant.
 func (i *inspectCommand) path(ctx context.Context, client adminclient.Client, below string) (string, error) {
 	if i.limit < 0 {
-		return "", usagef("--limit is not below 0")
+		return "", cli.Usagef("--limit is not below 0")
 	}
 	app, err := client.OnlyApp(ctx, i.app)
 	return adminclient.AppPath(app) + below, err
@@ -169,7 +170,7 @@ func (i *inspectCommand) pages(ctx context.Context, client adminclient.Client, p
 	}
 	more, err := i.listSome(ctx, client, adminclient.List{Path: path, Member: member, Query: query, Limit: i.limit}, forPeople)
 	if err == nil && more {
-		fmt.Fprintf(i.err, "there are more; --limit 0 lists all\n")
+		fmt.Fprintf(i.Err, "there are more; --limit 0 lists all\n")
 	}
 	return err
 }

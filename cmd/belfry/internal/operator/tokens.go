@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
@@ -25,12 +26,12 @@ type tokensCommand struct {
 
 // command completes a command with its arguments, the flags that all have and what it does.
 func (t *tokensCommand) command(c *cobra.Command, run func(context.Context, adminclient.Client, []string) error) *cobra.Command {
-	c.Args = argumentsOf(c)
+	c.Args = cli.ArgumentsOf(c)
 	return t.adminCommand.command(c, run)
 }
 
 // newTokens returns belfry tokens and what is below it.
-func newTokens(s streams) *cobra.Command {
+func newTokens(s cli.Streams) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "tokens",
 		Short: "Give people and programs tokens of their own, with a role and for some apps",
@@ -52,8 +53,8 @@ Only operators make tokens. The token of the service stays valid beside them.`,
 	)
 }
 
-func newTokensCreate(s streams) *cobra.Command {
-	t := &tokensCommand{adminCommand: adminCommand{streams: s}}
+func newTokensCreate(s cli.Streams) *cobra.Command {
+	t := &tokensCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a token and print it, once",
@@ -72,13 +73,13 @@ sets BELFRY_ADMIN_TOKEN, or writes it to a file for --token-file.`,
 func (t *tokensCommand) create(ctx context.Context, client adminclient.Client, args []string) error {
 	switch {
 	case t.role == "":
-		return usagef("which role? Give --role viewer, developer, app-admin or operator")
+		return cli.Usagef("which role? Give --role viewer, developer, app-admin or operator")
 	case t.allApps && len(t.apps) > 0:
-		return usagef("give --app or --all-apps, not both")
+		return cli.Usagef("give --app or --all-apps, not both")
 	case !t.allApps && len(t.apps) == 0 && t.role != "operator":
-		return usagef("for which apps? Give --app ID, or --all-apps")
+		return cli.Usagef("for which apps? Give --app ID, or --all-apps")
 	case t.valid < 0:
-		return usagef("--valid is below zero")
+		return cli.Usagef("--valid is below zero")
 	}
 	body := map[string]any{"name": args[0], "role": t.role}
 	if t.allApps {
@@ -95,13 +96,13 @@ func (t *tokensCommand) create(ctx context.Context, client adminclient.Client, a
 			return err
 		}
 		fmt.Fprintln(out, made.Token)
-		_, err := fmt.Fprintf(t.err, "this is the token of %s; it is not shown again\n", args[0])
+		_, err := fmt.Fprintf(t.Err, "this is the token of %s; it is not shown again\n", args[0])
 		return err
 	})
 }
 
-func newTokensList(s streams) *cobra.Command {
-	t := &tokensCommand{adminCommand: adminCommand{streams: s}}
+func newTokensList(s cli.Streams) *cobra.Command {
+	t := &tokensCommand{adminCommand: adminCommand{Streams: s}}
 	return t.command(&cobra.Command{
 		Use:     "list",
 		Short:   "List the tokens, with their roles and when they were used last",
@@ -112,8 +113,8 @@ func newTokensList(s streams) *cobra.Command {
 	})
 }
 
-func newTokensRevoke(s streams) *cobra.Command {
-	t := &tokensCommand{adminCommand: adminCommand{streams: s}}
+func newTokensRevoke(s cli.Streams) *cobra.Command {
+	t := &tokensCommand{adminCommand: adminCommand{Streams: s}}
 	return t.command(&cobra.Command{
 		Use:     "revoke NAME",
 		Short:   "Make a token invalid, and end what was begun with it",
@@ -123,7 +124,7 @@ func newTokensRevoke(s streams) *cobra.Command {
 		if _, err := client.Call(ctx, adminclient.Request{Method: http.MethodDelete, Path: adminclient.TokensPath + "/" + url.PathEscape(args[0])}); err != nil {
 			return err
 		}
-		fmt.Fprintf(t.err, "revoked the token of %s\n", args[0])
+		fmt.Fprintf(t.Err, "revoked the token of %s\n", args[0])
 		return nil
 	})
 }

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -8,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
 // newCluster returns belfry cluster and what is below it.
-func newCluster(s streams) *cobra.Command {
+func newCluster(s cli.Streams) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "cluster",
 		Short: "See how a cluster is, and forget a node that is gone for good",
@@ -24,8 +25,8 @@ forget a node that will not come back.`,
 	}, newClusterStatus(s), newClusterRemove(s))
 }
 
-func newClusterStatus(s streams) *cobra.Command {
-	a := &adminCommand{streams: s}
+func newClusterStatus(s cli.Streams) *cobra.Command {
+	a := &adminCommand{Streams: s}
 	return a.command(&cobra.Command{
 		Use:   "status",
 		Short: "Show the nodes and what is wrong with them",
@@ -48,14 +49,14 @@ an answer, and what is wrong stands in problems.
   ENGINE   how much of what the engine has it lacks, and what it leads`,
 		Example: `  belfry cluster status
   until belfry cluster status > /dev/null 2>&1; do sleep 1; done`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 	}, func(ctx context.Context, client adminclient.Client, _ []string) error {
 		return a.ask(ctx, client, adminclient.Request{Path: adminclient.ClusterPath}, tables.Cluster)
 	})
 }
 
-func newClusterRemove(s streams) *cobra.Command {
-	a := &adminCommand{streams: s}
+func newClusterRemove(s cli.Streams) *cobra.Command {
+	a := &adminCommand{Streams: s}
 	return a.command(&cobra.Command{
 		Use:   "remove NODE",
 		Short: "Forget a node that is gone for good",
@@ -69,10 +70,10 @@ that name may join again after five minutes.`,
 		Example: "  belfry cluster remove belfry-3",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("the node is missing: belfry cluster remove NODE")
+				return cli.Usagef("the node is missing: belfry cluster remove NODE")
 			}
 			if len(args) > 1 {
-				return usagef("%q is not expected: belfry cluster remove NODE", args[1])
+				return cli.Usagef("%q is not expected: belfry cluster remove NODE", args[1])
 			}
 			return nil
 		},
@@ -81,7 +82,7 @@ that name may join again after five minutes.`,
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(a.err, "removed node %s\n", args[0])
+		fmt.Fprintf(a.Err, "removed node %s\n", args[0])
 		return nil
 	})
 }

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -10,12 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
 // newDeliveries returns belfry webhooks deliveries.
-func newDeliveries(s streams) *cobra.Command {
-	d := &deliveriesCommand{inspectCommand: inspectCommand{adminCommand: adminCommand{streams: s}}}
+func newDeliveries(s cli.Streams) *cobra.Command {
+	d := &deliveriesCommand{inspectCommand: inspectCommand{adminCommand: adminCommand{Streams: s}}}
 	c := d.command(&cobra.Command{
 		Use:   "deliveries [ID]",
 		Short: "List what endpoints were sent lately, or show one request with its answers",
@@ -48,7 +49,7 @@ type deliveriesCommand struct {
 
 func (d *deliveriesCommand) run(ctx context.Context, client adminclient.Client, args []string) error {
 	if d.redeliver && len(args) == 0 {
-		return usagef("which request? Give its id: belfry webhooks deliveries ID --redeliver")
+		return cli.Usagef("which request? Give its id: belfry webhooks deliveries ID --redeliver")
 	}
 	path, err := d.path(ctx, client, "/webhooks/deliveries")
 	switch {

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -8,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
-func newAppsList(s streams) *cobra.Command {
-	a := &appsCommand{adminCommand: adminCommand{streams: s}}
+func newAppsList(s cli.Streams) *cobra.Command {
+	a := &appsCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List the apps",
@@ -27,8 +28,8 @@ func newAppsList(s streams) *cobra.Command {
 // pageSize is how many apps are told at once.
 const pageSize = "1000"
 
-func newAppsUsage(s streams) *cobra.Command {
-	a := &appsCommand{adminCommand: adminCommand{streams: s}}
+func newAppsUsage(s cli.Streams) *cobra.Command {
+	a := &appsCommand{adminCommand: adminCommand{Streams: s}}
 	var last time.Duration
 	c := &cobra.Command{
 		Use:   "usage [APP]",
@@ -51,8 +52,8 @@ for 31 days.`,
 	})
 }
 
-func newAppsKeys(s streams) *cobra.Command {
-	a := &appsCommand{adminCommand: adminCommand{streams: s}}
+func newAppsKeys(s cli.Streams) *cobra.Command {
+	a := &appsCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:   "keys APP",
 		Short: "Tell when each key was used last, and by whom",

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"bufio"
@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
@@ -23,7 +24,7 @@ type appsCommand struct {
 }
 
 // newApps returns belfry apps and what is below it.
-func newApps(s streams) *cobra.Command {
+func newApps(s cli.Streams) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "apps",
 		Short: "Make, change and remove apps while the service runs",
@@ -47,12 +48,12 @@ Apps that stand in belfry.yaml are listed, but can only be changed there.`,
 
 // command completes a command with the flags that all have and what it does.
 func (a *appsCommand) command(c *cobra.Command, run func(context.Context, adminclient.Client, []string) error) *cobra.Command {
-	c.Args = argumentsOf(c)
+	c.Args = cli.ArgumentsOf(c)
 	return a.adminCommand.command(c, run)
 }
 
-func newAppsCreate(s streams) *cobra.Command {
-	a := &appsCommand{adminCommand: adminCommand{streams: s}}
+func newAppsCreate(s cli.Streams) *cobra.Command {
+	a := &appsCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:   "create",
 		Short: "Make an app",
@@ -74,14 +75,14 @@ func (a *appsCommand) create(ctx context.Context, client adminclient.Client, _ [
 		return err
 	}
 	if a.key != "" {
-		secret, _ := bufio.NewReader(a.in).ReadString('\n') // an empty one is refused by the service
+		secret, _ := bufio.NewReader(a.In).ReadString('\n') // an empty one is refused by the service
 		settings["keys"] = []map[string]string{{"key": a.key, "secret": strings.TrimSpace(secret)}}
 	}
 	return a.ask(ctx, client, adminclient.Request{Method: http.MethodPost, Path: adminclient.AppsPath, Body: settings}, tables.Made)
 }
 
-func newAppsShow(s streams) *cobra.Command {
-	a := &appsCommand{adminCommand: adminCommand{streams: s}}
+func newAppsShow(s cli.Streams) *cobra.Command {
+	a := &appsCommand{adminCommand: adminCommand{Streams: s}}
 	return a.command(&cobra.Command{
 		Use:     "show APP",
 		Short:   "Show one app, without its secrets",
@@ -92,8 +93,8 @@ func newAppsShow(s streams) *cobra.Command {
 	})
 }
 
-func newAppsUpdate(s streams) *cobra.Command {
-	a := &appsCommand{adminCommand: adminCommand{streams: s}}
+func newAppsUpdate(s cli.Streams) *cobra.Command {
+	a := &appsCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:   "update APP",
 		Short: "Change settings of an app",
@@ -119,14 +120,14 @@ func (a *appsCommand) change(ctx context.Context, client adminclient.Client, arg
 		return err
 	}
 	if len(settings) == 0 {
-		return usagef("what is to change? Give a setting such as --client-events")
+		return cli.Usagef("what is to change? Give a setting such as --client-events")
 	}
 	return a.ask(ctx, client, adminclient.Request{Method: http.MethodPatch, Path: adminclient.AppPath(args[0]), Body: settings, Revision: a.revision}, tables.App)
 }
 
 // newAppsSwitch returns belfry apps disable and enable.
-func newAppsSwitch(s streams, name string, disabled bool) *cobra.Command {
-	a := &appsCommand{adminCommand: adminCommand{streams: s}}
+func newAppsSwitch(s cli.Streams, name string, disabled bool) *cobra.Command {
+	a := &appsCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:     name + " APP",
 		Short:   "Refuse the clients and backends of an app",
@@ -142,8 +143,8 @@ func newAppsSwitch(s streams, name string, disabled bool) *cobra.Command {
 	})
 }
 
-func newAppsDelete(s streams) *cobra.Command {
-	a := &appsCommand{adminCommand: adminCommand{streams: s}}
+func newAppsDelete(s cli.Streams) *cobra.Command {
+	a := &appsCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:     "delete APP",
 		Short:   "Remove an app",
@@ -155,13 +156,13 @@ func newAppsDelete(s streams) *cobra.Command {
 		if _, err := client.Call(ctx, adminclient.Request{Method: http.MethodDelete, Path: adminclient.AppPath(args[0]), Revision: a.revision}); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.err, "deleted app %s\n", args[0])
+		fmt.Fprintf(a.Err, "deleted app %s\n", args[0])
 		return nil
 	})
 }
 
-func newAppsRotate(s streams) *cobra.Command {
-	a := &appsCommand{adminCommand: adminCommand{streams: s}}
+func newAppsRotate(s cli.Streams) *cobra.Command {
+	a := &appsCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:   "rotate APP",
 		Short: "Give an app another pair of credentials",
@@ -175,8 +176,8 @@ Revoke the old pair when nobody uses it any more.`,
 	})
 }
 
-func newAppsRevoke(s streams) *cobra.Command {
-	a := &appsCommand{adminCommand: adminCommand{streams: s}}
+func newAppsRevoke(s cli.Streams) *cobra.Command {
+	a := &appsCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:     "revoke APP KEY",
 		Short:   "Make a pair of credentials of an app invalid",
@@ -187,7 +188,7 @@ func newAppsRevoke(s streams) *cobra.Command {
 		if _, err := client.Call(ctx, adminclient.Request{Method: http.MethodDelete, Path: adminclient.AppPath(args[0]) + "/keys/" + url.PathEscape(args[1])}); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.err, "revoked key %s of app %s\n", args[1], args[0])
+		fmt.Fprintf(a.Err, "revoked key %s of app %s\n", args[1], args[0])
 		return nil
 	})
 }

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
@@ -22,7 +23,7 @@ type webhooksCommand struct {
 }
 
 // newWebhooks returns belfry webhooks and what is below it.
-func newWebhooks(s streams) *cobra.Command {
+func newWebhooks(s cli.Streams) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "webhooks",
 		Short: "Set endpoints, see how webhooks are delivered, and replay what was not",
@@ -52,8 +53,8 @@ func (w *webhooksCommand) of() url.Values {
 	return q
 }
 
-func newWebhooksList(s streams) *cobra.Command {
-	w := &webhooksCommand{adminCommand: adminCommand{streams: s}}
+func newWebhooksList(s cli.Streams) *cobra.Command {
+	w := &webhooksCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List endpoints, or what was given up",
@@ -65,12 +66,12 @@ With --json, one on each line.`,
 		Example: `  belfry webhooks list
   belfry webhooks list --dead-letters --app 1234567
   belfry webhooks list --dead-letters --json | jq .events[].event`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 	}
 	c.Flags().StringVar(&w.app, "app", "", "only those of the app with this `id`")
 	c.Flags().StringVar(&w.endpoint, "endpoint", "", "only what was given up for the endpoint with this `id`")
 	c.Flags().BoolVar(&w.dead, "dead-letters", false, "list events that were given up instead of endpoints")
-	renamed(c.Flags(), s.err, map[string]string{"given-up": "dead-letters"})
+	cli.Renamed(c.Flags(), s.Err, map[string]string{"given-up": "dead-letters"})
 	return w.command(c, w.show)
 }
 
@@ -79,13 +80,13 @@ func (w *webhooksCommand) show(ctx context.Context, client adminclient.Client, _
 	case w.dead:
 		return w.list(ctx, client, adminclient.WebhooksPath+"/dead-letters", "dead_letters", w.of(), tables.DeadLetters)
 	case w.endpoint != "":
-		return usagef("--endpoint is for --dead-letters")
+		return cli.Usagef("--endpoint is for --dead-letters")
 	}
 	return w.list(ctx, client, adminclient.WebhooksPath, "endpoints", w.of(), tables.Endpoints)
 }
 
-func newWebhooksReplay(s streams) *cobra.Command {
-	w := &webhooksCommand{adminCommand: adminCommand{streams: s}}
+func newWebhooksReplay(s cli.Streams) *cobra.Command {
+	w := &webhooksCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:   "replay [ID]...",
 		Short: "Deliver again what was given up",
@@ -108,9 +109,9 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminclient.Client,
 	body := map[string]any{}
 	switch {
 	case len(args) > 0 && (w.all || w.app != "" || w.endpoint != ""):
-		return usagef("give ids, or say which all, not both")
+		return cli.Usagef("give ids, or say which all, not both")
 	case len(args) == 0 && !w.all && w.app == "":
-		return usagef("what? Give ids as belfry webhooks list --dead-letters shows them, or --app, or --all")
+		return cli.Usagef("what? Give ids as belfry webhooks list --dead-letters shows them, or --app, or --all")
 	case w.app != "":
 		body["app"] = w.app
 		if w.endpoint != "" {
@@ -121,7 +122,7 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminclient.Client,
 	for _, arg := range args {
 		id, err := strconv.ParseUint(arg, 10, 64)
 		if err != nil {
-			return usagef("%q is not an id as belfry webhooks list --dead-letters shows them", arg)
+			return cli.Usagef("%q is not an id as belfry webhooks list --dead-letters shows them", arg)
 		}
 		ids = append(ids, id)
 	}
@@ -135,7 +136,7 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminclient.Client,
 			return err
 		}
 		if w.json {
-			fmt.Fprintf(w.out, "%s\n", reply)
+			fmt.Fprintf(w.Out, "%s\n", reply)
 		}
 		var answer tables.Replayed
 		if err := adminclient.Read(reply, &answer); err != nil {
@@ -148,7 +149,7 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminclient.Client,
 		body["after"] = answer.Next
 	}
 	if !w.json {
-		sum.Write(w.out)
+		sum.Write(w.Out)
 	}
 	switch {
 	case len(sum.Missing) > 0:
@@ -159,8 +160,8 @@ func (w *webhooksCommand) replay(ctx context.Context, client adminclient.Client,
 	return nil
 }
 
-func newWebhooksTest(s streams) *cobra.Command {
-	w := &webhooksCommand{adminCommand: adminCommand{streams: s}}
+func newWebhooksTest(s cli.Streams) *cobra.Command {
+	w := &webhooksCommand{adminCommand: adminCommand{Streams: s}}
 	return w.command(&cobra.Command{
 		Use:   "test APP [ENDPOINT]",
 		Short: "Send a signed request to an endpoint",
@@ -170,7 +171,7 @@ be left out if the app has one endpoint.`,
 		Example: "  belfry webhooks test 1234567\n  belfry webhooks test 1234567 main",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return usagef("give the id of an app and, if it has several, that of an endpoint: belfry webhooks test 1234567 main")
+				return cli.Usagef("give the id of an app and, if it has several, that of an endpoint: belfry webhooks test 1234567 main")
 			}
 			return nil
 		},
@@ -196,9 +197,9 @@ func (w *webhooksCommand) test(ctx context.Context, client adminclient.Client, a
 		return err
 	}
 	if w.json {
-		fmt.Fprintf(w.out, "%s\n", reply)
+		fmt.Fprintf(w.Out, "%s\n", reply)
 	} else if answer.Delivered {
-		fmt.Fprintf(w.out, "%s (%s) took it with status %d in %d ms\n", answer.Endpoint, answer.URL, answer.Status, answer.Took)
+		fmt.Fprintf(w.Out, "%s (%s) took it with status %d in %d ms\n", answer.Endpoint, answer.URL, answer.Status, answer.Took)
 	}
 	if !answer.Delivered {
 		return fmt.Errorf("%s (%s) did not take it: %s%s", answer.Endpoint, answer.URL, answer.Error, tables.Advice(answer.Reason, answer.Status))

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
@@ -19,8 +20,8 @@ type auditCommand struct {
 	limit           int
 }
 
-func newAudit(s streams) *cobra.Command {
-	a := &auditCommand{adminCommand: adminCommand{streams: s}}
+func newAudit(s cli.Streams) *cobra.Command {
+	a := &auditCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "Tell who changed what, when and from where",
@@ -30,7 +31,7 @@ Entries are kept for 90 days. Only operators may ask.`,
 		Example: `  belfry audit
   belfry audit --app 1234567 --limit 20
   belfry audit --who ada --json`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 	}
 	c.Flags().StringVar(&a.app, "app", "", "only what was done to the app of this `id`")
 	c.Flags().StringVar(&a.who, "who", "", "only what was done with the token of this `name`, or by operator")

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/setting"
 )
@@ -24,8 +25,8 @@ type endpointCommand struct {
 	headers string // name of a file that has them
 }
 
-func newWebhooksAdd(s streams) *cobra.Command {
-	e := &endpointCommand{adminCommand: adminCommand{streams: s}}
+func newWebhooksAdd(s cli.Streams) *cobra.Command {
+	e := &endpointCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:   "add APP URL",
 		Short: "Tell an endpoint of an app's backend what happens in channels",
@@ -44,8 +45,8 @@ are read from the file of --headers-from, one on each line; - is standard input.
 	return e.command(c, e.add)
 }
 
-func newWebhooksUpdate(s streams) *cobra.Command {
-	e := &endpointCommand{adminCommand: adminCommand{streams: s}}
+func newWebhooksUpdate(s cli.Streams) *cobra.Command {
+	e := &endpointCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:   "update APP ENDPOINT",
 		Short: "Change settings of an endpoint",
@@ -62,8 +63,8 @@ them again.`,
 	return e.command(c, e.update)
 }
 
-func newWebhooksRemove(s streams) *cobra.Command {
-	e := &endpointCommand{adminCommand: adminCommand{streams: s}}
+func newWebhooksRemove(s cli.Streams) *cobra.Command {
+	e := &endpointCommand{adminCommand: adminCommand{Streams: s}}
 	c := &cobra.Command{
 		Use:   "remove APP ENDPOINT",
 		Short: "Tell an endpoint nothing any more",
@@ -80,7 +81,7 @@ belfry webhooks replay.`,
 func exactly(name string, arguments ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != len(arguments) {
-			return usagef("give %s: belfry webhooks %s --help shows an example", strings.Join(arguments, " and "), name)
+			return cli.Usagef("give %s: belfry webhooks %s --help shows an example", strings.Join(arguments, " and "), name)
 		}
 		return nil
 	}
@@ -111,7 +112,7 @@ func (e *endpointCommand) apply(o adminclient.Endpoint) error {
 		}
 		w := apps.NewWebhook()
 		if err := s.Set(&w, setting.Value{Text: flag.Value.String()}); err != nil {
-			return usagef("--%s: %v", flag.Name, err)
+			return cli.Usagef("--%s: %v", flag.Name, err)
 		}
 		o[s.Name] = setting.ToJSON(s.Get(&w))
 	}
@@ -123,10 +124,13 @@ func (e *endpointCommand) apply(o adminclient.Endpoint) error {
 	return err
 }
 
+// maxHeaders is how many bytes of headers are read.
+const maxHeaders = 16 << 20
+
 // readHeaders reads lines such as Authorization: Bearer abc. The service says
 // what is wrong with them, and does not repeat them.
 func (e *endpointCommand) readHeaders() ([]string, error) {
-	in := e.in
+	in := e.In
 	if e.headers != "-" {
 		f, err := os.Open(e.headers)
 		if err != nil {
@@ -136,7 +140,7 @@ func (e *endpointCommand) readHeaders() ([]string, error) {
 		in = f
 	}
 	lines := []string{}
-	for scanner := bufio.NewScanner(io.LimitReader(in, maxData)); scanner.Scan(); {
+	for scanner := bufio.NewScanner(io.LimitReader(in, maxHeaders)); scanner.Scan(); {
 		if line := strings.TrimSpace(scanner.Text()); line != "" {
 			lines = append(lines, line)
 		}
@@ -153,7 +157,7 @@ func (e *endpointCommand) add(ctx context.Context, client adminclient.Client, ar
 		return err
 	}
 	if o["events"] == nil {
-		return usagef("which events is it told of? Give --events, such as --events channel_existence,presence")
+		return cli.Usagef("which events is it told of? Give --events, such as --events channel_existence,presence")
 	}
 	return e.change(ctx, client, args[0], func(list []adminclient.Endpoint) ([]adminclient.Endpoint, error) {
 		return append(list, o), nil
@@ -166,7 +170,7 @@ func (e *endpointCommand) update(ctx context.Context, client adminclient.Client,
 		return err
 	}
 	if len(given) == 0 {
-		return usagef("what is to change? Give a setting such as --events")
+		return cli.Usagef("what is to change? Give a setting such as --events")
 	}
 	at, err := client.FindEndpoint(ctx, args[0], args[1])
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
@@ -17,8 +18,8 @@ type explainCommand struct {
 	app, event, channel, name, from, to, socket, user string
 }
 
-func newExplain(s streams) *cobra.Command {
-	e := &explainCommand{adminCommand: adminCommand{streams: s}}
+func newExplain(s cli.Streams) *cobra.Command {
+	e := &explainCommand{adminCommand: adminCommand{Streams: s}}
 	c := e.command(&cobra.Command{
 		Use:   "explain",
 		Short: "Find out why somebody did not get an event",
@@ -32,7 +33,7 @@ nodes remember as much as fits into console.journal, which is some minutes or ho
 		Example: `  belfry explain --event K2R5V7B3X4ZQ6PLM-42 --socket 1234.5678
   belfry explain --channel private-orders --name created --user 7
   belfry explain --channel news --from 2026-01-31T15:00:00Z --to 2026-01-31T15:05:00Z`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 	}, e.run)
 	flags := c.Flags()
 	flags.StringVar(&e.app, "app", "", "`id` of the app; not needed if there is one")
@@ -48,7 +49,7 @@ nodes remember as much as fits into console.journal, which is some minutes or ho
 
 func (e *explainCommand) run(ctx context.Context, client adminclient.Client, _ []string) error {
 	if e.event == "" && e.channel == "" {
-		return usagef("which event? Give its id with --event, or --channel and, if you like, --name, --from and --to")
+		return cli.Usagef("which event? Give its id with --event, or --channel and, if you like, --name, --from and --to")
 	}
 	app, err := client.OnlyApp(ctx, e.app)
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"slices"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/setting"
 )
@@ -58,14 +59,14 @@ func (f *settingFlags) given() (map[string]any, error) {
 		}
 		app := apps.New()
 		if err := s.Set(app, setting.Value{Text: flag.Value.String()}); err != nil {
-			return nil, usagef("--%s: %v", flag.Name, err)
+			return nil, cli.Usagef("--%s: %v", flag.Name, err)
 		}
 		put(object, s.Name, setting.ToJSON(s.Get(app)))
 	}
 	names := setting.Names(apps.Settings)
 	for _, name := range f.reset {
 		if !slices.Contains(names, name) || name == "id" {
-			return nil, usagef("--reset %s: %s", name, setting.Unknown(name, names[1:]))
+			return nil, cli.Usagef("--reset %s: %s", name, setting.Unknown(name, names[1:]))
 		}
 		put(object, name, nil)
 	}

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -10,11 +10,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belfryhq/belfry/cmd/belfry/internal/adminclient"
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/cmd/belfry/internal/tables"
 )
 
-func newUsers(s streams) *cobra.Command {
-	i := &inspectCommand{adminCommand: adminCommand{streams: s}}
+func newUsers(s cli.Streams) *cobra.Command {
+	i := &inspectCommand{adminCommand: adminCommand{Streams: s}}
 	c := i.command(&cobra.Command{
 		Use:   "users [ID]",
 		Short: "List the users who are signed in, or show one or close all of one's connections",
@@ -36,7 +37,7 @@ away.`,
 
 func (i *inspectCommand) users(ctx context.Context, client adminclient.Client, args []string) error {
 	if i.close && len(args) == 0 {
-		return usagef("which user? Give the id: belfry users 7 --terminate")
+		return cli.Usagef("which user? Give the id: belfry users 7 --terminate")
 	}
 	path, err := i.path(ctx, client, "/users")
 	if err != nil {
@@ -53,8 +54,8 @@ func (i *inspectCommand) users(ctx context.Context, client adminclient.Client, a
 	return i.ask(ctx, client, adminclient.Request{Path: path}, i.warned(tables.User))
 }
 
-func newErrors(s streams) *cobra.Command {
-	i := &inspectCommand{adminCommand: adminCommand{streams: s}}
+func newErrors(s cli.Streams) *cobra.Command {
+	i := &inspectCommand{adminCommand: adminCommand{Streams: s}}
 	var unknown bool
 	c := i.command(&cobra.Command{
 		Use:   "errors",
@@ -65,7 +66,7 @@ could not be delivered: how often, when last, an example, and what to do. With
 		Example: `  belfry errors
   belfry errors --unknown
   belfry errors --json | jq '.errors[].cause'`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 	}, func(ctx context.Context, client adminclient.Client, _ []string) error {
 		path := "/api/v1/errors"
 		if !unknown {
@@ -84,13 +85,13 @@ could not be delivered: how often, when last, an example, and what to do. With
 // warned is for answers that name the nodes that have no part in them.
 func (i *inspectCommand) warned(forPeople func(io.Writer, []byte) error) func(io.Writer, []byte) error {
 	return func(out io.Writer, reply []byte) error {
-		tables.Missing(i.err, reply)
+		tables.Missing(i.Err, reply)
 		return forPeople(out, reply)
 	}
 }
 
-func newTimeline(s streams) *cobra.Command {
-	i := &inspectCommand{adminCommand: adminCommand{streams: s}}
+func newTimeline(s cli.Streams) *cobra.Command {
+	i := &inspectCommand{adminCommand: adminCommand{Streams: s}}
 	c := i.command(&cobra.Command{
 		Use:   "timeline",
 		Short: "Show what the nodes remember of a connection, a channel, a user or an app",
@@ -99,7 +100,7 @@ the newest first. The data of events are not remembered. The nodes remember as m
 as fits into console.journal, which is some minutes or hours.`,
 		Example: `  belfry timeline --socket 1234.5678
   belfry timeline --channel private-orders --limit 20`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 	}, func(ctx context.Context, client adminclient.Client, _ []string) error {
 		path, err := i.path(ctx, client, "/timeline")
 		if err != nil {
