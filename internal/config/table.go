@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/hostname"
 	"github.com/belfryhq/belfry/internal/setting"
+	"github.com/belfryhq/belfry/internal/usage"
 )
 
 // variable is the name of a setting's environment variable.
@@ -80,6 +81,9 @@ var settings = slices.Concat([]setting.Setting[Config]{
 	setting.Secret(setting.Row("admin.token", `""`, setting.KindText,
 		"What the admin API asks for. Without it the service makes one at its first start and keeps it in `admin-token` in data_dir.",
 		setting.Scalar(func(c *Config) *string { return &c.Server.AdminToken }, parseToken))),
+	setting.Row("admin.app_metrics", "0", setting.KindNumber,
+		"For how many apps /metrics has series of their own, with the app's id as label: those that are used most. Each costs five series. 0 is none.",
+		setting.Scalar(func(c *Config) *int { return &c.Server.AppMetrics }, setting.Int(0, usage.MaxTopApps))),
 }, clusterSettings, []setting.Setting[Config]{
 	setting.Row("reload", "true", setting.KindBool,
 		"Whether the file is read again when it changes. A SIGHUP does so in any case.",

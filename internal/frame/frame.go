@@ -82,13 +82,13 @@ func (f *Frame) Message() []byte { return f.wire[f.header:] }
 // Size is the length of the frame on the wire, in bytes.
 func (f *Frame) Size() int { return len(f.wire) }
 
-// overhead is about what a frame costs beside its bytes: the Frame, the place
+// Overhead is about what a frame costs beside its bytes: the Frame, the place
 // in a queue, and what memory is rounded up by.
-const overhead = 96
+const Overhead = 96
 
 // Cost is about how much memory the frame takes while it waits in a queue: what
 // bounded queues count, since many small frames take more than their bytes.
-func (f *Frame) Cost() int { return len(f.wire) + overhead }
+func (f *Frame) Cost() int { return len(f.wire) + Overhead }
 
 // putHeader writes the header for the message that follows the headroom, so
 // that it ends where the message starts, and returns where it begins.

@@ -37,7 +37,7 @@ func (a *Handler) authenticate(c *call) error {
 	if err := c.checkVersion(); err != nil {
 		return err
 	}
-	now := a.now()
+	now := c.began
 	if err := c.checkTimestamp(now); err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func TestVectorsOfLibraries(t *testing.T) {
 			a := New(Config{Apps: registry, Hub: &fakeHub{}, Now: func() time.Time { return time.Unix(v.time, 0) }})
 			c := &call{
 				r:    httptest.NewRequest(v.method, v.path, nil),
-				path: v.path,
+				path: v.path, began: time.Unix(v.time, 0),
 				query: v.query + "&auth_key=" + v.key + "&auth_version=1.0&auth_timestamp=" + strconv.FormatInt(v.time, 10) +
 					"&auth_signature=" + v.signature,
 			}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/belfryhq/belfry/internal/apps"
@@ -19,8 +20,9 @@ const keepBuffer = 64 << 10
 // may be kept by anybody.
 type call struct {
 	r     *http.Request
-	path  string // as on the request line, with escapes
-	query string // likewise
+	began time.Time // when its header had been read
+	path  string    // as on the request line, with escapes
+	query string    // likewise
 
 	route  *route
 	appID  string // of the path

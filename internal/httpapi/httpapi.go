@@ -182,7 +182,7 @@ type Handler struct {
 // ServeHTTP answers one request.
 func (a *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := a.calls.Get().(*call)
-	c.r = r
+	c.r, c.began = r, a.now()
 	ans, err := a.serve(c)
 	if err != nil {
 		ans = a.refusal(c, err)
@@ -196,7 +196,7 @@ func (a *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		allowOrigins(w.Header())
 	}
 	ans.write(w, r.Method)
-	a.metrics.answered(c.route, ans.status)
+	a.metrics.answered(c.route, ans.status, len(c.body), len(ans.body), a.now().Sub(c.began))
 	a.logCall(c, ans.status)
 	c.reset()
 	a.calls.Put(c)

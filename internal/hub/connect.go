@@ -62,7 +62,7 @@ func (h *Hub) Connect(r Request, socket Socket, loop int) (*Session, *protocol.E
 	if app.AuthorizedRequired {
 		s.authorizeBy = time.Now().Add(app.AuthorizationTimeout)
 	}
-	h.metrics.connections.Inc()
+	h.metrics.open(r.Transport)
 	t.enter(s)
 	if gone := h.stale(t, app); gone != nil {
 		s.End(Ending{By: trace.ByService, Code: gone.Code})

@@ -10,6 +10,7 @@ import (
 // Receive is called with each message of the client, in order, at about now.
 // Text is valid UTF-8; the session does not keep it.
 func (s *Session) Receive(now time.Time, text []byte) {
+	s.tenant.hub.metrics.messages.Inc()
 	m, err := protocol.ParseMessage(text)
 	if err != nil {
 		s.object(now, m.Event, "", err)

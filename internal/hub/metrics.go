@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"strconv"
 	"sync/atomic"
 
@@ -13,18 +14,21 @@ import (
 
 // metrics are what the hub counts. No label value comes from a client.
 type metrics struct {
-	connections         prometheus.Gauge
-	subscriptions       prometheus.Gauge
-	backendEvents       prometheus.Counter
-	clientEvents        prometheus.Counter
-	clientEventsRefused prometheus.Counter
-	deliveries          prometheus.Counter
-	complaints          prometheus.Counter
-	refused             *prometheus.CounterVec
-	peerEventsDropped   prometheus.CounterFunc
-	resumes             *prometheus.CounterVec
-	replayed            prometheus.Counter
-	evicted             prometheus.Counter
+	connections          prometheus.Gauge
+	opened               *prometheus.CounterVec
+	messages             prometheus.Counter
+	subscriptionRefusals *prometheus.CounterVec
+	subscriptions        prometheus.Gauge
+	backendEvents        prometheus.Counter
+	clientEvents         prometheus.Counter
+	clientEventsRefused  prometheus.Counter
+	deliveries           prometheus.Counter
+	complaints           prometheus.Counter
+	refused              *prometheus.CounterVec
+	peerEventsDropped    prometheus.CounterFunc
+	resumes              *prometheus.CounterVec
+	replayed             prometheus.Counter
+	evicted              prometheus.Counter
 
 	// What operators are also told in the status of the cluster.
 	dropped atomic.Uint64
@@ -49,6 +53,15 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "belfry_connections", Help: "Established client connections.",
 		}),
+		opened: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belfry_connections_opened_total", Help: "Client connections that were established, by transport.",
+		}, []string{"transport"}),
+		messages: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "belfry_client_messages_total", Help: "Messages that clients have sent, whatever became of them. WebSocket pings are none.",
+		}),
+		subscriptionRefusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belfry_subscriptions_refused_total", Help: "Subscriptions that clients asked for and were refused, by reason.",
+		}, []string{"reason"}),
 		subscriptions: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "belfry_subscriptions", Help: "Subscriptions of all connections to all channels.",
 		}),
@@ -80,7 +93,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		Name: "belfry_cluster_events_dropped_total", Help: "Events of peers that were not delivered because this node had too much to do.",
 	}, func() float64 { return float64(m.dropped.Load()) })
 	if r != nil {
-		r.MustRegister(m.peerEventsDropped, m.connections, m.subscriptions, events, m.clientEventsRefused, m.deliveries, m.complaints, m.refused, m.resumes, m.replayed, m.evicted)
+		r.MustRegister(m.peerEventsDropped, m.connections, m.opened, m.messages, m.subscriptionRefusals, m.subscriptions, events, m.clientEventsRefused, m.deliveries, m.complaints, m.refused, m.resumes, m.replayed, m.evicted)
 	}
 	return m
 }
@@ -102,6 +115,38 @@ func registerPeers(r prometheus.Registerer, others *peers.Others) {
 
 func (m *metrics) refuse(code protocol.CloseCode) {
 	m.refused.WithLabelValues(strconv.Itoa(int(code))).Inc()
+}
+
+// A subscriptionRefusal is why a subscription was refused, as metrics say it.
+type subscriptionRefusal string
+
+const (
+	refusedUnauthorized subscriptionRefusal = "unauthorized" // no token, or a wrong one
+	refusedName         subscriptionRefusal = "name"         // no channel can have it
+	refusedLimit        subscriptionRefusal = "limit"        // of the app's limits
+	refusedExisting     subscriptionRefusal = "existing"     // there is one already
+	refusedMalformed    subscriptionRefusal = "malformed"    // it names no channel
+)
+
+func (m *metrics) refuseSubscription(why subscriptionRefusal) {
+	m.subscriptionRefusals.WithLabelValues(string(why)).Inc()
+}
+
+// reason is that of a refusal that listeners of the channel are told.
+func (r *refusal) reason() subscriptionRefusal {
+	switch r.listener {
+	case protocol.SubscriptionUnauthorized:
+		return refusedUnauthorized
+	case protocol.SubscriptionInvalidChannel, protocol.SubscriptionNameTooLong:
+		return refusedName
+	}
+	return refusedLimit
+}
+
+// open counts a connection. No transport means that whoever connected named none.
+func (m *metrics) open(transport string) {
+	m.connections.Inc()
+	m.opened.WithLabelValues(cmp.Or(transport, "unknown")).Inc()
 }
 
 // resume counts a verdict, and the events before it.

@@ -29,6 +29,7 @@ var refuseFull = overLimit(protocol.ErrPresenceFull)
 func (s *Session) subscribe(now time.Time, data []byte) {
 	m := protocol.ParseSubscribe(data)
 	if !m.HasChannel {
+		s.tenant.hub.metrics.refuseSubscription(refusedMalformed)
 		s.object(now, protocol.EventSubscribe, "", protocol.MissingParameter("data.channel"))
 		return
 	}
@@ -41,6 +42,7 @@ func (s *Session) subscribe(now time.Time, data []byte) {
 		return
 	}
 	if s.subs.Get(m.Channel) != nil {
+		s.tenant.hub.metrics.refuseSubscription(refusedExisting)
 		s.object(now, protocol.EventSubscribe, m.Channel, protocol.ExistingSubscription(m.Channel))
 		return
 	}
@@ -98,6 +100,7 @@ func (s *Session) unsubscribe(now time.Time, data []byte) {
 // refuse tells the client and the channel's listeners that there is no
 // subscription.
 func (s *Session) refuse(now time.Time, channel string, r *refusal) {
+	s.tenant.hub.metrics.refuseSubscription(r.reason())
 	s.traceError(protocol.EventSubscribe, channel, r.err)
 	if !s.mayComplain(now) {
 		return

@@ -235,6 +235,7 @@ func (s *Session) subscribeUser(now time.Time, channel, id string) {
 	case s.identity == nil || s.identity.data.ID != id:
 		s.refuse(now, channel, unauthorized(protocol.OtherUsersChannel(channel)))
 	case s.identity.subscribed:
+		s.tenant.hub.metrics.refuseSubscription(refusedExisting)
 		s.object(now, protocol.EventSubscribe, channel, protocol.ExistingSubscription(channel))
 	default:
 		s.identity.subscribed = true

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // MaxLoops is the most loops that a group has; a set of loops fits in one
@@ -37,6 +39,8 @@ type Config struct {
 	// nothing of it. It is looked at by the second. Zero means
 	// DefaultWriteTimeout.
 	WriteTimeout time.Duration
+	// Registerer is given the metrics. It may be nil.
+	Registerer prometheus.Registerer
 }
 
 // The defaults of Config.
@@ -80,6 +84,7 @@ func NewGroup(cfg Config) *Group {
 		g.loops = append(g.loops, l)
 		go l.run()
 	}
+	g.register(cfg.Registerer)
 	return g
 }
 

@@ -65,7 +65,8 @@ type Loop struct {
 	running   int                   // goroutines of streams that have not ended
 	stopping  bool
 
-	open atomic.Int64 // len(sockets), for whoever asks
+	open    atomic.Int64 // len(sockets), for whoever asks
+	traffic traffic
 }
 
 // A waiter is what a loop sleeps on.

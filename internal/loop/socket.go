@@ -290,6 +290,7 @@ func (s *Socket) Receive(b []byte) {
 	if s.dropped {
 		return
 	}
+	s.loop.traffic.received.Add(uint64(len(b)))
 	s.loop.answering = true
 	s.handler.Input(b)
 	s.loop.answering = false
@@ -343,6 +344,7 @@ func (s *Socket) Took(frames int) { s.taken(s.take(frames)) }
 func (s *Socket) take(frames int) (cost int) {
 	if frames > 0 {
 		cost = costOf(s.outbox[:frames])
+		s.loop.traffic.sendFrames(frames, cost)
 		s.answer = max(s.answer-frames, 0)
 		s.shorten(copy(s.outbox, s.outbox[frames:]))
 	}

@@ -123,7 +123,9 @@ func (st *stream) write(batch []*frame.Frame) {
 		l.running--
 		l.stuck.forget(st)
 		st.writing = false
-		st.socket.taken(costOf(batch))
+		cost := costOf(batch)
+		l.traffic.sendFrames(len(batch), cost)
+		st.socket.taken(cost)
 		st.socket.Wake()
 		if err != nil {
 			st.socket.Lost(err)

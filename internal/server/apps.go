@@ -81,7 +81,7 @@ func (s *Server) base() *url.URL {
 }
 
 // openUsage begins to keep what apps use.
-func (s *Server) openUsage() (*usage.Recorder, error) {
+func (s *Server) openUsage(registry *apps.Registry) (*usage.Recorder, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
 	defer cancel()
 	r, err := usage.Open(ctx, usage.Config{
@@ -90,6 +90,14 @@ func (s *Server) openUsage() (*usage.Recorder, error) {
 		Storage:    s.engine.Storage(),
 		MakeBucket: s.engine.Bucket,
 		Take:       s.takeUsage,
+		TopApps:    s.cfg.AppMetrics,
+		App: func(id string) (int, bool) {
+			app := registry.ByID(id)
+			if app == nil {
+				return 0, false
+			}
+			return s.hub.ConnectionsHere(app), true
+		},
 		Registerer: s.metrics,
 		Log:        s.log,
 	})

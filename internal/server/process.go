@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -107,6 +108,7 @@ func (p *process) begin(cfg Config) (err error) {
 
 	p.onStop("admin listener", func(ctx context.Context) error { return p.admin.stop(ctx) })
 	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p.metrics.MustRegister(buildInfo(cfg.Version))
 	p.startClock()
 	if err := p.listenForOperators(); err != nil {
 		return err
@@ -120,6 +122,15 @@ func (p *process) begin(cfg Config) (err error) {
 		return err
 	}
 	return p.adminToken()
+}
+
+// buildInfo is a metric that says which version this is: its value is 1, and its
+// labels say it.
+func buildInfo(version string) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "belfry_build_info", Help: "1, with the version of the service and of Go as labels.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	}, func() float64 { return 1 })
 }
 
 // openEngine starts the engine. In a cluster it waits for others.

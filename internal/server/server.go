@@ -69,6 +69,7 @@ type Config struct {
 	// AdminInsecure lets people into the console whose session can be read on the
 	// network.
 	AdminInsecure bool
+	AppMetrics    int    // for how many apps there are metrics; 0: none
 	AdminToken    string // what the admin API asks for; empty: the one that DataDir keeps, and no API without DataDir
 	Path          string // prefix in front of /app and /apps; empty, or as in "/realtime"
 
@@ -207,7 +208,7 @@ func New(cfg Config) (_ *Server, err error) {
 	if err := s.openHub(registry); err != nil {
 		return nil, err
 	}
-	used, err := s.openUsage()
+	used, err := s.openUsage(registry)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +234,7 @@ func New(cfg Config) (_ *Server, err error) {
 // and the ways to peers. It ends the other way round: first the sockets, then
 // what hears of their end.
 func (s *Server) openHub(registry *apps.Registry) (err error) {
-	s.loops = loop.NewGroup(loop.Config{SendBuffer: s.cfg.SendBuffer, Portable: s.cfg.PortableSockets})
+	s.loops = loop.NewGroup(loop.Config{SendBuffer: s.cfg.SendBuffer, Portable: s.cfg.PortableSockets, Registerer: s.metrics})
 	defer func() {
 		if err != nil { // their end is not registered yet
 			err = errors.Join(err, s.loops.Stop(context.Background()))

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -86,6 +87,7 @@ type series struct {
 	busy   float64      // how much it is used, what is long ago counts less
 	minute ring
 	five   ring
+	total  totals
 }
 
 // recent is what is remembered of the last hours.
@@ -107,10 +109,16 @@ const fading = 0.98
 func (r *recent) take(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.minute, r.taken = minuteOf(r.taken), now
+	r.minute = minuteOf(r.taken)
+	passed := minuteOf(now) - r.minute
+	r.taken = now
+	if passed <= 0 { // asked again within the minute, or the clock was set back
+		return
+	}
+	fade := math.Pow(fading, float64(passed))
 	r.idlest = ""
 	for _, s := range r.series {
-		s.busy *= fading
+		s.busy *= fade
 	}
 }
 
@@ -128,6 +136,7 @@ func (r *recent) add(app string, sample Sample) {
 	s.busy += use
 	s.minute.add(int64(minute), sample)
 	s.five.add(int64(minute)/5, sample)
+	s.total.add(sample)
 }
 
 // enter makes room for an app, if it is busier than some other. r.mu is held.
@@ -168,10 +177,7 @@ func (r *recent) enter(app string, minute minuteNumber, use float64) *series {
 // end. It begins when the node did, or when the app became one of the busiest. Nil
 // says that nothing is known.
 func (r *Recorder) Recent(app string, five bool) []Slot {
-	if r.mu.TryLock() { // else it is being asked for, or the engine does not answer
-		r.takeLocked()
-		r.mu.Unlock()
-	}
+	r.refresh()
 	r.recent.mu.Lock()
 	defer r.recent.mu.Unlock()
 	from, now := r.recent.began, minuteOf(r.recent.taken)

@@ -77,6 +77,12 @@ type Config struct {
 	// the last call. It may call it more than once for an app.
 	Take func(each func(app string, s Sample))
 
+	// TopApps is for how many apps there are metrics: those that are used most.
+	// Zero is none. App tells how many connections an app has now, and whether
+	// there is one with that id; it is needed with TopApps.
+	TopApps int
+	App     func(id string) (connections int, ok bool)
+
 	Registerer prometheus.Registerer // nil: no metrics are registered
 	Log        *slog.Logger          // nil: no log
 	Now        func() time.Time      // nil: time.Now
@@ -137,6 +143,9 @@ func Open(ctx context.Context, cfg Config) (*Recorder, error) {
 		return nil, err
 	}
 	r.metrics = newMetrics(cfg.Registerer)
+	if cfg.Registerer != nil && cfg.TopApps > 0 {
+		cfg.Registerer.MustRegister(topApps{r})
+	}
 	go r.run()
 	return r, nil
 }
