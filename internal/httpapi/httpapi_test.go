@@ -242,8 +242,11 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("requests{%s,%s} = %v, want 1", c.route, c.code, got)
 		}
 	}
-	if families, err := registry.Gather(); err != nil || len(families) != 2 {
-		t.Errorf("Gather() = %v, %v, want both metrics", families, err)
+	if got := count(t, m.received); got != 117 {
+		t.Errorf("received = %v bytes, want 117, those of the bodies", got)
+	}
+	if families, err := registry.Gather(); err != nil || len(families) != 5 {
+		t.Errorf("Gather() = %d metrics, %v, want 5", len(families), err)
 	}
 }
 
