@@ -3,6 +3,8 @@ package delivery
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfryhq/belfry/internal/egress"
+
 	"github.com/belfryhq/belfry/internal/webhook/queue"
 )
 
@@ -43,12 +45,12 @@ func newMetrics() *metrics {
 		m.deadLetters.WithLabelValues(string(reason))
 	}
 	for _, c := range causes {
-		m.attempts.WithLabelValues(c.label())
+		m.attempts.WithLabelValues(label(c))
 	}
 	return m
 }
 
-func (c cause) label() string {
+func label(c egress.Cause) string {
 	if c == causeNone {
 		return "ok"
 	}
@@ -56,7 +58,7 @@ func (c cause) label() string {
 }
 
 func (m *metrics) attempted(o outcome) {
-	m.attempts.WithLabelValues(o.cause.label()).Inc()
+	m.attempts.WithLabelValues(label(o.cause)).Inc()
 	m.duration.Observe(o.took.Seconds())
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/egress"
 	"github.com/belfryhq/belfry/internal/webhook/queue"
 	"github.com/belfryhq/belfry/internal/webhook/sent"
 )
@@ -78,7 +79,10 @@ func (p Policy) withDefaults() Policy {
 		p.Attempted = func(Attempt) {}
 	}
 	if p.Transport == nil {
-		p.Transport = newTransport(p)
+		p.Transport = egress.NewTransport(egress.Config{
+			ConnectTimeout: p.ConnectTimeout, AllowedNetworks: p.AllowedNetworks,
+			IdlePerHost: p.Concurrency, MaxHeader: maxAnswer,
+		})
 	}
 	return p
 }

@@ -3,19 +3,15 @@ package delivery
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/egress"
 	"github.com/belfryhq/belfry/internal/webhook/sent"
 )
 
@@ -29,9 +25,9 @@ const (
 // An outcome is what became of an attempt.
 type outcome struct {
 	host       string
-	status     int   // of the answer; 0 if there was none
-	err        error // nil if the endpoint has the request; never a URL in it
-	cause      cause
+	status     int           // of the answer; 0 if there was none
+	err        error         // nil if the endpoint has the request; never a URL in it
+	cause      egress.Cause  // why it has failed
 	retryAfter time.Duration // that the endpoint asked for; 0 if it did not
 	took       time.Duration
 
@@ -42,22 +38,14 @@ type outcome struct {
 	more    bool        // there was more of it
 }
 
-// A cause is why an attempt has failed, in metrics.
-type cause string
-
+// Causes of failed attempts, beside those of [egress].
 const (
-	causeNone       cause = ""
-	causeStatus     cause = "status"
-	causeRedirect   cause = "redirect"
-	causeTimeout    cause = "timeout"
-	causeForbidden  cause = "forbidden_address"
-	causeDNS        cause = "dns"
-	causeTLS        cause = "tls"
-	causeRefused    cause = "refused"
-	causeConnection cause = "connection"
+	causeNone     egress.Cause = ""
+	causeStatus   egress.Cause = "status"
+	causeRedirect egress.Cause = "redirect"
 )
 
-var causes = []cause{causeNone, causeStatus, causeRedirect, causeTimeout, causeForbidden, causeDNS, causeTLS, causeRefused, causeConnection}
+var causes = []egress.Cause{causeNone, causeStatus, causeRedirect, egress.Timeout, egress.Forbidden, egress.DNS, egress.TLS, egress.Refused, egress.Connection}
 
 // post sends one body and judges the answer.
 func post(ctx context.Context, p *Policy, hook *apps.Webhook, body []byte, header http.Header) outcome {
@@ -68,7 +56,7 @@ func post(ctx context.Context, p *Policy, hook *apps.Webhook, body []byte, heade
 	defer func() { o.took = time.Since(start) }()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(body))
 	if err != nil {
-		o.err, o.cause = errors.New("the URL can not be used"), causeConnection
+		o.err, o.cause = errors.New("the URL can not be used"), egress.Connection
 		return o
 	}
 	req.Header = header
@@ -78,7 +66,7 @@ func post(ctx context.Context, p *Policy, hook *apps.Webhook, body []byte, heade
 	}
 	answer, err := p.Transport.RoundTrip(req) // which follows no redirects
 	if err != nil {
-		o.cause, o.err = explain(err)
+		o.cause, o.err = egress.Explain(err)
 		return o
 	}
 	defer answer.Body.Close()
@@ -122,31 +110,4 @@ func (o *outcome) refusal() bool {
 		return false
 	}
 	return o.cause == causeStatus
-}
-
-// explain leaves out of an error what may be secret, and classes it.
-func explain(err error) (cause, error) {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
-	}
-	_, noSuchHost := errors.AsType[*net.DNSError](err)
-	_, badRecord := errors.AsType[tls.RecordHeaderError](err)
-	_, badCertificate := errors.AsType[*tls.CertificateVerificationError](err)
-	_, unknownAuthority := errors.AsType[x509.UnknownAuthorityError](err)
-	_, alert := errors.AsType[tls.AlertError](err)
-	timeout, _ := errors.AsType[net.Error](err)
-	c := causeConnection
-	switch {
-	case errors.Is(err, errForbidden):
-		c = causeForbidden
-	case noSuchHost:
-		c = causeDNS
-	case errors.Is(err, context.DeadlineExceeded), timeout != nil && timeout.Timeout():
-		c = causeTimeout
-	case badRecord, badCertificate, unknownAuthority, alert:
-		c = causeTLS
-	case errors.Is(err, syscall.ECONNREFUSED):
-		c = causeRefused
-	}
-	return c, err
 }

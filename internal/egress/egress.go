@@ -1,4 +1,10 @@
-package delivery
+// Package egress is the way of requests to addresses that others have named: backends,
+// or whoever registers a device. What they name is not to lead into our networks.
+//
+// Addresses are judged when they are dialed, after names were resolved, so that no name
+// can be public at first and private later. The package does not know what is sent. It
+// takes no locks.
+package egress
 
 import (
 	"context"
@@ -11,8 +17,8 @@ import (
 	"time"
 )
 
-// errForbidden says that an endpoint is at an address that is not public.
-var errForbidden = errors.New("address is not public and not among the allowed networks")
+// ErrForbidden says that an endpoint is at an address that is not public.
+var ErrForbidden = errors.New("address is not public and not among the allowed networks")
 
 // private are the networks that no endpoint on the internet can be in: what
 // an app's owner may name is not to reach into ours. Of RFC 6890 and the
@@ -59,49 +65,69 @@ func within(list []netip.Prefix, a netip.Addr) bool {
 	return false
 }
 
-// permit returns errForbidden for an address that an endpoint must not be at.
-func permit(a netip.Addr, allowed []netip.Prefix) error {
+// Permit returns [ErrForbidden] for an address that an endpoint must not be at. Those
+// in allowed networks may be private.
+func Permit(a netip.Addr, allowed []netip.Prefix) error {
 	a = a.Unmap().WithZone("")
 	if within(allowed, a) {
 		return nil
 	}
 	if within(private, a) || within(translators, a) {
-		return fmt.Errorf("%s: %w", a, errForbidden)
+		return fmt.Errorf("%s: %w", a, ErrForbidden)
 	}
 	if a.Is6() {
 		bytes := a.As16()
 		for _, e := range embedded {
 			if e.prefix.Contains(a) {
-				return permit(netip.AddrFrom4([4]byte(bytes[e.at:e.at+4])), allowed)
+				return Permit(netip.AddrFrom4([4]byte(bytes[e.at:e.at+4])), allowed)
 			}
 		}
 	}
 	return nil
 }
 
-// newTransport returns the way to endpoints. Addresses are judged when they
-// are dialed, after names were resolved, so that no name can be public at
-// first and private later.
-func newTransport(p Policy) *http.Transport {
-	dialer := &net.Dialer{
-		Timeout:   p.ConnectTimeout,
+// Config says how endpoints are reached.
+type Config struct {
+	// ConnectTimeout bounds a connection to be made, and its handshake of TLS. Zero
+	// means no bound.
+	ConnectTimeout time.Duration
+	// AllowedNetworks may be reached although they are private; all others that are
+	// not public are refused.
+	AllowedNetworks []netip.Prefix
+	// IdlePerHost is how many connections to one host are kept for later. Zero means
+	// the two of net/http.
+	IdlePerHost int
+	// MaxHeader is how many bytes of an answer's header are read. Zero means the
+	// limit of net/http.
+	MaxHeader int64
+}
+
+// Dialer returns what connects to allowed addresses alone.
+func Dialer(c Config) *net.Dialer {
+	return &net.Dialer{
+		Timeout:   c.ConnectTimeout,
 		KeepAlive: 30 * time.Second,
 		ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
 			at, err := netip.ParseAddrPort(address)
 			if err != nil || network != "tcp4" && network != "tcp6" {
-				return errForbidden
+				return ErrForbidden
 			}
-			return permit(at.Addr(), p.AllowedNetworks)
+			return Permit(at.Addr(), c.AllowedNetworks)
 		},
 	}
+}
+
+// NewTransport returns the way to endpoints. It uses no proxy: that would dial for us,
+// wherever it is asked to. Used as it is, without a client, it follows no redirects.
+func NewTransport(c Config) *http.Transport {
 	return &http.Transport{
-		DialContext:            dialer.DialContext,
-		Proxy:                  nil, // a proxy would dial for us, wherever it is asked to
-		TLSHandshakeTimeout:    p.ConnectTimeout,
+		DialContext:            Dialer(c).DialContext,
+		Proxy:                  nil,
+		TLSHandshakeTimeout:    c.ConnectTimeout,
 		DisableCompression:     true,
-		MaxIdleConnsPerHost:    p.Concurrency,
+		MaxIdleConnsPerHost:    c.IdlePerHost,
 		MaxIdleConns:           1000,
 		IdleConnTimeout:        30 * time.Second,
-		MaxResponseHeaderBytes: maxAnswer,
+		MaxResponseHeaderBytes: c.MaxHeader,
 	}
 }
