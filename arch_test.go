@@ -26,8 +26,10 @@ const module = "github.com/belfryhq/belfry"
 var layers = [][]string{
 	{
 		"internal/rawjson", "internal/setting", "internal/rate", "internal/datadir", "internal/hostname", "internal/intern", "internal/cluster/node", "internal/mount", "internal/wakeup", "internal/backoff", "internal/keyed", "internal/natstest",
-		"internal/forwarded", "internal/certificate", "internal/certificate/certificatetest", "internal/push/notification",
+		"internal/forwarded", "internal/certificate", "internal/certificate/certificatetest", "internal/push/notification", "internal/egress",
 	},
+	{"internal/push/exchange", "internal/push/pushtest"},
+	{"internal/push/apns", "internal/push/fcm", "internal/push/webpush", "internal/push/lane"},
 	{"protocol", "internal/jsonhttp", "internal/admission", "internal/engine", "internal/expiry", "internal/ticket"},
 	{"internal/accept", "internal/apps", "internal/follow", "internal/frame", "backend", "client"},
 	{"internal/idempotency"},

@@ -72,6 +72,7 @@ var allowances = []allowance{
 	{"e2e/install/", "", "images of containers, and of programs"},
 	{"*", "image/svg+xml", "a type of media"},
 	{"e2e/cluster/clock_linux_amd64_test.go", "", "the image of a program in memory"},
+	{"internal/push/", "mage", "a key of FCM's messages"},
 	{"web/console/src/api/client.ts", "type Part<", "of a request: its path, query or body"},
 	{"internal/cluster/roster/natsroster/ledger.go", "type holders", "the one type of that name: the nodes that hold a subject"},
 }

@@ -11,27 +11,28 @@ import (
 // the command line know none of them. A test of the module's root says which are
 // missing.
 var packages = []string{
-	"accept", "access", "acme", "admin", "adminclient", "admission", "apps", "appstore", "audit",
+	"accept", "access", "acme", "admin", "adminclient", "admission", "apns", "apps", "appstore", "audit",
 	"backend", "backoff", "belfrytest", "bench", "broker", "brokertest", "bundle",
 	"certificate", "certificatetest", "cli", "client", "config", "console",
 	"datadir", "delivery", "devsite", "doctor",
-	"engine", "errortext", "expiry", "explain",
-	"fallback", "faults", "follow", "forwarded", "frame",
+	"egress", "engine", "errortext", "exchange", "expiry", "explain",
+	"fallback", "faults", "fcm", "follow", "forwarded", "frame",
 	"handover", "history", "hostname", "httpapi", "hub",
 	"idempotency", "importer", "inspect", "intern",
 	"journal", "jsonhttp",
 	"keyed", "keyuse",
 	"listing", "local", "loop",
 	"membroker", "mesh", "mount",
-	"natsbroker", "natsroster", "natstest", "node", "notification", "operator",
-	"peers", "protocol", "pusher",
+	"natsbroker", "natsroster", "natstest", "node", "notification",
+	"operator",
+	"peers", "protocol", "pusher", "pushtest",
 	"queue", "queuetest",
 	"rate", "rawjson", "reach", "recall", "relay", "release", "roster", "rostertest",
 	"sent", "server", "serving", "setting", "signing", "subprocess", "survey",
 	"tables", "tap", "target", "terminal", "ticket", "tokenstore", "trace",
 	"usage",
 	"visitor",
-	"wakeup", "watch", "web", "webhook", "ws",
+	"wakeup", "watch", "web", "webhook", "webpush", "ws",
 }
 
 // Plain is the text of an error without the names of packages. That of the
