@@ -21,7 +21,7 @@ var packages = []string{
 	"idempotency", "importer", "inspect", "intern",
 	"journal", "jsonhttp",
 	"keyed", "keyuse",
-	"listing", "local", "loop",
+	"lane", "listing", "local", "loop",
 	"membroker", "mesh", "mount",
 	"natsbroker", "natsroster", "natstest", "node", "notification",
 	"operator",
