@@ -117,7 +117,7 @@ func (a *Answer) Clock(now time.Time) string {
 	if err != nil {
 		return ""
 	}
-	switch off := now.Sub(at).Round(time.Second); {
+	switch off := now.Sub(at).Round(time.Minute); {
 	case off > tolerated:
 		return fmt.Sprintf("; the clock of this machine is %v ahead of the provider's", off)
 	case off < -tolerated:

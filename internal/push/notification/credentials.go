@@ -9,6 +9,8 @@ type Credentials struct {
 	APNs *APNsCredentials
 	FCM  *FCMCredentials
 	Web  *WebCredentials
+	// InstanceID is what Beams calls the app.
+	InstanceID string
 	// Webhooks are the endpoints of Beams that hear of users.
 	Webhooks []Webhook
 }

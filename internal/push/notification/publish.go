@@ -2,7 +2,9 @@ package notification
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -91,4 +93,16 @@ type Publisher interface {
 	// of the process. With an error, nothing is known to be kept, and the backend
 	// should try again: the same ID is kept once.
 	Publish(context.Context, *Publish) error
+}
+
+// StableID is a UUID that is the same for the same parts: of a publish and a device, so
+// that each attempt has it.
+func StableID(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	b := h.Sum(nil)[:16]
+	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80 // version 8: of our own making
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

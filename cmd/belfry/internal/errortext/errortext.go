@@ -13,10 +13,10 @@ import (
 var packages = []string{
 	"accept", "access", "acme", "admin", "adminclient", "admission", "apns", "apps", "appstore", "audit",
 	"backend", "backoff", "belfrytest", "bench", "broker", "brokertest", "bundle",
-	"certificate", "certificatetest", "cli", "client", "config", "console",
+	"callback", "certificate", "certificatetest", "cli", "client", "config", "console",
 	"datadir", "delivery", "devsite", "doctor",
 	"egress", "engine", "errortext", "exchange", "expiry", "explain",
-	"fallback", "faults", "fcm", "follow", "forwarded", "frame",
+	"fallback", "fanout", "faults", "fcm", "follow", "forwarded", "frame",
 	"handover", "history", "hostname", "httpapi", "hub",
 	"idempotency", "importer", "inspect", "intern",
 	"journal", "jsonhttp",
@@ -32,7 +32,7 @@ var packages = []string{
 	"tables", "tap", "target", "terminal", "ticket", "tokenstore", "trace",
 	"usage",
 	"visitor",
-	"wakeup", "watch", "web", "webhook", "webpush", "ws",
+	"wakeup", "watch", "web", "webhook", "webpush", "work", "ws",
 }
 
 // Plain is the text of an error without the names of packages. That of the
