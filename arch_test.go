@@ -29,6 +29,7 @@ var layers = [][]string{
 		"internal/forwarded", "internal/certificate", "internal/certificate/certificatetest", "internal/push/notification", "internal/egress",
 	},
 	{"internal/push/exchange", "internal/push/pushtest"},
+	{"internal/push/pushtest/providers"},
 	{"internal/push/apns", "internal/push/fcm", "internal/push/webpush", "internal/push/lane"},
 	{"protocol", "internal/jsonhttp", "internal/admission", "internal/engine", "internal/expiry", "internal/ticket"},
 	{"internal/push/work"},

@@ -260,9 +260,9 @@ func (r *rig) phones(n int) (tokens []string) {
 // eventually waits until something is so.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Minute); !is(); {
+	for end := time.Now().Add(15 * time.Minute); !is(); {
 		if time.Now().After(end) {
-			t.Fatalf("it is not so after five minutes: %s", what)
+			t.Fatalf("it is not so after a quarter of an hour: %s", what)
 		}
 		<-time.After(10 * time.Millisecond)
 	}
