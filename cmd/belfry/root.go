@@ -93,7 +93,7 @@ host and port are changed. It is not affiliated with Pusher.`,
 	root.SetFlagErrorFunc(flagError)
 	cobra.AddTemplateFunc("wrapped", func(flags *pflag.FlagSet) string { return flags.FlagUsagesWrapped(helpWidth) })
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
-	root.AddCommand(newDev(s), newTestServer(s), newServe(s), newCheck(s), newHealth(s), newImport(s), newTrigger(s), newSubscribe(s), newDoctor(s), newBench(s), newCompletion(s), newMan(), newVersion(s))
+	root.AddCommand(newDev(s), newTestServer(s), newServe(s), newCheck(s), newConfig(s), newHealth(s), newImport(s), newTrigger(s), newSubscribe(s), newDoctor(s), newBench(s), newCompletion(s), newMan(), newVersion(s))
 	root.AddCommand(operator.Commands(s)...)
 	return root
 }
