@@ -39,7 +39,7 @@ dist: ## Build what is published of VERSION into bin/dist: archives, packages, c
 	go run ./internal/release -version $(VERSION) $(if $(PLATFORMS),-platforms $(PLATFORMS))
 
 .PHONY: test
-test: setup lint cross unit conformance clients cluster acceptance-node ## All but the browser runs of pusher-js's suite; installs what the tests need, or says what is missing
+test: setup lint cross unit conformance clients alerts cluster acceptance-node ## All but the browser runs of pusher-js's suite; installs what the tests need, or says what is missing
 	@scripts/again --flakes
 
 .PHONY: check
@@ -78,6 +78,10 @@ conformance: ## The black-box suite, for polled sockets, with TLS too, and for p
 .PHONY: clients
 clients: setup ## The official client libraries against the real binary
 	E2E_REQUIRED=1 $(again) '-race -count=1 -timeout 20m' ./e2e
+
+.PHONY: alerts
+alerts: setup ## Every alert is caused on real nodes, and promtool says that it fires and no other; the dashboard's queries (2 min)
+	E2E_REQUIRED=1 $(again) '-race -count=1 -timeout 10m' ./e2e/alerts
 
 .PHONY: cluster
 cluster: setup ## Clusters of real processes, with faults: killed, paused, cut off, full disks (4 min)

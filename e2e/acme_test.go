@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/belfryhq/belfry/client"
+	"github.com/belfryhq/belfry/e2e/alerts"
 	"github.com/belfryhq/belfry/e2e/service"
 )
 
@@ -185,6 +186,22 @@ func TestCertificateFromAnAuthority(t *testing.T) {
 			a.awaitCertificate(tlsAddr, first.SerialNumber.String())
 		})
 	}
+}
+
+// TestCertificateExpires: operators are told of a certificate that is not renewed
+// though it should have been.
+func TestCertificateExpires(t *testing.T) {
+	t.Parallel()
+	tlsAddr := fmt.Sprintf("127.0.0.1:%d", service.FreePorts(t, 1)[0])
+	nobody := service.FreePorts(t, 1)[0]
+	balancer := startBalancer(t, func() string { return tlsAddr })
+	l := alerts.Watch(t, map[string]string{"node-1": service.Start(t, service.Config{}).AdminAddr})
+	a := startAuthority(t, nobody, port(balancer.listener.Addr().String()), 15*24*time.Hour)
+	s := service.Start(t, service.Config{Settings: a.settings(tlsAddr)})
+	a.awaitCertificate(tlsAddr, "")
+	l.Move("node-1", s.AdminAddr)
+	l.Await("belfry_acme_certificate_expires_timestamp_seconds{domain=\""+pebbleDomain+"\"}", alerts.Above(0))
+	l.Expect("BelfryCertificateExpires node-1")
 }
 
 // expectEvents has a client connect over TLS.

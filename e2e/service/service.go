@@ -173,6 +173,19 @@ func (s *Service) launch() {
 	go func(cmd *exec.Cmd, exited chan<- error) { exited <- cmd.Wait() }(s.cmd, s.exited)
 }
 
+// Append adds lines to the end of the configuration file.
+func (s *Service) Append(text string) {
+	s.t.Helper()
+	f, err := os.OpenFile(s.args[2], os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteString(text)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // Signal sends a signal to the process, which goes on or not.
 func (s *Service) Signal(sig os.Signal) {
 	s.t.Helper()

@@ -13,6 +13,10 @@ import (
 // to do, or for the engine.
 var buckets = []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5}
 
+// watched are the statuses that alerts are about. They are counted from 0 on, because
+// a counter that comes with its first value has not grown.
+var watched = []string{"401", "429", "503"}
+
 // metrics count what backends ask for.
 type metrics struct {
 	requests  *prometheus.CounterVec
@@ -62,6 +66,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		of := routeMetrics{took: m.durations.WithLabelValues(rt.label())}
 		if rt != nil {
 			of.ok = m.requests.WithLabelValues(rt.label(), "200")
+			for _, code := range watched {
+				m.requests.WithLabelValues(rt.label(), code)
+			}
 		}
 		m.routes[rt] = of
 	}

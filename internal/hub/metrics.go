@@ -92,6 +92,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	m.peerEventsDropped = prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "belfry_cluster_events_dropped_total", Help: "Events of peers that were not delivered because this node had too much to do.",
 	}, func() float64 { return float64(m.dropped.Load()) })
+	for _, code := range []protocol.CloseCode{protocol.CloseOverQuota, protocol.CloseOverCapacity} { // alerts are about them
+		m.refused.WithLabelValues(strconv.Itoa(int(code)))
+	}
 	if r != nil {
 		r.MustRegister(m.peerEventsDropped, m.connections, m.opened, m.messages, m.subscriptionRefusals, m.subscriptions, events, m.clientEventsRefused, m.deliveries, m.complaints, m.refused, m.resumes, m.replayed, m.evicted)
 	}

@@ -32,6 +32,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "belfry_websocket_lost_total", Help: "Connections that ended without a Close frame, by reason.",
 		}, []string{"reason"}),
 	}
+	m.closed.WithLabelValues(strconv.Itoa(int(protocol.CloseOverCapacity))) // an alert is about it
 	if r != nil {
 		r.MustRegister(m.closed, m.lost)
 	}

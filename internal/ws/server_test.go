@@ -376,7 +376,7 @@ func TestMetrics(t *testing.T) {
 			got[label(m)] = m.GetCounter().GetValue()
 		}
 	}
-	want := map[string]float64{"4001": 1, "1000": 1, "1003": 1, "eof": 1, "stopped": 1}
+	want := map[string]float64{"4001": 1, "4100": 0, "1000": 1, "1003": 1, "eof": 1, "stopped": 1}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("the metrics are %v, want %v", got, want)
 	}
