@@ -5,11 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/belfryhq/belfry/cmd/belfry/internal/cli"
 	"github.com/belfryhq/belfry/internal/config"
 )
 
 // newConfig has the commands that print what belongs to a configuration file.
-func newConfig(s streams) *cobra.Command {
+func newConfig(s cli.Streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "config",
 		Short: "Print an example of the configuration file, or its schema",
@@ -18,7 +19,7 @@ or a JSON Schema, with which editors complete names, show what they mean, and ma
 mistakes. belfry check finds more mistakes than a schema can.`,
 		Example: `  belfry config example > belfry.yaml
   belfry config schema > belfry.schema.json`,
-		Args: noArgs,
+		Args: cli.NoArguments,
 		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	command.AddCommand(&cobra.Command{
@@ -27,11 +28,11 @@ mistakes. belfry check finds more mistakes than a schema can.`,
 		Long: `Prints a configuration file with every setting, what it means, and its default.
 Keep what you change. It is a right configuration as it is, without apps.`,
 		Example: "  belfry config example > belfry.yaml",
-		Args:    noArgs,
+		Args:    cli.NoArguments,
 		RunE: func(*cobra.Command, []string) error {
 			var b bytes.Buffer
 			config.WriteExample(&b)
-			_, err := s.out.Write(b.Bytes())
+			_, err := s.Out.Write(b.Bytes())
 			return err
 		},
 	}, &cobra.Command{
@@ -42,9 +43,9 @@ if the file begins with this line:
 
 # yaml-language-server: $schema=belfry.schema.json`,
 		Example: "  belfry config schema > belfry.schema.json",
-		Args:    noArgs,
+		Args:    cli.NoArguments,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := s.out.Write(config.Schema())
+			_, err := s.Out.Write(config.Schema())
 			return err
 		},
 	})
