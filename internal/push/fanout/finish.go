@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/belfryhq/belfry/internal/push/callback"
 	"github.com/belfryhq/belfry/internal/push/notification"
 	"github.com/belfryhq/belfry/internal/push/work"
@@ -41,7 +43,9 @@ func (r *run) tellBegun(ctx context.Context) error {
 	if errors.Is(err, work.ErrFull) {
 		err = nil // the end is what matters
 	}
-	r.progress.Told = err == nil // which is written down with the first page
+	if r.progress.Told = err == nil; err == nil {
+		err = r.save(ctx)
+	}
 	return err
 }
 
@@ -135,11 +139,13 @@ func (r *run) tellResults(ctx context.Context) error {
 		}
 		return err
 	}
-	err := r.d.states.each(ctx, r.p.ID+".results.*", func(_ string, value []byte) error {
+	seen := 0
+	err := r.d.states.each(ctx, r.p.ID+".results.*", func(e jetstream.KeyValueEntry) error {
 		var list []result
-		if err := json.Unmarshal(value, &list); err != nil {
+		if err := json.Unmarshal(e.Value(), &list); err != nil {
 			return err
 		}
+		seen += len(list)
 		for len(list) > 0 {
 			n := min(partSize-len(report.Results), len(list))
 			report.Results, list = append(report.Results, list[:n]...), list[n:]
@@ -151,8 +157,11 @@ func (r *run) tellResults(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case seen < r.progress.Results:
+		return errEarly
 	}
 	return flush()
 }

@@ -16,9 +16,9 @@ type run struct {
 	item *work.Item
 
 	progress progress
-	revision uint64            // of the progress that is written down; 0: none is
-	due      map[int]time.Time // when devices of pages are to be tried again
-	users    map[string]int    // the place of each user in the audience
+	revision uint64          // of the progress that is written down; 0: none is
+	waiting  map[int]waiting // pages with devices that are to be tried again
+	users    map[string]int  // the place of each user in the audience
 }
 
 // do works on the publish until it is finished, or has to wait for long, or somebody else
@@ -45,6 +45,8 @@ func (r *run) do() {
 	switch {
 	case errors.Is(err, errTaken):
 		r.item.Drop()
+	case errors.Is(err, errEarly):
+		r.item.Later(engineAgain)
 	case err != nil:
 		r.d.cfg.Log.Warn("push notifications can not go on now; trying again", "app", r.p.App, "publish", r.p.ID, "err", err)
 		r.item.Later(engineAgain)
@@ -56,7 +58,7 @@ func (r *run) do() {
 // open reads how far the publish is, if anybody may have written that down. To write it once
 // more keeps off whoever had the publish before.
 func (r *run) open(ctx context.Context) (err error) {
-	r.due = make(map[int]time.Time)
+	r.waiting = make(map[int]waiting)
 	r.users = make(map[string]int, len(r.p.Audience.Users))
 	for i, user := range r.p.Audience.Users {
 		r.users[user] = i
@@ -85,7 +87,9 @@ func (r *run) resume(ctx context.Context) (err error) {
 	if err := r.save(ctx); err != nil {
 		return err
 	}
-	r.due, err = r.d.states.due(ctx, r.p.ID)
+	if r.waiting, err = r.d.states.waiting(ctx, r.p.ID); err == nil && len(r.waiting) < r.progress.Waiting {
+		err = errEarly
+	}
 	return err
 }
 
@@ -121,9 +125,9 @@ func (r *run) step(ctx context.Context) (wait time.Duration, done bool, err erro
 // next is the page whose devices are due first, -1 if there is none.
 func (r *run) next() (page int, at time.Time) {
 	page = -1
-	for n, due := range r.due {
-		if page < 0 || due.Before(at) {
-			page, at = n, due
+	for n, w := range r.waiting {
+		if page < 0 || w.at.Before(at) {
+			page, at = n, w.at
 		}
 	}
 	return page, at
@@ -152,7 +156,7 @@ func (r *run) page(ctx context.Context) (wait time.Duration, err error) {
 
 // again sends to those devices of a page that are to be tried again.
 func (r *run) again(ctx context.Context, page int) error {
-	list, err := r.d.states.pending(ctx, r.p.ID, page)
+	list, err := r.d.states.pending(ctx, r.p.ID, page, r.waiting[page].revision)
 	if err != nil {
 		return err
 	}
@@ -174,7 +178,7 @@ func (r *run) again(ctx context.Context, page int) error {
 	}
 	round := r.send(ctx, due, false)
 	if round.untried {
-		r.due[page] = round.until
+		r.waiting[page] = waiting{round.until, r.waiting[page].revision}
 		return nil
 	}
 	round.pending = append(round.pending, left...)
@@ -197,17 +201,28 @@ func (r *run) record(ctx context.Context, page int, round *round) error {
 		}
 		r.progress.Results += len(round.results)
 	}
-	if _, was := r.due[page]; was || len(round.pending) > 0 {
-		if err := r.d.states.setPending(ctx, r.p.ID, page, round.pending); err != nil {
-			return err
-		}
-	}
-	if len(round.pending) > 0 {
-		r.due[page] = earliest(round.pending)
-	} else {
-		delete(r.due, page)
+	if err := r.wait(ctx, page, round.pending); err != nil {
+		return err
 	}
 	return r.save(ctx)
+}
+
+// wait writes down which devices of a page are to be tried again.
+func (r *run) wait(ctx context.Context, page int, list []pending) error {
+	if _, was := r.waiting[page]; !was && len(list) == 0 {
+		return nil
+	}
+	revision, err := r.d.states.setPending(ctx, r.p.ID, page, list)
+	if err != nil {
+		return err
+	}
+	if len(list) > 0 {
+		r.waiting[page] = waiting{earliest(list), revision}
+	} else {
+		delete(r.waiting, page)
+	}
+	r.progress.Waiting = len(r.waiting)
+	return nil
 }
 
 // add counts what became of a round.

@@ -25,6 +25,9 @@ const (
 	patience, longPatience = 5 * time.Second, time.Minute
 )
 
+// errEarly says that the copy of the bucket that was read is not up to date.
+var errEarly = errors.New("fanout: the copy of the progress that was read is not up to date")
+
 // errTaken says that another node works on the publish.
 var errTaken = errors.New("fanout: another node goes on with the publish")
 
@@ -35,6 +38,10 @@ type progress struct {
 	Read   bool   `json:"read,omitempty"`   // there are no more pages
 	Told   bool   `json:"told,omitempty"`   // the backend was told that it has begun
 	Ended  bool   `json:"ended,omitempty"`  // the backend was told that it has ended
+
+	// Waiting is how many pages have devices that are tried again. A copy of the bucket that
+	// has fewer of them is not up to date.
+	Waiting int `json:"waiting,omitempty"`
 
 	Counts  map[notification.Platform]counts `json:"counts,omitempty"`
 	Stopped map[int]string                   `json:"stopped,omitempty"` // notifications that the provider refuses, and why
@@ -56,6 +63,12 @@ type pending struct {
 	Device  string    `json:"device"`
 	Attempt int       `json:"attempt,omitempty"` // that were made
 	Due     time.Time `json:"due"`
+}
+
+// A waiting page is one with devices that are to be tried again.
+type waiting struct {
+	at       time.Time // when the first of them is due
+	revision uint64    // of what is written down of them
 }
 
 // A result is what the backend is told of one device.
@@ -140,19 +153,19 @@ func (s *states) save(ctx context.Context, publish string, p *progress, revision
 	return revision, nil
 }
 
-// due returns when the pages are due that have devices to be tried again.
-func (s *states) due(ctx context.Context, publish string) (map[int]time.Time, error) {
-	all := make(map[int]time.Time)
-	err := s.each(ctx, publish+".pending.*", func(key string, value []byte) error {
-		page, err := strconv.Atoi(key[strings.LastIndexByte(key, '.')+1:])
+// waiting returns the pages that have devices to be tried again.
+func (s *states) waiting(ctx context.Context, publish string) (map[int]waiting, error) {
+	all := make(map[int]waiting)
+	err := s.each(ctx, publish+".pending.*", func(e jetstream.KeyValueEntry) error {
+		page, err := strconv.Atoi(e.Key()[strings.LastIndexByte(e.Key(), '.')+1:])
 		if err != nil {
 			return err
 		}
 		var list []pending
-		if err := json.Unmarshal(value, &list); err != nil {
+		if err := json.Unmarshal(e.Value(), &list); err != nil {
 			return err
 		}
-		all[page] = earliest(list)
+		all[page] = waiting{earliest(list), e.Revision()}
 		return nil
 	})
 	return all, err
@@ -169,7 +182,7 @@ func earliest(list []pending) (due time.Time) {
 }
 
 // each calls f for what stands under keys, in the order in which it was written.
-func (s *states) each(ctx context.Context, keys string, f func(key string, value []byte) error) error {
+func (s *states) each(ctx context.Context, keys string, f func(jetstream.KeyValueEntry) error) error {
 	ctx, cancel := context.WithTimeout(ctx, longPatience)
 	defer cancel()
 	watch, err := s.bucket.Watch(ctx, keys, jetstream.IgnoreDeletes())
@@ -186,7 +199,7 @@ func (s *states) each(ctx context.Context, keys string, f func(key string, value
 			if e == nil {
 				return nil
 			}
-			if err := f(e.Key(), e.Value()); err != nil {
+			if err := f(e); err != nil {
 				return fmt.Errorf("fanout: read progress: %w", err)
 			}
 		case <-ctx.Done():
@@ -195,13 +208,14 @@ func (s *states) each(ctx context.Context, keys string, f func(key string, value
 	}
 }
 
-// pending returns the devices of a page that are to be tried again.
-func (s *states) pending(ctx context.Context, publish string, page int) (list []pending, err error) {
+// pending returns the devices of a page that are to be tried again, as they were written down
+// with that revision or a later one.
+func (s *states) pending(ctx context.Context, publish string, page int, revision uint64) (list []pending, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	e, err := s.bucket.Get(ctx, pageKey(publish, page))
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return nil, nil
+	if errors.Is(err, jetstream.ErrKeyNotFound) || err == nil && e.Revision() < revision {
+		return nil, errEarly
 	}
 	if err == nil {
 		err = json.Unmarshal(e.Value(), &list)
@@ -213,30 +227,31 @@ func (s *states) pending(ctx context.Context, publish string, page int) (list []
 }
 
 // setPending writes down the devices of a page that are to be tried again, or that there are
-// none.
-func (s *states) setPending(ctx context.Context, publish string, page int, list []pending) error {
+// none. It returns the revision.
+func (s *states) setPending(ctx context.Context, publish string, page int, list []pending) (uint64, error) {
 	if len(list) == 0 {
-		return s.remove(ctx, pageKey(publish, page))
+		return 0, s.remove(ctx, pageKey(publish, page))
 	}
 	return s.put(ctx, pageKey(publish, page), list)
 }
 
 // addResults writes down what the backend will be told.
 func (s *states) addResults(ctx context.Context, publish string, step int, list []result) error {
-	return s.put(ctx, resultKey(publish, step), list)
+	_, err := s.put(ctx, resultKey(publish, step), list)
+	return err
 }
 
-func (s *states) put(ctx context.Context, key string, v any) error {
+func (s *states) put(ctx context.Context, key string, v any) (revision uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	text, err := json.Marshal(v)
 	if err == nil {
-		_, err = s.bucket.Put(ctx, key, text)
+		revision, err = s.bucket.Put(ctx, key, text)
 	}
 	if err != nil {
-		return fmt.Errorf("fanout: write progress: %w", err)
+		return 0, fmt.Errorf("fanout: write progress: %w", err)
 	}
-	return nil
+	return revision, nil
 }
 
 // remove removes keys, so that no tombstone stays.
