@@ -100,6 +100,14 @@ func (l *Log) Publish() (number, before uint64) {
 	return l.shelf.number, l.own().last
 }
 
+// Skip notes that this node has published an event that has no number. Who has not got
+// everything before it has missed something.
+func (l *Log) Skip() {
+	l.shelf.number++
+	own := l.own()
+	own.floor, own.last = l.shelf.number, l.shelf.number
+}
+
 // Keep adds an event that has just been published, here or elsewhere, unless it is
 // known. What has expired by then on the shelf goes first.
 func (l *Log) Keep(e Event, limits Limits) Arrival {

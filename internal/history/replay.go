@@ -34,6 +34,9 @@ func (r *Replay) Asked() bool { return r.asked }
 // Refused reports whether nothing can be sent, whatever is kept.
 func (r *Replay) Refused() bool { return r.refused != Complete }
 
+// Refuse makes sure that nothing is sent any more, for a reason.
+func (r *Replay) Refuse(why Reason) { r.refused = why }
+
 // From is the position behind which events are to be sent.
 func (r *Replay) From() Position { return r.from }
 

@@ -50,6 +50,17 @@ func (s *Shelf) Forget(l *Log) {
 	s.forgotten = max(s.forgotten, l.own().last)
 }
 
+// StartAbove makes all events of a new shelf have higher numbers than that.
+func (s *Shelf) StartAbove(number uint64) { s.number, s.forgotten = number, number }
+
+// Interrupt notes that events may be published from now on that get no number. Who was
+// anywhere before can not be told any more that nothing is missing. Logs that are
+// there go on: those of other channels must be dropped with [Shelf.Forget] before.
+func (s *Shelf) Interrupt() {
+	s.number++
+	s.forgotten = s.number
+}
+
 // Evicted is how many events were dropped before they had expired, since the last
 // call.
 func (s *Shelf) Evicted() uint64 {

@@ -21,8 +21,10 @@ func (h *Hub) appChanged(c apps.Change) {
 		return
 	}
 	t := found.(*tenant)
+	before := t.app()
 	switch {
 	case c.New == nil:
+		h.removed.Store(true)
 		h.tenants.Delete(app.ID)
 		t.dismiss(protocol.UnknownApp(anyKey(c.Old)))
 	case c.New.Disabled:
@@ -30,6 +32,9 @@ func (h *Hub) appChanged(c apps.Change) {
 		t.dismiss(protocol.ErrAppDisabled)
 	default:
 		t.current.Store(c.New)
+	}
+	if c.New != nil && !sameChannelsKept(before, c.New) {
+		t.interruptHistories()
 	}
 }
 

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -44,7 +45,10 @@ func (t *tenant) rememberedLocked(ch *channel) *remembered {
 // placeLocked gives an event of this node its place in the history of its channel, if
 // it is to have one. The shard's lock is held.
 func (t *tenant) placeLocked(ch *channel, e *outgoing) {
-	if !e.kept {
+	if keeps := t.keeps(ch.name); !keeps || !e.kept {
+		if keeps { // since a moment ago
+			t.rememberedLocked(ch).log.Skip()
+		}
 		return
 	}
 	log := t.rememberedLocked(ch).log
@@ -112,6 +116,49 @@ func (t *tenant) shelves(yield func(sync.Locker, *history.Shelf) bool) {
 	}
 }
 
+// sameChannelsKept reports whether the same channels have a history under both settings.
+func sameChannelsKept(a, b *apps.App) bool {
+	return a.History.Enabled == b.History.Enabled && slices.Equal(a.History.Prefixes, b.History.Prefixes)
+}
+
+// interruptHistories forgets the histories of channels that have none any more. From now
+// on events are published there that have no place. So even if the channels get a
+// history again at once, nobody may be told that nothing is missing.
+func (t *tenant) interruptHistories() {
+	for i := range t.shards {
+		sh := &t.shards[i]
+		sh.mu.Lock()
+		var gone []*channel
+		for name, ch := range sh.channels {
+			if ch.history != nil && !t.keeps(name) {
+				sh.shelf.Forget(ch.history.log)
+				gone = append(gone, ch)
+			}
+		}
+		sh.shelf.Interrupt()
+		for _, ch := range gone {
+			t.interruptLocked(sh, ch)
+		}
+		sh.mu.Unlock()
+	}
+}
+
+// interruptLocked ends a history whose log is forgotten. Who waits for events of it is
+// told that they are not kept any more. The shard's lock is held.
+func (t *tenant) interruptLocked(sh *shard, ch *channel) {
+	r := ch.history
+	if len(r.resuming) == 0 {
+		ch.history = nil
+		sh.releaseLocked(ch)
+		return
+	}
+	r.log, r.covered = sh.shelf.Open(t.hub.cfg.Node, t.budget), 0
+	for sub, ask := range r.resuming {
+		ask.Refuse(history.Expired)
+		t.resumeLater(sub)
+	}
+}
+
 // sweepHistoryLocked forgets what has expired, and the channel if nobody has used it
 // for so long that nobody can come back to it. The shard's lock is held.
 func (t *tenant) sweepHistoryLocked(sh *shard, ch *channel, now time.Time) {
@@ -123,6 +170,8 @@ func (t *tenant) sweepHistoryLocked(sh *shard, ch *channel, now time.Time) {
 	sh.shelf.Expire(now, app.History.TTL)
 	t.hub.metrics.evicted.Add(float64(sh.shelf.Evicted()))
 	switch on := app.History.Keeps(ch.name); {
+	case !on && len(r.resuming) > 0:
+		return // they are being told
 	case !on:
 	case ch.usedLocked():
 		r.idle = time.Time{}

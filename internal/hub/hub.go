@@ -123,6 +123,7 @@ type Hub struct {
 	capacity    atomic.Int64 // Config.MaxConnections, as it is now
 	connections atomic.Int64
 	draining    atomic.Bool
+	removed     atomic.Bool // apps were, and others with their ids may come
 	began       time.Time
 	visitors    visitor.Table
 	departures  []departures // by loop

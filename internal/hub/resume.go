@@ -117,6 +117,9 @@ func (t *tenant) resumeStep(sub *subscription) (frames []*frame.Frame, again boo
 	}
 	app := t.app()
 	sh.shelf.Expire(time.Now(), app.History.TTL)
+	if !app.History.Keeps(ch.name) {
+		r.Refuse(history.Expired) // what is published now has no place
+	}
 	if t.mustRecallLocked(ch, r) {
 		if pause := r.pause(); pause > 0 {
 			time.AfterFunc(pause, func() { t.resumeLater(sub) })

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/history"
@@ -47,6 +48,9 @@ func (h *Hub) tenant(app *apps.App) *tenant {
 		fresh.tracer = h.cfg.Tracer(app.ID)
 	}
 	fresh.current.Store(app)
+	if h.removed.Load() {
+		fresh.startNumbers(uint64(time.Since(h.began).Microseconds()))
+	}
 	found, _ := h.tenants.LoadOrStore(app.ID, fresh)
 	t := found.(*tenant)
 	// The app may have changed since the caller looked it up, when there was
@@ -55,6 +59,14 @@ func (h *Hub) tenant(app *apps.App) *tenant {
 		t.current.CompareAndSwap(app, now)
 	}
 	return t
+}
+
+// startNumbers makes the events of a new app have numbers above one. An app that was
+// there before with the same id has given lower ones, of which clients may know.
+func (t *tenant) startNumbers(above uint64) {
+	for i := range t.shards {
+		t.shards[i].shelf.StartAbove(above)
+	}
 }
 
 // app is what the app is now.
