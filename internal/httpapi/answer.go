@@ -35,7 +35,8 @@ var (
 	lengthTwo  = []string{"2"}
 	anyOrigin  = []string{"*"}
 	corsVerbs  = []string{"GET, POST, OPTIONS"}
-	corsFields = []string{"Content-Type, X-Pusher-Library, Authorization, X-Requested-With"}
+	corsFields = []string{"Content-Type, X-Pusher-Library, Authorization, X-Requested-With, Idempotency-Key, X-Idempotency-Key"}
+	corsShown  = []string{"Retry-After, X-Belfry-Event-Id, X-Belfry-Receivers"}
 )
 
 // write sends the answer. The keys of the header are in their canonical form.
@@ -73,6 +74,7 @@ func allowOrigins(h http.Header) {
 	h["Access-Control-Allow-Origin"] = anyOrigin
 	h["Access-Control-Allow-Methods"] = corsVerbs
 	h["Access-Control-Allow-Headers"] = corsFields
+	h["Access-Control-Expose-Headers"] = corsShown
 }
 
 // A statusError is a refusal that the caller is told about.

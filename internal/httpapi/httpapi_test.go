@@ -91,14 +91,16 @@ func TestCORS(t *testing.T) {
 	f.cfg.CORS = true
 	for _, r := range []*http.Request{
 		httptest.NewRequest("OPTIONS", "/apps/3/events", nil),
+		httptest.NewRequest("OPTIONS", "/apps/3/channels/news/events", nil),
 		get("/apps/3/channels").build(),
 		httptest.NewRequest("GET", "/apps/3/channels", nil),
 	} {
 		w := f.do(t, r)
 		for key, want := range map[string]string{
-			"Access-Control-Allow-Origin":  "*",
-			"Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-			"Access-Control-Allow-Headers": "Content-Type, X-Pusher-Library, Authorization, X-Requested-With",
+			"Access-Control-Allow-Origin":   "*",
+			"Access-Control-Allow-Methods":  "GET, POST, OPTIONS",
+			"Access-Control-Allow-Headers":  "Content-Type, X-Pusher-Library, Authorization, X-Requested-With, Idempotency-Key, X-Idempotency-Key",
+			"Access-Control-Expose-Headers": "Retry-After, X-Belfry-Event-Id, X-Belfry-Receivers",
 		} {
 			if got := w.Header().Get(key); got != want {
 				t.Errorf("%s: %s = %q, want %q", r.Method, key, got, want)
