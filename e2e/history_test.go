@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -155,6 +156,33 @@ func TestPageGetsWhatItMissed(t *testing.T) {
 			r.numbers(307, 307)
 		})
 	}
+}
+
+// TestDurableHistoryOutlivesTheService: what was accepted is there after the process was
+// killed, more than once; a page goes on where it was.
+func TestDurableHistoryOutlivesTheService(t *testing.T) {
+	t.Parallel()
+	svc := service.Start(t, service.Config{Apps: strings.Replace(historyApps, "rewind: 10", "rewind: 10, durable: true", 1)})
+	r := newReturner(t, svc)
+	r.connect(svc, "8", "ws", map[string]any{})
+	r.await("belfry:resume")
+	r.publish(1, 4)
+	r.numbers(1, 4)
+	for start := range 3 {
+		from := 5 + 10*start
+		r.node.must("disconnect", nil, nil)
+		r.publish(from, from+4)
+		svc.Kill()
+		svc.Restart()
+		r.publish(from+5, from+9)
+		r.node.must("reconnect", nil, nil)
+		verdictIs(t, r.await("belfry:resume", count(from, from+9)...), true, 10, "")
+	}
+	svc.Kill() // while the page is connected
+	svc.Restart()
+	verdictIs(t, r.await("belfry:resume"), true, 0, "")
+	r.publish(35, 36)
+	r.numbers(35, 36)
 }
 
 // TestPageThatIsLoadedAnewGoesOn where it was, and a new one may look back.

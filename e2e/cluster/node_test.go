@@ -129,7 +129,9 @@ func (n *Node) fails() {
 func (n *Node) Kill() {
 	n.c.t.Helper()
 	n.fails()
-	n.c.History.Dies(n.Name)
+	if !n.c.options.Durable {
+		n.c.History.Dies(n.Name)
+	}
 	if err := n.end(syscall.SIGKILL); err == nil {
 		n.c.t.Errorf("%s ended with status 0 when it was killed", n.Name)
 	}

@@ -38,6 +38,9 @@ type Options struct {
 	Hooks string
 	// NoHooks has no endpoint at all.
 	NoHooks bool
+	// Durable says that the history of the app is: what a node has accepted is not lost
+	// with it.
+	Durable bool
 	// DrainTimeout is how long a node that stops sends its clients elsewhere;
 	// 0 is DrainTimeout.
 	DrainTimeout time.Duration

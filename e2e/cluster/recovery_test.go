@@ -80,6 +80,37 @@ func TestRecoveryAfterAKill(t *testing.T) {
 	r.end()
 }
 
+// durableOn is a setting of an app.
+const durableOn = "history: {enabled: true, durable: true}"
+
+// TestDurableRecovery: what was accepted is there when the node that has accepted it was
+// killed, and when all were. Nobody is told anything else.
+func TestDurableRecovery(t *testing.T) {
+	t.Parallel()
+	c := Start(t, Options{Nodes: 3, NoHooks: true, App: durableOn, Durable: true})
+	r := startReturners(c)
+	n := c.Nodes[c.Rand.IntN(3)]
+	n.Kill()
+	r.events(100)
+	c.rejoined()
+	n.Restart()
+	r.events(100)
+	r.load.Stop()
+	for _, n := range c.Nodes {
+		n.Kill()
+	}
+	for _, n := range c.Nodes {
+		n.start()
+	}
+	for _, n := range c.Nodes {
+		n.awaitReady()
+	}
+	c.rejoined()
+	r.load = c.StartLoad(100, r.channels...)
+	r.events(100)
+	r.end()
+}
+
 // TestRecoveryDuringARollingReplacement: a node that is stopped hands over what it has
 // kept, so all clients recover.
 func TestRecoveryDuringARollingReplacement(t *testing.T) {

@@ -71,6 +71,9 @@ type History struct {
 	Bytes    int           // of one channel
 	AppBytes int           // of all channels, on each node
 	Rewind   int           // how many events a new subscriber may ask for
+	// Durable keeps events in the engine too, so that they are there when all nodes
+	// that had them are gone.
+	Durable bool
 }
 
 // Keeps reports whether a channel has a history.

@@ -101,6 +101,9 @@ var Settings = []setting.Setting[App]{
 	setting.Row("history.rewind", "100", setting.KindNumber,
 		"How many of the last events a new subscriber may ask for. 0: none.",
 		setting.Scalar(func(a *App) *int { return &a.History.Rewind }, setting.Int(0, 10_000))),
+	setting.Row("history.durable", "false", setting.KindBool,
+		"Whether events are kept in the engine too, so that they survive a restart of all nodes. A backend is answered when the engine has its event, and refused with 503 while it takes none; see docs/history.md.",
+		setting.Scalar(func(a *App) *bool { return &a.History.Durable }, setting.Bool)),
 }
 
 // KeySettings are those of one element of an app's keys. The text of a

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"slices"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/cluster/node"
@@ -72,14 +73,13 @@ func (l *Log) Merge(r Range, events []Event, limits Limits) (fresh []Event, arri
 	low, high := p.floor, p.last
 	p.floor = min(low, r.Floor)
 	l.backfill(p, low, events)
-	for _, e := range events {
-		if e.Number <= high {
-			continue
+	if behind := slices.IndexFunc(events, func(e Event) bool { return e.Number > high }); behind >= 0 && due {
+		fresh = events[behind:]
+		for _, e := range fresh {
+			l.insert(l.final, l.entry(p, e))
 		}
-		l.insert(l.final, l.entry(p, e))
-		if due {
-			fresh = append(fresh, e)
-		}
+	} else if behind >= 0 {
+		l.backfill(p, r.Last, events[behind:])
 	}
 	p.last = max(high, r.Last)
 	p.stale = false

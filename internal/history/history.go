@@ -39,8 +39,9 @@ type Budget struct {
 	used  atomic.Int64
 }
 
-// NewBudget returns a budget of which nothing is used.
-func NewBudget() *Budget { return &Budget{began: time.Now()} }
+// NewBudget returns a budget of which nothing is used. Events may be a day older than it:
+// those of nodes that are gone.
+func NewBudget() *Budget { return &Budget{began: time.Now().Add(-24 * time.Hour)} }
 
 // tenths is the time as entries note it: in tenths of a second.
 func (b *Budget) tenths(now time.Time) uint32 {

@@ -195,6 +195,9 @@ func (l *Log) Position() Position {
 	return p
 }
 
+// Last is the number of the last event that this node has published.
+func (l *Log) Last() uint64 { return l.own().last }
+
 // Publishers are those of whom something is known.
 func (l *Log) Publishers() []node.ID {
 	ids := make([]node.ID, 0, len(l.publishers))
@@ -245,9 +248,9 @@ func (l *Log) Since(from Position, sockets []protocol.SocketID) ([]*Entry, Reaso
 	return missed, Complete
 }
 
-// Last returns the last n events, the oldest first, but for those that the sockets
+// Latest returns the last n events, the oldest first, but for those that the sockets
 // must not get, and the position behind which they are.
-func (l *Log) Last(n int, sockets []protocol.SocketID) (last []*Entry, before Position) {
+func (l *Log) Latest(n int, sockets []protocol.SocketID) (last []*Entry, before Position) {
 	for e := l.first; e != nil; e = e.later {
 		if e.number > e.publisher.floor && !e.excludes(sockets) {
 			last = append(last, e)

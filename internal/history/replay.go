@@ -54,7 +54,7 @@ func (r *Replay) Missed(l *Log) ([]*Entry, Reason) {
 		return l.Since(l.withNew(r.from), r.sockets)
 	}
 	var missed []*Entry
-	missed, r.from = l.Last(r.rewind, r.sockets)
+	missed, r.from = l.Latest(r.rewind, r.sockets)
 	return missed, Complete
 }
 

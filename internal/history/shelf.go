@@ -50,6 +50,9 @@ func (s *Shelf) Forget(l *Log) {
 	s.forgotten = max(s.forgotten, l.own().last)
 }
 
+// Number is that of the last event.
+func (s *Shelf) Number() uint64 { return s.number }
+
 // StartAbove makes all events of a new shelf have higher numbers than that.
 func (s *Shelf) StartAbove(number uint64) { s.number, s.forgotten = number, number }
 

@@ -36,7 +36,7 @@ var (
 	anyOrigin  = []string{"*"}
 	corsVerbs  = []string{"GET, POST, OPTIONS"}
 	corsFields = []string{"Content-Type, X-Pusher-Library, Authorization, X-Requested-With, Idempotency-Key, X-Idempotency-Key"}
-	corsShown  = []string{"Retry-After, X-Belfry-Event-Id, X-Belfry-Receivers"}
+	corsShown  = []string{"Retry-After, Idempotent-Replayed, X-Belfry-Event-Id, X-Belfry-Receivers"}
 )
 
 // write sends the answer. The keys of the header are in their canonical form.
@@ -106,6 +106,17 @@ var (
 		header:  "Retry-After",
 		value:   "1",
 	}
+	errNotWritable = &statusError{
+		status:  http.StatusServiceUnavailable,
+		message: "The history of this app is durable and can not be written now, try again; nothing was delivered",
+		header:  "Retry-After",
+		value:   "1",
+	}
+	// What was delivered can not be taken back. A repeat would deliver it again.
+	errNotKept = &statusError{
+		status:  http.StatusServiceUnavailable,
+		message: "The events were delivered, but whether the durable history has them is not known",
+	}
 	errInternal = &statusError{status: http.StatusInternalServerError, message: "Internal error"}
 )
 
@@ -119,6 +130,10 @@ func (a *Handler) refusal(c *call, err error) answer {
 	e, ok := errors.AsType[*statusError](err)
 	switch {
 	case ok:
+	case errors.Is(err, hub.ErrNotWritable):
+		e = errNotWritable
+	case errors.Is(err, hub.ErrNotKept):
+		e = errNotKept
 	case errors.Is(err, hub.ErrOverloaded), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		e = errOverloaded
 	default:

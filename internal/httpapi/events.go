@@ -58,11 +58,10 @@ func (a *Handler) admitTrigger(c *call) (ans answer, repeat bool, err error) {
 func (a *Handler) trigger(c *call, e hub.Event, except protocol.SocketID, asked info) (answer, error) {
 	ctx := &patience{Context: c.r.Context()}
 	defer ctx.stop()
-	receipt, err := a.hub.Trigger(ctx, c.app, c.channels, e, except)
-	if err != nil {
+	var err error
+	if c.receipt, err = a.hub.Trigger(ctx, c.app, c.channels, e, except); err != nil {
 		return answer{}, err
 	}
-	c.receipt = receipt
 	a.metrics.events.Add(float64(len(c.channels)))
 	if asked == 0 {
 		return emptyObject, nil

@@ -100,7 +100,7 @@ func TestCORS(t *testing.T) {
 			"Access-Control-Allow-Origin":   "*",
 			"Access-Control-Allow-Methods":  "GET, POST, OPTIONS",
 			"Access-Control-Allow-Headers":  "Content-Type, X-Pusher-Library, Authorization, X-Requested-With, Idempotency-Key, X-Idempotency-Key",
-			"Access-Control-Expose-Headers": "Retry-After, X-Belfry-Event-Id, X-Belfry-Receivers",
+			"Access-Control-Expose-Headers": "Retry-After, Idempotent-Replayed, X-Belfry-Event-Id, X-Belfry-Receivers",
 		} {
 			if got := w.Header().Get(key); got != want {
 				t.Errorf("%s: %s = %q, want %q", r.Method, key, got, want)

@@ -195,7 +195,7 @@ func (c *call) settle(ans answer, err error) (answer, error) {
 	if k.call == nil && k.events == nil {
 		return ans, err
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, hub.ErrNotKept) { // that much was done
 		for _, claim := range k.events {
 			claim.Release()
 		}
@@ -212,9 +212,13 @@ func (c *call) settle(ans answer, err error) (answer, error) {
 		all.Wait()
 	}
 	if k.call != nil {
-		k.call.Done(c.precedent(ans))
+		told := ans
+		if err != nil {
+			told = answer{status: errNotKept.status}
+		}
+		k.call.Done(c.precedent(told))
 	}
-	return ans, nil
+	return ans, err
 }
 
 // precedent is what is remembered of the call.
@@ -236,7 +240,10 @@ func (c *call) precedent(ans answer) []byte {
 // answer is that of a repeat.
 func (o *precedent) answer() answer {
 	ans := answer{status: o.Status, body: o.Body, header: headerReplayed, value: "true"}
-	if ans.status == http.StatusOK && ans.body == nil {
+	switch {
+	case ans.status == errNotKept.status:
+		ans.body = []byte(errNotKept.message + "\n")
+	case ans.status == http.StatusOK && ans.body == nil:
 		ans.body = emptyObject.body
 	}
 	return ans

@@ -33,8 +33,10 @@ func (h *Hub) appChanged(c apps.Change) {
 	default:
 		t.current.Store(c.New)
 	}
-	if c.New != nil && !sameChannelsKept(before, c.New) {
-		t.interruptHistories()
+	if c.New != nil {
+		t.historyChanged(before, c.New)
+	} else if before.History.Durable && h.cfg.Durable != nil {
+		h.cfg.Durable.Forget(app.ID)
 	}
 }
 

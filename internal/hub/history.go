@@ -38,6 +38,7 @@ func limitsOf(app *apps.App) history.Limits {
 func (t *tenant) rememberedLocked(ch *channel) *remembered {
 	if ch.history == nil {
 		ch.history = &remembered{log: t.shard(ch.name).shelf.Open(t.hub.cfg.Node, t.budget)}
+		t.former.assume(ch.history.log)
 	}
 	return ch.history
 }
@@ -47,21 +48,26 @@ func (t *tenant) rememberedLocked(ch *channel) *remembered {
 func (t *tenant) placeLocked(ch *channel, e *outgoing) {
 	if keeps := t.keeps(ch.name); !keeps || !e.kept {
 		if keeps { // since a moment ago
-			t.rememberedLocked(ch).log.Skip()
+			log := t.rememberedLocked(ch).log
+			log.Skip()
+			t.keepDurablyLocked(ch.name, history.Event{Mark: history.Mark{Publisher: e.origin, Number: log.Last()}})
 		}
 		return
 	}
 	log := t.rememberedLocked(ch).log
 	e.serial, e.before = log.Publish()
 	protocol.PutPlace(e.frame.Message(), e.serial)
-	t.keepLocked(log, e)
+	event := e.event()
+	log.Keep(event, limitsOf(t.app()))
+	e.ticket = t.keepDurablyLocked(ch.name, event)
 }
 
-func (t *tenant) keepLocked(log *history.Log, e *outgoing) history.Arrival {
-	return log.Keep(history.Event{
+// event is an event that has a place.
+func (e *outgoing) event() history.Event {
+	return history.Event{
 		Mark: history.Mark{Publisher: e.origin, Number: e.serial}, Before: e.before,
 		Frame: e.frame, Except: e.except, At: time.Now(),
-	}, limitsOf(t.app()))
+	}
 }
 
 // deliverKeptLocked delivers an event of a peer, and keeps it if it has a place in the
@@ -70,7 +76,7 @@ func (t *tenant) keepLocked(log *history.Log, e *outgoing) history.Arrival {
 func (t *tenant) deliverKeptLocked(ch *channel, e *outgoing) {
 	arrival := history.Next
 	if e.serial != 0 && t.keeps(ch.name) {
-		arrival = t.keepLocked(t.rememberedLocked(ch).log, e)
+		arrival = t.rememberedLocked(ch).log.Keep(e.event(), limitsOf(t.app()))
 	}
 	if arrival == history.Known {
 		return

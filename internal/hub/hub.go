@@ -96,6 +96,9 @@ type Config struct {
 	// Broker joins the hub to those of other nodes; it is started with
 	// [Hub.Receiver]. Nil means that there are no others.
 	Broker broker.Broker
+	// Durable keeps the events of histories that are to survive this node. Nil means
+	// that none does.
+	Durable Durable
 	// Node is under which name peers know this node. Events are called after it.
 	Node node.ID
 	// KeyUses counts the uses of keys by clients. Nil means that nobody does.
@@ -132,6 +135,7 @@ type Hub struct {
 	events      atomic.Uint64 // number of the last event that was triggered here
 	asker       recall.Asker
 	questions   *recall.Questions
+	readings    readingList
 	patience    time.Duration // of the receiver's goroutine
 	cancel      context.CancelFunc
 	running     sync.WaitGroup

@@ -100,11 +100,17 @@ func (w *wire) len() int {
 }
 
 func newMesh(t rapid.TB, size int, change func(*apps.App)) *mesh {
-	m := &mesh{t: t, wires: make(map[[2]int]*wire)}
+	var nodes []*testNode
 	for range size {
-		m.nodes = append(m.nodes, newTestNode(t, change))
+		nodes = append(nodes, newTestNode(t, change))
 	}
-	for a := range size {
+	return meshOf(t, nodes...)
+}
+
+// meshOf joins nodes.
+func meshOf(t rapid.TB, nodes ...*testNode) *mesh {
+	m := &mesh{t: t, nodes: nodes, wires: make(map[[2]int]*wire)}
+	for a := range nodes {
 		for b := range a {
 			m.join(a, b)
 		}

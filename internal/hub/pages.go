@@ -26,6 +26,11 @@ func (h *Hub) History(ctx context.Context, app *apps.App, channel string, q hist
 		return history.Page{}, history.Complete, ErrNoHistory
 	}
 	defer t.evict()
+	if t.durable() != nil && !t.former.current(h.peers.Changes()) {
+		if err := t.awaitFormers(ctx); err != nil {
+			return history.Page{}, history.Complete, err
+		}
+	}
 	for range 1 + atOnce { // what others were asking for may not be all that the page needs
 		asked := t.askPeers(channel, q)
 		if asked == nil {
@@ -44,6 +49,18 @@ func (h *Hub) History(ctx context.Context, app *apps.App, channel string, q hist
 		}
 	}
 	return history.Page{}, history.Complete, ErrSilentPeers
+}
+
+// awaitFormers reads what there is of publishers that are gone.
+func (t *tenant) awaitFormers(ctx context.Context) error {
+	done := make(chan struct{})
+	t.readFormers(false, func() { close(done) })
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // asked is what came of a question to peers.

@@ -201,6 +201,9 @@ func (h *Hub) vacate(by peers.Set) {
 		for i := range t.shards {
 			t.vacateShard(&t.shards[i], by)
 		}
+		if t.durable() != nil { // there may be events that the peer could not bring here any more
+			t.readFormers(false, func() {})
+		}
 	})
 }
 

@@ -33,6 +33,8 @@ type resumption struct {
 	history.Replay
 	recalls int  // how often peers were asked
 	paused  int  // recalls at the last pause
+	partial bool // not all peers have answered
+	read    bool // what is kept of publishers that are gone was asked for
 	told    bool // the client has the answer to its subscription
 	began   time.Time
 }
@@ -120,13 +122,22 @@ func (t *tenant) resumeStep(sub *subscription) (frames []*frame.Frame, again boo
 	if !app.History.Keeps(ch.name) {
 		r.Refuse(history.Expired) // what is published now has no place
 	}
-	if t.mustRecallLocked(ch, r) {
+	recall := t.mustRecallLocked(ch, r)
+	if (!recall || r.recalls >= atOnce) && t.mustReadLocked(r) {
+		r.read = true
+		t.readFormers(r.partial, func() { t.resumeLater(sub) })
+		return nil, false
+	}
+	if recall {
 		if pause := r.pause(); pause > 0 {
 			time.AfterFunc(pause, func() { t.resumeLater(sub) })
 			return nil, false
 		}
 		r.recalls++
-		t.recallLocked(ch, r.From(), func(bool) { t.resumeLater(sub) })
+		t.recallLocked(ch, r.From(), func(whole bool) {
+			r.partial = !whole
+			t.resumeLater(sub)
+		})
 		return nil, false
 	}
 	room := replayAhead - sub.session.waiting()

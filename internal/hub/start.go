@@ -7,6 +7,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/cluster/peers"
 	"github.com/belfryhq/belfry/internal/history/recall"
+	"github.com/belfryhq/belfry/internal/wakeup"
 )
 
 // New returns a hub. Close it.
@@ -33,6 +34,10 @@ func New(cfg Config) *Hub {
 	ctx, cancel := context.WithCancel(context.Background())
 	h.cancel = cancel
 	h.running.Go(func() { h.sweep(ctx) })
+	if cfg.Durable != nil {
+		h.readings.wake = wakeup.New()
+		h.running.Go(func() { h.readings.serve(ctx) })
+	}
 	if cfg.Broker != nil {
 		h.running.Go(func() { h.peers.Run(ctx) })
 		h.running.Go(func() {
@@ -61,7 +66,10 @@ func (h *Hub) sweep(ctx context.Context) {
 	for {
 		select {
 		case now := <-tick.C:
-			h.eachTenant(func(t *tenant) { t.dropExpired(now) })
+			h.eachTenant(func(t *tenant) {
+				t.dropExpired(now)
+				t.markHistories()
+			})
 		case <-ctx.Done():
 			return
 		}

@@ -26,6 +26,7 @@ type tenant struct {
 	load        load
 	coarse      coarseList
 	budget      *history.Budget
+	former      formers
 	shards      [shardCount]shard
 }
 
@@ -53,6 +54,9 @@ func (h *Hub) tenant(app *apps.App) *tenant {
 	}
 	found, _ := h.tenants.LoadOrStore(app.ID, fresh)
 	t := found.(*tenant)
+	if t == fresh && app.History.Enabled && app.History.Durable && h.cfg.Durable != nil {
+		h.cfg.Durable.Begin(app.ID, t.highest())
+	}
 	// The app may have changed since the caller looked it up, when there was
 	// nobody here yet to be told.
 	if now := h.cfg.Apps.ByID(app.ID); now != nil && now != app {

@@ -47,6 +47,7 @@ type outgoing struct {
 	kept   bool // it has a place in the history of its channel
 	serial uint64
 	before uint64
+	ticket uint64 // for waiting until it is kept durably; 0: it is not to be
 }
 
 // record is what is told of the event.

@@ -2,6 +2,8 @@ package hub
 
 import (
 	"context"
+	"iter"
+	"slices"
 
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/cluster/peers"
@@ -43,16 +45,23 @@ type Receipt struct {
 // has too much to do, Trigger waits, and returns [ErrOverloaded] if ctx ends
 // first; then nothing was delivered. When it returns, whoever subscribes to a
 // cache channel finds the event, on whichever node.
+//
+// Where the history is durable, it returns [ErrNotWritable] if that can not be written, and
+// nothing was delivered. It returns [ErrNotKept] if the engine has not taken what was
+// delivered.
 func (h *Hub) Trigger(ctx context.Context, app *apps.App, channels []string, e Event, except protocol.SocketID) (Receipt, error) {
 	if h.cfg.Loops.Admit(ctx) != nil {
 		return Receipt{}, ErrOverloaded
 	}
-	b := batch{tenant: h.tenant(app), next: h.events.Add(1)}
+	t := h.tenant(app)
+	if err := t.ready(slices.Values(channels)); err != nil {
+		return Receipt{}, err
+	}
+	b := batch{tenant: t, next: h.events.Add(1)}
 	for _, name := range channels {
 		b.trigger(name, e, except)
 	}
-	b.finish(ctx, len(channels), 1)
-	return b.receipt(1), nil
+	return b.receipt(1), b.finish(ctx, len(channels), 1)
 }
 
 // TriggerBatch does the same for several events, in their order.
@@ -60,14 +69,28 @@ func (h *Hub) TriggerBatch(ctx context.Context, app *apps.App, events []Targeted
 	if h.cfg.Loops.Admit(ctx) != nil {
 		return Receipt{}, ErrOverloaded
 	}
+	t := h.tenant(app)
+	if err := t.ready(channelsOf(events)); err != nil {
+		return Receipt{}, err
+	}
 	many := uint64(len(events))
-	b := batch{tenant: h.tenant(app), next: h.events.Add(many) - many}
+	b := batch{tenant: t, next: h.events.Add(many) - many}
 	for _, e := range events {
 		b.next++
 		b.trigger(e.Channel, e.Event, e.Except)
 	}
-	b.finish(ctx, len(events), len(events))
-	return b.receipt(len(events)), nil
+	return b.receipt(len(events)), b.finish(ctx, len(events), len(events))
+}
+
+// channelsOf yields the channels of events.
+func channelsOf(events []Targeted) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range events {
+			if !yield(events[i].Channel) {
+				return
+			}
+		}
+	}
 }
 
 // A batch is the events of one call on their way.
@@ -76,17 +99,20 @@ type batch struct {
 	next            uint64 // number of the event that is triggered now
 	cached          bool   // peers have to remember something
 	here, elsewhere int    // see Receipt
+	ticket          uint64 // of the last event that is kept durably; 0: none is
 }
 
-// finish returns when the peers remember what they have to, and counts: one event
-// for each channel of the app's usage, and events of the node's metrics.
-func (b *batch) finish(ctx context.Context, used, events int) {
+// finish returns when the peers remember what they have to, and the engine has what is
+// durable, or ErrNotKept. It counts one event for each channel of the app's usage, and
+// events of the node's metrics.
+func (b *batch) finish(ctx context.Context, used, events int) error {
 	h := b.tenant.hub
 	if b.cached {
 		h.peers.Await(ctx)
 	}
 	b.tenant.meter.backend.Add(uint64(used))
 	h.metrics.backendEvents.Add(float64(events))
+	return b.kept(ctx)
 }
 
 // receipt is that of the events, of which the last was triggered.
@@ -172,7 +198,10 @@ func (b *batch) triggerChannel(kind protocol.Kind, sh *shard, name string, e Eve
 		out.frame = e.plain(name)
 	}
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
+	defer func() {
+		sh.mu.Unlock()
+		b.ticket = max(b.ticket, out.ticket)
+	}()
 	switch ch := sh.channels[name]; {
 	case kind.Cache():
 		b.triggerCachedLocked(sh.openLocked(name, kind), e.Data, out)

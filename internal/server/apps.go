@@ -7,9 +7,12 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/appstore"
 	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/history/durable"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/idempotency"
 	"github.com/belfryhq/belfry/internal/usage"
@@ -127,6 +130,22 @@ func (s *Server) openIdempotency() error {
 	})
 	s.onStop("idempotency keys", func(context.Context) error { s.keys.Close(); return nil })
 	return nil
+}
+
+// openDurable makes what keeps events in the engine. The stream is made when an app wants
+// that first.
+func (s *Server) openDurable() {
+	s.histories = durable.New(durable.Config{
+		Node:      s.id,
+		JetStream: s.engine.JetStream(),
+		Open: func(ctx context.Context) (jetstream.Stream, error) {
+			return s.engine.Stream(ctx, durable.StreamConfig(s.engine.Storage()))
+		},
+		Writable:   s.engine.Writable,
+		Registerer: s.metrics,
+		Log:        s.log,
+	})
+	s.onStop("durable histories", s.histories.Close)
 }
 
 // takeUsage hands on what was counted since the last time.

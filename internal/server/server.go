@@ -31,6 +31,7 @@ import (
 	"github.com/belfryhq/belfry/internal/explain"
 	"github.com/belfryhq/belfry/internal/fallback"
 	"github.com/belfryhq/belfry/internal/forwarded"
+	"github.com/belfryhq/belfry/internal/history/durable"
 	"github.com/belfryhq/belfry/internal/httpapi"
 	"github.com/belfryhq/belfry/internal/hub"
 	"github.com/belfryhq/belfry/internal/idempotency"
@@ -163,7 +164,8 @@ type Server struct {
 	attempts   *admission.Limiter
 	tickets    *ticket.Keys
 
-	keys *idempotency.Store // of requests of backends
+	keys      *idempotency.Store // of requests of backends
+	histories *durable.Store     // of apps that want theirs to survive
 
 	drainOver atomic.Int64 // Config.DrainTimeout, as it is now
 
@@ -253,6 +255,7 @@ func (s *Server) openHub(registry *apps.Registry) (err error) {
 	if err := s.openBus(); err != nil {
 		return err
 	}
+	s.openDurable()
 	s.keyUses = keyuse.New(nil)
 	s.hub = hub.New(hub.Config{
 		KeyUses:          s.keyUses,
@@ -263,6 +266,7 @@ func (s *Server) openHub(registry *apps.Registry) (err error) {
 		Apps:             registry,
 		Loops:            s.loops,
 		Broker:           s.cluster.bus(),
+		Durable:          s.histories,
 		Spent:            s.limits.Spent,
 		MaxConnections:   s.cfg.MaxConnections,
 		AssumeProtocol:   s.cfg.AssumeProtocol,
