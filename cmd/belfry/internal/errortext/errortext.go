@@ -14,7 +14,7 @@ var packages = []string{
 	"accept", "access", "acme", "admin", "adminclient", "admission", "apns", "apps", "appstore", "audit",
 	"backend", "backoff", "belfrytest", "bench", "broker", "brokertest", "bundle",
 	"callback", "certificate", "certificatetest", "cli", "client", "config", "console",
-	"datadir", "delivery", "devsite", "doctor",
+	"datadir", "delivery", "devsite", "doctor", "durable",
 	"egress", "engine", "errortext", "exchange", "expiry", "explain",
 	"fallback", "fanout", "faults", "fcm", "follow", "forwarded", "frame",
 	"handover", "history", "hostname", "httpapi", "hub",

@@ -19,6 +19,7 @@ export type App = {
     app_bytes?: number
     bytes?: number
     channel_prefixes?: Array<string>
+    durable?: boolean
     enabled?: boolean
     events?: number
     rewind?: number
@@ -65,6 +66,7 @@ export type AppChange = {
     app_bytes?: number | null
     bytes?: number | null
     channel_prefixes?: Array<string> | null
+    durable?: boolean | null
     enabled?: boolean | null
     events?: number | null
     rewind?: number | null
@@ -548,6 +550,7 @@ export type NewApp = {
     app_bytes?: number
     bytes?: number
     channel_prefixes?: Array<string>
+    durable?: boolean
     enabled?: boolean
     events?: number
     rewind?: number
@@ -1196,6 +1199,7 @@ export const appSettings: Setting[] = [
   { name: "history.bytes", kind: "size", initial: "256KiB", text: "Memory for the events of one channel. One that comes back is sent that much at once at most, so it is kept below what may wait for a client." },
   { name: "history.app_bytes", kind: "size", initial: "64MiB", text: "Memory for the events of all channels of the app, on each node; the oldest go first." },
   { name: "history.rewind", kind: "number", initial: "100", text: "How many of the last events a new subscriber may ask for. 0: none." },
+  { name: "history.durable", kind: "switch", initial: "false", text: "Whether events are kept in the engine too, so that they survive a restart of all nodes. A backend is answered when the engine has its event, and refused with 503 while it takes none; see docs/history.md." },
 ]
 
 export const webhookSettings: Setting[] = [
