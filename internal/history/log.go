@@ -135,9 +135,11 @@ func (l *Log) Keep(e Event, limits Limits) Arrival {
 }
 
 func (l *Log) entry(p *publisher, e Event) *Entry {
-	entry := &Entry{Frame: e.Frame, publisher: p, number: e.Number, at: l.shelf.budget.tenths(e.At)}
+	entry := l.shelf.blank()
+	*entry = Entry{Frame: e.Frame, publisher: p, number: e.Number, at: l.shelf.budget.tenths(e.At)}
 	if !e.Except.IsZero() {
-		entry.except = &e.Except
+		except := e.Except // so that the event need not outlive the call
+		entry.except = &except
 	}
 	return entry
 }

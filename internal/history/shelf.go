@@ -16,9 +16,27 @@ type Shelf struct {
 	forgotten      uint64 // the highest number on a channel whose log is not there any more
 	oldest, newest *Entry
 	evicted        uint64
+	spare          *Entry // dropped ones for the next events, linked by later
+	spares         int
 }
 
-// An Entry is one event of a log.
+// maxSpares is how many dropped entries wait to be used again. A shelf that is full drops
+// one for each event.
+const maxSpares = 64
+
+// blank returns an entry of which nothing is set.
+func (s *Shelf) blank() *Entry {
+	e := s.spare
+	if e == nil {
+		return new(Entry)
+	}
+	s.spare = e.later
+	s.spares--
+	return e
+}
+
+// An Entry is one event of a log. It is used again when the event has been dropped: who
+// has not got the lock must not keep it.
 type Entry struct {
 	Frame *frame.Frame
 
@@ -74,8 +92,11 @@ func (s *Shelf) Evicted() uint64 {
 
 // Expire drops what is older than that.
 func (s *Shelf) Expire(now time.Time, ttl time.Duration) {
-	ttl10 := uint32(min(ttl/(time.Second/10), 1<<30))
-	for s.oldest != nil && s.budget.tenths(now)-s.oldest.at > ttl10 {
+	if s.oldest == nil {
+		return
+	}
+	ttl10, at := uint32(min(ttl/(time.Second/10), 1<<30)), s.budget.tenths(now)
+	for s.oldest != nil && at-min(s.oldest.at, at) > ttl10 {
 		s.pop(s.oldest.publisher.log)
 	}
 }
@@ -129,6 +150,11 @@ func (s *Shelf) pop(l *Log) {
 		s.newest = e.older
 	}
 	s.budget.used.Add(-int64(e.cost()))
+	*e = Entry{}
+	if s.spares < maxSpares {
+		e.later, s.spare = s.spare, e
+		s.spares++
+	}
 }
 
 func (e *Entry) cost() int { return e.Frame.Cost() + EntrySize }

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"iter"
 	"sync"
 	"time"
 
@@ -49,22 +48,11 @@ func (t *tenant) durable() Durable {
 	return t.hub.cfg.Durable
 }
 
-// ready returns ErrNotWritable if one of the channels has a durable history that can not
-// be written now.
-func (t *tenant) ready(channels iter.Seq[string]) error {
+// ready reports whether what is published now will probably be kept, if it is on a channel
+// with a history.
+func (t *tenant) ready(kept bool) bool {
 	d := t.durable()
-	if d == nil {
-		return nil
-	}
-	for name := range channels {
-		if t.keeps(name) {
-			if d.Ready(t.app().ID) != nil {
-				return ErrNotWritable
-			}
-			return nil
-		}
-	}
-	return nil
+	return d == nil || !kept || d.Ready(t.app().ID) == nil
 }
 
 // keepDurablyLocked adds an event that has just got its place. The shard's lock is held.

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"iter"
 	"slices"
 
 	"github.com/belfryhq/belfry/internal/apps"
@@ -54,8 +53,8 @@ func (h *Hub) Trigger(ctx context.Context, app *apps.App, channels []string, e E
 		return Receipt{}, ErrOverloaded
 	}
 	t := h.tenant(app)
-	if err := t.ready(slices.Values(channels)); err != nil {
-		return Receipt{}, err
+	if t.durable() != nil && !t.ready(slices.ContainsFunc(channels, t.keeps)) {
+		return Receipt{}, ErrNotWritable
 	}
 	b := batch{tenant: t, next: h.events.Add(1)}
 	for _, name := range channels {
@@ -70,8 +69,8 @@ func (h *Hub) TriggerBatch(ctx context.Context, app *apps.App, events []Targeted
 		return Receipt{}, ErrOverloaded
 	}
 	t := h.tenant(app)
-	if err := t.ready(channelsOf(events)); err != nil {
-		return Receipt{}, err
+	if t.durable() != nil && !t.ready(slices.ContainsFunc(events, func(e Targeted) bool { return t.keeps(e.Channel) })) {
+		return Receipt{}, ErrNotWritable
 	}
 	many := uint64(len(events))
 	b := batch{tenant: t, next: h.events.Add(many) - many}
@@ -80,17 +79,6 @@ func (h *Hub) TriggerBatch(ctx context.Context, app *apps.App, events []Targeted
 		b.trigger(e.Channel, e.Event, e.Except)
 	}
 	return b.receipt(len(events)), b.finish(ctx, len(events), len(events))
-}
-
-// channelsOf yields the channels of events.
-func channelsOf(events []Targeted) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for i := range events {
-			if !yield(events[i].Channel) {
-				return
-			}
-		}
-	}
 }
 
 // A batch is the events of one call on their way.
@@ -198,15 +186,13 @@ func (b *batch) triggerChannel(kind protocol.Kind, sh *shard, name string, e Eve
 		out.frame = e.plain(name)
 	}
 	sh.mu.Lock()
-	defer func() {
-		sh.mu.Unlock()
-		b.ticket = max(b.ticket, out.ticket)
-	}()
+	defer sh.mu.Unlock()
 	switch ch := sh.channels[name]; {
 	case kind.Cache():
 		b.triggerCachedLocked(sh.openLocked(name, kind), e.Data, out)
 	case out.kept:
 		b.reached(t.spreadLocked(sh.openLocked(name, kind), out))
+		b.ticket = max(b.ticket, out.ticket)
 	case ch != nil:
 		b.reached(t.spreadLocked(ch, out))
 	default: // the last has left meanwhile
@@ -226,7 +212,7 @@ func (b *batch) triggerCachedLocked(ch *channel, data []byte, e *outgoing) {
 	to.peers = t.hub.peers.Present(peers.All) // each has to remember it
 	t.deliverEventLocked(&ch.audience, e, ch.name, to)
 	t.publishCachedLocked(ch, e)
-	b.cached = true
+	b.cached, b.ticket = true, max(b.ticket, e.ticket)
 	b.reached(to)
 }
 
