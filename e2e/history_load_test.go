@@ -1,14 +1,14 @@
 package e2e
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,7 +31,7 @@ type missing struct {
 // A socketConn is a WebSocket of which messages are read one by one.
 type socketConn struct {
 	net.Conn
-	from io.Reader // of the connection, with what came with the handshake
+	from *bufio.Reader // of the connection, with what came with the handshake
 }
 
 // Read reads what comes from the service.
@@ -44,9 +44,9 @@ func dialSocket(svc *service.Service) (*socketConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &socketConn{conn, conn}
-	if early != nil {
-		c.from = early // reads on from the connection
+	c := &socketConn{conn, early} // which reads on from the connection
+	if early == nil {
+		c.from = bufio.NewReader(conn)
 	}
 	_, err = c.next("pusher:connection_established")
 	return c, err
@@ -102,9 +102,9 @@ func (m *missing) resume(events int) error {
 		return err
 	}
 	for i := range events {
-		e, err := m.conn.next("number")
-		if err != nil || e.Data != strconv.Itoa(i) {
-			return fmt.Errorf("event %q came, want %d: %w", e.Data, i, err)
+		text, err := wsutil.ReadServerText(m.conn)
+		if err != nil || !bytes.HasPrefix(text, fmt.Appendf(nil, `{"event":"number","channel":%q,"data":"%d",`, m.channel, i)) {
+			return fmt.Errorf("%s came, want event %d: %w", text, i, err)
 		}
 	}
 	v, err := m.conn.next("belfry:resume")
