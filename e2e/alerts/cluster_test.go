@@ -35,7 +35,9 @@ func cluster(t *testing.T, nodes int, settings string) ([]*service.Service, *Tim
 	l := Watch(t, targets)
 	for i := range all {
 		l.scrapes = nil
-		l.await(fmt.Sprintf("node-%d", i+1), "belfry_engine_members_online", func(v float64) bool { return v == float64(nodes) })
+		l.await(fmt.Sprintf("node-%d", i+1), "belfry_engine_members", func(v float64) bool { return v == float64(nodes) })
+		l.scrapes = nil
+		l.await(fmt.Sprintf("node-%d", i+1), "belfry_cluster_peers", func(v float64) bool { return v == float64(nodes-1) })
 	}
 	return all, l
 }
@@ -44,8 +46,10 @@ func TestNodeMissing(t *testing.T) {
 	t.Parallel()
 	all, l := cluster(t, 3, "")
 	all[2].Kill()
-	l.awaitAny([]string{"node-1", "node-2"}, "belfry_engine_members_online", func(v float64) bool { return v == 2 }) // the leader
-	l.Expect("BelfryDown node-3", "BelfryNodeMissing")
+	for _, instance := range []string{"node-1", "node-2"} {
+		l.await(instance, "belfry_cluster_peers", func(v float64) bool { return v == 1 })
+	}
+	l.Expect("BelfryDown node-3", "BelfryNodeMissing node-1", "BelfryNodeMissing node-2")
 }
 
 // TestNoQuorum looks at the node that is left alone, as where targets come and go
@@ -67,10 +71,11 @@ func TestProcessSuspended(t *testing.T) {
 	l.Forget("node-2")
 	all[2].Signal(syscall.SIGSTOP)
 	t.Cleanup(func() { all[2].Signal(syscall.SIGCONT) })
-	l.Await("belfry_cluster_suspects", Above(0))
+	l.Await("belfry_cluster_peers", func(v float64) bool { return v == 1 })
 	all[2].Signal(syscall.SIGCONT)
 	l.await("node-3", "belfry_cluster_suspensions_total", Above(0))
-	l.await("node-1", "belfry_engine_members_online", func(v float64) bool { return v == 3 })
+	l.scrapes = l.scrapes[:len(l.scrapes)-1]
+	l.Await("belfry_cluster_peers", func(v float64) bool { return v == 2 })
 	l.Expect("BelfryProcessSuspended node-3")
 }
 

@@ -131,7 +131,7 @@ func TestQueriesAreOfMetricsThatThereAre(t *testing.T) {
 // TestQueriesOfTheDashboard has promtool evaluate each query over what a node exposes.
 // Each has a value, or speaks of what has not happened yet.
 func TestQueriesOfTheDashboard(t *testing.T) {
-	s := service.Start(t, service.Config{Settings: "admin: {app_metrics: 5}"})
+	s := service.Start(t, service.Config{Settings: "admin.app_metrics: 5"})
 	l := one(t, s)
 	connect(t, s)
 	if err := backend(s, "app-secret").Trigger("news", "e", "d"); err != nil {

@@ -99,27 +99,18 @@ func (l *Timeline) Await(series string, ok func(value float64) bool) {
 
 func (l *Timeline) await(instance, series string, ok func(value float64) bool) {
 	l.t.Helper()
-	l.awaitAny([]string{instance}, series, ok)
-}
-
-// awaitAny waits for one of some instances.
-func (l *Timeline) awaitAny(instances []string, series string, ok func(value float64) bool) {
-	l.t.Helper()
 	base, labels, _ := strings.Cut(series, "{")
 	if labels = strings.TrimSuffix(labels, "}"); labels != "" {
 		labels = "," + labels
 	}
+	name := fmt.Sprintf(`%s{instance=%q,job="belfry"%s}`, base, instance, labels)
 	for end := time.Now().Add(service.Patience); ; time.Sleep(20 * time.Millisecond) {
-		samples := l.Scrape()
-		seen := ""
-		for _, instance := range instances {
-			seen = samples[fmt.Sprintf(`%s{instance=%q,job="belfry"%s}`, base, instance, labels)]
-			if value, err := strconv.ParseFloat(seen, 64); err == nil && ok(value) {
-				return
-			}
+		text := l.Scrape()[name]
+		if value, err := strconv.ParseFloat(text, 64); err == nil && ok(value) {
+			return
 		}
 		if time.Now().After(end) {
-			l.t.Fatalf("%s of %v is %q after %v", series, instances, seen, service.Patience)
+			l.t.Fatalf("%s is %q after %v", name, text, service.Patience)
 		}
 		l.scrapes = l.scrapes[:len(l.scrapes)-1]
 	}
@@ -193,19 +184,14 @@ func (l *Timeline) values(series string) string {
 	return strings.Join(list, " ")
 }
 
-// Expect has promtool evaluate the rules. Alerts are written as "BelfryDown node-1",
-// and those that are of no instance without.
+// Expect has promtool evaluate the rules. Alerts are written as "BelfryDown node-1".
 func (l *Timeline) Expect(alerts ...string) {
 	l.t.Helper()
 	const firing = `count by (alertname, instance) (ALERTS{alertstate="firing"})`
 	var after strings.Builder
 	for _, alert := range alerts {
 		name, instance, _ := strings.Cut(alert, " ")
-		labels := fmt.Sprintf("alertname=%q", name)
-		if instance != "" {
-			labels += fmt.Sprintf(",instance=%q", instance)
-		}
-		fmt.Fprintf(&after, "\n    - {labels: '{%s}', value: 1}", labels)
+		fmt.Fprintf(&after, "\n    - {labels: '{alertname=%q,instance=%q}', value: 1}", name, instance)
 	}
 	l.evaluate(rulesFile, fmt.Sprintf("  - {expr: '%s', eval_time: %dm}\n  - expr: '%s'\n    eval_time: %dm\n    exp_samples:%s\n",
 		firing, quiet-1, firing, l.end(), after.String()))
