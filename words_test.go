@@ -62,7 +62,7 @@ var allowances = []allowance{
 	{"*", "BELFRY_IMAGE", "an image of a container"},
 	{"internal/config/", "ofImage", "an image of a container"},
 	{"internal/config/", "an image", "an image of a container"},
-	{"docs/cluster.md", "image: belfry", "an image of a container"},
+	{"docs/kubernetes.md", "mage", "images of containers"},
 	{"docs/install.md", "mage", "images of containers"},
 	{"README.md", "image", "images of containers"},
 	{"CONTRIBUTING.md", "the image that", "an image of a container"},

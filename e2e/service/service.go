@@ -151,6 +151,15 @@ func StartAll(t testing.TB, configs ...Config) (all []*Service) {
 	return all
 }
 
+// Launch starts stopped services again, and does not wait for them: [Ready] tells
+// when each is.
+func Launch(all ...*Service) {
+	for _, s := range all {
+		s.t.Helper()
+		s.launch()
+	}
+}
+
 // Restart starts the stopped service again: same settings, same ports.
 func (s *Service) Restart() {
 	s.t.Helper()
