@@ -34,12 +34,20 @@ web: ## Fetch the browser files of pusher-js anew, of the version in web/package
 build: ## Build bin/belfry, static, with its version from git
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/belfry ./cmd/belfry
 
+.PHONY: report
+report: setup ## Write the report of VERSION into bin/report: conformance, libraries, faults, performance; AGAINST adds services (30 min)
+	go run ./internal/proof -version $(VERSION) -out bin/report $(if $(PARTS),-parts $(PARTS))
+
+.PHONY: site
+site: ## Build the site of docs/ into bin/site, with search, and check its links (needs Python)
+	@scripts/site
+
 .PHONY: dist
 dist: ## Build what is published of VERSION into bin/dist: archives, packages, checksums; PLATFORMS chooses
 	go run ./internal/release -version $(VERSION) $(if $(PLATFORMS),-platforms $(PLATFORMS))
 
 .PHONY: test
-test: setup lint cross unit conformance clients alerts cluster acceptance-node ## All but the browser runs of pusher-js's suite; installs what the tests need, or says what is missing
+test: setup lint cross unit conformance clients alerts site cluster acceptance-node ## All but the browser runs of pusher-js's suite; installs what the tests need, or says what is missing
 	@scripts/again --flakes
 
 .PHONY: check
@@ -103,6 +111,10 @@ acceptance: setup ## The whole of that suite: Node and Chromium, every transport
 .PHONY: acceptance-console
 acceptance-console: setup ## Every page of the console in a browser: wide and narrow, light and dark, with axe-core; Live under load (4 min)
 	E2E_REQUIRED=1 E2E_ACCEPTANCE=all go test -count=1 -timeout 15m -v -run 'Console|Live' ./e2e
+
+.PHONY: chart
+chart: ## The Helm chart: lint, what it renders, and that the binary takes it; builds helm if there is none (some minutes)
+	go test -count=1 -timeout 30m -v ./e2e/chart | $(quiet)
 
 .PHONY: acceptance-install
 acceptance-install: dist ## What make dist has built: its contents, the same bytes twice, and that it installs and runs (10 min)

@@ -53,7 +53,7 @@ var layers = [][]string{
 	{"cmd/belfry/internal/adminclient", "cmd/belfry/internal/target"},
 	{"cmd/belfry/internal/tables", "cmd/belfry/internal/watch"},
 	{"cmd/belfry/internal/operator"},
-	{"cmd/belfry", "internal/release"},
+	{"cmd/belfry", "internal/release", "internal/proof"},
 }
 
 // parts are put together by internal/server; nothing above it imports them.
