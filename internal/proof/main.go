@@ -1,6 +1,7 @@
-// Command proof writes the report of a release: what its tests show, with which
-// libraries, and how fast it is, as Markdown and as JSON. It runs the tests and loads
-// of this tree, and counts what they say; it judges nothing itself.
+// Package proof is the program that writes the report of a release, as Markdown and as
+// JSON: make report runs it. The report says what the tests show, with which libraries,
+// and how fast the service is. It counts what tests and loads of this tree say, and
+// judges nothing itself. The program takes no locks.
 //
 //	go run ./internal/proof -out bin/report
 //	AGAINST='other=http://KEY:SECRET@127.0.0.1:6011/apps/1' go run ./internal/proof -parts conformance,performance
@@ -28,8 +29,8 @@ import (
 	"time"
 )
 
-// A Report is what is written.
-type Report struct {
+// A report is what is written.
+type report struct {
 	Format  int       `json:"format"` // 1
 	Version string    `json:"version"`
 	Commit  string    `json:"commit"`
@@ -63,7 +64,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	r := runner{ctx: ctx, seconds: *seconds, report: Report{
+	r := runner{ctx: ctx, seconds: *seconds, report: report{
 		Format: 1, Version: *version, Day: time.Now().UTC().Format(time.DateOnly), Parts: strings.Split(*chosen, ","),
 		Machine: fmt.Sprintf("%s/%s, %d processors, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version()),
 	}}
@@ -75,10 +76,10 @@ func main() {
 
 // A runner makes a report.
 type runner struct {
-	ctx     context.Context
+	ctx     context.Context // of the program, which ends with a signal
 	seconds int
 	binary  string
-	report  Report
+	report  report
 }
 
 func (r *runner) all(out, against string) error {

@@ -9,9 +9,9 @@ import (
 
 // markdown writes the report for people. What several services have in common stands
 // side by side.
-func (r *Report) markdown() []byte {
+func (r *report) markdown() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Report of %s\n\nCommit `%s`, made on %s on %s by `make report`. The same is in `report.json`.\n", r.Version, r.Commit, r.Day, r.Machine)
+	fmt.Fprintf(&b, "# report of %s\n\nCommit `%s`, made on %s on %s by `make report`. The same is in `report.json`.\n", r.Version, r.Commit, r.Day, r.Machine)
 	for _, c := range r.Columns {
 		if c.Target != "" {
 			fmt.Fprintf(&b, "\n* *%s* is %s.\n", c.Name, c.Target)
@@ -36,7 +36,7 @@ func (r *Report) markdown() []byte {
 func row(b *bytes.Buffer, cells ...string) { fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | ")) }
 
 // head writes the first lines of a table, with a column for each service.
-func (r *Report) head(b *bytes.Buffer, first string) {
+func (r *report) head(b *bytes.Buffer, first string) {
 	cells, rule := []string{first}, []string{"---"}
 	for _, c := range r.Columns {
 		cells, rule = append(cells, c.Name), append(rule, "---")
@@ -46,7 +46,7 @@ func (r *Report) head(b *bytes.Buffer, first string) {
 }
 
 // line writes a row about all services.
-func (r *Report) line(b *bytes.Buffer, first string, of func(*Column) string) {
+func (r *report) line(b *bytes.Buffer, first string, of func(*Column) string) {
 	cells := []string{first}
 	for _, c := range r.Columns {
 		cells = append(cells, of(c))
@@ -54,7 +54,7 @@ func (r *Report) line(b *bytes.Buffer, first string, of func(*Column) string) {
 	row(b, cells...)
 }
 
-func (r *Report) conformance(b *bytes.Buffer) {
+func (r *report) conformance(b *bytes.Buffer) {
 	b.WriteString("\n## Conformance\n\nNumbered statements about the protocol, each tested from outside. *Open* are those that a service at that address can not be asked, or\nthat are tested inside of it.\n\n")
 	r.head(b, "statements")
 	for _, list := range []struct{ test, title string }{{"WebSocket", "WebSocket protocol"}, {"HTTP", "HTTP API"}} {
@@ -102,7 +102,7 @@ func (c *Column) faults(b *bytes.Buffer) {
 	}
 }
 
-func (r *Report) performance(b *bytes.Buffer) {
+func (r *report) performance(b *bytes.Buffer) {
 	b.WriteString("\n## Performance\n\nLoads of `belfry bench`, on the same machine as the service. Read the ratios to the floor: it is what the kernel took for one bare write\nto one socket, in the same run.\n\n")
 	r.head(b, "load")
 	for i := range r.Columns[0].Performance {

@@ -25,7 +25,7 @@ var packages = []string{
 	"membroker", "mesh", "mount",
 	"natsbroker", "natsroster", "natstest", "node", "notification",
 	"operator",
-	"peers", "protocol", "providers", "pusher", "pushtest",
+	"peers", "proof", "protocol", "providers", "pusher", "pushtest",
 	"queue", "queuetest",
 	"rate", "rawjson", "reach", "recall", "relay", "release", "roster", "rostertest",
 	"sent", "server", "serving", "setting", "signing", "subprocess", "survey",
