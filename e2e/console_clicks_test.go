@@ -114,7 +114,7 @@ func TestCauseAndRemedyAreThreeClicksAway(t *testing.T) {
 
 	tooLarge(t, a)
 	s = tb.search("event too large")
-	s.click("Limit event size")
+	s.click("Above the limit: event size")
 	tb.see("Send less data, or raise limits.event_data of the app.")
 
 	slow := dialWire(t, b)

@@ -29,7 +29,7 @@ func (tb *tab) verdicts(done string) map[string]string {
 	var found map[string]string
 	tb.evaluate(`Object.fromEntries([...document.querySelectorAll("section[aria-label=Findings] h2")].map((h) => {
 		const [verdict, ...check] = h.innerText.replace(/^\S+\s+/, "").split(/\s+/)
-		return [check.join(" ").replace(/ [\d.]+ (ms|s)$/, ""), verdict]
+		return [check.join(" ").replace(/ (< )?[\d.]+ (ms|s)$/, ""), verdict]
 	}))`, &found)
 	return found
 }

@@ -254,7 +254,7 @@ func TestConsoleTellsWhatWentWrong(t *testing.T) {
 	tb.press(w.id)
 	tb.see("Heard last")
 	tb.evaluate("history.back()", nil)
-	tb.press("errors without an app")
+	tb.press("Errors without an app")
 	tb.see("Nothing went wrong without an app.")
 	nobody := startGoBackend(t, svc, credential{service.AppID, "no-such-key", "wrong"})
 	if _, err := nobody.Trigger([]string{"news"}, "e", "", triggerParams{}); err == nil {

@@ -105,7 +105,7 @@ func TestConsoleDrawsTheLastHour(t *testing.T) {
 	var figures string
 	tb.await(`document.querySelector(".figures").innerText.includes("Messages")`, true)
 	tb.evaluate(`document.querySelector(".figures").innerText.replaceAll(/\s+/g, " ")`, &figures)
-	for _, want := range []string{"Connections now 1", "Peak connections 1", "Backend events 6", "Deliveries 3", "Requests 3", "Messages 6 requests and deliveries"} {
+	for _, want := range []string{"Connections now 1", "Peak connections 1", "Backend events 6", "Deliveries 3", "Requests 3", "Messages 6 requests + deliveries"} {
 		if !strings.Contains(figures, want) {
 			t.Errorf("the figures are %s, want %s", figures, want)
 		}

@@ -274,7 +274,7 @@ func TestConsoleOfAWitnessShowsTheClusterOnly(t *testing.T) {
 	tb.fill("Token", witness.Token())
 	tb.press("Log in")
 	tb.see("This node is a witness")
-	tb.await(`[...document.querySelectorAll("nav a")].map((a) => a.textContent).join()`, "Nodes,Access,Audit")
+	tb.await(`[...document.querySelectorAll("nav a")].map((a) => a.textContent).join()`, "Nodes,Access,Audit,Documentation")
 	tb.press("The cluster")
 	tb.see("a witness", "node-0", "Engine")
 	tb.open("apps/1/keys")

@@ -35,6 +35,7 @@ func AppRoutes(store *appstore.Store, recorder *usage.Recorder, tokens *tokensto
 		"/api/v1/apps/{id}/snippets":   {http.MethodGet: a.showSnippets},
 		"/api/v1/apps/{id}/usage":      {http.MethodGet: a.appUsage},
 		"/api/v1/usage":                {http.MethodGet: a.allUsage},
+		"/api/v1/settings":             {http.MethodGet: listSettings},
 	}
 }
 

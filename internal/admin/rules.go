@@ -30,6 +30,8 @@ const (
 var rules = map[string]rule{
 	"GET /api/v1/node": {access.Viewer, noApp},
 
+	"GET /api/v1/settings": {access.Viewer, noApp},
+
 	"GET /api/v1/apps":                         {access.Viewer, appsSeen},
 	"POST /api/v1/apps":                        {access.Operator, wholeService},
 	"GET /api/v1/apps/{id}":                    {access.Viewer, appInPath},

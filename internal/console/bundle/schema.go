@@ -50,7 +50,7 @@ func schema(description string) ([]byte, error) {
 	}
 	fmt.Fprintln(&b, "}")
 	fmt.Fprintln(&b)
-	fmt.Fprint(&b, "export interface Setting { name: string; kind: string; initial: string; text: string }\n\n")
+	fmt.Fprint(&b, "export interface Setting { name: string; kind: string; initial: string }\n\n")
 	writeSettings(&b, "appSettings", apps.Settings)
 	writeSettings(&b, "webhookSettings", apps.WebhookSettings)
 	return b.Bytes(), nil
@@ -129,7 +129,7 @@ func writeSettings[T any](b *bytes.Buffer, name string, table []setting.Setting[
 		case kind == setting.KindBool:
 			kind = "switch"
 		}
-		fmt.Fprintf(b, "  { name: %s, kind: %s, initial: %s, text: %s },\n", quote(s.Name), quote(kind), quote(s.Initial), quote(s.Plain()))
+		fmt.Fprintf(b, "  { name: %s, kind: %s, initial: %s },\n", quote(s.Name), quote(kind), quote(s.Initial))
 	}
 	fmt.Fprintln(b, "]")
 	fmt.Fprintln(b)

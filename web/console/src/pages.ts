@@ -25,7 +25,7 @@ import { errorsPage, unknownErrorsPage } from "./pages/errors/page"
 import { eventsPage } from "./pages/events/page"
 import { explainPage } from "./pages/explain/page"
 import { diagnosticsPage } from "./pages/diagnostics/page"
-import { docsPage } from "./pages/docs/page"
+import { docPages, docsPage } from "./pages/docs/page"
 import { deliveriesPage } from "./pages/deliveries/page"
 import { deliveryPage } from "./pages/deliveries/one"
 import { clusterPage } from "./pages/cluster/page"
@@ -44,6 +44,7 @@ export const pages: Page[] = [
   accessPage,
   auditPage,
   docsPage,
+  ...docPages,
 
   overviewPage,
   livePage,

@@ -2,13 +2,15 @@ import { contact } from "../api/client"
 import { Badge } from "../ui/state"
 import { Text } from "../ui/text"
 import { Time } from "../ui/time"
+import { nameOf } from "./named"
 import { cluster, node } from "./reach"
 import { visible } from "../ui/visible"
+import { to } from "./router"
 import { logout, session } from "./session"
 import { setTheme, type Theme, theme } from "./theme"
 
 // Header says what is looked at, how it is, and who looks.
-export function Header({ app }: { app: string }) {
+export function Header({ app, find }: { app: string; find: () => void }) {
   const n = node.value
   const who = session.value!
   const { lost } = contact.value
@@ -19,9 +21,9 @@ export function Header({ app }: { app: string }) {
           Belfry
         </a>
         {app && (
-          <span class="where">
-            <Text value={app} max={40} />
-          </span>
+          <a class="where" href={to("apps/:app", { app })}>
+            <Text value={nameOf(app)} max={40} />
+          </a>
         )}
         <span class="facts">
           {n && (
@@ -41,6 +43,9 @@ export function Header({ app }: { app: string }) {
           </span>
         </span>
         <span class="tools">
+          <button type="button" class="quiet" aria-keyshortcuts="Control+K Meta+K" onClick={find}>
+            Go to… <kbd aria-hidden="true">Ctrl K</kbd>
+          </button>
           <label class="unseen" for="theme">
             Colours
           </label>

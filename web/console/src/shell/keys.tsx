@@ -28,10 +28,15 @@ export function useKeys(keys: Key[]): void {
 
 // listenToKeys makes keys go to pages, and do what the page does with them; none of
 // them changes anything in the service. It returns what ends that.
-export function listenToKeys(app: () => string, help: () => void): () => void {
+export function listenToKeys(app: () => string, help: () => void, find: () => void): () => void {
   let after = 0 // when g was pressed
   const press = (e: KeyboardEvent) => {
     const target = e.target as HTMLElement
+    if ((e.ctrlKey || e.metaKey) && e.key === "k" && !document.querySelector("dialog[open]")) {
+      e.preventDefault()
+      find()
+      return
+    }
     if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return
     if (target.closest("input, textarea, select, dialog, [contenteditable]")) return
     if (Date.now() - after < 1_500) {
@@ -97,6 +102,12 @@ export function Help({ onClose }: { onClose: () => void }) {
             <dd>{k.means}</dd>
           </div>
         ))}
+        <div>
+          <dt>
+            <kbd>Ctrl</kbd> <kbd>K</kbd>
+          </dt>
+          <dd>go to an app, a channel, a user, or anything else by its name</dd>
+        </div>
         <div>
           <dt>
             <kbd>/</kbd>

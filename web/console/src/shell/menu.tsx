@@ -3,6 +3,7 @@ import { pages } from "../pages"
 import { Text } from "../ui/text"
 import { may } from "./may"
 import type { Page } from "./page"
+import { nameOf } from "./named"
 import { node } from "./reach"
 import { to } from "./router"
 
@@ -28,7 +29,7 @@ export function Menu({ app, current }: { app: string; current: Page | undefined 
         {app && (
           <>
             <h2>
-              <Text value={app} max={60} />
+              <Text value={nameOf(app)} max={60} />
             </h2>
             <ul>{listed("app").map(item)}</ul>
           </>

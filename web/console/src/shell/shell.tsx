@@ -6,6 +6,8 @@ import { Login } from "./login"
 import { Help, listenToKeys } from "./keys"
 import { may } from "./may"
 import { Menu } from "./menu"
+import { nameOf, useName } from "./named"
+import { Palette } from "./palette"
 import type { Page } from "./page"
 import { cluster, node } from "./reach"
 import { match, path } from "./router"
@@ -30,19 +32,22 @@ function find(): { page: Page; params: Record<string, string> } | undefined {
 
 function Inside() {
   const [help, setHelp] = useState(false)
+  const [palette, setPalette] = useState(false)
   const found = find()
   const app = found?.params.app ?? ""
-  useEffect(() => listenToKeys(() => app, () => setHelp(true)), [app])
+  useName(app)
+  useEffect(() => listenToKeys(() => app, () => setHelp(true), () => setPalette(true)), [app])
+  const name = nameOf(app)
   const title = found ? found.page.title : "Not found"
   useEffect(() => {
-    document.title = `${title}${app ? ` · ${visible(app, 60)}` : ""} · Belfry`
-  }, [title, app])
+    document.title = `${title}${name ? ` · ${visible(name, 60)}` : ""} · Belfry`
+  }, [title, name])
   return (
     <div class="shell">
       <a class="skip" href="#main" onClick={(e) => (e.preventDefault(), document.getElementById("main")?.focus())}>
         Skip to the content
       </a>
-      <Header app={app} />
+      <Header app={app} find={() => setPalette(true)} />
       <div class="body">
         <Menu app={app} current={found?.page} />
         <main id="main" tabIndex={-1}>
@@ -50,6 +55,7 @@ function Inside() {
         </main>
       </div>
       {help && <Help onClose={() => setHelp(false)} />}
+      {palette && <Palette app={app} onClose={() => setPalette(false)} />}
     </div>
   )
 }

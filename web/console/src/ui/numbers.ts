@@ -19,7 +19,7 @@ export function size(bytes: number): string {
 }
 
 export function duration(seconds: number): string {
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
+  if (seconds < 1) return milliseconds(seconds * 1000)
   if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`
   const parts: string[] = []
   let rest = Math.round(seconds)
@@ -30,5 +30,8 @@ export function duration(seconds: number): string {
   }
   return parts.slice(0, 2).join(" ")
 }
+
+// milliseconds are what something took that is measured in whole ones.
+export const milliseconds = (n: number): string => (n < 1 ? "< 1 ms" : `${count(Math.round(n))} ms`)
 
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone

@@ -13,7 +13,7 @@ export function Time({ at, age = true, short = false }: { at: string | Date; age
   return (
     <time dateTime={date.toISOString()} title={`${date.toISOString()} (shown: ${zone})`}>
       {short && date.toDateString() === new Date().toDateString() ? ofToday.format(date).replaceAll(/\s/g, "\u00a0") : format.format(date)}
-      {age && Math.abs(seconds) >= 1 && <span class="age"> {seconds >= 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`}</span>}
+      {age && Math.abs(seconds) >= 1 && <> <span class="age">{seconds >= 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`}</span></>}
     </time>
   )
 }

@@ -105,7 +105,7 @@ function List({ first, used, now }: { first: Answer<"GET /api/v1/apps">; used: U
         </p>
       )}
       {now && <PartOf nodes={now.nodes} />}
-      <p class="hint">Connections are those of now, events a minute those of the last minute, errors those of this hour and the one before. Peak, events and deliveries are of the last 24 hours. In a cluster the peak is the sum of the peaks of the nodes.</p>
+      <p class="hint">Errors are of this hour and the last; peak, events and deliveries of the last 24 hours. In a cluster the peak is the sum of the peaks of the nodes.</p>
     </>
   )
 }

@@ -23,8 +23,8 @@ function View() {
   return (
     <>
       <h1>Audit log</h1>
-      <p>Who changed what, logged in, was refused, or looked at what an app sends; the newest first. Entries are kept for 90 days, as far as there is room, and can not be changed.</p>
-      <div class="filters">
+      <p>Who changed what, logged in, was refused, or looked at what an app sends. Kept for 90 days, as far as there is room.</p>
+      <div class="filters fields">
         <Filter name="who" label="Who" placeholder="name of a token, or operator" />
         <Filter name="app" label="App" placeholder="id" />
       </div>
@@ -49,7 +49,7 @@ function View() {
 }
 
 const columns: Column<Entry>[] = [
-  { key: "at", label: "Time", value: (e) => <Time at={e.at} /> },
+  { key: "at", label: "Time", value: (e) => <Time at={e.at} short age={false} /> },
   { key: "who", label: "Who", value: (e) => (e.who ? <Text value={e.who} max={64} /> : "not known") },
   { key: "role", label: "Role", value: (e) => e.role },
   { key: "address", label: "From", value: (e) => e.address && <Text value={e.address} max={60} /> },

@@ -7,7 +7,7 @@ import type { Page } from "../../shell/page"
 import { query, setQuery, to } from "../../shell/router"
 import { Command, Failure, useAction } from "../../ui/form"
 import { ChannelName } from "../../ui/names"
-import { count, size } from "../../ui/numbers"
+import { count, milliseconds, size } from "../../ui/numbers"
 import { asCurl, type Field, quoted } from "../../ui/shell"
 import { Badge, Notice, Wait } from "../../ui/state"
 import { Block, Code, Copy, Text } from "../../ui/text"
@@ -136,7 +136,7 @@ function Again({ app, delivery: d, again }: { app: string; delivery: DeliveryDet
         <Notice kind={result.error ? "bad" : "good"} alert>
           <p>
             {result.error ? "It was not taken" : "It was taken"}
-            {result.status ? ` with status ${result.status}` : ""}, after {count(result.took_ms)} ms.
+            {result.status ? ` with status ${result.status}` : ""}, after {milliseconds(result.took_ms)}.
           </p>
           {result.error && (
             <p>
@@ -170,7 +170,7 @@ function One({ attempt: t, open }: { attempt: Attempt; open: boolean }) {
   return (
     <div class="event">
       <p>
-        <strong>Attempt {t.number}</strong> {t.error ? <Badge kind="bad">{t.status ? `status ${t.status}` : (t.reason ?? "failed")}</Badge> : <Badge kind="good">status {t.status}</Badge>} <Time at={t.at} />, after {count(t.took_ms)} ms
+        <strong>Attempt {t.number}</strong> {t.error ? <Badge kind="bad">{t.status ? `status ${t.status}` : (t.reason ?? "failed")}</Badge> : <Badge kind="good">status {t.status}</Badge>} <Time at={t.at} />, after {milliseconds(t.took_ms)}
         {t.manual && ", asked for by an operator"}
       </p>
       {t.error && (

@@ -5,7 +5,7 @@ import { query, to } from "../../shell/router"
 import { Command } from "../../ui/form"
 import { Choice, counted, Filter, Pages, Snapshot, useRenewal } from "../../ui/list"
 import { ChannelName } from "../../ui/names"
-import { count } from "../../ui/numbers"
+import { count, milliseconds } from "../../ui/numbers"
 import { quoted } from "../../ui/shell"
 import { Badge, Empty, type Kind, Wait } from "../../ui/state"
 import { type Column, Table } from "../../ui/table"
@@ -98,7 +98,7 @@ function columns(app: string, nodes: number): Column<Delivery>[] {
     { key: "state", label: "State", whole: true, value: (d) => <State delivery={d} /> },
     { key: "attempts", label: "Attempts", number: true, value: (d) => count(d.attempts) },
     { key: "last", label: "Answer", value: (d) => (d.last ? <Text value={d.last.error || `status ${d.last.status}`} max={100} /> : undefined) },
-    { key: "took", label: "Took", number: true, whole: true, value: (d) => (d.last ? `${count(d.last.took_ms)} ms` : undefined) },
+    { key: "took", label: "Took", number: true, whole: true, value: (d) => (d.last ? milliseconds(d.last.took_ms) : undefined) },
   ]
   if (nodes > 1) columns.push({ key: "node", label: "Node", whole: true, value: (d) => <Text value={d.node} max={40} /> })
   return columns

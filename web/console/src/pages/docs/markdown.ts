@@ -6,11 +6,12 @@ export type Span = string | { kind: "code"; text: string } | { kind: "strong"; s
 export type Block =
   | { kind: "heading"; level: number; id: string; spans: Span[] }
   | { kind: "paragraph"; spans: Span[] }
-  | { kind: "code"; text: string }
+  | { kind: "code"; text: string; file: string }
   | { kind: "list"; ordered: boolean; items: Block[][] }
   | { kind: "table"; head: Span[][]; rows: Span[][][] }
 
-const codeLine = /^(\s*)```/
+// codeLine begins an example, with its language and the file that it is in, and ends it.
+const codeLine = /^\s*```\S* ?(.*)/
 const item = /^(\*|-|\d+\.) +/
 const row = /^\|.*\|$/
 
@@ -37,7 +38,7 @@ function read(lines: string[]): Block[] {
       out.push({ kind: "heading", level: heading[1]!.length, id: slug(heading[2]!), spans: spans(heading[2]!) })
     } else if (codeLine.test(line)) {
       i++
-      out.push({ kind: "code", text: take((l) => !codeLine.test(l)).join("\n") })
+      out.push({ kind: "code", file: codeLine.exec(line)![1]!, text: take((l) => !codeLine.test(l)).join("\n") })
       i++
     } else if (row.test(line.trim())) {
       const [head, , ...rest] = take((l) => row.test(l.trim())).map(cells)
@@ -96,6 +97,8 @@ export function slug(text: string): string {
 // target is where a link of a page leads within the console: to another page or to
 // a heading; undefined if that is nothing that is here.
 export function target(page: string, to: string): { page: string; at: string } | undefined {
-  const m = /^(?:([a-z-]+)\.md)?(?:#(.*))?$/.exec(to)
-  return m ? { page: m[1] ?? page, at: m[2] ?? "" } : undefined
+  if (!URL.canParse(to, "docs:/")) return undefined
+  const url = new URL(to, `docs:/docs/${page}.md`)
+  const m = /^\/docs\/((?:(?:start|move)\/)?[\w-]+)\.md$/.exec(url.protocol === "docs:" ? url.pathname : "")
+  return m ? { page: m[1]!, at: decodeURIComponent(url.hash.slice(1)) } : undefined
 }

@@ -4,12 +4,16 @@ import { says } from "../../api/use"
 import type { Page } from "../../shell/page"
 import { query, to } from "../../shell/router"
 import { Notice } from "../../ui/state"
+import { Copy } from "../../ui/text"
 import { type Block, blocks, plain, type Span, target } from "./markdown"
 
-export const docsPage: Page = { path: "docs/:page", title: "Documentation", view: View, witness: true }
+export const docsPage: Page = { path: "docs", title: "Documentation", view: View, menu: { of: "service", key: "q" }, witness: true }
+
+// They are in one directory, and in directories below it.
+export const docPages: Page[] = ["docs/:page", "docs/:dir/:page"].map((path) => ({ path, title: docsPage.title, view: View, witness: true }))
 
 function View({ params }: { params: Record<string, string> }) {
-  const page = params.page!
+  const page = [params.dir, params.page ?? "index"].filter(Boolean).join("/")
   const at = query.value.get("at") ?? ""
   const [read, setRead] = useState<Block[]>()
   const [problem, setProblem] = useState<unknown>()
@@ -39,9 +43,9 @@ function View({ params }: { params: Record<string, string> }) {
 }
 
 async function load(page: string, signal: AbortSignal): Promise<Block[]> {
-  const response = await fetch(new URL(`files/docs/${encodeURIComponent(page)}.md`, document.baseURI), { signal }).catch(() => undefined)
+  const response = await fetch(new URL(`files/docs/${page.split("/").map(encodeURIComponent).join("/")}.md`, document.baseURI), { signal }).catch(() => undefined)
   if (!response) throw new Unreachable()
-  if (!response.ok) return blocks(`# Not found\n\nThere is no such page. [The protocol](protocol.md) is one, and so is [the console](console.md).`)
+  if (!response.ok) return blocks(`# Not found\n\nThere is no such page. [All of them](../docs/index.md)`)
   return blocks(await response.text())
 }
 
@@ -72,9 +76,15 @@ function Part({ page, block: b }: { page: string; block: Block }) {
       )
     case "code":
       return (
-        <pre tabIndex={0} role="group" aria-label="Example">
-          <code>{b.text}</code>
-        </pre>
+        <>
+          <div class="head file">
+            <code>{b.file}</code>
+            <Copy value={b.text} />
+          </div>
+          <pre tabIndex={0} role="group" aria-label={b.file || "Example"}>
+            <code>{b.text}</code>
+          </pre>
+        </>
       )
     case "list": {
       const List = b.ordered ? "ol" : "ul"
@@ -129,7 +139,7 @@ function Spans({ page, spans }: { page: string; spans: Span[] }) {
         if (s.kind === "em") return <em>{inside}</em>
         // What is not in the console is named and not linked: the page goes nowhere else.
         const there = target(page, s.to)
-        return there ? <a href={to("docs/:page", { page: there.page }, { at: there.at })}>{inside}</a> : inside
+        return there ? <a href={to(`docs/${there.page}`, {}, { at: there.at })}>{inside}</a> : inside
       })}
     </>
   )

@@ -10,7 +10,7 @@ export const from: Record<AppError["from"], string> = {
 
 // titled is a cause as people read it.
 export function titled(cause: string): string {
-  const text = cause.replaceAll("_", " ").replace(/^api\b/, "API")
+  const text = cause.replaceAll("_", " ").replace(/^api\b/, "API").replace(/^limit /, "above the limit: ")
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
 

@@ -33,7 +33,7 @@ function OfApp({ params }: { params: Record<string, string> }) {
       </Snapshot>
       <Wait asked={asked}>{(page) => <List app={id} page={page} />}</Wait>
       <p class="hint">
-        Who names a key that no app has stands under <a href="errors">errors without an app</a>. A node that is started anew begins to count anew.
+        Nodes count in memory, since they started. Whoever names a key that no app has stands under <a href="errors">Errors without an app</a>.
       </p>
       <Command>{`belfry errors --app ${quoted(id)}`}</Command>
     </>
@@ -100,7 +100,7 @@ const columns: Column<AppError>[] = [
         <strong>{titled(e.cause)}</strong>
         <br />
         <span class="hint">
-          <Text value={e.detail} max={100} />
+          <Text value={e.example.text || e.detail} max={100} />
         </span>
       </>
     ),
@@ -112,7 +112,7 @@ const columns: Column<AppError>[] = [
     sort: (e) => -e.total,
     value: (e) => (
       <>
-        <Spark counts={e.counts} what="How often" /> {count(e.total)}
+        <Spark counts={e.counts} what="How often" /> <span class="age">{count(e.total)}</span>
       </>
     ),
   },

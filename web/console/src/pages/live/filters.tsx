@@ -33,11 +33,11 @@ export function Choose({ live }: { live: Live }) {
   return (
     <>
       <div class="filters fields">
-        <Filter name="channel" label="Channel" placeholder="private-orders, or private-*" />
-        <Filter name="event" label="Event" placeholder="created, or client-*" />
+        <Filter name="channel" label="Channel" placeholder="orders, private-*" />
+        <Filter name="event" label="Event" placeholder="created, client-*" />
         <Filter name="socket" label="Connection" placeholder="1234.5678" />
         <Filter name="user" label="User" placeholder="user id" />
-        <Filter name="text" label="Text in what has come" placeholder="in data too" search />
+        <Filter name="text" label="Text" placeholder="in what has come" search />
         {live.nodes.length > 1 && <Choice name="node" label="Node" choices={[["", "all"], ...live.nodes.map((n): [string, string] => [n.name, n.name])]} />}
         <Choice name="rate" label="Rows a second" choices={[["10", "10"], ["", "50"], ["full", "1,000"]]} />
         <Choice name="sample" label="Channels" choices={[["", "all"], ["10", "one in 10"], ["100", "one in 100"]]} />

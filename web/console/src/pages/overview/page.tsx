@@ -1,8 +1,9 @@
-import { useState } from "preact/hooks"
+import { useEffect, useState } from "preact/hooks"
 import { call } from "../../api/client"
 import type { App } from "../../api/schema"
 import { useAsk } from "../../api/use"
 import { may, May } from "../../shell/may"
+import { named } from "../../shell/named"
 import type { Page } from "../../shell/page"
 import { go, to } from "../../shell/router"
 import { Confirm } from "../../ui/dialog"
@@ -25,6 +26,7 @@ function View({ params }: { params: Record<string, string> }) {
 }
 
 function Overview({ app, again }: { app: App; again: () => Promise<void> }) {
+  useEffect(() => named(app), [app])
   return (
     <>
       <div class="head">
@@ -117,9 +119,9 @@ function Now({ app }: { app: App }) {
                   ["Connections", now.connections, "apps/:app/connections", limit ? `${((now.connections / limit) * 100).toFixed(1)} % of ${count(limit)}` : ""],
                   ["Channels", now.channels, "apps/:app/channels", ""],
                   ["Subscriptions", now.subscriptions, "apps/:app/channels", ""],
-                  ["Events a minute", now.last_minute.backend_events + now.last_minute.client_events, "apps/:app/usage", "in the last minute that is over"],
+                  ["Events a minute", now.last_minute.backend_events + now.last_minute.client_events, "apps/:app/usage", "the last full minute"],
                   ["Deliveries a minute", now.last_minute.deliveries, "apps/:app/usage", ""],
-                  ["Errors", now.errors_hour, "apps/:app/errors", "in this hour and the one before"],
+                  ["Errors", now.errors_hour, "apps/:app/errors", "this hour and the last"],
                 ] as const
               ).map(([label, n, page, note]) => (
                 <div key={label}>

@@ -24,7 +24,7 @@ const hosted: Record<string, string> = {
 
 // label is what a person calls a setting.
 export function label(s: Setting): string {
-  const name = hosted[s.name] ?? s.name.replace(/^limits\./, "").replaceAll("_", " ")
+  const name = hosted[s.name] ?? s.name.replace(/^\w+\./, "").replaceAll("_", " ")
   return name.charAt(0).toUpperCase() + name.slice(1)
 }
 
@@ -39,9 +39,10 @@ export function groups(): Group[] {
   const of = (title: string, is: (s: Setting) => boolean) => ({ title, settings: settings.filter(is) })
   return [
     of("App", (s) => s.name === "name"),
-    of("Switches", (s) => s.kind === "switch"),
-    of("Connections", (s) => s.kind !== "switch" && s.name !== "name" && !s.name.startsWith("limits.")),
-    of("Limits", (s) => s.kind !== "switch" && s.name.startsWith("limits.")),
+    of("Switches", (s) => s.kind === "switch" && !s.name.includes(".")),
+    of("Connections", (s) => s.kind !== "switch" && s.name !== "name" && !s.name.includes(".")),
+    of("History", (s) => s.name.startsWith("history.")),
+    of("Limits", (s) => s.name.startsWith("limits.")),
   ].filter((g) => g.settings.length > 0)
 }
 

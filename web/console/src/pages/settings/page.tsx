@@ -4,6 +4,7 @@ import type { App, Setting } from "../../api/schema"
 import { useAsk } from "../../api/use"
 import type { Page } from "../../shell/page"
 import { Command, Failure, Line, Lines, Switch, useAction } from "../../ui/form"
+import { useTexts } from "../../ui/explained"
 import { Notice, Wait } from "../../ui/state"
 import { ReadOnly } from "../overview/readonly"
 import { Conflicts } from "./conflicts"
@@ -32,6 +33,7 @@ function Form({ first }: { first: App }) {
   const [saved, setSaved] = useState(false)
   const doing = useAction()
   const now = useAsk("GET /api/v1/apps/{id}/now", { path: { id: app.id } }, { every: 10_000 })
+  const text = useTexts("app")
   const fixed = app.source === "configuration"
   const changes = changed(app, draft)
   const number = Object.keys(changes).length
@@ -74,18 +76,18 @@ function Form({ first }: { first: App }) {
         <fieldset disabled={fixed} key={g.title}>
           <legend>{g.title}</legend>
           {g.settings.map((s) => (
-            <One key={s.name} setting={s} app={app} draft={draft} isChanged={s.name in changes} mistake={doing.mistakes[s.name]} set={set} fixed={fixed} hit={s.name in changes ? hit(s.name, changes[s.name], now.data) : undefined} />
+            <One key={s.name} setting={s} text={text(s.name)} app={app} draft={draft} isChanged={s.name in changes} mistake={doing.mistakes[s.name]} set={set} fixed={fixed} hit={s.name in changes ? hit(s.name, changes[s.name], now.data) : undefined} />
           ))}
         </fieldset>
       ))}
-      <div class="save">
-        <Failure problem={doing.problem} fields={settings.map((s) => s.name)} />
-        {saved && number === 0 && (
-          <Notice kind="good">
+      {!fixed && (
+        <div class="save">
+          <Failure problem={doing.problem} fields={settings.map((s) => s.name)} />
+          {saved && number === 0 && (
+            <Notice kind="good">
             <p role="status">Saved. It is in effect on this node, and on others within a second.</p>
-          </Notice>
-        )}
-        {!fixed && (
+            </Notice>
+          )}
           <p class="actions">
             <button type="submit" disabled={doing.busy || number === 0}>
               {number === 0 ? "Nothing changed" : number === 1 ? "Save 1 change" : `Save ${number} changes`}
@@ -96,8 +98,8 @@ function Form({ first }: { first: App }) {
               </button>
             )}
           </p>
-        )}
-      </div>
+        </div>
+      )}
     </form>
   )
 }
@@ -111,10 +113,11 @@ interface OneProps {
   set: (name: string, value: Value | null) => void
   fixed: boolean
   hit: string | undefined
+  text: string
 }
 
 // One is the field of a setting, by its kind.
-function One({ setting: s, app, draft, isChanged, mistake, set, fixed, hit }: OneProps) {
+function One({ setting: s, app, draft, isChanged, mistake, set, fixed, hit, text }: OneProps) {
   const drafted = draft[s.name]
   const value = drafted === undefined ? read(app, s.name) : drafted === null ? initial(s) : drafted
   const common = {
@@ -131,7 +134,7 @@ function One({ setting: s, app, draft, isChanged, mistake, set, fixed, hit }: On
             {hit}{" "}
           </strong>
         )}
-        {s.text}
+        {text}
         {s.initial !== "" && s.initial !== '""' && (
           <>
             {" "}

@@ -47,7 +47,7 @@ export function Choose({ chosen, recent: also = false }: { chosen: string; recen
           {title}
         </button>
       ))}
-      <span class="hint">Times are those of {zone}.</span>
+      <span class="hint">Times in {zone}</span>
     </p>
   )
 }
@@ -116,7 +116,7 @@ function Used({ id, rows, total, each }: UsedProps) {
     ["Client events", count(total.client_events)],
     ["Deliveries", count(total.deliveries)],
     ["Requests", count(total.requests), "of backends"],
-    ["Messages", count(total.requests + total.deliveries), "requests and deliveries, as the hosted service bills them"],
+    ["Messages", count(total.requests + total.deliveries), "requests + deliveries"],
   ]
   const { before, later } = gaps(rows.map((r) => r.deliveries))
   return (
@@ -132,7 +132,7 @@ function Used({ id, rows, total, each }: UsedProps) {
       </dl>
       <p class="hint">
         {node.value?.clustered && "In a cluster the peak is the sum of the peaks of the nodes, so it may be more than there were at once. "}
-        Backend events count once for each channel, requests once.{" "}
+        Backend events count once for each channel, requests once. Messages are what the hosted service bills.{" "}
         {each === "hour" ? "Usage is taken each minute and kept for 31 days." : "Minutes are in the memory of the nodes while they run, for their 1,000 busiest apps."}
         {before === rows.length ? " Nothing is known of this app." : before > 0 && <> Before <Time at={rows[before]!.at} age={false} short /> nothing is known.</>}
         {later > 0 && ` Nothing is known of ${count(later)} ${later === 1 ? "slot" : "slots"} since then, which the charts leave out.`}

@@ -5,15 +5,13 @@ import { webhookSettings } from "../../api/schema"
 import { useAsk } from "../../api/use"
 import type { Page } from "../../shell/page"
 import { go, to } from "../../shell/router"
+import { useTexts } from "../../ui/explained"
 import { Failure, Line, Lines, Switch, useAction } from "../../ui/form"
 import { Wait } from "../../ui/state"
 import { ReadOnly } from "../overview/readonly"
 import { eventGroups, spelled } from "./events"
 
 export const endpointPage: Page = { path: "apps/:app/webhooks/:number", title: "Endpoint", view: View, least: "app-admin" }
-
-// explained is what a setting of endpoints means.
-const explained = (name: string) => webhookSettings.find((s) => s.name === name)?.text ?? ""
 
 function View({ params }: { params: Record<string, string> }) {
   const asked = useAsk("GET /api/v1/apps/{id}", { path: { id: params.app! } })
@@ -43,6 +41,7 @@ function Form({ app: first, number }: { app: App; number: number | undefined }) 
   const [app] = useState(first)
   const [w, setW] = useState<Webhook>(number === undefined ? empty : app.webhooks[number]!)
   const doing = useAction()
+  const explained = useTexts("webhook")
   const place = number ?? app.webhooks.length
   const mistake = (name: string) => doing.mistakes[`webhooks[${place}].${name}`]
   const back = to("apps/:app/webhooks", { app: app.id })

@@ -1,6 +1,7 @@
 import type { Endpoint } from "../../api/schema"
 import { node } from "../../shell/reach"
-import { count, duration, size } from "../../ui/numbers"
+import { counted } from "../../ui/list"
+import { duration, size } from "../../ui/numbers"
 import { Badge, type Kind } from "../../ui/state"
 import { Text } from "../../ui/text"
 import { Time } from "../../ui/time"
@@ -25,7 +26,7 @@ export function Health({ endpoint: e }: { endpoint: Endpoint }) {
         <dt>State</dt>
         <dd>
           <State endpoint={e} long />
-          {e.failures > 0 && ` · ${count(e.failures)} failures in a row`}
+          {e.failures > 0 && ` · ${counted(e.failures, "failure")} in a row`}
         </dd>
       </div>
       <div>
@@ -44,8 +45,8 @@ export function Health({ endpoint: e }: { endpoint: Endpoint }) {
           <dt>Last failure</dt>
           <dd>
             <Time at={e.last_failure} />
-            {e.last_status ? `, status ${e.last_status}` : ""}
-            {e.last_error && (
+            {e.failures > 0 && e.last_status ? `, status ${e.last_status}` : ""}
+            {e.last_error && e.last_error !== `status ${e.last_status}` && (
               <>
                 : <Text value={e.last_error} />
               </>

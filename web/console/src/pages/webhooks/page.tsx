@@ -9,6 +9,7 @@ import { node } from "../../shell/reach"
 import { to } from "../../shell/router"
 import { Confirm } from "../../ui/dialog"
 import { Command, Failure, useAction } from "../../ui/form"
+import { milliseconds } from "../../ui/numbers"
 import { Empty, Notice, Wait } from "../../ui/state"
 import { Text } from "../../ui/text"
 import { ReadOnly } from "../overview/readonly"
@@ -169,7 +170,7 @@ function Test({ app, endpoint }: { app: string; endpoint: string }) {
         <Notice kind={result.delivered ? "good" : "bad"} alert>
           <p>
             {result.delivered ? "It was taken" : "It was not taken"}
-            {result.status ? ` with status ${result.status}` : ""}, after {result.took_ms} ms{node.value?.clustered ? ", from this node" : ""}.
+            {result.status ? ` with status ${result.status}` : ""}, after {milliseconds(result.took_ms)}{node.value?.clustered ? ", from this node" : ""}.
           </p>
           {result.error && (
             <p>
