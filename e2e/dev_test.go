@@ -146,39 +146,23 @@ func TestDevAnswersABrowser(t *testing.T) {
 // that is refused among them.
 func TestDevPageSaysToWhatItIsSubscribed(t *testing.T) {
 	t.Parallel()
-	requireChromium(t)
 	svc := service.StartDev(t)
-	page := startNode(t, "site.mjs", "", func(seen) {})
-	defer page.must("close", nil, nil)
-	page.must("visit", map[string]any{"url": "http://" + svc.Addr + "/"}, nil)
-	await := func(script, want string) {
-		t.Helper()
-		page.must("await", map[string]any{"script": script, "want": want, "patience": service.Patience.Milliseconds()}, nil)
-	}
-	const channels = `document.getElementById("channels").textContent`
-	const answer = `document.getElementById("answer").textContent.trim()`
-	press := func(channel, button string) {
-		t.Helper()
-		page.must("evaluate", map[string]any{"script": fmt.Sprintf(`
-			document.querySelector("[name=channel]").value = %q
-			document.querySelector(%q).click()`, channel, button)}, nil)
-	}
-	const subscribe, trigger = "#follow", "#trigger [type=submit]"
-	await(channels, "my-channel")
-	press("private-chat", subscribe)
-	await(channels, "my-channel, private-chat")
-	press("presence-no channel", subscribe)
-	await(answer, `Not subscribed to presence-no channel: "presence-no channel" is not the name of a channel`)
-	press("no channel", subscribe)
-	await(answer, "Not subscribed to no channel: The channel name is not allowed.")
-	await(channels, "my-channel, private-chat")
-	press("no channel", trigger)
-	await(answer, "the service answered 400 Bad Request: Invalid channel name: no channel")
-	press("presence-room", subscribe)
-	await(channels, "my-channel, private-chat, presence-room")
-	await(`document.querySelector("#events li pre").textContent.includes('"name":"Guest ') + ""`, "true")
+	page := openDevPage(t, "http://"+svc.Addr+"/")
+	page.await(devChannels, "my-channel")
+	page.ask("private-chat", devFollow)
+	page.await(devChannels, "my-channel, private-chat")
+	page.ask("presence-no channel", devFollow)
+	page.await(devAnswer, `Not subscribed to presence-no channel: "presence-no channel" is not the name of a channel`)
+	page.ask("no channel", devFollow)
+	page.await(devAnswer, "Not subscribed to no channel: The channel name is not allowed.")
+	page.await(devChannels, "my-channel, private-chat")
+	page.ask("no channel", devSubmit)
+	page.await(devAnswer, "the service answered 400 Bad Request: Invalid channel name: no channel")
+	page.ask("presence-room", devFollow)
+	page.await(devChannels, "my-channel, private-chat, presence-room")
+	page.await(`document.querySelector("#events li pre").textContent.includes('"name":"Guest ') + ""`, "true")
 	if dir := os.Getenv("BELFRY_TEST_PICTURES"); dir != "" {
-		pictures(t, page, dir)
+		pictures(t, page.node, dir)
 	}
 }
 

@@ -116,11 +116,11 @@ func prepare(t testing.TB, cfg Config) *Service {
 
 // StartDev starts what a newcomer starts, belfry dev, and is otherwise like
 // Start.
-func StartDev(t testing.TB) *Service {
+func StartDev(t testing.TB, flags ...string) *Service {
 	t.Helper()
 	ports := FreePorts(t, 2)
 	s := &Service{t: t, Addr: loopback(ports[0]), AdminAddr: loopback(ports[1]), token: "admin-token-of-dev"}
-	s.args = []string{"dev", "--listen", s.Addr, "--admin-listen", s.AdminAddr}
+	s.args = append([]string{"dev", "--listen", s.Addr, "--admin-listen", s.AdminAddr}, flags...)
 	t.Cleanup(s.Stop)
 	s.Restart()
 	return s

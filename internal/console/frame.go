@@ -3,8 +3,9 @@ package console
 import (
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
+
+	"github.com/belfryhq/belfry/internal/hostname"
 )
 
 // framePath is where the diagnostics run pusher-js, below [Path].
@@ -55,9 +56,6 @@ func (h *handler) serveFrame(w http.ResponseWriter, r *http.Request) {
 // maxOrigins is how many hosts a frame talks to: the service, and an auth endpoint.
 const maxOrigins = 2
 
-// host is one that can be written into a policy.
-var host = regexp.MustCompile(`^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$`)
-
 // connectSources are the origins as a policy has them, each also for WebSockets.
 func connectSources(origins []string) (sources string, ok bool) {
 	if len(origins) == 0 || len(origins) > maxOrigins {
@@ -65,7 +63,7 @@ func connectSources(origins []string) (sources string, ok bool) {
 	}
 	for _, text := range origins {
 		u, err := url.Parse(text)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || !host.MatchString(u.Host) || u.Scheme+"://"+u.Host != text {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || !hostname.Plain(u.Host) || u.Scheme+"://"+u.Host != text {
 			return "", false
 		}
 		sources += " " + text + " ws" + strings.TrimPrefix(text, "http")

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/belfryhq/belfry/internal/apps"
+	"github.com/belfryhq/belfry/internal/hostname"
 )
 
 // Config is what the site is about. All of it is required but for AdminPort.
@@ -78,7 +79,7 @@ func New(c Config) http.Handler {
 // browser's rule of same origin (DNS rebinding).
 func (s *site) known(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.Hosts(r.Host) {
+		if !hostname.Plain(r.Host) || !s.Hosts(r.Host) {
 			http.Error(w, "belfry dev answers to the names of this machine, such as localhost and 127.0.0.1, and to those of --allow-host", http.StatusForbidden)
 			return
 		}

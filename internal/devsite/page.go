@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 //go:embed page
@@ -18,6 +19,7 @@ var pageTemplate = template.Must(template.ParseFS(files, "page/page.html"))
 // A view is what the page shows.
 type view struct {
 	Host     string // and port, by which the browser came
+	Secure   bool   // it came over TLS, which something in front of the service has
 	AppID    string
 	Key      string
 	Secret   string
@@ -30,17 +32,24 @@ type view struct {
 // page answers with the page, on which every address is the one by which it
 // was asked for.
 func (s *site) page(w http.ResponseWriter, r *http.Request) {
+	scheme := "http"
+	if overTLS(r) {
+		scheme = "https"
+	}
 	service := Service{
-		Base: &url.URL{Scheme: "http", Host: r.Host}, AppID: s.App.ID, Pair: s.key,
+		Base: &url.URL{Scheme: scheme, Host: r.Host}, AppID: s.App.ID, Pair: s.key,
 		Authorizes: true, Command: s.Command,
 	}
 	v := view{
-		Host: r.Host, AppID: s.App.ID, Key: s.key.Key, Secret: s.key.Secret,
+		Host: r.Host, Secure: scheme == "https", AppID: s.App.ID, Key: s.key.Key, Secret: s.key.Secret,
 		Channel: exampleChannel, Event: exampleEvent,
 		Snippets: service.Snippets(),
 	}
 	if s.AdminPort != "" {
 		host, _ := splitHost(r.Host, "80")
+		if v.Secure { // a tunnel, which leads to the other port alone
+			host = "127.0.0.1"
+		}
 		v.Console = "http://" + net.JoinHostPort(host, s.AdminPort) + "/console/"
 	}
 	var text bytes.Buffer
@@ -53,10 +62,17 @@ func (s *site) page(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "+
-		"connect-src 'self' ws://"+r.Host+"; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		"connect-src 'self' ws://"+r.Host+" wss://"+r.Host+"; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	w.Write(text.Bytes())
+}
+
+// overTLS reports whether the browser speaks TLS to what is in front of the service, as
+// tunnels do. Whoever says so without it sees lines that do not work, and nobody else does.
+func overTLS(r *http.Request) bool {
+	proto, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
+	return r.TLS != nil || strings.EqualFold(strings.TrimSpace(proto), "https")
 }
 
 // asset answers with a file that the page loads.

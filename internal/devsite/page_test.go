@@ -42,7 +42,7 @@ func TestPageHasTheAddressByWhichItWasAskedFor(t *testing.T) {
 				t.Errorf("the page at %s lacks %q", host, want)
 			}
 		}
-		if policy := r.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "ws://"+host+";") {
+		if policy := r.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "ws://"+host+" wss://"+host+";") {
 			t.Errorf("policy = %q", policy)
 		}
 	}
@@ -52,11 +52,11 @@ func TestPageHasTheAddressByWhichItWasAskedFor(t *testing.T) {
 func TestPageIsSelfContained(t *testing.T) {
 	page := text(t, ask(t, "GET", "/", ""))
 	loaded := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page, -1)
-	if len(loaded) != 3 {
-		t.Fatalf("the page loads %q, want an icon, a style and a script", loaded)
+	if len(loaded) != 4 {
+		t.Fatalf("the page loads %q, want an icon, a style, pusher-js and a script", loaded)
 	}
 	for _, l := range loaded {
-		if strings.HasPrefix(l[1], "data:") {
+		if strings.HasPrefix(l[1], "data:") || strings.HasPrefix(l[1], "/latest/pusher") { // which package web answers
 			continue
 		}
 		r := ask(t, "GET", l[1], "")
@@ -68,6 +68,16 @@ func TestPageIsSelfContained(t *testing.T) {
 	}
 	if strings.Contains(page, "style=\"") || strings.Contains(page, "onclick") {
 		t.Error("the page has what its policy forbids")
+	}
+}
+
+// TestPageBehindTLS: the lines are for what is in front of the service.
+func TestPageBehindTLS(t *testing.T) {
+	for proto, want := range map[string]string{"https": `wsPort: 443, wssPort: 443,`, "HTTPS, http": "forceTLS: true", "http": "forceTLS: false", "": `wsPort: 80, wssPort: 80,`} {
+		r := ask(t, "GET", "/", "", "Host", "app.localhost", "X-Forwarded-Proto", proto)
+		if page := text(t, r); !strings.Contains(page, want) {
+			t.Errorf("the page behind %q lacks %s", proto, want)
+		}
 	}
 }
 

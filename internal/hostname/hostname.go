@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -62,6 +63,14 @@ func withoutPort(host string) string {
 func Of(hostport string) string {
 	return strings.ToLower(strings.TrimSuffix(strings.Trim(withoutPort(hostport), "[]"), "."))
 }
+
+// plain is a name or an address with or without a port, and nothing that means
+// something else where it is written.
+var plain = regexp.MustCompile(`^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$`)
+
+// Plain reports whether a Host header can be written into another header, such as a
+// policy. HTTP allows more in it than names have, such as quotes and semicolons.
+func Plain(hostport string) bool { return plain.MatchString(hostport) }
 
 // Match reports whether a host is one of those that a pattern of [Pattern]
 // means. It is linear in the product of the lengths, however many stars there

@@ -56,3 +56,14 @@ func TestMatchIsARegularExpression(t *testing.T) {
 		}
 	})
 }
+
+func TestPlainHostsCanBeWrittenAnywhere(t *testing.T) {
+	for host, want := range map[string]bool{
+		"a.example": true, "a.example:6001": true, "a.example.": true, "my_host": true, "127.0.0.1:1": true, "[::1]:6001": true,
+		"": false, "a b": false, "a;b": false, "a'b": false, "*": false, "a,b": false, "[::1": false, "a:x": false, "a/b": false, "ä": false, "a\nb": false,
+	} {
+		if got := Plain(host); got != want {
+			t.Errorf("Plain(%q) = %t, want %t", host, got, want)
+		}
+	}
+}

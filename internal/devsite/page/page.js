@@ -1,82 +1,79 @@
 "use strict"
 
-// A client of the service in a few lines: it connects, subscribes, and shows
-// every message as it arrives. Applications use pusher-js instead.
+// The page is an application like any other: it connects with pusher-js, which the
+// service hands out, and with the options that stand in the lines below it. So when
+// it says that it is connected, pusher-js works here.
 
-const key = document.body.dataset.key
-const wanted = new Set([document.body.dataset.channel]) // what to subscribe to, again after each connect
+const { key, channel: first } = document.body.dataset
+const wanted = new Set() // channels that were asked for
 const subscribed = new Set() // to what the service has agreed
 const byId = id => document.getElementById(id)
 
-let socket, socketId
+let pusher
+let closedBecause = "" // what the service said when it last ended a connection
 
 function connect() {
-  socketId = null
-  subscribed.clear()
+  if (typeof Pusher === "undefined") {
+    state("bad", "pusher-js did not load: this binary may have been built without it")
+    return
+  }
+  const secure = location.protocol === "https:"
+  const port = Number(location.port) || (secure ? 443 : 80)
+  pusher = new Pusher(key, {
+    cluster: "local",
+    wsHost: location.hostname, wsPort: port, wssPort: port,
+    httpHost: location.hostname, httpPort: port, httpsPort: port,
+    forceTLS: secure,
+    channelAuthorization: { transport: "ajax", endpoint: "/pusher/auth" },
+    userAuthentication: { transport: "ajax", endpoint: "/pusher/user-auth" },
+  })
+  pusher.connection.bind("state_change", ({ current }) => changed(current))
+  pusher.connection.bind("error", ({ error }) => {
+    closedBecause = error?.data?.message ?? ""
+  })
+  pusher.connection.bind("message", show)
+  changed(pusher.connection.state)
+  subscribe(first)
+}
+
+// changed says how the connection is.
+function changed(current) {
+  if (current !== "connected") {
+    subscribed.clear()
+    listChannels()
+    const trying = current === "connecting" && !closedBecause
+    state(trying ? "wait" : "bad", trying ? "connecting…" : `${current}${closedBecause && `: ${closedBecause}`}; pusher-js tries again`)
+    return
+  }
+  closedBecause = ""
+  const over = pusher.connection.connection?.transport?.name
+  state("good", `pusher-js is connected as ${pusher.connection.socket_id}${over ? ` over ${over}` : ""}`)
+}
+
+function subscribe(name) {
+  wanted.add(name)
+  const channel = pusher.subscribe(name)
+  channel.bind("pusher:subscription_succeeded", () => {
+    subscribed.add(name)
+    listChannels()
+  })
+  channel.bind("pusher:subscription_error", why => refused(name, why))
+}
+
+// refused says why. What the auth endpoint has answered pusher-js does not tell, so
+// it is asked once more.
+async function refused(name, { type, error, status }) {
+  let why = error
+  if (type === "AuthError" && status) {
+    const body = new URLSearchParams({ socket_id: pusher.connection.socket_id, channel_name: name })
+    why = await fetch("/pusher/auth", { method: "POST", body }).then(answer => answer.text()).catch(() => error)
+  }
+  wanted.delete(name)
+  subscribed.delete(name)
+  pusher.unsubscribe(name)
+  pusher.channels.remove(name)
   listChannels()
-  socket = new WebSocket(`ws://${location.host}/app/${key}?protocol=7&client=belfry-dev&version=1`)
-  socket.onmessage = message => receive(JSON.parse(message.data))
-  socket.onclose = close => {
-    state("bad", close.reason || "not connected; trying again")
-    setTimeout(connect, 1000)
-  }
-}
-
-function send(event, data) {
-  socket.send(JSON.stringify({ event, data }))
-}
-
-function receive(frame) {
-  const data = decode(frame.data)
-  show(frame, data)
-  switch (frame.event) {
-    case "pusher:connection_established":
-      socketId = data.socket_id
-      state("good", `connected as ${socketId}`)
-      wanted.forEach(subscribe)
-      break
-    case "pusher_internal:subscription_succeeded":
-      subscribed.add(frame.channel)
-      listChannels()
-      break
-    case "pusher:subscription_error":
-      refused(frame.channel, data.error)
-      break
-    case "pusher:ping":
-      send("pusher:pong", {})
-      break
-  }
-}
-
-// decode returns what is in a frame's data, which is JSON inside a string
-// more often than not.
-function decode(data) {
-  if (typeof data !== "string") return data
-  try {
-    return JSON.parse(data)
-  } catch {
-    return data
-  }
-}
-
-async function subscribe(channel) {
-  wanted.add(channel)
-  let grant = {}
-  if (/^(private|presence)-/.test(channel)) {
-    const body = new URLSearchParams({ socket_id: socketId, channel_name: channel })
-    const answer = await fetch("/pusher/auth", { method: "POST", body })
-    if (!answer.ok) return refused(channel, await answer.text())
-    const { auth, channel_data } = await answer.json()
-    grant = { auth, channel_data }
-  }
-  send("pusher:subscribe", { channel, ...grant })
-}
-
-function refused(channel, why) {
-  wanted.delete(channel)
-  subscribed.delete(channel)
-  listChannels()
-  tell(`Not subscribed to ${channel}: ${why}`)
+  tell(`Not subscribed to ${name}: ${why}`)
 }
 
 function state(kind, text) {
@@ -99,19 +96,20 @@ function listChannels() {
 
 const maxShown = 200
 
-function show(frame, data) {
+// show puts what has come on top, the messages of the protocol included.
+function show({ event, channel, data, user_id: user }) {
   const item = document.createElement("li")
-  if (/^pusher(_internal)?:/.test(frame.event)) item.className = "own"
-  if (/error$/.test(frame.event)) item.className = "bad"
+  if (/^pusher(_internal)?:/.test(event)) item.className = "own"
+  if (/error$/.test(event)) item.className = "bad"
   const part = (tag, text, name = "") => {
     const element = document.createElement(tag)
     element.textContent = text
     element.className = name
     return element
   }
-  item.append(part("time", new Date().toLocaleTimeString()), " ", part("b", frame.event))
-  if (frame.channel) item.append(" ", part("span", `on ${frame.channel}`, "on"))
-  if (frame.user_id) item.append(" ", part("span", `by ${frame.user_id}`, "on"))
+  item.append(part("time", new Date().toLocaleTimeString()), " ", part("b", event))
+  if (channel) item.append(" ", part("span", `on ${channel}`, "on"))
+  if (user) item.append(" ", part("span", `by ${user}`, "on"))
   if (data !== undefined) item.append(part("pre", typeof data === "string" ? data : JSON.stringify(data)))
   const list = byId("events")
   list.prepend(item)
@@ -134,8 +132,8 @@ byId("trigger").addEventListener("submit", async submit => {
 byId("follow").addEventListener("click", () => {
   const channel = byId("trigger").elements.channel.value
   tell("")
-  if (!socketId) return tell("Not connected.")
-  if (subscribed.has(channel)) return tell(`Already subscribed to ${channel}.`)
+  if (pusher?.connection.state !== "connected") return tell("Not connected.")
+  if (wanted.has(channel)) return tell(`Already subscribed to ${channel}.`)
   subscribe(channel)
 })
 
