@@ -99,6 +99,6 @@ export function slug(text: string): string {
 export function target(page: string, to: string): { page: string; at: string } | undefined {
   if (!URL.canParse(to, "docs:/")) return undefined
   const url = new URL(to, `docs:/docs/${page}.md`)
-  const m = /^\/docs\/((?:(?:start|move)\/)?[\w-]+)\.md$/.exec(url.protocol === "docs:" ? url.pathname : "")
+  const m = /^\/docs\/((?:(?:start|move)\/)?[\w-]+)\.md$/.exec(url.protocol === "docs:" && !url.host ? url.pathname : "")
   return m ? { page: m[1]!, at: decodeURIComponent(url.hash.slice(1)) } : undefined
 }
