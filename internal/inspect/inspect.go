@@ -94,6 +94,7 @@ func (a *API) Handlers() map[string]http.Handler {
 	return map[string]http.Handler{
 		app + "/channels":                                 a.methods(methods{http.MethodGet: a.listChannels}),
 		app + "/channels/{channel}":                       a.methods(methods{http.MethodGet: a.showChannel}),
+		app + "/channels/{channel}/history":               a.methods(methods{http.MethodGet: a.showHistory}),
 		app + "/connections":                              a.methods(methods{http.MethodGet: a.listConnections}),
 		app + "/connections/{socket}":                     a.methods(methods{http.MethodGet: a.showConnection, http.MethodDelete: a.closeConnection}),
 		app + "/users":                                    a.methods(methods{http.MethodGet: a.listUsers}),

@@ -344,6 +344,9 @@ func TestOddQuestionsAreRefused(t *testing.T) {
 		{"GET", "/connections?limit=1001", 400},
 		{"POST", "/connections", 405},
 		{"GET", "/channels/a/b", 404},
+		{"GET", "/channels/a/history", 404},
+		{"GET", "/channels/a/history?after=x", 400},
+		{"GET", "/channels/a/history?direction=up", 400},
 		{"GET", "/users/x/terminate", 405},
 	} {
 		s.ask(test.method, test.path, test.status)
