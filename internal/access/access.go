@@ -160,7 +160,7 @@ func (g *Gate) caller(w http.ResponseWriter, r *http.Request) (caller, error) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="belfry"`)
 			return caller{}, err
 		}
-		return s.caller, nil
+		return s.now(g.cfg.Now()), nil
 	}
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if given = strings.TrimSpace(given); !strings.EqualFold(scheme, "Bearer") || given == "" {

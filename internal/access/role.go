@@ -44,6 +44,9 @@ type Principal struct {
 	Via  Via      `json:"via"`
 	// From is the address that the principal asks from, as far as it is known.
 	From string `json:"-"`
+	// Stale says that the principal uses a session, and has shown who he is longer ago
+	// than what can not be undone asks for.
+	Stale bool `json:"-"`
 }
 
 // operatorName is that of whoever has the token of the service.

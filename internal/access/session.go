@@ -14,7 +14,8 @@ import (
 const (
 	idleTime    = 30 * time.Minute // without a request of the person
 	sessionTime = 12 * time.Hour
-	maxSessions = 256 // then the one ends that was not used for the longest time
+	freshTime   = 15 * time.Minute // after the login
+	maxSessions = 256              // then the one ends that was not used for the longest time
 	codeTime    = time.Minute
 	maxCodes    = 16 // then the oldest is forgotten
 )
@@ -33,7 +34,8 @@ const PollHeader = "Belfry-Poll"
 // A session is a browser that was let in.
 type session struct {
 	caller
-	end context.CancelFunc // of the caller's life
+	end   context.CancelFunc // of the caller's life
+	began time.Time
 
 	// Guarded by Gate.mu.
 	used time.Time
@@ -87,6 +89,14 @@ func ownPage(r *http.Request) bool {
 	return false
 }
 
+// now is the caller at this moment. Where nobody has to show who he is, nobody is asked
+// again.
+func (s *session) now(now time.Time) caller {
+	c := s.caller
+	c.Stale = c.Via != ViaOpen && now.Sub(s.began) >= freshTime
+	return c
+}
+
 func (s *session) over(now time.Time) bool {
 	return now.Sub(s.used) >= idleTime || !now.Before(s.ends) || s.life.Err() != nil
 }
@@ -95,7 +105,7 @@ func (s *session) over(now time.Time) bool {
 // else.
 func (g *Gate) begin(c caller) (string, *session) {
 	id, now := rand.Text()+rand.Text(), g.cfg.Now()
-	s := &session{caller: c, used: now, ends: now.Add(sessionTime)}
+	s := &session{caller: c, began: now, used: now, ends: now.Add(sessionTime)}
 	s.life, s.end = context.WithTimeout(c.life, sessionTime)
 	g.mu.Lock()
 	defer g.mu.Unlock()

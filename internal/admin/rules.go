@@ -58,6 +58,8 @@ var rules = map[string]rule{
 	"GET /api/v1/apps/{id}/timeline":           {access.Developer, appInPath},
 	"GET /api/v1/apps/{id}/channels/{channel}": {access.Viewer, appInPath},
 
+	"GET /api/v1/apps/{id}/channels/{channel}/history": {access.Developer, appInPath},
+
 	"GET /api/v1/apps/{id}/connections/{socket}":    {access.Viewer, appInPath},
 	"DELETE /api/v1/apps/{id}/connections/{socket}": {access.AppAdmin, appInPath},
 	"POST /api/v1/apps/{id}/users/{user}/terminate": {access.AppAdmin, appInPath},
@@ -84,6 +86,24 @@ var rules = map[string]rule{
 	"POST /api/v1/cluster/remove": {access.Operator, wholeService},
 	"GET /api/v1/drain":           {access.Operator, wholeService},
 	"POST /api/v1/drain":          {access.Operator, wholeService},
+}
+
+// final are the calls that can not be undone: whoever makes them from a session has
+// logged in lately, so that a screen that was left alone is not enough.
+var final = map[string]bool{
+	"DELETE /api/v1/apps/{id}":                      true,
+	"DELETE /api/v1/apps/{id}/keys/{key}":           true,
+	"DELETE /api/v1/apps/{id}/connections/{socket}": true,
+	"POST /api/v1/apps/{id}/users/{user}/terminate": true,
+	"DELETE /api/v1/tokens/{name}":                  true,
+	"POST /api/v1/cluster/remove":                   true,
+	"POST /api/v1/drain":                            true,
+}
+
+// errStale asks for another login. The console knows it by its title.
+var errStale = &jsonhttp.Problem{
+	Title: "Log in again", Status: http.StatusForbidden,
+	Detail: "This can not be undone, and you have logged in more than 15 minutes ago. Give the token again.",
 }
 
 // ruleOf is the rule of a call; the one for operators if there is none.
@@ -114,6 +134,9 @@ func (c Config) guarded(path string, next http.Handler) http.Handler {
 				}
 			case rule.about == wholeService && !p.SeesAll():
 				return jsonhttp.Refuse(http.StatusForbidden, "This is about all apps; %s sees only some.", p.Name)
+			}
+			if p.Stale && final[r.Method+" "+path] {
+				return errStale
 			}
 			next.ServeHTTP(w, r)
 			return nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -121,5 +122,66 @@ func TestRolesAreHeld(t *testing.T) {
 		if got := status("PUT", "/api/v1/apps", secret); (got == 403) != (token.Role != access.Operator) {
 			t.Errorf("PUT, which has no rule, of a %s = %d", token.Role, got)
 		}
+	}
+}
+
+// TestWhatCanNotBeUndoneWantsAFreshLogin of a session; a token in the request is one.
+func TestWhatCanNotBeUndoneWantsAFreshLogin(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	reached := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	gate := access.New(access.Config{Token: testToken, Insecure: true, Now: func() time.Time { return now }})
+	c := Config{Access: gate, Parts: map[string]http.Handler{}}
+	known := calls(t)
+	for call := range final {
+		if !slices.Contains(known, call) {
+			t.Errorf("%s is no call", call)
+		}
+	}
+	for _, path := range []string{"/api/v1/apps/{id}", "/api/v1/apps/{id}/keys/{key}", "/api/v1/apps/{id}/connections/{socket}", "/api/v1/apps/{id}/users/{user}/terminate", "/api/v1/tokens/{name}"} {
+		c.Parts[path] = reached
+	}
+	h := New(c)
+	ask := func(method, path string, header ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "http://127.0.0.1"+path, strings.NewReader(`{"token":"`+testToken+`"}`))
+		r.RemoteAddr = "127.0.0.1:1"
+		r.Header.Set("Content-Type", "application/json")
+		for i := 0; i+1 < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	login := func() (cookie string) {
+		w := ask("POST", access.Path)
+		cookie, _, _ = strings.Cut(w.Header().Get("Set-Cookie"), ";")
+		if w.Code != http.StatusCreated || cookie == "" {
+			t.Fatalf("login = %d %s", w.Code, w.Body)
+		}
+		return cookie
+	}
+	cookie := login()
+	for _, tt := range []struct {
+		after        time.Duration
+		method, path string
+		header       []string
+		want         int
+	}{
+		{0, "DELETE", "/api/v1/apps/1", []string{"Cookie", cookie}, http.StatusTeapot},
+		{14 * time.Minute, "DELETE", "/api/v1/tokens/ada", []string{"Cookie", cookie}, http.StatusTeapot},
+		{time.Minute, "DELETE", "/api/v1/apps/1", []string{"Cookie", cookie}, http.StatusForbidden},
+		{0, "POST", "/api/v1/apps/1/users/7/terminate", []string{"Cookie", cookie}, http.StatusForbidden},
+		{0, "POST", "/api/v1/drain", []string{"Cookie", cookie}, http.StatusForbidden},
+		{0, "PATCH", "/api/v1/apps/1", []string{"Cookie", cookie}, http.StatusTeapot},
+		{0, "GET", "/api/v1/apps/1", []string{"Cookie", cookie}, http.StatusTeapot},
+		{0, "DELETE", "/api/v1/apps/1", []string{"Authorization", "Bearer " + testToken}, http.StatusTeapot},
+	} {
+		now = now.Add(tt.after)
+		if w := ask(tt.method, tt.path, tt.header...); w.Code != tt.want || w.Code == http.StatusForbidden && !strings.Contains(w.Body.String(), `"Log in again"`) {
+			t.Errorf("%s %s = %d %s, want %d", tt.method, tt.path, w.Code, w.Body, tt.want)
+		}
+	}
+	if w := ask("DELETE", "/api/v1/apps/1", "Cookie", login()); w.Code != http.StatusTeapot {
+		t.Errorf("after another login DELETE = %d %s", w.Code, w.Body)
 	}
 }
