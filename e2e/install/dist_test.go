@@ -221,7 +221,7 @@ func TestBillOfMaterials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, purl := range []string{"pkg:golang/github.com/nats-io/nats-server/v2@", "pkg:golang/std@", "pkg:npm/pusher-js@", "pkg:npm/%40preact/signals@"} {
+	for _, purl := range []string{"pkg:golang/github.com/nats-io/nats-server/v2@", "pkg:golang/std@", "pkg:npm/pusher-js@", "pkg:npm/preact@"} {
 		if !bytes.Contains(text, []byte(`"purl": "`+purl)) {
 			t.Errorf("the bill of materials does not have %s", purl)
 		}

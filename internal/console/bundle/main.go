@@ -103,7 +103,7 @@ func finish(dir string, result api.BuildResult) (map[string][]byte, error) {
 }
 
 // bundled are the packages whose code is in the files.
-var bundled = []string{"preact", "@preact/signals", "@preact/signals-core"}
+var bundled = []string{"preact"}
 
 func licences(dir string) ([]byte, error) {
 	var b strings.Builder

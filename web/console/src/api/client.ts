@@ -1,7 +1,7 @@
 // Asks the admin API. Its answers come from strangers as much as from the
 // service: whoever shows them uses ui/text.
 
-import { signal } from "@preact/signals"
+import { signal } from "../signal"
 import type { Calls, Problem } from "./schema"
 
 export type Name = keyof Calls
@@ -23,10 +23,12 @@ export interface Given<N extends Name> {
 export class Refused extends Error {
   status: number
   mistakes: { name: string; text: string }[]
+  stale: boolean // whoever asks has logged in too long ago
   constructor(problem: Problem) {
     super(problem.detail ?? problem.title)
     this.status = problem.status
     this.mistakes = problem.mistakes ?? []
+    this.stale = problem.title === "Log in again"
   }
 }
 
@@ -42,25 +44,29 @@ const api = new URL("../", document.baseURI)
 // patience is how long an answer may take.
 const patience = 20_000
 
-// unauthorized counts the answers that said that there is no session.
-export const unauthorized = signal(0)
+// ended is told when an answer says that there is no session.
+let ended = () => {}
+
+export function whenEnded(f: () => void): void {
+  ended = f
+}
 
 // reached and lost are told to whoever shows whether the node is there.
 export const contact = signal<{ lost: Date | null; healed: number }>({ lost: null, healed: 0 })
 
 function reached(): void {
-  const { lost, healed } = contact.peek()
+  const { lost, healed } = contact.value
   if (lost) contact.value = { lost: null, healed: healed + 1 }
 }
 
 function lost(): void {
-  const { lost, healed } = contact.peek()
+  const { lost, healed } = contact.value
   if (!lost) contact.value = { lost: new Date(), healed }
 }
 
 // askAgain makes pages ask for what they show.
 export function askAgain(): void {
-  contact.value = { lost: null, healed: contact.peek().healed + 1 }
+  contact.value = { lost: null, healed: contact.value.healed + 1 }
 }
 
 // address is where a call is asked.
@@ -109,7 +115,7 @@ export async function call<N extends Name>(name: N, given: Given<N> = {}): Promi
 // refusal is what is thrown for an answer; within a session, one that has ended is
 // told.
 export function refusal(response: Response, text: string, within: boolean): Refused {
-  if (response.status === 401 && within) unauthorized.value++
+  if (response.status === 401 && within) ended()
   return new Refused(problem(response, text))
 }
 

@@ -41,7 +41,7 @@ export function useAsk<N extends Name>(name: N, given: Given<N> = {}, options: {
     let timer: number | undefined
     if (options.every) {
       timer = window.setInterval(() => {
-        if (!document.hidden && !contact.peek().lost) void ask(true)
+        if (!document.hidden && !contact.value.lost) void ask(true)
       }, options.every)
     }
     return () => {

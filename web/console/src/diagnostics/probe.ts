@@ -35,7 +35,7 @@ const maxLog = 200 // lines of one check
 
 async function examineAll(order: Order): Promise<void> {
   const run: Run = { order, ask, log: () => {}, mark: Array.from(crypto.getRandomValues(new Uint8Array(6)), (b) => b.toString(16).padStart(2, "0")).join("") }
-  const all = order.endpointOnly ? [checks[0]!, endpoint] : order.endpoint ? [...checks, endpoint] : checks
+  const all = [...(order.endpointOnly ? checks.slice(0, 1) : checks), ...(order.endpoint ? [endpoint] : [])]
   for (const check of all) {
     tell({ checking: check.name })
     tell({ finding: await made(check, run) })

@@ -1,9 +1,9 @@
-import { signal } from "@preact/signals"
 import { useEffect, useRef } from "preact/hooks"
 import { pages } from "../pages"
 import { Dialog } from "../ui/dialog"
 import { may } from "./may"
 import { go, to } from "./router"
+import { signal } from "../signal"
 
 // A Key is one of the page that is shown.
 export interface Key {
@@ -64,7 +64,7 @@ export function listenToKeys(app: () => string, help: () => void, find: () => vo
         help()
         break
       default: {
-        const key = ofPage.peek().find((k) => k.key === e.key)
+        const key = ofPage.value.find((k) => k.key === e.key)
         if (key) {
           e.preventDefault()
           key.press()

@@ -1,8 +1,8 @@
 // What apps are called.
 
-import { signal } from "@preact/signals"
 import { useEffect } from "preact/hooks"
 import { call, type Answer } from "../api/client"
+import { signal } from "../signal"
 
 export type App = Answer<"GET /api/v1/apps">["apps"][number]
 
@@ -18,11 +18,11 @@ export function useName(id: string): void {
   useEffect(() => {
     if (!id) return
     last.value = id
-    if (!(id in names.peek())) call("GET /api/v1/apps/{id}", { path: { id }, poll: true }).then(named, () => {})
+    if (!(id in names.value)) call("GET /api/v1/apps/{id}", { path: { id }, poll: true }).then(named, () => {})
   }, [id])
 }
 
 // named is told of an app that was shown.
 export function named({ id, name }: { id: string; name: string }): void {
-  if (names.peek()[id] !== name) names.value = { ...names.peek(), [id]: name }
+  if (names.value[id] !== name) names.value = { ...names.value, [id]: name }
 }

@@ -1,8 +1,8 @@
 // Whether the node is there, and what it is.
 
-import { signal } from "@preact/signals"
 import { type Answer, call, contact } from "../api/client"
 import { session } from "./session"
+import { signal } from "../signal"
 
 export type Node = Answer<"GET /api/v1/node">
 export type Cluster = Answer<"GET /api/v1/cluster">
@@ -22,16 +22,16 @@ const patience = 2_500
 export function watchNode(): void {
   let first = true
   const ask = async () => {
-    if (session.peek()) {
+    if (session.value) {
       try {
         node.value = await call("GET /api/v1/node", { poll: true, patience })
         first = false
-        if (node.peek()?.clustered && session.peek()?.role === "operator") cluster.value = await call("GET /api/v1/cluster", { poll: true }).catch(() => undefined)
+        if (node.value?.clustered && session.value?.role === "operator") cluster.value = await call("GET /api/v1/cluster", { poll: true }).catch(() => undefined)
       } catch {
         // call has told contact
       }
     }
-    setTimeout(ask, contact.peek().lost || (first && !node.peek()) ? 500 : look)
+    setTimeout(ask, contact.value.lost || (first && !node.value) ? 500 : look)
   }
   void ask()
 }

@@ -1,6 +1,6 @@
 // Which page is shown stands in the address, with its filters.
 
-import { computed, signal } from "@preact/signals"
+import { signal } from "../signal"
 
 export { match, to } from "./address"
 
@@ -14,8 +14,17 @@ function read(): { path: string; query: URLSearchParams } {
 
 const place = signal(read())
 
-export const path = computed(() => place.value.path)
-export const query = computed(() => place.value.query)
+export const path = {
+  get value() {
+    return place.value.path
+  },
+}
+
+export const query = {
+  get value() {
+    return place.value.query
+  },
+}
 
 // go shows another page; to is an address below home.
 export function go(to: string, how: "push" | "replace" = "push"): void {
@@ -27,13 +36,13 @@ export function go(to: string, how: "push" | "replace" = "push"): void {
 
 // setQuery changes parameters of the address, empty ones away.
 export function setQuery(changes: Record<string, string>, how: "push" | "replace" = "replace"): void {
-  const next = new URLSearchParams(query.peek())
+  const next = new URLSearchParams(query.value)
   for (const [name, value] of Object.entries(changes)) {
     if (value) next.set(name, value)
     else next.delete(name)
   }
   const text = next.toString()
-  go((path.peek() || "./") + (text ? `?${text}` : ""), how)
+  go((path.value || "./") + (text ? `?${text}` : ""), how)
 }
 
 // listenToLinks makes links within the console change the page without loading

@@ -1,7 +1,7 @@
 // Who uses the console.
 
-import { effect, signal } from "@preact/signals"
-import { type Answer, askAgain, call, Refused, unauthorized } from "../api/client"
+import { type Answer, askAgain, call, Refused, whenEnded } from "../api/client"
+import { signal } from "../signal"
 
 export type Who = Answer<"GET /api/v1/session">
 
@@ -62,10 +62,6 @@ export async function logout(): Promise<void> {
 
 // A session that ends while it is used is noticed by the next call. Where
 // nobody has to log in, the page gets another by itself.
-let known = 0
-effect(() => {
-  const count = unauthorized.value
-  if (count === known) return
-  known = count
-  if (session.peek()) void begin()
+whenEnded(() => {
+  if (session.value) void begin()
 })

@@ -1,6 +1,6 @@
 // Light or dark: what the system says, or what was chosen here.
 
-import { signal } from "@preact/signals"
+import { signal } from "../signal"
 
 export type Theme = "system" | "light" | "dark"
 
@@ -30,7 +30,7 @@ export function setTheme(next: Theme): void {
 }
 
 function show(): void {
-  const chosen = theme.peek()
+  const chosen = theme.value
   if (chosen === "system") delete document.documentElement.dataset.theme
   else document.documentElement.dataset.theme = chosen
 }

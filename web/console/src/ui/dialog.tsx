@@ -1,5 +1,7 @@
 import type { ComponentChildren } from "preact"
 import { useEffect, useId, useRef, useState } from "preact/hooks"
+import { Refused } from "../api/client"
+import { login } from "../shell/session"
 import { Failure, Line, useAction } from "./form"
 import { visible } from "./visible"
 
@@ -44,10 +46,16 @@ interface ConfirmProps {
 // Confirm asks before something is done that can not be undone.
 export function Confirm({ title, action, typed, children, onClose, run }: ConfirmProps) {
   const [text, setText] = useState("")
+  const [token, setToken] = useState("")
   const doing = useAction()
   const submit = async (e: Event) => {
     e.preventDefault()
-    if (await doing.run(run)) onClose()
+    const whole = async () => {
+      if (token) await login(token)
+      setToken("")
+      await run()
+    }
+    if (await doing.run(whole)) onClose()
   }
   return (
     <Dialog title={title} onClose={onClose}>
@@ -65,6 +73,7 @@ export function Confirm({ title, action, typed, children, onClose, run }: Confir
           />
         )}
         <Failure problem={doing.problem} />
+        {((doing.problem instanceof Refused && doing.problem.stale) || token) && <Line label="Token" kind="password" value={token} onValue={setToken} autocomplete="current-password" />}
         <p class="actions">
           <button type="submit" class="danger" disabled={doing.busy || (typed !== undefined && text !== typed)}>
             {action}

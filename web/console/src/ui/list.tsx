@@ -110,7 +110,7 @@ export function Filter({ name, label, placeholder = "", search = false }: { name
   const apply = (value: string) => {
     clearTimeout(timer.current)
     own.current = value
-    if (value !== (query.peek().get(name) ?? "")) setQuery({ [name]: value, after: "", open: "" })
+    if (value !== (query.value.get(name) ?? "")) setQuery({ [name]: value, after: "", open: "" })
   }
   const typed = (value: string) => {
     setText(value)

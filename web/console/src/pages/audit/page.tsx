@@ -1,8 +1,9 @@
-import type { Answer } from "../../api/client"
+import { type Answer, call } from "../../api/client"
 import { useAsk } from "../../api/use"
 import type { Page } from "../../shell/page"
 import { query, to } from "../../shell/router"
-import { Command } from "../../ui/form"
+import { download } from "../../ui/download"
+import { Command, Failure, useAction } from "../../ui/form"
 import { Filter, Pages, Snapshot, useRenewal } from "../../ui/list"
 import { count } from "../../ui/numbers"
 import { quoted } from "../../ui/shell"
@@ -19,6 +20,7 @@ const limit = 100
 
 function View() {
   const [app, who, after] = ["app", "who", "after"].map((name) => query.value.get(name) || undefined)
+  const exporting = useAction()
   const asked = useAsk("GET /api/v1/audit", { query: { app, who, after, limit } }, useRenewal())
   return (
     <>
@@ -29,6 +31,12 @@ function View() {
         <Filter name="app" label="App" placeholder="id" />
       </div>
       <Snapshot asked={asked} />
+      <p class="actions">
+        <button type="button" class="quiet" disabled={exporting.busy} onClick={() => void exporting.run(async () => download("audit.ndjson", "application/x-ndjson", await everything(app, who)))}>
+          Export NDJSON
+        </button>
+      </p>
+      <Failure problem={exporting.problem} />
       <Wait asked={asked}>
         {({ entries, next }) => (
           <>
@@ -46,6 +54,21 @@ function View() {
       <Command>{`belfry audit${app ? ` --app ${quoted(app)}` : ""}${who ? ` --who ${quoted(who)}` : ""}`}</Command>
     </>
   )
+}
+
+// largest is how much an export has, in characters. What is cut off there says so.
+const largest = 50_000_000
+
+// everything is all that fits the filters, a line each, the newest first.
+async function everything(app: string | undefined, who: string | undefined): Promise<string> {
+  let text = ""
+  let after: string | undefined
+  do {
+    const page = await call("GET /api/v1/audit", { query: { app, who, after, limit: 1000 } })
+    text += page.entries.map((e) => JSON.stringify(e) + "\n").join("")
+    after = page.next
+  } while (after && text.length < largest)
+  return after ? `${text}${JSON.stringify({ cut_off: true, next: after })}\n` : text
 }
 
 const columns: Column<Entry>[] = [

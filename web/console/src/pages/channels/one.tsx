@@ -1,5 +1,5 @@
 import type { Answer } from "../../api/client"
-import type { ChannelDetail } from "../../api/schema"
+import type { App, ChannelDetail } from "../../api/schema"
 import { useAsk } from "../../api/use"
 import { may, May } from "../../shell/may"
 import type { Page } from "../../shell/page"
@@ -16,6 +16,7 @@ import { argument, quoted } from "../../ui/shell"
 import { See } from "../see"
 import { Timeline } from "../timeline"
 import { Cached } from "./cached"
+import { History } from "./history"
 
 export const channelPage: Page = { path: "apps/:app/channels/:channel", title: "Channel", view: View }
 
@@ -30,6 +31,7 @@ function View({ params }: { params: Record<string, string> }) {
   const payloads = query.value.has("payloads") && may("developer")
   const after = query.value.get("after") || undefined
   const asked = useAsk("GET /api/v1/apps/{id}/channels/{channel}", { path: { id, channel }, query: { payloads, after, limit } }, useRenewal())
+  const app = useAsk("GET /api/v1/apps/{id}", { path: { id } })
   return (
     <>
       <h1>
@@ -39,11 +41,18 @@ function View({ params }: { params: Record<string, string> }) {
       <Snapshot asked={asked} nodes={asked.data?.nodes} />
       <Wait asked={asked}>{(c) => <Detail app={id} channel={c} payloads={payloads} />}</Wait>
       <May role="developer">
+        {keeps(app.data, channel) && <History app={id} channel={channel} payloads={payloads} />}
         <Timeline app={id} of={{ channel }} />
       </May>
       <Command>{`belfry channels ${argument(channel)} --app ${quoted(id)}\nbelfry subscribe ${argument(channel)}\nbelfry timeline --app ${quoted(id)} --channel ${quoted(channel)}`}</Command>
     </>
   )
+}
+
+// keeps reports whether an app has a history of a channel.
+function keeps(app: App | undefined, channel: string): boolean {
+  const { enabled, channel_prefixes: prefixes = [] } = app?.history ?? {}
+  return !!enabled && (prefixes.length === 0 || prefixes.some((p) => channel.startsWith(p)))
 }
 
 function Detail({ app, channel: c, payloads }: { app: string; channel: ChannelDetail; payloads: boolean }) {

@@ -22,9 +22,9 @@ export interface Examined {
   app: App
   at: string // the address of clients
   endpoint: Endpoint | undefined
-  endpointOnly: boolean
-  first: () => Promise<Finding>
-  checking: (check: string) => void
+  endpointOnly: boolean // and the connection that it is for
+  first?: () => Promise<Finding>
+  checking?: (check: string) => void
   found: (finding: Finding) => void
   done: () => void
 }
@@ -38,7 +38,7 @@ function serviceAt(at: string, key: string): Service {
     port: Number(url.port) || (tls ? 443 : 80),
     tls,
     path,
-    httpPath: path + (node.peek()?.http_path || defaultHTTPPath).replace(/\/+$/, ""),
+    httpPath: path + (node.value?.http_path || defaultHTTPPath).replace(/\/+$/, ""),
     key,
   }
 }
@@ -97,7 +97,7 @@ export function examine(e: Examined): () => void {
     const m = message.data
     if ("ready" in m) void begin()
     else if ("ask" in m) void answer(m)
-    else if ("checking" in m) e.checking(m.checking)
+    else if ("checking" in m) e.checking?.(m.checking)
     else if ("finding" in m) e.found(m.finding)
     else if ("done" in m) {
       end()
@@ -105,7 +105,7 @@ export function examine(e: Examined): () => void {
     }
   }
   const begin = async () => {
-    e.found(await e.first())
+    if (e.first) e.found(await e.first())
     tell({ order })
   }
   const end = () => {

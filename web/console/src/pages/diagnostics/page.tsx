@@ -45,7 +45,7 @@ function wrongAddress(text: string): string | undefined {
 
 function Examination({ app }: { app: App }) {
   const guess = address()
-  const q = query.peek()
+  const q = query.value
   const [at, setAt] = useState(q.get("at") || guess)
   const [url, setURL] = useState(q.get("endpoint") ?? "")
   const [channel, setChannel] = useState(q.get("channel") ?? "private-test")

@@ -1,4 +1,3 @@
-import { signal } from "@preact/signals"
 import { useState } from "preact/hooks"
 import type { App } from "../../api/schema"
 import { useAsk } from "../../api/use"
@@ -7,6 +6,7 @@ import { go, query, to } from "../../shell/router"
 import { Notice, Wait } from "../../ui/state"
 import { Form } from "./form"
 import { blank, type Draft, userOf } from "./model"
+import { signal } from "../../signal"
 
 export const eventsPage: Page = { path: "apps/:app/events", title: "Event Creator", view: View, least: "developer", menu: { of: "app", key: "f" } }
 
@@ -22,10 +22,10 @@ export function sendAgain(app: string, event: { channel: string; name: string; d
 
 // filled is the form as the address and whoever led here want it.
 function filled(): Draft {
-  const q = query.peek()
+  const q = query.value
   const channels = (q.get("channel") ?? "").split("\n").filter(Boolean)
   const user = channels.length === 1 ? userOf(channels[0]!) : undefined
-  const draft = { ...blank, channels: user ? [] : channels, to: user ? "user" : "channels", user: user ?? "", name: q.get("event") ?? "", ...waiting.peek() } as Draft
+  const draft = { ...blank, channels: user ? [] : channels, to: user ? "user" : "channels", user: user ?? "", name: q.get("event") ?? "", ...waiting.value } as Draft
   waiting.value = undefined
   return draft
 }

@@ -1,10 +1,10 @@
 import { useEffect, useRef, useState } from "preact/hooks"
-import { address, contact, type Given } from "../../api/client"
+import { address, call, contact, type Given } from "../../api/client"
 import type { LiveRow } from "../../api/schema"
 import type { Message } from "../../api/messages"
 import { follow, type State } from "../../api/stream"
 import { Frequency, Log } from "./log"
-import { byName } from "./words"
+import { byName, fits, keyOf, types } from "./words"
 
 export type Filters = NonNullable<Given<"GET /api/v1/apps/{id}/live">["query"]>
 
@@ -64,10 +64,30 @@ export function useLive(app: string, filters: Filters | undefined): Live {
       redraw()
     }
     const stop = new AbortController()
+    if (!live.last && filters) void remember(app, filters, live, stop.signal).then(redraw)
     void follow(new URL(url), { last: live.last, signal: stop.signal, messages, state: changed })
     return () => stop.abort()
   }, [url, lost, contact.value.healed, attempt])
   return { ...kept.current, state, again: () => setAttempt(attempt + 1), redraw }
+}
+
+// remembered is how many rows from before the page was opened are asked for.
+const remembered = 200
+
+// remember puts before what comes what the nodes remember of before. Where they do
+// not tell, the list begins with what comes.
+async function remember(app: string, { type, channel, event, socket, user, node, sample }: Filters, live: Kept, signal: AbortSignal): Promise<void> {
+  if (sample) return // a part of what was would not fit to what comes
+  const answer = await call("GET /api/v1/apps/{id}/timeline", { path: { id: app }, query: { limit: remembered }, poll: true, signal }).catch(() => undefined)
+  const here = new Set(live.log.entries.map((e) => (e.row.type === "page" ? "" : keyOf(e.row))))
+  const rows = (answer?.rows ?? [])
+    .map(({ handed: _, ...r }) => r as LiveRow)
+    .filter((r) => types.includes(r.type as (typeof types)[number]) && fits(r, { type, channel, event, socket, user, node }) && !here.has(keyOf(r)))
+    .reverse()
+  if (rows.length === 0) return
+  note(live.log, "What is below happened before this page was opened. Data of events are not remembered.", true)
+  live.log.precede(rows)
+  live.before = new Set(rows.map(keyOf))
 }
 
 // A Kept is what there is of one stream, however often it is cut.
@@ -76,6 +96,7 @@ interface Kept {
   last: string // the id of the message that was read last
   opened: boolean
   cut: boolean
+  before: Set<string> // rows that were remembered, and may come as well
   log: Log
   nodes: Live["nodes"]
   channels: Frequency
@@ -83,7 +104,7 @@ interface Kept {
 }
 
 function empty(url: string): Kept {
-  return { url, last: "", opened: false, cut: false, log: new Log(), nodes: [], channels: new Frequency(), events: new Frequency() }
+  return { url, last: "", opened: false, cut: false, before: new Set(), log: new Log(), nodes: [], channels: new Frequency(), events: new Frequency() }
 }
 
 // cutOrNot says in its place that a stream was cut, and that it goes on.
@@ -103,6 +124,7 @@ function take(live: Kept, { id, data }: Message, now: number): void {
     row.nodes = live.nodes
     if (first && live.nodes.every((n) => n.answered)) return // which the head of the page says
   } else {
+    if (live.before.delete(keyOf(row))) return
     live.channels.add(row.channel, now)
     live.events.add(row.event, now)
   }
@@ -110,7 +132,8 @@ function take(live: Kept, { id, data }: Message, now: number): void {
 }
 
 // note puts words of the page where they belong.
-function note(log: Log, says: string): void {
-  const time = new Date().toISOString()
-  log.add(`page.${log.added}`, { type: "page", time, says }, says.length)
+function note(log: Log, says: string, first = false): void {
+  const row = { type: "page", time: new Date().toISOString(), says } as const
+  if (first) log.precede([row])
+  else log.add(`page.${log.added}`, row, says.length)
 }

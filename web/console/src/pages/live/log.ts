@@ -5,7 +5,7 @@ import type { LiveRow } from "../../api/schema"
 // An Entry is a row of the service, or what the page itself has to say in its place.
 export interface Entry {
   id: string
-  number: number // of entries since the page was opened
+  number: number // of entries since the page was opened; negative before that
   row: LiveRow | { type: "page"; time: string; says: string }
   cost: number
 }
@@ -28,6 +28,13 @@ export class Log {
     const cost = entryCost + 2 * length
     this.entries.push({ id, number: this.added++, row, cost })
     this.bytes += cost
+  }
+
+  // precede puts rows before all others: the newest of them is the last.
+  precede(rows: Entry["row"][]): void {
+    const first = this.entries[0]?.number ?? this.added
+    this.entries.unshift(...rows.map((row, i) => ({ id: `before.${first - i}`, number: first - rows.length + i, row, cost: entryCost })))
+    this.bytes += rows.length * entryCost
   }
 
   // trim lets go of what is too much. It is called after some were added.

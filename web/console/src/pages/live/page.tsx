@@ -13,6 +13,7 @@ import { Detail } from "./detail"
 import { Choose, filtersOf, parameters } from "./filters"
 import { List } from "./list"
 import { type Live, source, useLive } from "./live"
+import { Reach } from "./reach"
 import { contains, type Entry, type Log, maxEntries } from "./log"
 import { interrupts } from "./words"
 
@@ -73,6 +74,7 @@ function View({ params }: { params: Record<string, string> }) {
     <>
       <h1>Live</h1>
       <Status app={app} live={live} wanted={!!filters} />
+      <Reach app={app} />
       <PartOf nodes={live.nodes} />
       <Choose live={live} />
       <div class="actions">

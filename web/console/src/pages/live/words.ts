@@ -7,6 +7,19 @@ import type { Entry } from "./log"
 
 export type Type = Exclude<LiveRow["type"], "gap" | "nodes">
 
+// keyOf tells a row from others. What nodes remember of one has no more.
+export function keyOf(r: Pick<LiveRow, "type" | "time" | "socket" | "channel" | "event">): string {
+  return [r.type, new Date(r.time ?? 0).getTime(), r.socket, r.channel, r.event].join()
+}
+
+// fits reports whether a row is among those that filters want, as the service has them.
+export function fits(r: LiveRow, filters: Partial<Record<keyof LiveRow, string[] | undefined>>): boolean {
+  return Object.entries(filters).every(([name, wanted]) => {
+    const value = String(r[name as keyof LiveRow] ?? "")
+    return wanted === undefined || wanted.some((w) => (w.endsWith("*") ? value.startsWith(w.slice(0, -1)) : value === w))
+  })
+}
+
 type Group = "Connections" | "Channels" | "Events" | "Users" | "Trouble" | "Webhooks and settings"
 
 // groups are the types that can be chosen, and where each stands.

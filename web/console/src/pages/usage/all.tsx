@@ -58,7 +58,7 @@ const columns: Column<AppUsed>[] = [
     label: "App",
     sort: (a) => a.id,
     value: (a) => (
-      <a href={to("apps/:app/usage", { app: a.id }, { range: query.peek().get("range") ?? "" })}>
+      <a href={to("apps/:app/usage", { app: a.id }, { range: query.value.get("range") ?? "" })}>
         <Text value={a.id} />
       </a>
     ),
