@@ -463,6 +463,16 @@ export type Hour = {
   requests: number
 }
 
+export type KeptEvent = {
+  bytes: number
+  data?: unknown
+  except?: string
+  name: string
+  place: string
+  time: string
+  user?: string
+}
+
 export type Key = {
   created?: string
   key: string
@@ -632,6 +642,13 @@ export type Session = {
   via: "token" | "login" | "code" | "open"
 }
 
+export type SettingInfo = {
+  default: string
+  kind: string
+  name: string
+  text: string
+}
+
 export type Slot = {
   at: string
   backend_events: number
@@ -760,6 +777,18 @@ export interface Calls {
     query: { payloads?: boolean; after?: string; limit?: number }
     body: undefined
     answer: ChannelDetail
+  }
+  "GET /api/v1/apps/{id}/channels/{channel}/history": {
+    path: { id: string; channel: string }
+    query: { payloads?: boolean; direction?: "backwards" | "forwards"; after?: string; limit?: number }
+    body: undefined
+    answer: {
+      at: string
+      events: Array<KeptEvent>
+      more: boolean
+      position: string
+      reason?: string
+    }
   }
   "GET /api/v1/apps/{id}/connections": {
     path: { id: string }
@@ -1071,6 +1100,15 @@ export interface Calls {
       until: string
     }
   }
+  "GET /api/v1/settings": {
+    path: {  }
+    query: {  }
+    body: undefined
+    answer: {
+      app: Array<SettingInfo>
+      webhook: Array<SettingInfo>
+    }
+  }
   "GET /api/v1/tokens": {
     path: {  }
     query: {  }
@@ -1162,54 +1200,54 @@ export interface Calls {
   }
 }
 
-export interface Setting { name: string; kind: string; initial: string; text: string }
+export interface Setting { name: string; kind: string; initial: string }
 
 export const appSettings: Setting[] = [
-  { name: "id", kind: "text", initial: "", text: "Names the app in the paths of the HTTP API. Required, and no two apps have the same. Digits only, if backends use the Go or Python library with a URL." },
-  { name: "name", kind: "text", initial: "\"\"", text: "For people: logs and metrics call the app so." },
-  { name: "disabled", kind: "switch", initial: "false", text: "Refuses clients (4003) and backends (403) without forgetting the app." },
-  { name: "tls_only", kind: "switch", initial: "false", text: "Refuses clients that connect without TLS (4000)." },
-  { name: "client_events", kind: "switch", initial: "false", text: "Whether clients may trigger client- events on private and presence channels." },
-  { name: "subscription_count", kind: "switch", initial: "false", text: "Whether subscribers are told how many they are (pusher:subscription_count), and backends may ask for it." },
-  { name: "watchlist_events", kind: "switch", initial: "false", text: "Whether signed-in users are told when those on their watchlist come and go." },
-  { name: "authorized_connections", kind: "switch", initial: "false", text: "Closes connections (4009) that neither sign in nor subscribe to a private or presence channel within authorization_timeout." },
-  { name: "hide_payloads", kind: "switch", initial: "false", text: "Never shows in the console, the admin API or on the command line what is sent: data of events, user_info, and bodies of webhooks with what is answered to them." },
-  { name: "authorization_timeout", kind: "duration", initial: "30s", text: "How long authorized_connections waits." },
-  { name: "activity_timeout", kind: "duration", initial: "120s", text: "How long a connection may be silent before it is pinged; clients are told it in whole seconds. 10s to 600s is sensible." },
-  { name: "allowed_origins", kind: "list", initial: "[\"*\"]", text: "Hosts whose pages may connect, such as example.com or *.example.com. * allows every client; anything else also refuses clients that send no Origin, as native apps do, unless no-origin is among the list. SockJS is refused where there is a list." },
-  { name: "limits.connections", kind: "number", initial: "0", text: "Connections at once; more are refused (4004). 0 is no limit." },
-  { name: "limits.channels_per_connection", kind: "number", initial: "10000", text: "Channels that one connection may subscribe to; more are refused. This default is ours: the hosted service has none that is known. 0 is no limit." },
-  { name: "limits.client_events_per_second", kind: "number", initial: "10", text: "Client events of one connection; more are dropped and answered with 4301. 0 is no limit." },
-  { name: "limits.backend_events_per_second", kind: "number", initial: "0", text: "Events that backends may trigger, on each node and with a second's worth at once; more are refused (429). 0 is no limit." },
-  { name: "limits.read_requests_per_second", kind: "number", initial: "0", text: "Requests of backends about channels and users, likewise. 0 is no limit." },
-  { name: "limits.channel_name_length", kind: "number", initial: "200", text: "Bytes of a channel's name, prefix included. 0 is no limit." },
-  { name: "limits.event_name_length", kind: "number", initial: "200", text: "Characters of an event's name. 0 is no limit." },
-  { name: "limits.event_data", kind: "size", initial: "10KiB", text: "Bytes of an event's data. 0 is no limit." },
-  { name: "limits.channels_per_event", kind: "number", initial: "100", text: "Channels that one call of the HTTP API may name. 0 is no limit." },
-  { name: "limits.events_per_batch", kind: "number", initial: "10", text: "Events of one batch call of the HTTP API. 0 is no limit." },
-  { name: "limits.presence_members", kind: "number", initial: "100", text: "Users on one presence channel. 0 is no limit." },
-  { name: "limits.presence_user_id", kind: "number", initial: "128", text: "Characters of a user id on a presence channel. 0 is no limit." },
-  { name: "limits.presence_user_info", kind: "size", initial: "1KiB", text: "Bytes of user_info on a presence channel, as JSON. 0 is no limit." },
-  { name: "limits.watchlist", kind: "number", initial: "100", text: "User ids of one watchlist that are watched; the rest is ignored and answered with 4302. 0 is no limit." },
-  { name: "limits.cache_ttl", kind: "duration", initial: "30m", text: "How long a cache channel remembers its last event." },
-  { name: "history.enabled", kind: "switch", initial: "false", text: "Whether events are kept for a while, so that clients that were away get what they have missed; see docs/history.md. Off, nothing is kept and nothing changes." },
-  { name: "history.channel_prefixes", kind: "list", initial: "[]", text: "Only channels whose names begin with one of these have a history, such as private-chat-. Empty: all channels have." },
-  { name: "history.ttl", kind: "duration", initial: "2m", text: "How long an event is kept." },
-  { name: "history.events", kind: "number", initial: "1000", text: "Events kept of one channel; the oldest go first." },
-  { name: "history.bytes", kind: "size", initial: "256KiB", text: "Memory for the events of one channel. One that comes back is sent that much at once at most, so it is kept below what may wait for a client." },
-  { name: "history.app_bytes", kind: "size", initial: "64MiB", text: "Memory for the events of all channels of the app, on each node; the oldest go first." },
-  { name: "history.rewind", kind: "number", initial: "100", text: "How many of the last events a new subscriber may ask for. 0: none." },
-  { name: "history.durable", kind: "switch", initial: "false", text: "Whether events are kept in the engine too, so that they survive a restart of all nodes. A backend is answered when the engine has its event, and refused with 503 while it takes none; see docs/history.md." },
+  { name: "id", kind: "text", initial: "" },
+  { name: "name", kind: "text", initial: "\"\"" },
+  { name: "disabled", kind: "switch", initial: "false" },
+  { name: "tls_only", kind: "switch", initial: "false" },
+  { name: "client_events", kind: "switch", initial: "false" },
+  { name: "subscription_count", kind: "switch", initial: "false" },
+  { name: "watchlist_events", kind: "switch", initial: "false" },
+  { name: "authorized_connections", kind: "switch", initial: "false" },
+  { name: "hide_payloads", kind: "switch", initial: "false" },
+  { name: "authorization_timeout", kind: "duration", initial: "30s" },
+  { name: "activity_timeout", kind: "duration", initial: "120s" },
+  { name: "allowed_origins", kind: "list", initial: "[\"*\"]" },
+  { name: "limits.connections", kind: "number", initial: "0" },
+  { name: "limits.channels_per_connection", kind: "number", initial: "10000" },
+  { name: "limits.client_events_per_second", kind: "number", initial: "10" },
+  { name: "limits.backend_events_per_second", kind: "number", initial: "0" },
+  { name: "limits.read_requests_per_second", kind: "number", initial: "0" },
+  { name: "limits.channel_name_length", kind: "number", initial: "200" },
+  { name: "limits.event_name_length", kind: "number", initial: "200" },
+  { name: "limits.event_data", kind: "size", initial: "10KiB" },
+  { name: "limits.channels_per_event", kind: "number", initial: "100" },
+  { name: "limits.events_per_batch", kind: "number", initial: "10" },
+  { name: "limits.presence_members", kind: "number", initial: "100" },
+  { name: "limits.presence_user_id", kind: "number", initial: "128" },
+  { name: "limits.presence_user_info", kind: "size", initial: "1KiB" },
+  { name: "limits.watchlist", kind: "number", initial: "100" },
+  { name: "limits.cache_ttl", kind: "duration", initial: "30m" },
+  { name: "history.enabled", kind: "switch", initial: "false" },
+  { name: "history.channel_prefixes", kind: "list", initial: "[]" },
+  { name: "history.ttl", kind: "duration", initial: "2m" },
+  { name: "history.events", kind: "number", initial: "1000" },
+  { name: "history.bytes", kind: "size", initial: "256KiB" },
+  { name: "history.app_bytes", kind: "size", initial: "64MiB" },
+  { name: "history.rewind", kind: "number", initial: "100" },
+  { name: "history.durable", kind: "switch", initial: "false" },
 ]
 
 export const webhookSettings: Setting[] = [
-  { name: "url", kind: "text", initial: "", text: "Where the requests go: http or https." },
-  { name: "id", kind: "text", initial: "\"\"", text: "Names the endpoint in lists and metrics; its queue is kept under that name, also when the URL changes. Without it the name is made of the URL." },
-  { name: "events", kind: "list", initial: "[]", text: "What the endpoint is told of: channel_occupied, channel_vacated (or both: channel_existence), member_added, member_removed (presence), client_event, cache_miss, subscription_count. Nothing by default." },
-  { name: "channel_prefixes", kind: "list", initial: "[]", text: "Tells only of channels whose name begins with one of these. Empty: of all." },
-  { name: "channel_prefixes_except", kind: "list", initial: "[]", text: "Does not tell of channels whose name begins with one of these, such as private-encrypted-, whatever else chooses them." },
-  { name: "channel_suffixes", kind: "list", initial: "[]", text: "Tells only of channels whose name ends with one of these. Empty: of all." },
-  { name: "headers", kind: "list", initial: "[]", text: "Sent with each request, as in Authorization: Bearer abc. They count as secrets." },
-  { name: "batch", kind: "switch", initial: "true", text: "Whether events that happen close together share a request. false sends each alone." },
+  { name: "url", kind: "text", initial: "" },
+  { name: "id", kind: "text", initial: "\"\"" },
+  { name: "events", kind: "list", initial: "[]" },
+  { name: "channel_prefixes", kind: "list", initial: "[]" },
+  { name: "channel_prefixes_except", kind: "list", initial: "[]" },
+  { name: "channel_suffixes", kind: "list", initial: "[]" },
+  { name: "headers", kind: "list", initial: "[]" },
+  { name: "batch", kind: "switch", initial: "true" },
 ]
 
