@@ -72,7 +72,14 @@ func (a *API) listErrors(w http.ResponseWriter, r *http.Request, app *apps.App) 
 	}
 	merged, p := mergeErrors(lists), access.From(r.Context())
 	for i := range merged {
-		merged[i].Example.Address = p.Address(merged[i].Example.Address)
+		v := &merged[i]
+		v.Example.Address = p.Address(v.Example.Address)
+		if app == nil {
+			continue
+		}
+		if hint := whoseSecret(app, v.Example.Text); hint != "" {
+			v.Advice = hint + " " + v.Advice
+		}
 	}
 	return jsonhttp.Write(w, http.StatusOK, struct {
 		At     time.Time   `json:"at"`

@@ -374,3 +374,29 @@ func TestErrorsOfAllNodesAddUp(t *testing.T) {
 		t.Errorf("errors of strangers: %s", w.Body)
 	}
 }
+
+// TestWrongSignaturesTellWhoseSecretItWas where it is one of the app. No secret is told.
+func TestWrongSignaturesTellWhoseSecretItWas(t *testing.T) {
+	app := apps.New()
+	app.Keys = []apps.Key{{Key: "first", Secret: "secret-one"}, {Key: "second", Secret: "secret-two"}}
+	const signed = "1.2:private-a"
+	request := "POST\n/apps/1/events\nauth_key=first"
+	sign := func(secret, text string) string { return protocol.NewSigner(secret).Sign([]byte(text)) }
+	backend := func(secret string) string {
+		return fmt.Sprintf("POST /apps/1/events: Invalid signature: you should have sent HmacSHA256Hex(%q, your_secret_key), but you sent %q", request, sign(secret, request))
+	}
+	for name, tt := range map[string]struct{ text, want string }{
+		"another key":           {protocol.InvalidSignature(signed, sign("secret-two", signed)).Message, "the secret of second, and names another key"},
+		"a line end":            {protocol.InvalidSignature(signed, sign("secret-one\n", signed)).Message, "the secret of first and a line end"},
+		"a backend":             {backend("secret-two"), "the secret of second, and names another key"},
+		"a backend, with space": {backend("secret-one "), "the secret of first and a line end or a space"},
+		"another secret":        {protocol.InvalidSignature(signed, sign("other", signed)).Message, ""},
+		"no digest":             {protocol.InvalidSignature(signed, "x").Message, ""},
+		"something else":        {"Invalid channel name: x", ""},
+	} {
+		got := whoseSecret(app, tt.text)
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || strings.Contains(got, "secret-") {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
