@@ -40,6 +40,16 @@ func newAudited(t *testing.T, parts map[string]http.Handler) *auditedSite {
 // written closes the log and returns what is in it, the oldest first.
 func (s *auditedSite) written() []audit.Entry {
 	s.t.Helper()
+	// What is closed before the engine has opened the stream is in the log of the node alone.
+	for tries := 10; ; tries-- {
+		_, _, err := s.log.List(s.t.Context(), audit.Query{}, 1)
+		if err == nil {
+			break
+		}
+		if tries == 0 {
+			s.t.Fatal(err)
+		}
+	}
 	s.log.Close()
 	again := s.openAudit()
 	defer again.Close()
