@@ -29,11 +29,11 @@ func unwell(_ string, request int) *pushtest.Fault {
 }
 
 // TestProviderThatIsUnwell: every device gets it, or is reported, and only those twice whose
-// answer got lost. BELFRY_PUSH_DEVICES says how many devices there are; 100000 is what
+// answer got lost. PUSH_DEVICES says how many devices there are; 100000 is what
 // docs/performance.md tells of.
 func TestProviderThatIsUnwell(t *testing.T) {
 	devices := 3 * PageSize
-	if text := os.Getenv("BELFRY_PUSH_DEVICES"); text != "" {
+	if text := os.Getenv("PUSH_DEVICES"); text != "" {
 		if _, err := fmt.Sscan(text, &devices); err != nil {
 			t.Fatal(err)
 		}
