@@ -87,18 +87,6 @@ func TestRestartsOften(t *testing.T) {
 	l.Expect("BelfryRestartsOften node-1")
 }
 
-func TestFewDescriptors(t *testing.T) {
-	t.Parallel()
-	s := service.Start(t, service.Config{})
-	l := one(t, s)
-	s.LimitDescriptors(200)
-	for range 170 {
-		connect(t, s)
-	}
-	l.Await("belfry_connections", Above(169))
-	l.Expect("BelfryFewDescriptors node-1")
-}
-
 func TestConnectionsRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ settings, app string }{

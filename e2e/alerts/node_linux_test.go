@@ -37,3 +37,15 @@ func TestDiskFull(t *testing.T) {
 	l.Await("belfry_engine_disk_full", Above(0))
 	l.Expect("BelfryDiskFull node-1")
 }
+
+func TestFewDescriptors(t *testing.T) {
+	t.Parallel()
+	s := service.Start(t, service.Config{})
+	l := one(t, s)
+	s.LimitDescriptors(200)
+	for range 170 {
+		connect(t, s)
+	}
+	l.Await("belfry_connections", Above(169))
+	l.Expect("BelfryFewDescriptors node-1")
+}
