@@ -219,3 +219,27 @@ func codeRunners(t *testing.T, svc *service.Service) []codeRunner {
 		{"Python", func(code string) *exec.Cmd { return command("", python, "-c", code) }},
 	}
 }
+
+// TestConsoleSaysWhoWouldGetAnEvent and sends nothing.
+func TestConsoleSaysWhoWouldGetAnEvent(t *testing.T) {
+	t.Parallel()
+	svc := service.Start(t, service.Config{})
+	w, other := dialWire(t, svc), dialWire(t, svc)
+	w.subscribe("news", "")
+	other.subscribe("news", "")
+	w.signIn("ann")
+	tb := openConsole(t, svc)
+	tb.open("apps/1/events")
+	tb.fill("Channels", "news\nnothing")
+	tb.fill("Leave out the connection", w.id)
+	tb.press("Who would get it?")
+	tb.await(`document.querySelector("[aria-labelledby=audience]").innerText.includes("2 subscriptions, but not `+w.id+`")`, true)
+	tb.see("nobody", "Nothing was sent.")
+	tb.accessible("who would get it")
+	tb.fill("the connections of a user", true)
+	tb.fill("User", "ann")
+	tb.press("Who would get it?")
+	tb.see("1 connection")
+	tb.open("apps/1/live?type=api_message")
+	tb.see("Nothing that fits has happened")
+}

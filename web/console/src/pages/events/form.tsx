@@ -11,6 +11,7 @@ import { quoted } from "../../ui/shell"
 import { Copy, Text } from "../../ui/text"
 import { visible } from "../../ui/visible"
 import { address } from "../address"
+import { Audience } from "./audience"
 import { examples } from "./code"
 import { keep, kept, store } from "./kept"
 import { batched, type Draft, isEncrypted, mistakes, notJSON, pretty, sent, sizeOf, targets, tight } from "./model"
@@ -27,6 +28,7 @@ export function Form({ app, first }: { app: App; first: Draft }) {
   const [batch, setBatch] = useState<Targeted[]>([])
   const [list, setList] = useState(() => kept(app.id))
   const [outcome, setOutcome] = useState<Outcome>()
+  const [audience, setAudience] = useState<ReturnType<typeof sent>>()
   const doing = useAction()
   const wrong = mistakes(draft, app.limits)
   const told = (field: keyof typeof wrong, typed: boolean) => (tried || typed ? wrong[field] : undefined)
@@ -39,6 +41,7 @@ export function Form({ app, first }: { app: App; first: Draft }) {
   const send = (ask: () => Promise<Answer<"POST /api/v1/apps/{id}/events">>, channels: string[]) =>
     void doing.run(async () => {
       setOutcome(undefined)
+      setAudience(undefined)
       const answer = await ask()
       setOutcome({ at: new Date(), channels: [...new Set(channels)], answer })
     })
@@ -87,6 +90,9 @@ export function Form({ app, first }: { app: App; first: Draft }) {
           <button type="submit" disabled={doing.busy}>
             Send
           </button>
+          <button type="button" class="quiet" onClick={() => (setOutcome(undefined), setAudience(sent(draft)))}>
+            Who would get it?
+          </button>
           <button type="button" class="quiet" onClick={() => certain(() => setBatch([...batch, ...batched(draft)]))}>
             Add to a batch
           </button>
@@ -95,6 +101,7 @@ export function Form({ app, first }: { app: App; first: Draft }) {
         <Mistake id="summary" text={tried && Object.keys(wrong).length > 0 ? "Nothing was sent: see what is marked above." : undefined} />
       </form>
       {batch.length > 0 && <Batch batch={batch} limit={app.limits.events_per_batch ?? 0} busy={doing.busy} send={sendBatch} change={setBatch} />}
+      {audience && <Audience app={app.id} channels={audience.channels} except={audience.socket_id ?? ""} key={JSON.stringify(audience)} />}
       <Result app={app.id} problem={doing.problem} outcome={outcome} />
       <Shelf list={list} use={(d) => (setDraft(d), setTried(false))} name={(title) => shelve(keep(list, { title, draft }))} change={shelve} />
       <Examples app={app} draft={draft} />
