@@ -85,7 +85,7 @@ async function remember(app: string, { type, channel, event, socket, user, node,
     .filter((r) => types.includes(r.type as (typeof types)[number]) && fits(r, { type, channel, event, socket, user, node }) && !here.has(keyOf(r)))
     .reverse()
   if (rows.length === 0) return
-  note(live.log, "What is below happened before this page was opened. Data of events are not remembered.", true)
+  note(live.log, "What is below happened before this page was opened. Data of events are not remembered.", rows.at(-1)!.time)
   live.log.precede(rows)
   live.before = new Set(rows.map(keyOf))
 }
@@ -132,8 +132,8 @@ function take(live: Kept, { id, data }: Message, now: number): void {
 }
 
 // note puts words of the page where they belong.
-function note(log: Log, says: string, first = false): void {
-  const row = { type: "page", time: new Date().toISOString(), says } as const
-  if (first) log.precede([row])
+function note(log: Log, says: string, before?: string): void {
+  const row = { type: "page", time: before ?? new Date().toISOString(), says } as const
+  if (before) log.precede([row])
   else log.add(`page.${log.added}`, row, says.length)
 }
