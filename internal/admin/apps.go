@@ -128,7 +128,7 @@ func (a *appsAPI) updateApp(w http.ResponseWriter, r *http.Request) error {
 			return apps.ErrNotObject
 		}
 		before := *app
-		id, webhooks := app.ID, app.Webhooks
+		id := app.ID
 		if err := app.Set(body, nil); err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (a *appsAPI) updateApp(w http.ResponseWriter, r *http.Request) error {
 		if app.ID != id {
 			return apps.Mistakes{{Setting: "id", Text: "can not be changed; make another app"}}
 		}
-		return complete(app, webhooks)
+		return complete(app, &before)
 	})
 	if err != nil {
 		return refusal(err)
@@ -144,14 +144,19 @@ func (a *appsAPI) updateApp(w http.ResponseWriter, r *http.Request) error {
 	return write(w, r, http.StatusOK, e, hideSecrets)
 }
 
-// complete gives endpoints that come back as they were told what was hidden of
-// those before, of which there may be none.
-func complete(app *apps.App, before []apps.Webhook) error {
-	wrong := apps.RestoreHidden(app.Webhooks, before)
+// complete gives endpoints and secrets that come back as they were told what was hidden
+// of the app before; nil if there was none.
+func complete(app, before *apps.App) error {
+	var webhooks []apps.Webhook
+	if before != nil {
+		webhooks = before.Webhooks
+	}
+	wrong := apps.RestoreHidden(app.Webhooks, webhooks)
 	for i := range wrong {
 		wrong[i].Setting = "webhooks" + wrong[i].Setting
 	}
-	if len(wrong) > 0 {
+	wrong = append(wrong, apps.RestoreSecrets(app, before)...)
+	if wrong = append(wrong, apps.CheckPush(app)...); len(wrong) > 0 {
 		return wrong
 	}
 	return nil

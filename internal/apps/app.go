@@ -59,6 +59,8 @@ type App struct {
 	Limits Limits
 
 	History History
+
+	Push Push
 }
 
 // History says what is kept of channels for clients that come back.
@@ -116,6 +118,9 @@ type Limits struct {
 	PresenceUserInfo int // bytes of JSON
 	Watchlist        int // user ids
 
+	PushDevices            int // registered at once
+	PushPublishesPerSecond int // on each node
+
 	// CacheTTL is how long a cache channel remembers its last event. Zero
 	// means [DefaultCacheTTL].
 	CacheTTL time.Duration
@@ -133,18 +138,20 @@ const (
 // on channels per connection, which no honest client meets.
 func DefaultLimits() Limits {
 	return Limits{
-		ChannelsPerConnection: 10_000,
-		ClientEventsPerSecond: 10,
-		ChannelNameLength:     200,
-		EventNameLength:       200,
-		EventData:             10 << 10,
-		ChannelsPerEvent:      100,
-		EventsPerBatch:        10,
-		PresenceMembers:       100,
-		PresenceUserID:        128,
-		PresenceUserInfo:      1 << 10,
-		Watchlist:             100,
-		CacheTTL:              DefaultCacheTTL,
+		ChannelsPerConnection:  10_000,
+		ClientEventsPerSecond:  10,
+		ChannelNameLength:      200,
+		EventNameLength:        200,
+		EventData:              10 << 10,
+		ChannelsPerEvent:       100,
+		EventsPerBatch:         10,
+		PresenceMembers:        100,
+		PresenceUserID:         128,
+		PresenceUserInfo:       1 << 10,
+		Watchlist:              100,
+		PushDevices:            1_000_000,
+		PushPublishesPerSecond: 100,
+		CacheTTL:               DefaultCacheTTL,
 	}
 }
 
@@ -158,13 +165,14 @@ func Unlimited() Limits {
 func (a *App) Same(b *App) bool {
 	same := func(k, l Key) bool { return k.Key == l.Key && k.Secret == l.Secret && k.Created.Equal(l.Created) }
 	if !slices.EqualFunc(a.Keys, b.Keys, same) || !slices.Equal(a.AllowedOrigins, b.AllowedOrigins) ||
-		!slices.Equal(a.History.Prefixes, b.History.Prefixes) || !sameWebhooks(a.Webhooks, b.Webhooks) {
+		!slices.Equal(a.History.Prefixes, b.History.Prefixes) || !samePush(&a.Push, &b.Push) || !sameWebhooks(a.Webhooks, b.Webhooks) {
 		return false
 	}
 	c, d := *a, *b
 	c.Keys, d.Keys, c.AllowedOrigins, d.AllowedOrigins = nil, nil, nil, nil
 	c.Webhooks, d.Webhooks = nil, nil
 	c.History.Prefixes, d.History.Prefixes = nil, nil
+	c.Push, d.Push = Push{}, Push{}
 	return reflect.DeepEqual(c, d)
 }
 

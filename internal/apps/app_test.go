@@ -82,7 +82,7 @@ func TestDefaultLimits(t *testing.T) {
 		ChannelsPerConnection: 10_000,
 		ClientEventsPerSecond: 10, ChannelNameLength: 200, EventNameLength: 200, EventData: 10240,
 		ChannelsPerEvent: 100, EventsPerBatch: 10, PresenceMembers: 100, PresenceUserID: 128,
-		PresenceUserInfo: 1024, Watchlist: 100, CacheTTL: 1800e9,
+		PresenceUserInfo: 1024, Watchlist: 100, PushDevices: 1_000_000, PushPublishesPerSecond: 100, CacheTTL: 1800e9,
 	}
 	if got := DefaultLimits(); got != want {
 		t.Errorf("DefaultLimits() = %+v, want %+v", got, want)

@@ -8,12 +8,12 @@ import (
 	"github.com/belfryhq/belfry/internal/setting"
 )
 
-// Changes says which settings of an app differ, for people. Of endpoints it names the hosts:
-// the rest may be secret.
+// Changes says which settings of an app differ, for people. Of secrets it has fingerprints,
+// and of endpoints the hosts: the rest may be secret.
 func Changes(before, after *App) string {
 	var list []string
 	for _, s := range Settings {
-		if old, now := valueText(s.Get(before)), valueText(s.Get(after)); old != now {
+		if old, now := valueText(shown(s, before)), valueText(shown(s, after)); old != now {
 			list = append(list, fmt.Sprintf("%s: %s → %s", s.Name, old, now))
 		}
 	}

@@ -164,9 +164,10 @@ func below(prefix string) []string {
 }
 
 // AppendSettings appends the settings of a as members of a JSON object,
-// without its braces and without secrets. These are all of them, or the id
-// and those that differ from the defaults. [App.Set] reads them back. The
-// webhooks are not among them: see [App.AppendWebhooks].
+// without its braces and without its keys. These are all of them, with
+// fingerprints in place of secrets, or the id and those that differ from the
+// defaults, with secrets. [App.Set] reads them back. The webhooks are not among
+// them: see [App.AppendWebhooks].
 func (a *App) AppendSettings(dst []byte, all bool) []byte {
 	initial := initial().written
 	inside := ""
@@ -174,6 +175,9 @@ func (a *App) AppendSettings(dst []byte, all bool) []byte {
 		value := written(s, a)
 		if !all && s.Name != "id" && bytes.Equal(value, initial[i]) {
 			continue
+		}
+		if all && s.Secret {
+			value = inJSON(s, shown(s, a))
 		}
 		block, name, nested := strings.Cut(s.Name, ".")
 		if !nested {
@@ -198,8 +202,10 @@ func (a *App) AppendSettings(dst []byte, all bool) []byte {
 }
 
 // written is a setting of a as JSON.
-func written(s setting.Setting[App], a *App) []byte {
-	value, err := json.Marshal(setting.ToJSON(s.Get(a)))
+func written(s setting.Setting[App], a *App) []byte { return inJSON(s, s.Get(a)) }
+
+func inJSON(s setting.Setting[App], v any) []byte {
+	value, err := json.Marshal(setting.ToJSON(v))
 	if err != nil {
 		panic(fmt.Sprintf("apps: %s: %v", s.Name, err))
 	}

@@ -79,7 +79,7 @@ func TestSetTellsEveryMistake(t *testing.T) {
 		"unknown": {`{"nam":"x","limits":{"conections":1},"xyzzy":1}`, []string{
 			"nam: unknown setting; did you mean name?",
 			"limits.conections: unknown setting; did you mean connections?",
-			"xyzzy: unknown setting; known here: id, name, disabled, tls_only, client_events, subscription_count, watchlist_events, authorized_connections, hide_payloads, authorization_timeout, activity_timeout, allowed_origins, limits, history, webhooks",
+			"xyzzy: unknown setting; known here: id, name, disabled, tls_only, client_events, subscription_count, watchlist_events, authorized_connections, hide_payloads, authorization_timeout, activity_timeout, allowed_origins, limits, history, push, webhooks",
 		}},
 		"types": {`{"id":5,"name":true,"disabled":"true","limits":{"connections":"5","event_data":true},"activity_timeout":30,"allowed_origins":"*"}`, []string{
 			"id: is not a string", "name: is not a string", "disabled: is neither true nor false", "limits.connections: is not a number",
@@ -89,7 +89,7 @@ func TestSetTellsEveryMistake(t *testing.T) {
 			`id: "a/b" can not stand in a URL; use letters, digits, dashes and underscores`, `limits.connections: "1.5" is not a whole number`,
 			"limits.watchlist: -1 is below 0; 0 is no limit", "limits.cache_ttl: 0s is below 1s", "allowed_origins: has an element that is not a string",
 		}},
-		"full names":     {`{"limits.watchlist":1}`, []string{"limits.watchlist: unknown setting; known here: id, name, disabled, tls_only, client_events, subscription_count, watchlist_events, authorized_connections, hide_payloads, authorization_timeout, activity_timeout, allowed_origins, limits, history, webhooks"}},
+		"full names":     {`{"limits.watchlist":1}`, []string{"limits.watchlist: unknown setting; known here: id, name, disabled, tls_only, client_events, subscription_count, watchlist_events, authorized_connections, hide_payloads, authorization_timeout, activity_timeout, allowed_origins, limits, history, push, webhooks"}},
 		"required":       {`{"id":null}`, []string{"id: is required"}},
 		"limits as text": {`{"limits":[]}`, []string{"limits: is not an object of settings"}},
 	}

@@ -2,6 +2,7 @@ package apps
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,7 +13,10 @@ import (
 
 // Settings is every setting of one app but its keys, in the order of the file.
 // It is read-only.
-var Settings = []setting.Setting[App]{
+var Settings = slices.Concat(settings, pushSettings)
+
+// settings are those of channels.
+var settings = []setting.Setting[App]{
 	setting.Row("id", "", setting.KindText,
 		"Names the app in the paths of the HTTP API. Required, and no two apps have the same. Digits only, if backends use the Go or Python library with a URL.",
 		setting.Scalar(func(a *App) *string { return &a.ID }, parseAppID)),
@@ -77,6 +81,10 @@ var Settings = []setting.Setting[App]{
 		func(l *Limits) *int { return &l.PresenceUserInfo }),
 	limit("watchlist", "100", "User ids of one watchlist that are watched; the rest is ignored and answered with 4302.",
 		func(l *Limits) *int { return &l.Watchlist }),
+	limit("push_devices", "1000000", "Devices that are registered for push notifications; more are refused. In the engine they may have 1 KiB each, on an average.",
+		func(l *Limits) *int { return &l.PushDevices }),
+	limit("push_publishes_per_second", "100", "Push notifications that backends may publish, on each node and with a second's worth at once; more are refused (429).",
+		func(l *Limits) *int { return &l.PushPublishesPerSecond }),
 	setting.Row("limits.cache_ttl", "30m", setting.KindDuration,
 		"How long a cache channel remembers its last event.",
 		setting.Scalar(func(a *App) *time.Duration { return &a.Limits.CacheTTL }, setting.Duration(time.Second, 365*setting.Day))),

@@ -65,11 +65,20 @@ func (d *document) app(node *yaml.Node, name string) (*apps.App, appGiven) {
 		}
 		written.given = append(written.given, given{s.Name, v})
 	}
+	d.push(app, d.at(node), name)
 	d.webhooks(app, found.nodes["webhooks"], name)
 	if _, ok := found.values["id"]; !ok && node.Kind == yaml.MappingNode {
 		d.problems.add(d.at(node), name+".id", "is missing")
 	}
 	return app, written
+}
+
+// push notes what is wrong with the settings of push notifications beside each other.
+// In the file stand secrets, and not what is told of them.
+func (d *document) push(app *apps.App, at Place, name string) {
+	for _, m := range append(apps.RestoreSecrets(app, nil), apps.CheckPush(app)...) {
+		d.problems.add(at, name+"."+m.Setting, "%s", m.Text)
+	}
 }
 
 // keys reads the pairs of the app that stands at node.

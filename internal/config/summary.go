@@ -20,23 +20,22 @@ func (c *Config) WriteSummary(w io.Writer) error {
 		if from == "" {
 			from = "default"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", g.name, g.shown(), from)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", g.name, shown(g, settings), from)
 	}
 	for i, app := range c.Server.Apps {
 		fmt.Fprintf(table, "\nAPP %s\t%s\t%s\n", app.ID, keysOf(app), c.apps[i].place)
 		for _, g := range c.apps[i].given {
 			if g.name != "id" {
-				fmt.Fprintf(table, "  %s\t%s\t%s\n", g.name, g.value, g.value.place)
+				fmt.Fprintf(table, "  %s\t%s\t%s\n", g.name, shown(g, apps.Settings), g.value.place)
 			}
 		}
 	}
 	return table.Flush()
 }
 
-// shown is the value of a setting as it may be seen.
-func (g given) shown() string {
-	i := setting.Index(settings, g.name)
-	if settings[i].Secret && g.value.Text != "" {
+// shown is the value of a setting of a table as it may be seen.
+func shown[T any](g given, table []setting.Setting[T]) string {
+	if i := setting.Index(table, g.name); table[i].Secret && (g.value.Text != "" || len(g.value.List) > 0) {
 		return "(hidden)"
 	}
 	return g.value.String()

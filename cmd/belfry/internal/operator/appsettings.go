@@ -31,6 +31,8 @@ func (f *settingFlags) add(flags *pflag.FlagSet) {
 	for _, s := range apps.Settings {
 		doc := s.Summary()
 		switch {
+		case s.Secret: // it would be seen in the list of processes
+			continue
 		case s.Name == "id" && f.update:
 			continue
 		case s.Name == "id":
