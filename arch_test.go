@@ -36,7 +36,7 @@ var layers = [][]string{
 	{"internal/push/callback"},
 	{"internal/push/fanout"},
 	{"internal/accept", "internal/apps", "internal/follow", "internal/frame", "backend", "client"},
-	{"internal/idempotency"},
+	{"internal/idempotency", "internal/push/devices"},
 	{"web/console", "docs", "internal/access"},
 	{"internal/console", "internal/tokenstore", "internal/audit"},
 	{"internal/loop", "internal/trace", "internal/keyuse", "internal/visitor", "internal/history", "internal/survey", "internal/acme", "internal/appstore", "internal/usage", "internal/cluster/broker", "internal/cluster/roster", "internal/webhook/queue", "backend/pusher"},

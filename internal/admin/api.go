@@ -135,6 +135,7 @@ func refusal(err error) error {
 		{appstore.ErrUnknown, http.StatusNotFound, "There is no such app."},
 		{appstore.ErrExists, http.StatusConflict, "There is an app with that id."},
 		{appstore.ErrKeyTaken, http.StatusConflict, "Another app has that key."},
+		{appstore.ErrInstanceTaken, http.StatusConflict, "Another app has that push.instance_id."},
 		{appstore.ErrReadOnly, http.StatusConflict, "The app stands in the configuration of the service; change it there."},
 		{appstore.ErrBusy, http.StatusServiceUnavailable, "Others changed the app in the same moment, again and again. Nothing was changed; try again."},
 		{appstore.ErrRevision, http.StatusPreconditionFailed, "The app was changed meanwhile; look at it and try again."},

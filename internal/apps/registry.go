@@ -31,7 +31,7 @@ type Change struct {
 }
 
 // An index is what a registry knows at one moment. It is immutable.
-type index struct{ byID, byKey table }
+type index struct{ byID, byKey, byInstance table }
 
 // A table finds apps by name. It is in shards, so that a change copies only
 // those that it concerns.
@@ -67,7 +67,7 @@ func (t *table) all(yield func(string, *App) bool) {
 // A draft is an index that is being made, and that nobody else has yet.
 type draft struct {
 	index
-	ownID, ownKey [tableShards]bool // shards that are not those of another index
+	ownID, ownKey, ownInstance [tableShards]bool // shards that are not those of another index
 }
 
 // put makes a the app with that name in one of the tables; nil takes it away.
@@ -128,6 +128,9 @@ func (d *draft) add(a *App) (errs []error) {
 			put(&d.byKey, &d.ownKey, k.Key, a)
 		}
 	}
+	if id := a.Push.InstanceID; id != "" && d.byInstance.get(id) == nil {
+		put(&d.byInstance, &d.ownInstance, id, a)
+	}
 	return errs
 }
 
@@ -137,6 +140,9 @@ func (d *draft) remove(a *App) {
 	for _, k := range a.Keys {
 		put(&d.byKey, &d.ownKey, k.Key, nil)
 	}
+	if id := a.Push.InstanceID; id != "" && d.byInstance.get(id) == a {
+		put(&d.byInstance, &d.ownInstance, id, nil)
+	}
 }
 
 // ByID returns the app with that id, or nil.
@@ -144,6 +150,10 @@ func (r *Registry) ByID(id string) *App { return r.current.Load().byID.get(id) }
 
 // ByKey returns the app that has that key, or nil.
 func (r *Registry) ByKey(key string) *App { return r.current.Load().byKey.get(key) }
+
+// ByInstance returns the app that Beams calls so, or nil. If two want the name, it is the
+// one that had it first on this node.
+func (r *Registry) ByInstance(id string) *App { return r.current.Load().byInstance.get(id) }
 
 // Len is the number of apps.
 func (r *Registry) Len() int { return r.current.Load().byID.len() }

@@ -41,7 +41,9 @@ var (
 	ErrReadOnly = errors.New("appstore: the app stands in the configuration")
 	ErrExists   = errors.New("appstore: there is an app with that id")
 	ErrKeyTaken = errors.New("appstore: the key belongs to another app")
-	ErrRevision = errors.New("appstore: the app has changed meanwhile")
+	// ErrInstanceTaken says that another app has the name in Beams.
+	ErrInstanceTaken = errors.New("appstore: push.instance_id belongs to another app")
+	ErrRevision      = errors.New("appstore: the app has changed meanwhile")
 	// ErrUnavailable says that the engine did not take the change in time. It
 	// may still have been made.
 	ErrUnavailable = errors.New("appstore: the engine does not answer")

@@ -53,7 +53,7 @@ func insist(ctx context.Context, revision uint64, try func() error) error {
 
 // Create makes an app. Without an id it gets a random one, and without keys a
 // random pair. When Create returns, the app is served on this node; the
-// errors are ErrExists, ErrKeyTaken and ErrUnavailable.
+// errors are ErrExists, ErrKeyTaken, ErrInstanceTaken and ErrUnavailable.
 func (s *Store) Create(ctx context.Context, app *apps.App) (Entry, error) {
 	a := *app
 	a.Keys = slices.Clone(app.Keys)
@@ -236,11 +236,17 @@ func (s *Store) fetch(ctx context.Context, id string) (*record, error) {
 	return r, nil
 }
 
-// checkKeys refuses keys that another app has, as far as this node has seen.
+// checkKeys refuses keys that another app has, and its instance of Beams, as far as this
+// node has seen.
 func (s *Store) checkKeys(a *apps.App) error {
 	for _, k := range a.Keys {
 		if owner := s.cfg.Registry.ByKey(k.Key); owner != nil && owner.ID != a.ID {
 			return fmt.Errorf("%w: %s", ErrKeyTaken, k.Key)
+		}
+	}
+	if id := a.Push.InstanceID; id != "" {
+		if owner := s.cfg.Registry.ByInstance(id); owner != nil && owner.ID != a.ID {
+			return ErrInstanceTaken
 		}
 	}
 	return nil

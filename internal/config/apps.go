@@ -27,7 +27,7 @@ func (d *document) apps(node *yaml.Node) ([]*apps.App, []appGiven) {
 	}
 	var list []*apps.App
 	var written []appGiven
-	unique := uniqueness{ids: map[string]string{}, keys: map[string]string{}}
+	unique := uniqueness{ids: map[string]string{}, keys: map[string]string{}, instances: map[string]string{}}
 	for i, element := range node.Content {
 		element = resolve(element)
 		name := fmt.Sprintf("apps[%d]", i)
@@ -41,14 +41,20 @@ func (d *document) apps(node *yaml.Node) ([]*apps.App, []appGiven) {
 			d.problems.add(d.at(element), name+".id", "%q is the id of %s as well", app.ID, other)
 		}
 		unique.ids[app.ID] = name
+		if id := app.Push.InstanceID; id != "" {
+			if other, twice := unique.instances[id]; twice {
+				d.problems.add(d.at(element), name+".push.instance_id", "is that of %s as well", other)
+			}
+			unique.instances[id] = name
+		}
 		list = append(list, app)
 		written = append(written, given)
 	}
 	return list, written
 }
 
-// uniqueness has the full name of where each id and each key stands.
-type uniqueness struct{ ids, keys map[string]string }
+// uniqueness has the full name of where each id, each key and each instance of Beams stands.
+type uniqueness struct{ ids, keys, instances map[string]string }
 
 // app reads everything of an app but its keys.
 func (d *document) app(node *yaml.Node, name string) (*apps.App, appGiven) {

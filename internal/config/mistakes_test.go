@@ -61,7 +61,7 @@ var mistakes = map[string]struct {
 	"merged nothing":     {"<<: 5", []string{`belfry.yaml:1: << does not name a block of settings`}},
 	"merged into itself": {"&a\n<<: *a", []string{`belfry.yaml:2: << does not name a block of settings`}},
 	"apps are no list":   {"apps: {id: x}", []string{`belfry.yaml:1: apps: is not a list; begin every app with a dash`}},
-	"app is no block":    {"apps: [shop]", []string{`belfry.yaml:1: apps[0]: is not a block of settings (id, name, disabled, tls_only, client_events, subscription_count, watchlist_events, authorized_connections, hide_payloads, authorization_timeout, activity_timeout, allowed_origins, limits, history, keys, webhooks)`}},
+	"app is no block":    {"apps: [shop]", []string{`belfry.yaml:1: apps[0]: is not a block of settings (id, name, disabled, tls_only, client_events, subscription_count, watchlist_events, authorized_connections, hide_payloads, authorization_timeout, activity_timeout, allowed_origins, limits, history, push, keys, webhooks)`}},
 	"app without anything": {"apps: [{}]", []string{
 		`belfry.yaml:1: apps[0].id: is missing`,
 		`belfry.yaml:1: apps[0].keys: is missing: an app has at least one pair, keys: [{key: …, secret: …}]`}},

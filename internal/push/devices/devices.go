@@ -147,7 +147,7 @@ func (s *Store) List(app, after string, limit int) ([]notification.Device, error
 
 // Interests returns interests of an app that begin with a prefix and come after a name,
 // in order, each with how many devices it has.
-func (s *Store) Interests(app, prefix, after string, limit int) ([]Interest, error) {
+func (s *Store) Interests(app, prefix, after string, limit int) ([]InterestSize, error) {
 	x, _, err := s.from(app, "")
 	if x == nil || err != nil {
 		return nil, err
@@ -155,17 +155,17 @@ func (s *Store) Interests(app, prefix, after string, limit int) ([]Interest, err
 	return x.listInterests(prefix, after, limit), nil
 }
 
-// Totals are how much an app has.
-type Totals struct {
+// Amounts are how much an app has.
+type Amounts struct {
 	Devices   map[notification.Platform]int // without platforms that have none
 	Interests int
 	Users     int
 	Bytes     int64 // in the bucket
 }
 
-// Totals returns how much an app has, as this node has seen it.
-func (s *Store) Totals(app string) Totals {
-	t := Totals{Devices: map[notification.Platform]int{}}
+// Amounts returns how much an app has, as this node has seen it.
+func (s *Store) Amounts(app string) Amounts {
+	t := Amounts{Devices: map[notification.Platform]int{}}
 	x := s.find(app)
 	if x == nil {
 		return t

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -141,4 +142,35 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%q becomes %v", text, d)
 		}
 	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	r := someone(1).fresh(time.Unix(1e9, 0))
+	r.Interests = []string{"donuts"}
+	text, err := r.encode()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := decode(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkPage(b *testing.B) {
+	x := newIndex(app)
+	for i := range 20_000 {
+		r := someone(i).fresh(time.Unix(1e9, 0))
+		r.Interests = []string{"donuts", fmt.Sprint("topic-", i%10)}
+		x.putLocked(newKey(byte(i%4), time.Unix(int64(i), 0)), r, 500, uint64(i+1), 1)
+	}
+	after := x.list(nil, 10_000)[9_999].ID
+	k, _ := parseKey(after)
+	of := notification.Audience{Interests: []string{"donuts", "topic-3", "topic-4", "nothing"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		x.page(of, &k, 500)
+	}
 }

@@ -123,14 +123,14 @@ func (x *index) list(after *key, limit int) []notification.Device {
 	return list
 }
 
-// An Interest is how many devices are subscribed to one.
-type Interest struct {
+// An InterestSize is how many devices are subscribed to one.
+type InterestSize struct {
 	Name    string
 	Devices int
 }
 
 // listInterests returns interests with a prefix that come after a name, in order.
-func (x *index) listInterests(prefix, after string, limit int) []Interest {
+func (x *index) listInterests(prefix, after string, limit int) []InterestSize {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var names []string
@@ -140,9 +140,9 @@ func (x *index) listInterests(prefix, after string, limit int) []Interest {
 		}
 	}
 	slices.Sort(names)
-	list := make([]Interest, 0, min(limit, len(names)))
+	list := make([]InterestSize, 0, min(limit, len(names)))
 	for _, name := range names[:min(limit, len(names))] {
-		list = append(list, Interest{name, len(x.interests[name].members)})
+		list = append(list, InterestSize{name, len(x.interests[name].members)})
 	}
 	return list
 }

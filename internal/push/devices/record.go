@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/push/notification"
+	"github.com/belfryhq/belfry/internal/rawjson"
 )
 
 // A record is a device as it stands in the bucket.
@@ -40,16 +42,70 @@ func (r *record) encode() ([]byte, error) {
 	return text, nil
 }
 
-// decode reads a record. Its errors have nothing of it in them.
+// decode reads a record, and keeps nothing of the text. Its errors have nothing of it in
+// them. A start reads all devices, so this does without reflection.
 func decode(text []byte) (*record, error) {
 	r := new(record)
-	if err := json.Unmarshal(text, r); err != nil {
-		return nil, errors.New("devices: a device can not be read")
+	ok := true
+	read := func(into *string, value []byte) {
+		s, is := rawjson.String(value)
+		*into, ok = s, ok && is
 	}
-	if r.Token == "" || !slices.Contains(platforms[:], r.Platform) {
+	number := func(into *int64, value []byte) {
+		n, err := strconv.ParseInt(string(value), 10, 64)
+		*into, ok = n, ok && err == nil
+	}
+	err := rawjson.Object(text, func(name, value []byte) {
+		switch string(name) {
+		case "api":
+			read((*string)(&r.API), value)
+		case "platform":
+			read((*string)(&r.Platform), value)
+		case "token":
+			read(&r.Token, value)
+		case "topic":
+			read(&r.Topic, value)
+		case "environment":
+			read((*string)(&r.Environment), value)
+		case "vapid_key":
+			read(&r.VAPIDKey, value)
+		case "user":
+			read(&r.User, value)
+		case "mismatched":
+			read(&r.Mismatched, value)
+		case "metadata":
+			r.Metadata = slices.Clone(value)
+		case "created":
+			number(&r.Created, value)
+		case "confirmed":
+			number(&r.Confirmed, value)
+		case "interests":
+			is := rawjson.Array(value, func(element []byte) {
+				r.Interests = append(r.Interests, "")
+				read(&r.Interests[len(r.Interests)-1], element)
+			})
+			ok = ok && is == nil
+		}
+	})
+	switch {
+	case err != nil || !ok:
+		return nil, errors.New("devices: a device can not be read")
+	case r.Token == "" || !slices.Contains(platforms[:], r.Platform):
 		return nil, errors.New("devices: a device has no token, or a platform that is not known")
+	case !ascending(r.Interests):
+		return nil, errors.New("devices: the interests of a device are not in order")
 	}
 	return r, nil
+}
+
+// ascending reports whether names are in order, each once.
+func ascending(names []string) bool {
+	for i := 1; i < len(names); i++ {
+		if names[i-1] >= names[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // has reports whether the device is subscribed to an interest, and where it stands or

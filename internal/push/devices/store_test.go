@@ -226,7 +226,7 @@ func TestPagesAreInOrderAndEachDeviceOnce(t *testing.T) {
 	if len(list) != 7 {
 		t.Errorf("List has %d devices, want 7", len(list))
 	}
-	if all, err := s.Interests(app, "", "", 10); err != nil || !slices.Equal(all, []Interest{{"a", 25}, {"b", 13}}) {
+	if all, err := s.Interests(app, "", "", 10); err != nil || !slices.Equal(all, []InterestSize{{"a", 25}, {"b", 13}}) {
 		t.Errorf("Interests = %v, %v", all, err)
 	}
 }
@@ -390,7 +390,7 @@ func TestBounds(t *testing.T) {
 	if _, err := s.Register(t.Context(), app, Registration{API: notification.Beams, Platform: notification.FCM, Token: "tok", MaxDevices: 1}); err != nil {
 		t.Errorf("Register in place of another = %v", err)
 	}
-	if n := s.Totals(app); n.Interests != 0 || n.Devices[notification.FCM] != 1 {
-		t.Errorf("Totals = %+v", n)
+	if n := s.Amounts(app); n.Interests != 0 || n.Devices[notification.FCM] != 1 {
+		t.Errorf("Amounts = %+v", n)
 	}
 }

@@ -11,10 +11,11 @@ import (
 // the command line know none of them. A test of the module's root says which are
 // missing.
 var packages = []string{
-	"accept", "access", "acme", "admin", "adminclient", "admission", "apns", "apps", "appstore", "audit",
+	"accept", "access", "acme", "admin", "adminclient", "admission", "apns", "apps", "appstore",
+	"audit",
 	"backend", "backoff", "belfrytest", "bench", "broker", "brokertest", "bundle",
 	"callback", "certificate", "certificatetest", "cli", "client", "config", "console",
-	"datadir", "delivery", "devsite", "doctor", "durable",
+	"datadir", "delivery", "devices", "devsite", "doctor", "durable",
 	"egress", "engine", "errortext", "exchange", "expiry", "explain",
 	"fallback", "fanout", "faults", "fcm", "follow", "forwarded", "frame",
 	"handover", "history", "hostname", "httpapi", "hub",
