@@ -29,6 +29,9 @@ func (f *fixture) openAudit() *audit.Log {
 func newAudited(t *testing.T, parts map[string]http.Handler) *auditedSite {
 	f := newFixture(t)
 	s := &auditedSite{f, f.openAudit()}
+	if _, _, err := s.log.List(t.Context(), audit.Query{}, 1); err != nil { // or it ends before the engine has its stream
+		t.Fatal(err)
+	}
 	c := f.cluster.config()
 	c.Audit = s.log
 	c.Access = access.New(access.Config{Token: testToken, Insecure: true, Tokens: f.tokens, Note: Attempted(s.log)})
