@@ -67,6 +67,7 @@ func (c *Client) publish(ctx context.Context, path string, body []byte, key stri
 // A call is what the service is asked for.
 type call struct {
 	method, path string
+	api          string // in front of /apps; empty: the HTTP API
 	query        url.Values
 	body         []byte
 	key          string // of idempotency; empty: none
@@ -131,7 +132,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (c *Client) once(ctx context.Context, ask call) (*Response, error) {
 	start := time.Now()
 	response, err := c.exchange(ctx, ask)
-	info := RequestInfo{Method: ask.method, Path: c.base.EscapedPath() + "/apps/" + c.appID + ask.path, Duration: time.Since(start), Err: err}
+	info := RequestInfo{Method: ask.method, Path: c.base.EscapedPath() + ask.api + "/apps/" + c.appID + ask.path, Duration: time.Since(start), Err: err}
 	if response != nil {
 		info.Status = response.Status
 	} else if e, ok := errors.AsType[*APIError](err); ok {
@@ -147,7 +148,7 @@ func (c *Client) once(ctx context.Context, ask call) (*Response, error) {
 // exchange sends a request and reads the answer.
 func (c *Client) exchange(ctx context.Context, ask call) (*Response, error) {
 	method, path, body := ask.method, ask.path, ask.body
-	target, err := c.SignedURL(method, path, ask.query, body)
+	target, err := c.signedURL(ask.api, method, path, ask.query, body)
 	if err != nil {
 		return nil, err
 	}

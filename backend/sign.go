@@ -21,6 +21,11 @@ var reserved = []string{"auth_key", "auth_timestamp", "auth_version", "auth_sign
 // unchanged. The hash of the body is added if there is one. A query that has
 // one of the parameters that signing adds is refused.
 func (c *Client) SignQuery(method, path string, query url.Values, body []byte) (url.Values, error) {
+	return c.signQuery("", method, path, query, body)
+}
+
+// signQuery is SignQuery for an API whose paths begin with a prefix.
+func (c *Client) signQuery(api, method, path string, query url.Values, body []byte) (url.Values, error) {
 	for name := range query {
 		if slices.Contains(reserved, strings.ToLower(name)) {
 			return nil, invalid(ErrInvalidParameter, "query", name, "signing adds it")
@@ -37,7 +42,7 @@ func (c *Client) SignQuery(method, path string, query url.Values, body []byte) (
 		sum := md5.Sum(body)
 		signed.Set("body_md5", hex.EncodeToString(sum[:]))
 	}
-	text := protocol.RequestText(method, c.signed+"/apps/"+c.appID+path, params(signed))
+	text := protocol.RequestText(method, c.signed+api+"/apps/"+c.appID+path, params(signed))
 	signed.Set("auth_signature", protocol.Sign(c.token.Secret, text))
 	return signed, nil
 }
@@ -57,16 +62,21 @@ func params(query url.Values) []protocol.Param {
 // path is that below the app, and is sent as it is: what needs escapes in a
 // path has them already.
 func (c *Client) SignedURL(method, path string, query url.Values, body []byte) (string, error) {
-	signed, err := c.SignQuery(method, path, query, body)
+	return c.signedURL("", method, path, query, body)
+}
+
+// signedURL is SignedURL for an API whose paths begin with a prefix.
+func (c *Client) signedURL(api, method, path string, query url.Values, body []byte) (string, error) {
+	signed, err := c.signQuery(api, method, path, query, body)
 	if err != nil {
 		return "", err
 	}
-	return c.url(path) + "?" + signed.Encode(), nil
+	return c.url(api+"/apps/"+c.appID+path) + "?" + signed.Encode(), nil
 }
 
-// url is where a path below the app is.
+// url is where a path below that of the service is.
 func (c *Client) url(path string) string {
-	return c.base.Scheme + "://" + c.base.Host + c.base.EscapedPath() + "/apps/" + c.appID + path
+	return c.base.Scheme + "://" + c.base.Host + c.base.EscapedPath() + path
 }
 
 // checkPath refuses a path that would not arrive as it was signed.

@@ -47,6 +47,31 @@ func samePush(a, b *Push) bool {
 		slices.Equal(a.Webhooks, b.Webhooks) && slices.Equal(a.WebhookEvents, b.WebhookEvents)
 }
 
+// A VAPIDKey is a pair of keys that browsers' subscriptions are bound to.
+type VAPIDKey struct {
+	ID      string // made of the public key
+	Public  []byte // the point, 65 bytes
+	Private []byte // 32 bytes
+}
+
+// VAPIDKeys are those of an app. The first is for new subscriptions; without one there are
+// none.
+func (a *App) VAPIDKeys() (list []VAPIDKey) {
+	if a.Push.VAPIDKey == "" {
+		return nil
+	}
+	for _, text := range append([]string{a.Push.VAPIDKey}, a.Push.VAPIDFormerKeys...) {
+		k, err := DecodeVAPIDKey(text)
+		if err != nil {
+			continue // it is a fingerprint, of a secret that is not known
+		}
+		public := k.PublicKey().Bytes()
+		sum := sha256.Sum256(public)
+		list = append(list, VAPIDKey{hex.EncodeToString(sum[:6]), public, k.Bytes()})
+	}
+	return list
+}
+
 // fingerprintPrefix begins what stands for a secret in what is told of an app.
 const fingerprintPrefix = "sha256:"
 

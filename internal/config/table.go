@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -112,6 +113,15 @@ var settings = slices.Concat([]setting.Setting[Config]{
 	setting.Row("webhooks.vacate_on_stop", "false", setting.KindBool,
 		"Whether a service that stops tells that the channels of its clients are empty. false leaves it untold, because clients come back to the service that replaces it.",
 		setting.Scalar(func(c *Config) *bool { return &c.Server.Webhooks.VacateOnStop }, setting.Bool)),
+	setting.Row("push.require_tls", "false", setting.KindBool,
+		"Whether calls about push notifications that come without TLS are refused (403). false leaves it to a proxy in front.",
+		setting.Scalar(func(c *Config) *bool { return &c.Server.Push.RequireTLS }, setting.Bool)),
+	setting.Row("push.registrations_per_minute", "300", setting.KindNumber,
+		"How often one address may register a device for push notifications, a minute's worth at once; more are refused (429). It may change something of devices ten times as often. 0 is no limit.",
+		setting.Scalar(func(c *Config) *int { return &c.Server.Push.RegistrationsPerMinute }, setting.Limit(setting.MaxInt/10))),
+	setting.Row("push.hosts", "[]", "list of hosts",
+		"Push services that browsers may name, beside those of Google, Mozilla, Apple and Microsoft. A name that begins with a dot stands for all below it, and one with a port for that port.",
+		setting.List(func(c *Config) *[]string { return &c.Server.Push.Hosts }, parsePushHost)),
 	setting.Row("console.journal", "16MiB", setting.KindSize,
 		"How much memory the process uses to remember what became of events and connections, without their data, so that `belfry explain` can say why somebody did not get something. Each app keeps 1/64 of it. 0 is off.",
 		setting.Scalar(func(c *Config) *int { return &c.Server.Journal }, setting.Size(0, setting.MaxSize))),
@@ -222,4 +232,16 @@ func parseLevel(text string) (slog.Level, error) {
 		return 0, fmt.Errorf("%q is not a level", text)
 	}
 	return level, nil
+}
+
+// parsePushHost reads the name of a push service.
+func parsePushHost(text string) (string, error) {
+	name := strings.TrimPrefix(strings.ToLower(text), ".")
+	if host, port, err := net.SplitHostPort(name); err == nil && port != "" {
+		name = host
+	}
+	if name == "" || strings.ContainsAny(name, "/:@*? ") {
+		return "", fmt.Errorf("%q is not a name such as push.example.com, .example.com or localhost:8443", text)
+	}
+	return strings.ToLower(text), nil
 }

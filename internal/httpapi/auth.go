@@ -65,8 +65,10 @@ func agent(h http.Header) string {
 // means the app of the key.
 func (c *call) names(app *apps.App) bool { return c.appID == "" || app.Called(c.appID) }
 
+const unknownKey = "Unknown auth_key"
+
 func (a *Handler) errUnknownKey() error {
-	return &statusError{status: a.unknownKey, message: "Unknown auth_key"}
+	return &statusError{status: a.unknownKey, message: unknownKey}
 }
 
 func (c *call) checkVersion() error {

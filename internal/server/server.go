@@ -119,6 +119,7 @@ type Config struct {
 	CORS             bool // on the HTTP API
 
 	Webhooks Webhooks
+	Push     Push
 	// Version is what operators are told that this node is.
 	Version string
 
@@ -166,6 +167,7 @@ type Server struct {
 
 	keys      *idempotency.Store // of requests of backends
 	histories *durable.Store     // of apps that want theirs to survive
+	push      push
 
 	drainOver atomic.Int64 // Config.DrainTimeout, as it is now
 
@@ -220,6 +222,7 @@ func New(cfg Config) (_ *Server, err error) {
 	s.openInspection(registry, used)
 	s.attempts = admission.New(admission.Config{PerMinute: cfg.ConnectionAttempts, TrustedProxies: cfg.TrustedProxies, Registerer: s.metrics})
 	s.openHTTPAPI(registry)
+	s.openPush(registry)
 	handler := s.routes(registry)
 	if err := s.join(); err != nil {
 		return nil, err
@@ -356,6 +359,8 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 		websocket: s.attempts.Wrap(websocket),
 		components: []component{
 			s.fallback(registry),
+			s.push.native,
+			s.push.beams,
 			web.New(web.Config{Path: s.cfg.Path, HTTPPath: cmp.Or(s.cfg.HTTPPath, fallback.DefaultHTTPPath), Secure: forwarded.Proxies(s.cfg.TrustedProxies).Secure}),
 		},
 		api:   s.api,

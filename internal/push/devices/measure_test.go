@@ -90,7 +90,7 @@ func someone(i int) Registration {
 		}
 		return b.String()
 	}
-	r := Registration{API: notification.Beams, MaxDevices: 1 << 30, Metadata: []byte(`{"sdkVersion":"1.9.2","androidVersion":"14"}`)}
+	r := Registration{API: notification.Beams, Metadata: []byte(`{"sdkVersion":"1.9.2","androidVersion":"14"}`)}
 	switch i % 3 {
 	case 0:
 		r.Platform, r.Topic = notification.APNs, "com.example.shop"

@@ -21,7 +21,7 @@ type Registration struct {
 	// Previous are ids of the API of 2016 that the installation had. Their interests
 	// become its own, and they are removed.
 	Previous []string
-	// MaxDevices is how many the app may have. Zero means [DefaultMaxDevices].
+	// MaxDevices is how many the app may have. Zero is no limit.
 	MaxDevices int
 }
 

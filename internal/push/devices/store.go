@@ -21,7 +21,6 @@
 package devices
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,8 +42,6 @@ const (
 	MaxInterests = 5000
 	// MaxPerUser is how many devices of one provider a user may have.
 	MaxPerUser = 100
-	// DefaultMaxDevices is how many devices an app may have, unless it says otherwise.
-	DefaultMaxDevices = 1_000_000
 
 	// maxRecord is what one device may take in the bucket, in bytes. The engine takes
 	// messages up to 1 MiB.
@@ -237,12 +234,12 @@ func (s *Store) index(app string) *index {
 	return x
 }
 
-// full returns ErrFull if an app may not have more, of which it may have max devices.
-func (x *index) full(max int) error {
+// full returns ErrFull if an app may not have more than limit devices, and has them. Zero
+// is no limit.
+func (x *index) full(limit int) error {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	max = cmp.Or(max, DefaultMaxDevices)
-	if len(x.byID) >= max || x.bytes > int64(max)*share+maxRecord {
+	if limit > 0 && (len(x.byID) >= limit || x.bytes > int64(limit)*share+maxRecord) {
 		return ErrFull
 	}
 	return nil
