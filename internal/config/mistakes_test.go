@@ -55,7 +55,7 @@ var mistakes = map[string]struct {
 		`belfry.yaml:1: listen: is a block of settings, but one value is wanted`,
 		`belfry.yaml:2: path: is a list, but one value is wanted`,
 		`belfry.yaml:3: trusted_proxies: has an element that is not a single value`}},
-	"not a block at all": {"- a", []string{`belfry.yaml:1: is not a block of settings (listen, path, data_dir, max_connections, connection_attempts_per_minute, max_pending_connections, max_pending_per_address, trusted_proxies, tls, admin, join, witness, nats_url, cluster, reload, webhooks, console, drain_timeout, drain_delay, log, websocket, fallback, http_api, apps)`}},
+	"not a block at all": {"- a", []string{`belfry.yaml:1: is not a block of settings (listen, path, data_dir, max_connections, connection_attempts_per_minute, max_pending_connections, max_pending_per_address, trusted_proxies, tls, admin, join, witness, nats_url, cluster, reload, webhooks, push, console, drain_timeout, drain_delay, log, websocket, fallback, http_api, apps)`}},
 	"not YAML":           {"path: /x\n\tlisten: :1", []string{`belfry.yaml:2: not YAML: found a tab character that violates indentation`}},
 	"two documents":      {"path: /x\n---\npath: /y", []string{`belfry.yaml:2: a second document begins here; put everything into one`}},
 	"merged nothing":     {"<<: 5", []string{`belfry.yaml:1: << does not name a block of settings`}},

@@ -122,6 +122,21 @@ var settings = slices.Concat([]setting.Setting[Config]{
 	setting.Row("push.hosts", "[]", "list of hosts",
 		"Push services that browsers may name, beside those of Google, Mozilla, Apple and Microsoft. A name that begins with a dot stands for all below it, and one with a port for that port.",
 		setting.List(func(c *Config) *[]string { return &c.Server.Push.Hosts }, parsePushHost)),
+	setting.Row("push.apns_url", `""`, setting.KindText,
+		"Where Apple's service is reached, for a relay or a test. Empty: at Apple's address.",
+		setting.Scalar(func(c *Config) *string { return &c.Server.Push.Providers.APNs }, parseProvider)),
+	setting.Row("push.apns_sandbox_url", `""`, setting.KindText,
+		"The same for Apple's service of devices in development.",
+		setting.Scalar(func(c *Config) *string { return &c.Server.Push.Providers.APNsSandbox }, parseProvider)),
+	setting.Row("push.fcm_url", `""`, setting.KindText,
+		"Where Google's service is reached, for a relay or a test. Empty: at Google's address.",
+		setting.Scalar(func(c *Config) *string { return &c.Server.Push.Providers.FCM }, parseProvider)),
+	setting.Row("push.ca_file", `""`, setting.KindFile,
+		"Authorities in PEM form that providers' certificates may be of, beside those that the system knows.",
+		setting.Scalar(func(c *Config) *string { return &c.Server.Push.Providers.CAFile }, setting.Any)),
+	setting.Row("push.allowed_networks", "[]", "list of networks",
+		"Networks that providers and webhooks of push notifications may be in although they are not public, such as 127.0.0.1.",
+		setting.List(func(c *Config) *[]netip.Prefix { return &c.Server.Push.Providers.AllowedNetworks }, setting.Prefix)),
 	setting.Row("console.journal", "16MiB", setting.KindSize,
 		"How much memory the process uses to remember what became of events and connections, without their data, so that `belfry explain` can say why somebody did not get something. Each app keeps 1/64 of it. 0 is off.",
 		setting.Scalar(func(c *Config) *int { return &c.Server.Journal }, setting.Size(0, setting.MaxSize))),
@@ -244,4 +259,16 @@ func parsePushHost(text string) (string, error) {
 		return "", fmt.Errorf("%q is not a name such as push.example.com, .example.com or localhost:8443", text)
 	}
 	return strings.ToLower(text), nil
+}
+
+// parseProvider reads the base URL of a provider.
+func parseProvider(text string) (string, error) {
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		return "", nil
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "":
+		return "", fmt.Errorf("%q is not a URL such as https://api.push.apple.com", text)
+	}
+	return strings.TrimRight(text, "/"), nil
 }

@@ -14,8 +14,7 @@ type route struct {
 	allow  string // what can be asked of the path, if it has two calls
 }
 
-// The calls of the API. The native push calls of old libraries are not among
-// them: they get 404, as they do from the hosted service by now.
+// The calls of the API. Those of push notifications are answered by other packages.
 var (
 	routeEvents        = &route{"events", http.MethodPost, (*Handler).triggerEvent, ""}
 	routeBatch         = &route{"batch_events", http.MethodPost, (*Handler).triggerBatch, ""}

@@ -12,7 +12,7 @@ import (
 // of this API, over the path as it came. If the request is refused, it returns the status
 // and a line for the caller; then err is set.
 func (a *Handler) Verify(r *http.Request, appID string, limit int64) (app *apps.App, body []byte, status int, err error) {
-	c := &call{r: r, appID: appID, route: routeEvents}
+	c := &call{r: r, began: a.now(), appID: appID, route: routeEvents}
 	c.path, c.query = requestLine(r)
 	err = a.authenticate(c)
 	if err == nil {

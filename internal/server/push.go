@@ -15,6 +15,7 @@ import (
 	"github.com/belfryhq/belfry/internal/engine"
 	"github.com/belfryhq/belfry/internal/forwarded"
 	"github.com/belfryhq/belfry/internal/push/beams"
+	"github.com/belfryhq/belfry/internal/push/callback"
 	"github.com/belfryhq/belfry/internal/push/devices"
 	"github.com/belfryhq/belfry/internal/push/native"
 	"github.com/belfryhq/belfry/internal/push/notification"
@@ -31,8 +32,12 @@ type Push struct {
 	RegistrationsPerMinute int
 	// Hosts are push services that browsers may name beside [notification.DefaultHosts],
 	// and written like them.
-	Hosts []string
+	Hosts     []string
+	Providers PushProviders
 }
+
+// hosts are the push services that browsers may name.
+func (p Push) hosts() []string { return slices.Concat(notification.DefaultHosts, p.Hosts) }
 
 // changesPerRegistration is how often an address may change something for each time that
 // it may register a device.
@@ -42,8 +47,9 @@ const changesPerRegistration = 10
 type push struct {
 	devices   *devices.Store
 	reports   *reports.Store
-	publisher notification.Publisher
-	published sync.Map // app id → *rate.Limiter
+	delivery  *pushDelivery
+	callbacks *callback.Queue // what is open of delivery; its one goroutine uses it
+	published sync.Map        // app id → *rate.Limiter
 	native    *native.Handler
 	beams     *beams.Handler
 }
@@ -63,10 +69,16 @@ func (s *Server) openPush(registry *apps.Registry) {
 	})
 	s.onStop("push devices", func(context.Context) error { p.devices.Close(); return nil })
 	s.engine.OnLoss(engine.BucketStream(devices.Bucket), p.devices.Reload)
+	known := pushApps{registry}
+	p.delivery = newPushDelivery(s.openDispatcher(known), func(err error) {
+		s.log.Error("push notifications can not be taken yet", "err", err)
+	})
+	s.onStop("push notifications", p.delivery.stop)
 	p.reports = reports.New(reports.Config{
 		Bucket: func(ctx context.Context) (jetstream.KeyValue, error) {
-			return s.engine.Bucket(ctx, reports.BucketConfig())
+			return s.engine.Bucket(ctx, reports.BucketConfig(s.engine.Storage()))
 		},
+		Tell:       p.tellReport(known),
 		Writable:   s.engine.Writable,
 		Registerer: s.metrics,
 	})
@@ -84,9 +96,8 @@ func (p *push) openAPIs(s *Server, registry *apps.Registry) {
 		return admission.New(admission.Config{PerMinute: perMinute, TrustedProxies: trusted}).Admit
 	}
 	register, change := perAddress(cfg.RegistrationsPerMinute), perAddress(changesPerRegistration*cfg.RegistrationsPerMinute)
-	hosts := slices.Concat(notification.DefaultHosts, cfg.Hosts)
 	p.native = native.New(native.Config{
-		Apps: registry, Devices: p.devices, Publish: p.publisher, Admit: p.admit, Register: register, Change: change,
+		Apps: registry, Devices: p.devices, Publish: p.delivery, Admit: p.admit, Register: register, Change: change,
 		Verify: func(r *http.Request, app string, limit int64) (*apps.App, []byte, error) {
 			found, body, status, err := s.api.Verify(r, app, limit)
 			if err != nil {
@@ -97,8 +108,8 @@ func (p *push) openAPIs(s *Server, registry *apps.Registry) {
 		Secure: trusted.Secure, RequireTLS: cfg.RequireTLS, Path: s.cfg.Path, Log: s.log,
 	})
 	p.beams = beams.New(beams.Config{
-		Apps: registry, Devices: p.devices, Publish: p.publisher, Report: p.reports.Take, Admit: p.admit, Register: register, Change: change,
-		Secure: trusted.Secure, RequireTLS: cfg.RequireTLS, Hosts: hosts, Path: s.cfg.Path, Log: s.log,
+		Apps: registry, Devices: p.devices, Publish: p.delivery, Report: p.reports.Take, Admit: p.admit, Register: register, Change: change,
+		Secure: trusted.Secure, RequireTLS: cfg.RequireTLS, Hosts: cfg.hosts(), Path: s.cfg.Path, Log: s.log,
 	})
 }
 
@@ -120,6 +131,7 @@ func (p *push) appChanged(c apps.Change) {
 		p.published.Delete(c.Old.ID)
 	case c.New.Push.Enabled:
 		p.devices.Begin()
+		p.delivery.begin()
 	}
 }
 

@@ -27,15 +27,20 @@ import (
 const (
 	// Bucket is the name of the bucket of reports.
 	Bucket = "belfry_push_reports"
-	// maxBytes is what all reports may take in the engine.
-	maxBytes = 128 << 20
+	// maxBytes is what all reports may take in the engine, and memoryBytes if that keeps
+	// them in memory.
+	maxBytes, memoryBytes = 128 << 20, 8 << 20
 	// patience is how long the engine has for one report.
 	patience = 5 * time.Second
 )
 
-// BucketConfig is the bucket that a store stands on.
-func BucketConfig() jetstream.KeyValueConfig {
-	return jetstream.KeyValueConfig{Bucket: Bucket, History: 1, TTL: payload.ReportsFor, MaxBytes: maxBytes}
+// BucketConfig is the bucket that a store stands on, in that kind of storage.
+func BucketConfig(storage jetstream.StorageType) jetstream.KeyValueConfig {
+	cfg := jetstream.KeyValueConfig{Bucket: Bucket, History: 1, TTL: payload.ReportsFor, MaxBytes: maxBytes}
+	if storage == jetstream.MemoryStorage {
+		cfg.MaxBytes = memoryBytes
+	}
+	return cfg
 }
 
 // Config is what a store stands on. Bucket is required.
