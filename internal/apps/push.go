@@ -47,8 +47,8 @@ func samePush(a, b *Push) bool {
 		slices.Equal(a.Webhooks, b.Webhooks) && slices.Equal(a.WebhookEvents, b.WebhookEvents)
 }
 
-// A VAPIDKey is a pair of keys that browsers' subscriptions are bound to.
-type VAPIDKey struct {
+// A SubscriptionKey is a pair of keys that browsers' subscriptions are bound to.
+type SubscriptionKey struct {
 	ID      string // made of the public key
 	Public  []byte // the point, 65 bytes
 	Private []byte // 32 bytes
@@ -56,7 +56,7 @@ type VAPIDKey struct {
 
 // VAPIDKeys are those of an app. The first is for new subscriptions; without one there are
 // none.
-func (a *App) VAPIDKeys() (list []VAPIDKey) {
+func (a *App) VAPIDKeys() (list []SubscriptionKey) {
 	if a.Push.VAPIDKey == "" {
 		return nil
 	}
@@ -67,7 +67,7 @@ func (a *App) VAPIDKeys() (list []VAPIDKey) {
 		}
 		public := k.PublicKey().Bytes()
 		sum := sha256.Sum256(public)
-		list = append(list, VAPIDKey{hex.EncodeToString(sum[:6]), public, k.Bytes()})
+		list = append(list, SubscriptionKey{hex.EncodeToString(sum[:6]), public, k.Bytes()})
 	}
 	return list
 }

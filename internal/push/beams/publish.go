@@ -125,7 +125,7 @@ func (c *call) check(q *request, toUsers bool) (*notification.Publish, error) {
 		InstanceID: c.app.Push.InstanceID, PublishID: p.ID, Accepted: now,
 	}
 	p.Notifications, err = make.Notifications()
-	if e, ok := errors.AsType[*payload.Error](err); ok {
+	if e, ok := errors.AsType[*payload.Mistake](err); ok {
 		return nil, unprocessable("%s", e.Error()+".")
 	}
 	if err != nil {

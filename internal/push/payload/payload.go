@@ -29,22 +29,22 @@ type Request struct {
 	Accepted              time.Time
 }
 
-// An Error is what is wrong with what a backend has written.
-type Error struct {
+// A Mistake is what is wrong with what a backend has written.
+type Mistake struct {
 	Field string // such as "apns.priority"
 	Text  string // what is wrong with it
 }
 
-func (e *Error) Error() string { return e.Field + " " + e.Text }
+func (e *Mistake) Error() string { return e.Field + " " + e.Text }
 
 func wrong(field, format string, args ...any) error {
-	return &Error{field, fmt.Sprintf(format, args...)}
+	return &Mistake{field, fmt.Sprintf(format, args...)}
 }
 
 // object is a JSON object whose values are as they came.
 type object map[string]json.RawMessage
 
-// Notifications returns what devices of each platform get. The error is an [*Error].
+// Notifications returns what devices of each platform get. The error is an [*Mistake].
 func (r *Request) Notifications() ([]notification.Notification, error) {
 	var list []notification.Notification
 	for _, make := range []func() ([]notification.Notification, error){r.apns, r.gcm, r.fcm, r.web} {
@@ -245,7 +245,7 @@ func (r *Request) android(p notification.Platform, field string, text json.RawMe
 		}
 		m, err := fcm.Translate(encode(o))
 		if err != nil {
-			return n, &Error{field, "is wrong: " + err.Error()}
+			return n, &Mistake{field, "is wrong: " + err.Error()}
 		}
 		n.Body, n.ValidateOnly = m.Body, m.ValidateOnly
 		if m.TTL != nil && *m.TTL > 0 {
