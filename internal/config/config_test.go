@@ -92,7 +92,7 @@ func TestFlagsOverEnvironmentOverFile(t *testing.T) {
 func TestEverySettingCanBeGivenInEveryLayer(t *testing.T) {
 	example := map[string]string{
 		setting.KindAddress: "127.0.0.1:7001", setting.KindText: "x", setting.KindFolder: "x", setting.KindBool: "true", setting.KindNumber: "7",
-		setting.KindSize: "2MiB", setting.KindDuration: "7s", setting.KindPath: "/x", "list of networks": "10.0.0.0/8", "list of host patterns": "ops.example.com", "list of hosts": "push.example.com",
+		setting.KindSize: "2MiB", setting.KindDuration: "7s", setting.KindPath: "/x", "list of networks": "10.0.0.0/8", "list of host patterns": "ops.example.com", "list of hosts": "push.example.com", "URL of a provider": "https://push.example.com",
 		"debug, info, warn or error": "warn", "text or json": "json", "0, 4, 5, 6 or 7": "7", "400, 401, 403 or 404": "401",
 	}
 	for i, s := range settings {
