@@ -41,10 +41,31 @@ export type App = {
     presence_members?: number
     presence_user_id?: number
     presence_user_info?: number
+    push_devices?: number
+    push_publishes_per_second?: number
     read_requests_per_second?: number
     watchlist?: number
   }
   name: string
+  push?: {
+    apns_certificate?: string
+    apns_certificate_password?: string
+    apns_environment?: string
+    apns_key?: string
+    apns_key_id?: string
+    apns_team_id?: string
+    apns_topic?: string
+    enabled?: boolean
+    fcm_service_account?: string
+    instance_id?: string
+    secret_key?: string
+    vapid_contact?: string
+    vapid_former_keys?: Array<string>
+    vapid_key?: string
+    webhook_events?: Array<string>
+    webhook_secret?: string
+    webhooks?: Array<string>
+  }
   revision?: number
   source: "configuration" | "store"
   subscription_count?: boolean
@@ -87,10 +108,31 @@ export type AppChange = {
     presence_members?: number | null
     presence_user_id?: number | null
     presence_user_info?: number | null
+    push_devices?: number | null
+    push_publishes_per_second?: number | null
     read_requests_per_second?: number | null
     watchlist?: number | null
   } | null
   name?: string | null
+  push?: {
+    apns_certificate?: string | null
+    apns_certificate_password?: string | null
+    apns_environment?: string | null
+    apns_key?: string | null
+    apns_key_id?: string | null
+    apns_team_id?: string | null
+    apns_topic?: string | null
+    enabled?: boolean | null
+    fcm_service_account?: string | null
+    instance_id?: string | null
+    secret_key?: string | null
+    vapid_contact?: string | null
+    vapid_former_keys?: Array<string> | null
+    vapid_key?: string | null
+    webhook_events?: Array<string> | null
+    webhook_secret?: string | null
+    webhooks?: Array<string> | null
+  } | null
   subscription_count?: boolean | null
   tls_only?: boolean | null
   watchlist_events?: boolean | null
@@ -582,10 +624,31 @@ export type NewApp = {
     presence_members?: number
     presence_user_id?: number
     presence_user_info?: number
+    push_devices?: number
+    push_publishes_per_second?: number
     read_requests_per_second?: number
     watchlist?: number
   }
   name?: string
+  push?: {
+    apns_certificate?: string
+    apns_certificate_password?: string
+    apns_environment?: string
+    apns_key?: string
+    apns_key_id?: string
+    apns_team_id?: string
+    apns_topic?: string
+    enabled?: boolean
+    fcm_service_account?: string
+    instance_id?: string
+    secret_key?: string
+    vapid_contact?: string
+    vapid_former_keys?: Array<string>
+    vapid_key?: string
+    webhook_events?: Array<string>
+    webhook_secret?: string
+    webhooks?: Array<string>
+  }
   subscription_count?: boolean
   tls_only?: boolean
   watchlist_events?: boolean
@@ -1229,6 +1292,8 @@ export const appSettings: Setting[] = [
   { name: "limits.presence_user_id", kind: "number", initial: "128" },
   { name: "limits.presence_user_info", kind: "size", initial: "1KiB" },
   { name: "limits.watchlist", kind: "number", initial: "100" },
+  { name: "limits.push_devices", kind: "number", initial: "1000000" },
+  { name: "limits.push_publishes_per_second", kind: "number", initial: "100" },
   { name: "limits.cache_ttl", kind: "duration", initial: "30m" },
   { name: "history.enabled", kind: "switch", initial: "false" },
   { name: "history.channel_prefixes", kind: "list", initial: "[]" },
@@ -1238,6 +1303,23 @@ export const appSettings: Setting[] = [
   { name: "history.app_bytes", kind: "size", initial: "64MiB" },
   { name: "history.rewind", kind: "number", initial: "100" },
   { name: "history.durable", kind: "switch", initial: "false" },
+  { name: "push.enabled", kind: "switch", initial: "false" },
+  { name: "push.instance_id", kind: "text", initial: "\"\"" },
+  { name: "push.secret_key", kind: "text", initial: "\"\"" },
+  { name: "push.apns_team_id", kind: "text", initial: "\"\"" },
+  { name: "push.apns_key_id", kind: "text", initial: "\"\"" },
+  { name: "push.apns_key", kind: "text", initial: "\"\"" },
+  { name: "push.apns_certificate", kind: "text", initial: "\"\"" },
+  { name: "push.apns_certificate_password", kind: "text", initial: "\"\"" },
+  { name: "push.apns_environment", kind: "auto, production or sandbox", initial: "auto" },
+  { name: "push.apns_topic", kind: "text", initial: "\"\"" },
+  { name: "push.fcm_service_account", kind: "text", initial: "\"\"" },
+  { name: "push.vapid_key", kind: "text", initial: "\"\"" },
+  { name: "push.vapid_former_keys", kind: "list", initial: "[]" },
+  { name: "push.vapid_contact", kind: "text", initial: "\"\"" },
+  { name: "push.webhooks", kind: "list", initial: "[]" },
+  { name: "push.webhook_secret", kind: "text", initial: "\"\"" },
+  { name: "push.webhook_events", kind: "list", initial: "[]" },
 ]
 
 export const webhookSettings: Setting[] = [
