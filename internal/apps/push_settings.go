@@ -42,7 +42,7 @@ var pushSettings = []setting.Setting[App]{
 	setting.Row("push.apns_environment", "auto", "auto, production or sandbox",
 		"Which of Apple's two services knows the devices. auto finds out for each with its first notification.",
 		setting.Scalar(func(a *App) *string { return &a.Push.APNsEnvironment }, setting.Choice("auto", "production", "sandbox"))),
-	pushText("apns_topic", "For Apple: the bundle identifier of devices that do not name theirs, as those of the API of 2016.",
+	pushText("apns_topic", "For Apple: the bundle identifier of devices that name none, as those of the API of 2016.",
 		func(p *Push) *string { return &p.APNsTopic }, parseTopic),
 	pushSecret("fcm_service_account", "For Android: the JSON of a service account that may send messages of the Firebase project.",
 		func(p *Push) *string { return &p.FCMServiceAccount }, parseServiceAccount),
