@@ -112,6 +112,7 @@ func newFixture(t testing.TB, configured ...*apps.App) *fixture {
 	must(err)
 	t.Cleanup(func() { sender.Stop(context.Background()) })
 	maps.Copy(c.API, WebhookRoutes(sender))
+	maps.Copy(c.API, PushRoutes(func() PushDelivery { return nil }))
 	maps.Copy(c.API, TokenRoutes(f.tokens, func(app string) bool { return f.registry.ByID(app) != nil }))
 	c.Parts = map[string]http.Handler{
 		"/api/v1/part": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) }),

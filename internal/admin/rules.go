@@ -75,6 +75,8 @@ var rules = map[string]rule{
 	"GET /api/v1/webhooks/dead-letters": {access.Developer, appsSeen},
 	"POST /api/v1/webhooks/replay":      {access.AppAdmin, appsSeen},
 	"POST /api/v1/webhooks/test":        {access.AppAdmin, appsSeen},
+	"GET /api/v1/push/providers":        {access.Viewer, appsSeen},
+	"POST /api/v1/push/test":            {access.AppAdmin, appsSeen},
 
 	"GET /api/v1/tokens":           {access.Operator, wholeService},
 	"POST /api/v1/tokens":          {access.Operator, wholeService},

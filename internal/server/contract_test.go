@@ -116,6 +116,9 @@ func TestWebhooksAreDescribed(t *testing.T) {
 		}
 	}()
 	d := newDescribed(t, node)
+	d.call("GET", "/api/v1/push/providers?app=1", "", 409, "No app has push notifications")
+	d.call("GET", "/api/v1/push/providers", "", 400, "Name the app")
+	d.call("POST", "/api/v1/push/test", `{"app":"1","device":"x"}`, 409, "No app has push notifications")
 	d.call("GET", "/api/v1/webhooks", "", 200, `"endpoint":"main"`)
 	d.call("GET", "/api/v1/webhooks?app=2", "", 404, "no such app")
 	d.call("GET", "/api/v1/webhooks?apps=1", "", 400, "did you mean app?")

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/belfryhq/belfry/internal/admin"
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/backoff"
 	"github.com/belfryhq/belfry/internal/push/beams"
@@ -164,6 +165,7 @@ func (r pushApps) Credentials(id string) (c notification.Credentials, ok bool) {
 		return c, false
 	}
 	p := &a.Push
+	c.InstanceID = p.InstanceID
 	if p.APNsKey != "" || p.APNsCertificate != "" {
 		c.APNs = &notification.APNsCredentials{
 			TeamID: p.APNsTeamID, KeyID: p.APNsKeyID, Key: []byte(p.APNsKey),
@@ -237,4 +239,12 @@ func (p *push) tellReport(credentials pushApps) func(context.Context, *apps.App,
 		}
 		return nil
 	}
+}
+
+// operators are answered by what delivers; by nothing before an app has push.
+func (p *push) operators() admin.PushDelivery {
+	if dispatcher, _ := p.delivery.queues(); dispatcher != nil {
+		return dispatcher
+	}
+	return nil
 }

@@ -342,3 +342,28 @@ func TestNothingSecretIsToldAnywhere(t *testing.T) {
 		t.Errorf("a secret is in %s", text)
 	}
 }
+
+// An operator tries a device of each kind, and is told what its provider says.
+func TestTry(t *testing.T) {
+	r := start(t)
+	r.devices.add(notification.Device{ID: "a", Platform: notification.APNs, Token: "aa"})
+	r.devices.add(notification.Device{ID: "d", Platform: notification.APNs, Token: "aadead"})
+	r.devices.add(notification.Device{ID: "g", Platform: notification.GCM, Token: "g"})
+	r.devices.add(notification.Device{ID: "w", Platform: notification.Web, Token: "w"})
+	for id, want := range map[string]notification.Verdict{
+		"a": notification.Accepted, "d": notification.DeviceGone, "g": notification.Accepted, "w": notification.BadCredentials,
+	} {
+		if got, err := r.d.Try(t.Context(), "1", id); err != nil || got.Verdict != want {
+			t.Errorf("Try(%s) = %+v, %v, want %s", id, got, err, want)
+		}
+	}
+	if !r.devices.has("d") || len(r.apns.Errors())+len(r.fcm.Errors()) > 0 {
+		t.Errorf("a trial has removed a device, or is not as it should be: %q %q", r.apns.Errors(), r.fcm.Errors())
+	}
+	if _, err := r.d.Try(t.Context(), "1", "x"); err != ErrNoDevice {
+		t.Errorf("Try of a device that is not there = %v", err)
+	}
+	if _, err := r.d.Try(t.Context(), "9", "a"); err != ErrNoApp {
+		t.Errorf("Try of an app that is not there = %v", err)
+	}
+}

@@ -11,8 +11,7 @@ import (
 // the command line know none of them. A test of the module's root says which are
 // missing.
 var packages = []string{
-	"accept", "access", "acme", "admin", "adminclient", "admission", "apns", "apps", "appstore",
-	"audit",
+	"accept", "access", "acme", "admin", "adminclient", "admission", "apns", "apps", "appstore", "audit",
 	"backend", "backoff", "beams", "belfrytest", "bench", "broker", "brokertest", "bundle",
 	"callback", "certificate", "certificatetest", "cli", "client", "config", "console",
 	"datadir", "delivery", "devices", "devsite", "doctor", "durable",

@@ -12,7 +12,7 @@ import (
 // Commands returns them all, for the root.
 func Commands(s cli.Streams) []*cobra.Command {
 	return []*cobra.Command{
-		newApps(s), newWebhooks(s), newTokens(s), newAudit(s), newCluster(s), newDrain(s), newConsole(s),
+		newApps(s), newWebhooks(s), newPush(s), newTokens(s), newAudit(s), newCluster(s), newDrain(s), newConsole(s),
 		newTail(s), newExplain(s), newChannels(s), newConnections(s), newUsers(s), newErrors(s), newTimeline(s),
 	}
 }
