@@ -1133,6 +1133,39 @@ export interface Calls {
       nodes: Answers
     }
   }
+  "GET /api/v1/push/providers": {
+    path: {  }
+    query: { app: string }
+    body: undefined
+    answer: {
+      app: string
+      providers: Array<{
+        cause?: string
+        host?: string
+        next?: string
+        platform: "apns" | "fcm" | "web"
+        since?: string
+        state: "ok" | "missing" | "invalid" | "refused" | "paused"
+      }>
+    }
+  }
+  "POST /api/v1/push/test": {
+    path: {  }
+    query: {  }
+    body: {
+      app: string
+      device: string
+    }
+    answer: {
+      accepted: boolean
+      device: string
+      id?: string
+      platform: string
+      reason?: string
+      took_ms: number
+      verdict: string
+    }
+  }
   "DELETE /api/v1/session": {
     path: {  }
     query: {  }
