@@ -40,7 +40,7 @@ var layers = [][]string{
 	{"web/console", "docs", "internal/access"},
 	{"internal/console", "internal/tokenstore", "internal/audit"},
 	{"internal/loop", "internal/trace", "internal/keyuse", "internal/visitor", "internal/history", "internal/survey", "internal/acme", "internal/appstore", "internal/usage", "internal/cluster/broker", "internal/cluster/roster", "internal/webhook/queue", "backend/pusher"},
-	{"internal/webhook/sent", "internal/history/recall", "internal/history/durable", "internal/cluster/peers"},
+	{"internal/webhook/sent", "internal/history/recall", "internal/history/durable", "internal/cluster/peers", "internal/http1"},
 	{"internal/faults", "internal/journal", "internal/cluster/broker/mesh", "internal/cluster/broker/brokertest", "internal/cluster/roster/local", "internal/cluster/roster/rostertest", "internal/webhook/queue/queuetest", "internal/webhook/delivery", "internal/webhook/handover"},
 	{"internal/cluster/broker/membroker", "internal/cluster/broker/natsbroker", "internal/cluster/roster/natsroster", "internal/cluster/relay"},
 	{"internal/hub"},

@@ -15,9 +15,14 @@
 // the last are taken, clients are told so by whoever answers them ([Full]);
 // the rest is for the listener of operators, the engine, and other nodes.
 //
+// Who serves a connection, net/http or somebody else, is its [Owner], and has a
+// [Place] for it.
+//
 // # Locks
 //
-// Pending.mu is a leaf. Closing a TCP connection under it does not block.
+// Under Pending.mu owners are asked whether a connection is silent, and told that
+// it has to go. Neither blocks. What they post to a loop's mailbox takes that
+// lock, and no other is taken.
 package accept
 
 import (
@@ -179,15 +184,35 @@ func (l *listener) Accept() (net.Conn, error) {
 // many are pending and none of them can be closed, it waits, and further ones
 // wait in the backlog of the system.
 func (l *listener) admit(nc net.Conn) *Conn {
+	own, next := -1, -1
+	if !l.pending.cfg.Reserved {
+		own, next = descriptors(nc)
+	}
+	var from netip.Addr
+	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		from = tcp.AddrPort().Addr()
+	}
+	e := l.enter(&entry{owner: served{nc}}, from, own, next)
+	if e == nil {
+		nc.Close()
+		return nil
+	}
+	c := &Conn{Conn: nc}
+	c.entry.Store(e)
+	return c
+}
+
+// enter makes what is known of a connection pending, and returns nil if there is
+// no room. It waits as admit does.
+func (l *listener) enter(e *entry, from netip.Addr, own, next int) *entry {
 	p := l.pending
-	e := &entry{conn: nc, pending: p, peer: p.limited(nc.RemoteAddr())}
+	e.pending, e.peer = p, p.limited(from)
 	if !p.cfg.Reserved {
-		room := roomAt(descriptors(nc))
+		room := roomAt(own, next)
 		if room != ample {
 			p.starve(nil)
 		}
 		if room == none {
-			nc.Close()
 			return nil
 		}
 		e.full = room == scarce
@@ -202,25 +227,18 @@ func (l *listener) admit(nc net.Conn) *Conn {
 		time.Sleep(retry)
 		p.mu.Lock()
 		if l.over.Load() {
-			nc.Close()
 			return nil
 		}
 	}
 	p.addLocked(e)
-	c := &Conn{Conn: nc}
-	c.entry.Store(e)
-	return c
+	return e
 }
 
 // limited returns the address by which a connection is counted, or the zero
 // one if there is no limit to its own.
-func (p *Pending) limited(addr net.Addr) netip.Addr {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	a := tcp.AddrPort().Addr().Unmap()
-	if a.IsLoopback() || p.cfg.TrustedProxies.Has(a) {
+func (p *Pending) limited(a netip.Addr) netip.Addr {
+	a = a.Unmap()
+	if !a.IsValid() || a.IsLoopback() || p.cfg.TrustedProxies.Has(a) {
 		return netip.Addr{}
 	}
 	return admission.Network(a)
@@ -262,7 +280,7 @@ func (p *Pending) evictLocked(l *list, why reason, least time.Duration) bool {
 		if e == nil || e.since.After(before) {
 			return false
 		}
-		if silent(e.conn) {
+		if e.owner.Silent() {
 			p.dropLocked(e, why)
 			return true
 		}
@@ -274,7 +292,7 @@ func (p *Pending) evictLocked(l *list, why reason, least time.Duration) bool {
 // dropLocked closes a pending connection. The lock is held.
 func (p *Pending) dropLocked(e *entry, why reason) {
 	p.forgetLocked(e)
-	e.conn.Close()
+	e.owner.Evict()
 	p.closed[why].Inc()
 }
 

@@ -11,13 +11,23 @@ import (
 // calls [Release].
 type Conn struct {
 	net.Conn
-	entry atomic.Pointer[entry]         // nil once it is released
+	early []byte                        // what Read returns first
+	entry atomic.Pointer[entry]         // nil once it is released, or while somebody else than net/http serves it
 	turns atomic.Pointer[chan struct{}] // that it has one of; nil: none
 }
 
 // Read reads, and counts what belongs to headers.
 func (c *Conn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
+	var n int
+	var err error
+	if len(c.early) > 0 {
+		n = copy(b, c.early)
+		if c.early = c.early[n:]; len(c.early) == 0 {
+			c.early = nil
+		}
+	} else {
+		n, err = c.Conn.Read(b)
+	}
 	if e := c.entry.Load(); e != nil && n > 0 {
 		e.pending.countHeader(e, n)
 	}
@@ -56,10 +66,16 @@ func Release(nc net.Conn) net.Conn {
 	switch c := nc.(type) {
 	case *Conn:
 		c.release()
+		if len(c.early) > 0 {
+			return c
+		}
 		return c.Conn
 	case interface{ NetConn() net.Conn }: // TLS, which stays around it
 		if c, ok := c.NetConn().(*Conn); ok {
 			c.release()
+		}
+		if e, ok := nc.(interface{ Bare() net.Conn }); ok {
+			return e.Bare()
 		}
 	}
 	return nc
@@ -68,7 +84,7 @@ func Release(nc net.Conn) net.Conn {
 // An entry is what is known of a connection that is not released. All but the
 // first fields are guarded by the lock of pending.
 type entry struct {
-	conn    net.Conn // below TLS
+	owner   Owner // guarded too
 	pending *Pending
 	peer    netip.Addr // not valid: there is no limit to its connections
 	full    bool       // it has one of the last descriptors

@@ -2,7 +2,6 @@ package accept
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -37,7 +36,10 @@ func noteIdle(nc net.Conn, state http.ConnState) {
 // connOf returns the connection that a server knows as nc, or nil if it was
 // accepted by another listener.
 func connOf(nc net.Conn) *Conn {
-	if t, ok := nc.(*tls.Conn); ok {
+	if c, ok := nc.(*Conn); ok {
+		return c
+	}
+	if t, ok := nc.(interface{ NetConn() net.Conn }); ok { // TLS
 		nc = t.NetConn()
 	}
 	c, _ := nc.(*Conn)

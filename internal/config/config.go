@@ -33,6 +33,7 @@ type Config struct {
 	DataDir   string
 	Reload    bool // read File again when it changes
 	Fallback  bool // the opposite of Server.NoFallbacks
+	InLoops   bool // the opposite of Server.NetHTTP
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 
@@ -217,6 +218,7 @@ func (l *loader) finish() (*Config, error) {
 		l.config.given = append(l.config.given, given{s.Name, l.merged[s.Name]})
 	}
 	l.config.Server.NoFallbacks = !l.config.Fallback
+	l.config.Server.NetHTTP = !l.config.InLoops
 	l.cluster()
 	l.listeners()
 	l.dataDir()

@@ -37,10 +37,13 @@ func (a *Handler) triggerEvents(c *call) (answer, error) {
 	if len(events) == 0 {
 		return a.batchInfo(c), nil
 	}
-	ctx := &patience{Context: c.r.Context()}
+	if c.hasty && a.mayWait(c.app, channelsOf(events)) {
+		return answer{}, errWouldWait
+	}
+	ctx := &patience{Context: c.r.Context(), none: c.hasty}
 	defer ctx.stop()
 	if c.receipt, err = a.hub.TriggerBatch(ctx, c.app, events); err != nil {
-		return answer{}, err
+		return answer{}, c.overloaded(err)
 	}
 	a.metrics.events.Add(float64(len(events)))
 	return a.batchInfo(c), nil

@@ -29,6 +29,9 @@ type call struct {
 	target string // channel or user of the path, decoded; "" if the route has none
 	behind string // what follows the target in the path, as in "/users"
 
+	hasty    bool // the call returns errWouldWait instead of waiting
+	admitted bool // by the app's rate
+
 	signedPath string // the form of the path that the signature is right for
 
 	params []protocol.Param // of the query; keys are lower case

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -56,11 +57,14 @@ func (a *Handler) admitTrigger(c *call) (ans answer, repeat bool, err error) {
 // trigger hands e to the hub, for c.channels, and answers with what was asked about
 // them.
 func (a *Handler) trigger(c *call, e hub.Event, except protocol.SocketID, asked info) (answer, error) {
-	ctx := &patience{Context: c.r.Context()}
+	if c.hasty && a.mayWait(c.app, slices.Values(c.channels)) {
+		return answer{}, errWouldWait
+	}
+	ctx := &patience{Context: c.r.Context(), none: c.hasty}
 	defer ctx.stop()
 	var err error
 	if c.receipt, err = a.hub.Trigger(ctx, c.app, c.channels, e, except); err != nil {
-		return answer{}, err
+		return answer{}, c.overloaded(err)
 	}
 	a.metrics.events.Add(float64(len(c.channels)))
 	if asked == 0 {
@@ -234,12 +238,16 @@ const overloadWait = 2 * time.Second
 // One goroutine uses it.
 type patience struct {
 	context.Context                 // of the request
+	none            bool            // the wait is over when it begins
 	waiting         context.Context // of the first that waits; a patience is one itself
 	cancel          context.CancelFunc
 }
 
 // Done starts the wait.
 func (p *patience) Done() <-chan struct{} {
+	if p.none {
+		return over
+	}
 	if p.waiting == nil {
 		p.waiting, p.cancel = context.WithTimeout(p.Context, overloadWait)
 	}
@@ -248,6 +256,9 @@ func (p *patience) Done() <-chan struct{} {
 
 // Err is not nil once the wait is over, or the request.
 func (p *patience) Err() error {
+	if p.none {
+		return errWouldWait
+	}
 	if p.waiting != nil {
 		return p.waiting.Err()
 	}

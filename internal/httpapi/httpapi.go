@@ -102,6 +102,9 @@ type Config struct {
 	// Limits hold back backends that ask for too much. Nil means the package's
 	// own, which know of this handler alone.
 	Limits *Limits
+	// Peers says that there may be other nodes. Then an event on a cache channel
+	// waits until they have heard of it.
+	Peers bool
 
 	// Tracer returns who is told of refusals that concern the app with that id.
 	// Nil means that nobody is.
@@ -139,6 +142,7 @@ func New(cfg Config) *Handler {
 		now:        cfg.Now,
 		metrics:    newMetrics(cfg.Registerer),
 		limits:     cfg.Limits,
+		peers:      cfg.Peers,
 		tracer:     cfg.Tracer,
 		strangers:  cfg.Strangers,
 		keyUses:    cfg.KeyUses,
@@ -176,6 +180,7 @@ type Handler struct {
 	keys       *idempotency.Store
 
 	limits *Limits
+	peers  bool
 	calls  sync.Pool // of *call
 }
 
@@ -184,6 +189,11 @@ func (a *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := a.calls.Get().(*call)
 	c.r, c.began = r, a.now()
 	ans, err := a.serve(c)
+	a.conclude(w, c, ans, err)
+}
+
+// conclude writes the answer of a call, and ends it.
+func (a *Handler) conclude(w http.ResponseWriter, c *call, ans answer, err error) {
 	if err != nil {
 		ans = a.refusal(c, err)
 		a.traceRefusal(c, ans)
@@ -195,7 +205,7 @@ func (a *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.cors {
 		allowOrigins(w.Header())
 	}
-	ans.write(w, r.Method)
+	ans.write(w, c.r.Method)
 	a.metrics.answered(c.route, ans.status, len(c.body), len(ans.body), a.now().Sub(c.began))
 	a.logCall(c, ans.status)
 	c.reset()

@@ -57,6 +57,9 @@ func (a *Handler) claim(c *call) (ans answer, repeat bool, err error) {
 	if key == "" || err != nil || a.keys == nil {
 		return answer{}, false, err
 	}
+	if c.hasty {
+		return answer{}, false, errWouldWait
+	}
 	claim, first, err := a.keys.Claim(c.r.Context(), c.app.ID, key, c.digest())
 	switch {
 	case err != nil:
@@ -118,6 +121,9 @@ func (c *call) digest() idempotency.Digest {
 func (a *Handler) claimEvents(c *call) ([]hub.Targeted, error) {
 	if a.keys == nil || !slices.ContainsFunc(c.keys, func(key string) bool { return key != "" }) {
 		return c.events, nil
+	}
+	if c.hasty {
+		return nil, errWouldWait
 	}
 	e := &keyedEvents{api: a, call: c, claims: make([]*idempotency.Claim, len(c.events)), errs: make([]error, len(c.events))}
 	if err := e.find(); err != nil {

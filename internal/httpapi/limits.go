@@ -66,11 +66,12 @@ func (a *Handler) admitRead(c *call) error {
 // admit refuses what is beyond a rate of the app.
 func (a *Handler) admit(c *call, r apps.Rate, n int) error {
 	perSecond := c.app.Limits.PerSecond(r)
-	if perSecond == 0 {
+	if perSecond == 0 || c.admitted {
 		return nil
 	}
 	wait, ok := a.limits.of(c.app)[r].Take(a.now(), n, rate.PerSecond(perSecond))
 	if ok {
+		c.admitted = true
 		if a.limits.Share != nil {
 			a.limits.Share(c.app.ID, r, n)
 		}

@@ -39,6 +39,7 @@ func (d *descriptor) Start() {
 func (d *descriptor) read() {
 	s := d.socket
 	if s.dropped || s.unread {
+		d.rest()
 		return
 	}
 	if s.hold(nil) {
@@ -53,6 +54,15 @@ func (d *descriptor) read() {
 		s.Lost(io.EOF)
 	default:
 		s.Receive(d.poller.buf[:n])
+	}
+}
+
+// rest is called when the peer of a socket that is not to be read has sent
+// something. One that waits for its handler in the next turn is not worth a
+// system call.
+func (d *descriptor) rest() {
+	if s := d.socket; s.paused && !s.dropped && !d.paused {
+		d.pause()
 	}
 }
 

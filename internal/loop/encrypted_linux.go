@@ -23,19 +23,22 @@ var errReplies = errors.New("loop: the peer asks for new keys and does not take 
 type encrypted struct {
 	descriptor
 	conn *tls.Conn
-	rest []byte // records, or the end of one, that the peer does not have
-	cost int    // of the frames in rest
+	left []byte // records, or the end of one, that the peer does not have
+	cost int    // of the frames in left
 	more bool   // what was read from the descriptor may hold more records
+}
+
+// A switcher stands between TLS and the connection that can be replaced.
+type switcher interface {
+	NetConn() net.Conn
+	Switch(to net.Conn)
 }
 
 // newEncrypted takes a TLS connection, whose handshake is over, from whoever
 // has read it until now. It reports whether it can: the connection must let what
 // is beneath it be replaced.
 func newEncrypted(s *Socket, p *poller, conn *tls.Conn) (*encrypted, bool) {
-	below, ok := conn.NetConn().(interface {
-		NetConn() net.Conn
-		Switch(to net.Conn)
-	})
+	below, ok := conn.NetConn().(switcher)
 	if !ok || !conn.ConnectionState().HandshakeComplete {
 		return nil, false
 	}
@@ -71,6 +74,7 @@ func (e *encrypted) receive() {
 	s, p := e.socket, e.poller
 	for !s.dropped {
 		if e.more = s.unread || s.hold(nil); e.more {
+			e.rest()
 			return
 		}
 		n, err := e.conn.Read(p.buf)
@@ -102,11 +106,11 @@ func (e *encrypted) reply() {
 	if len(out) == 0 {
 		return
 	}
-	if len(e.rest)+len(out) > recordSize+maxReplies {
+	if len(e.left)+len(out) > recordSize+maxReplies {
 		e.socket.Lost(errReplies)
 		return
 	}
-	e.rest = append(e.rest, out...)
+	e.left = append(e.left, out...)
 	e.socket.Wake()
 }
 
@@ -115,8 +119,8 @@ func (e *encrypted) Flush() {
 	s := e.socket
 	for !e.blocked && !s.dropped {
 		switch {
-		case len(e.rest) > 0:
-			e.put(e.rest)
+		case len(e.left) > 0:
+			e.put(e.left)
 		case len(s.outbox) > 0:
 			e.put(e.seal())
 		default:
@@ -137,13 +141,13 @@ func (e *encrypted) put(out []byte) {
 	}
 	if out = out[n:]; len(out) == 0 {
 		e.socket.taken(e.cost)
-		e.rest, e.cost = nil, 0
+		e.left, e.cost = nil, 0
 		return
 	}
-	if len(e.rest) == 0 {
+	if len(e.left) == 0 {
 		out = slices.Clone(out) // it is in the memory of all
 	}
-	e.rest = out
+	e.left = out
 	e.block()
 }
 
@@ -193,7 +197,7 @@ func (e *encrypted) gather(text []byte) (joined []byte, frames int) {
 // Close says goodbye, if that does not have to wait.
 func (e *encrypted) Close() {
 	_ = e.conn.Close() // which leaves the descriptor alone
-	if out := append(e.rest, e.poller.ciphertext.take()...); !e.blocked && len(out) > 0 {
+	if out := append(e.left, e.poller.ciphertext.take()...); !e.blocked && len(out) > 0 {
 		_, _ = rawWrite(e.fd, out)
 	}
 	e.descriptor.Close()

@@ -167,6 +167,9 @@ func (g *Group) Open(link func(*Socket) Link, open func(*Socket) Handler) {
 	l.post(func(int) { l.attach(link, nil, open) }, 1)
 }
 
+// Next is the loop whose turn it is to get a socket.
+func (g *Group) Next() *Loop { return g.following() }
+
 // following is the loop whose turn it is to get a socket.
 func (g *Group) following() *Loop { return g.loops[g.next.Add(1)%uint64(len(g.loops))] }
 

@@ -65,8 +65,9 @@ type Loop struct {
 	running   int                   // goroutines of streams that have not ended
 	stopping  bool
 
-	open    atomic.Int64 // len(sockets), for whoever asks
-	traffic traffic
+	newcomers int          // of sockets
+	open      atomic.Int64 // sockets but newcomers, for whoever asks
+	traffic   traffic
 }
 
 // A waiter is what a loop sleeps on.
@@ -208,7 +209,7 @@ func (l *Loop) stop(int) {
 func (l *Loop) add(s *Socket) {
 	s.at = len(l.sockets)
 	l.sockets = append(l.sockets, s)
-	l.open.Store(int64(len(l.sockets)))
+	l.count(s, 1)
 }
 
 func (l *Loop) remove(s *Socket) {
@@ -217,7 +218,15 @@ func (l *Loop) remove(s *Socket) {
 	l.sockets[s.at], moved.at = moved, s.at
 	l.sockets[last] = nil
 	l.sockets = l.sockets[:last]
-	l.open.Store(int64(last))
+	l.count(s, -1)
+}
+
+// count notes that there is one socket more or less.
+func (l *Loop) count(s *Socket, by int) {
+	if s.newcomer {
+		l.newcomers += by
+	}
+	l.open.Store(int64(len(l.sockets) - l.newcomers))
 }
 
 // each runs do for every socket.

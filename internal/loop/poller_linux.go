@@ -177,7 +177,7 @@ func (p *poller) serve(e *unix.EpollEvent) {
 	if e.Events&unix.EPOLLOUT != 0 {
 		d.unblock()
 	}
-	if !p.paused && e.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLRDHUP) != 0 {
+	if (!p.paused || d.socket.newcomer) && e.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLRDHUP) != 0 {
 		link.read()
 	}
 }

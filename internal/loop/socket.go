@@ -80,11 +80,15 @@ type Socket struct {
 	pending int            // cost of the frames that the connection has not taken yet
 
 	queued    queued
-	unread    bool // the handler goes on with its input in the next turn
+	unread    bool // the handler goes on with its input later
+	paused    bool // and until then nothing is read
+	newcomer  bool // see AttachDescriptor
+	head      int  // bytes in outbox that were sent as a newcomer
 	tells     bool // the handler is told when nothing waits any more
 	overflown bool // Overflow is due
 	finishing bool // ends when nothing is pending
-	dropped   bool // ends at the next flush
+	dropped   bool // ends at the next flush, or has
+	leave     func(net.Conn, error)
 	cause     error
 }
 
@@ -265,10 +269,13 @@ func (s *Socket) settle() {
 		s.tells = false
 		s.handler.(Flushed).Flushed()
 	}
-	if s.finishing && s.pending == 0 {
+	switch {
+	case s.leave != nil && s.pending == 0 && !s.dropped:
+		s.depart()
+	case s.finishing && s.pending == 0:
 		s.Drop(nil)
 	}
-	if s.dropped {
+	if s.dropped && s.at >= 0 {
 		s.end()
 	}
 }
@@ -290,7 +297,9 @@ func (s *Socket) Receive(b []byte) {
 	if s.dropped {
 		return
 	}
-	s.loop.traffic.received.Add(uint64(len(b)))
+	if !s.newcomer {
+		s.loop.traffic.received.Add(uint64(len(b)))
+	}
 	s.loop.answering = true
 	s.handler.Input(b)
 	s.loop.answering = false
@@ -324,6 +333,9 @@ func (s *Socket) Lost(err error) {
 	if errors.Is(err, net.ErrClosed) {
 		err = io.EOF
 	}
+	if s.keepsHalf(err) {
+		return
+	}
 	s.Drop(err)
 }
 
@@ -344,7 +356,7 @@ func (s *Socket) Took(frames int) { s.taken(s.take(frames)) }
 func (s *Socket) take(frames int) (cost int) {
 	if frames > 0 {
 		cost = costOf(s.outbox[:frames])
-		s.loop.traffic.sendFrames(frames, cost)
+		s.countSent(frames, cost)
 		s.answer = max(s.answer-frames, 0)
 		s.shorten(copy(s.outbox, s.outbox[frames:]))
 	}

@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/belfryhq/belfry/internal/accept"
 	"github.com/belfryhq/belfry/internal/admin"
 	"github.com/belfryhq/belfry/internal/certificate"
+	"github.com/belfryhq/belfry/internal/http1"
 	"github.com/belfryhq/belfry/internal/ticket"
 )
 
@@ -41,6 +43,7 @@ type endpoint struct {
 	server   *http.Server
 	tls      bool
 	door     *door
+	loops    *http1.Server // nil: net/http serves all; else it is the listener
 }
 
 // listenForOperators opens the admin listener, which says that the node is
@@ -59,7 +62,7 @@ func (p *process) listenForOperators() (err error) {
 		Reserved:      true,
 		Log:           p.log,
 		Metrics:       p.accepts,
-	}))
+	}), false)
 	return err
 }
 
@@ -68,6 +71,7 @@ func (p *process) listenForOperators() (err error) {
 // open is called.
 func (s *Server) listen() (err error) {
 	s.warnOfDescriptors()
+	s.loopRequests = http1.NewMetrics(s.metrics)
 	clients := accept.New(accept.Config{
 		Name:           "clients",
 		Max:            s.cfg.MaxPending,
@@ -76,7 +80,7 @@ func (s *Server) listen() (err error) {
 		Log:            s.log,
 		Metrics:        s.accepts,
 	})
-	if s.plain, err = s.endpoint("plain", s.cfg.Listen, nil, clients); err != nil || s.cfg.TLSListen == "" {
+	if s.plain, err = s.endpoint("plain", s.cfg.Listen, nil, clients, s.inLoops()); err != nil || s.cfg.TLSListen == "" {
 		return err
 	}
 	encrypted, err := s.clientTLS()
@@ -85,7 +89,7 @@ func (s *Server) listen() (err error) {
 	}
 	s.tickets = ticket.New(s.log)
 	s.tickets.Use(encrypted)
-	s.tls, err = s.endpoint("tls", s.cfg.TLSListen, encrypted, clients)
+	s.tls, err = s.endpoint("tls", s.cfg.TLSListen, encrypted, clients, s.inLoops())
 	return err
 }
 
@@ -141,6 +145,7 @@ func (s *Server) open(h http.Handler) {
 		if e != nil {
 			s.onStop(e.name+" listener", e.stop)
 			e.door.open(h)
+			s.openLoops(e)
 		}
 	}
 }
@@ -176,8 +181,9 @@ func (p *process) abandon(endpoints ...*endpoint) error {
 }
 
 // endpoint opens an endpoint, or returns nil when no address is given. Its
-// connections are among pending at first.
-func (p *process) endpoint(name, address string, config *tls.Config, pending *accept.Pending) (*endpoint, error) {
+// connections are among pending at first. With loops, those serve what they can,
+// once they are there.
+func (p *process) endpoint(name, address string, config *tls.Config, pending *accept.Pending, loops bool) (*endpoint, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -185,18 +191,18 @@ func (p *process) endpoint(name, address string, config *tls.Config, pending *ac
 	if err != nil {
 		return nil, fmt.Errorf("server: %s listener: %w", name, err)
 	}
-	accepted := pending.Listen(l)
 	if config != nil {
-		accepted = pending.ListenTLS(l)
 		pending.Handshakes(config)
 		// Events are small, and those that are written together share a record.
 		config.DynamicRecordSizingDisabled = true
+		if !slices.Contains(config.NextProtos, "h2") {
+			config.NextProtos = append(slices.Clip(config.NextProtos), "h2", "http/1.1")
+		}
 	}
 	e := &endpoint{
-		name:     name,
-		listener: accepted,
-		tls:      config != nil,
-		door:     new(door),
+		name: name,
+		tls:  config != nil,
+		door: new(door),
 		server: &http.Server{
 			TLSConfig:         config,
 			ReadHeaderTimeout: headerTimeout,
@@ -207,6 +213,17 @@ func (p *process) endpoint(name, address string, config *tls.Config, pending *ac
 			HTTP2:             &http.HTTP2Config{MaxReadFrameSize: maxFrameBytes},
 			ErrorLog:          p.errorLog(name),
 		},
+	}
+	switch {
+	case loops:
+		if e.loops, err = p.listenOnLoops(l, config, pending, e.server.ErrorLog); err != nil {
+			return nil, errors.Join(fmt.Errorf("server: %s listener: %w", name, err), l.Close())
+		}
+		e.listener = e.loops
+	case config != nil:
+		e.listener = pending.ListenTLS(l)
+	default:
+		e.listener = pending.Listen(l)
 	}
 	accept.Serve(e.server, e.door)
 	e.serve(p.failed)
@@ -225,7 +242,7 @@ func (e *endpoint) addr() net.Addr {
 func (e *endpoint) serve(failed chan<- error) {
 	go func() {
 		serve := e.server.Serve
-		if e.tls {
+		if e.tls && e.loops == nil {
 			serve = func(l net.Listener) error { return e.server.ServeTLS(l, "", "") }
 		}
 		if err := serve(e.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -239,9 +256,12 @@ func (e *endpoint) stop(ctx context.Context) error {
 	if e == nil {
 		return nil
 	}
-	err := e.server.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(err, e.server.Close())
+	var err error
+	if e.loops != nil {
+		err = e.loops.Shutdown(ctx)
+	}
+	if failed := e.server.Shutdown(ctx); failed != nil {
+		err = errors.Join(err, failed, e.server.Close())
 	}
 	if cerr := e.listener.Close(); !errors.Is(cerr, net.ErrClosed) {
 		err = errors.Join(err, cerr) // it did not serve yet

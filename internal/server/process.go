@@ -23,6 +23,7 @@ import (
 	"github.com/belfryhq/belfry/internal/console"
 	"github.com/belfryhq/belfry/internal/datadir"
 	"github.com/belfryhq/belfry/internal/engine"
+	"github.com/belfryhq/belfry/internal/http1"
 	"github.com/belfryhq/belfry/internal/tokenstore"
 	"github.com/belfryhq/belfry/web"
 )
@@ -71,10 +72,11 @@ func Open(cfg Config) (Node, error) {
 // its log, its metrics, the listener of operators, the engine, and the list
 // of how all of it ends.
 type process struct {
-	cfg     Config
-	log     *slog.Logger
-	metrics *prometheus.Registry
-	accepts *accept.Metrics
+	cfg          Config
+	log          *slog.Logger
+	metrics      *prometheus.Registry
+	accepts      *accept.Metrics
+	loopRequests *http1.Metrics // of all listeners for clients
 
 	id    node.ID // of this life of the node
 	name  string  // what peers call it; empty if it is alone

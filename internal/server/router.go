@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/belfryhq/belfry/internal/http1"
 	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/internal/ws"
 )
@@ -19,6 +20,12 @@ type router struct {
 	root       http.Handler // may be nil
 	mount      mount.Point  // what may stand in front of all paths
 	ready      func() error
+
+	// For loops, which serve a part of all this.
+	hosts         func(host string) bool // that are answered; nil: all
+	maxBody       int64                  // of a request of a backend
+	loopWebSocket http1.Service
+	loopAPI       http1.Service
 }
 
 // hosted answers only requests for certain hosts; a nil hosts answers all.

@@ -105,6 +105,7 @@ type Config struct {
 	SubscriptionErrorFrame bool          // tell listeners of a channel that it was refused
 	Compression            bool          // let clients negotiate permessage-deflate
 	PortableSockets        bool          // a goroutine per socket even where the loops could poll
+	NetHTTP                bool          // have net/http answer what loops could
 	AssumeProtocol         int           // version of clients that name none; 0: refuse them
 
 	HTTPPath    string // in front of the HTTP transports, behind Path; empty: the default of package fallback, "/": nothing
@@ -171,6 +172,7 @@ type Server struct {
 
 	drainOver atomic.Int64 // Config.DrainTimeout, as it is now
 
+	router       *router
 	plain, tls   *endpoint                   // nil: not asked for
 	certificates atomic.Pointer[acme.Source] // nil: from files, or the engine is not there yet
 }
@@ -223,14 +225,14 @@ func New(cfg Config) (_ *Server, err error) {
 	s.attempts = admission.New(admission.Config{PerMinute: cfg.ConnectionAttempts, TrustedProxies: cfg.TrustedProxies, Registerer: s.metrics})
 	s.openHTTPAPI(registry)
 	s.openPush(registry)
-	handler := s.routes(registry)
+	s.router = s.routes(registry)
 	if err := s.join(); err != nil {
 		return nil, err
 	}
 	if err := s.firstApp(); err != nil { // last: whoever fails later would not be told of it again
 		return nil, err
 	}
-	s.open(handler)
+	s.open(s.router)
 	s.openAdmin(s.clientAdministration(used))
 	return s, s.beginCertificates()
 }
@@ -345,7 +347,7 @@ func (s *Server) Reconfigure(cfg Config) error {
 }
 
 // routes is what the plain and the TLS listener answer.
-func (s *Server) routes(registry *apps.Registry) http.Handler {
+func (s *Server) routes(registry *apps.Registry) *router {
 	websocket := ws.New(ws.Config{
 		Hub:            s.hub,
 		Loops:          s.loops,
@@ -357,6 +359,13 @@ func (s *Server) routes(registry *apps.Registry) http.Handler {
 		Registerer:     s.metrics,
 	})
 	return &router{
+		hosts:   s.cfg.Hosts,
+		maxBody: s.largestBody(),
+		loopAPI: loopAPI{s.api},
+		loopWebSocket: &loopWebSocket{
+			draining: s.hub.Draining, pause: s.attempts.Wrap(websocket),
+			upgrade: s.attempts.Wrap(http.HandlerFunc(websocket.Upgrade)),
+		},
 		websocket: s.attempts.Wrap(websocket),
 		components: []component{
 			s.fallback(registry),
@@ -381,6 +390,7 @@ func (s *Server) openHTTPAPI(registry *apps.Registry) {
 		UnknownKeyStatus: s.cfg.UnknownKeyStatus,
 		CORS:             s.cfg.CORS,
 		Limits:           &s.limits,
+		Peers:            s.cfg.Clustered(),
 		Tracer:           s.tracing.app,
 		Strangers:        s.tracing.strangers.App(""),
 		KeyUses:          s.keyUses,

@@ -94,6 +94,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.cfg.Hub.Draining() && !backoff.Sleep(r.Context(), drainPause) {
 		return
 	}
+	s.Upgrade(w, r)
+}
+
+// Upgrade is ServeHTTP that never waits, for a node that does not drain. On a
+// loop the connection that w gives away has the method Become.
+func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) {
 	address, _ := s.cfg.TrustedProxies.Client(r)
 	req := hub.Request{
 		Path:   s.mount.Rest(r.URL.EscapedPath(), "/app/"),
@@ -121,10 +127,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	s.cfg.Loops.Attach(accept.Release(nc), buffered(rw.Reader), func(socket *loop.Socket) loop.Handler {
+	open := func(socket *loop.Socket) loop.Handler {
 		req.Full = req.Full || accept.KeptBack(socket.Descriptor())
 		return s.open(socket, req, deflate.accepted)
-	})
+	}
+	if own, ok := nc.(interface {
+		Become(func(*loop.Socket) loop.Handler)
+	}); ok {
+		own.Become(open)
+		return
+	}
+	s.cfg.Loops.Attach(accept.Release(nc), buffered(rw.Reader), open)
 }
 
 // drainPause is how long a draining node keeps a new client waiting before

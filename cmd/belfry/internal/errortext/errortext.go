@@ -17,7 +17,7 @@ var packages = []string{
 	"datadir", "delivery", "devices", "devsite", "doctor", "durable",
 	"egress", "engine", "errortext", "exchange", "expiry", "explain",
 	"fallback", "fanout", "faults", "fcm", "follow", "forwarded", "frame",
-	"handover", "history", "hostname", "httpapi", "hub",
+	"handover", "history", "hostname", "http1", "httpapi", "hub",
 	"idempotency", "importer", "inspect", "intern",
 	"journal", "jsonhttp",
 	"keyed", "keyuse",
