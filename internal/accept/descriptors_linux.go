@@ -82,7 +82,7 @@ func (a *Acceptor) Next() (fd int, from netip.AddrPort, err error) {
 			return !errors.Is(failed, unix.EAGAIN)
 		})
 		switch {
-		case errors.Is(err, os.ErrClosed):
+		case err != nil && a.over.Load():
 			return -1, netip.AddrPort{}, net.ErrClosed
 		case err != nil:
 			return -1, netip.AddrPort{}, fmt.Errorf("accept: %w", err)

@@ -19,6 +19,8 @@ const (
 	// maxBody is how much of a body is waited for on a loop. Longer ones are
 	// served there if they are all there with the head.
 	maxBody = 16 << 10
+	// lineEnds is how many bytes of line ends may stand behind a body.
+	lineEnds = 4
 	// turnRequests is how many requests of one connection are answered in one
 	// turn, so that whoever sends many at once does not delay the others.
 	turnRequests = 32
@@ -46,6 +48,7 @@ type conn struct {
 	need    int       // how much is needed to go on, if that is known
 	began   time.Time // when the request came that is not complete; zero: there is none
 	fresh   bool      // no request was answered yet
+	blanks  int       // bytes of line ends that may still come before a request
 	due     time.Time // when the connection ends
 	armed   time.Time // when the socket's deadline comes, due or before
 	state   state
@@ -133,7 +136,10 @@ func (c *conn) Input(b []byte) {
 // serve answers the requests in b, and returns what is left of it.
 func (c *conn) serve(x *exchange, b []byte) (rest []byte, next step) {
 	c.need = 0
-	for n := 0; len(b) > 0; n++ {
+	for n := 0; ; n++ {
+		if b = c.skipBlanks(b); len(b) == 0 {
+			return nil, readOn
+		}
 		if n == turnRequests || len(x.out) > maxWaiting {
 			return b, goOn
 		}
@@ -161,7 +167,20 @@ func (c *conn) serve(x *exchange, b []byte) (rest []byte, next step) {
 			return b, next
 		}
 	}
-	return nil, readOn
+}
+
+// skipBlanks takes line ends away that old clients send behind a body, as many
+// as net/http does (RFC 9112, 2.2).
+func (c *conn) skipBlanks(b []byte) []byte {
+	for len(b) > 0 && c.blanks > 0 {
+		if b[0] != '\r' && b[0] != '\n' {
+			c.blanks = 0
+			break
+		}
+		b = b[1:]
+		c.blanks--
+	}
+	return b
 }
 
 // find returns who answers a request on a loop, or nil.
@@ -180,6 +199,9 @@ func (c *conn) answer(x *exchange, s Service, r *http.Request, text []byte) step
 	x.Response.reset()
 	rest, ok := c.call(func() func() { return s.ServeLoop(&x.Response, r) })
 	c.fresh, c.began = false, time.Time{}
+	if r.Method == http.MethodPost {
+		c.blanks = lineEnds
+	}
 	switch {
 	case !ok:
 		return fail
