@@ -78,9 +78,10 @@ unit: ## Tests of the packages, with the race detector; those of the tree's own 
 	$(again) '-race -count=1 -timeout 10m' $(inside)
 
 .PHONY: conformance
-conformance: ## The black-box suite, for polled sockets, with TLS too, and for portable ones with a history; prints what it covers
+conformance: ## The black-box suite, for polled sockets, with TLS too, with net/http alone, and for portable sockets with a history; prints what it covers
 	$(blackboxtest)
 	BELFRY_TEST_TLS=true $(blackboxtest)
+	BELFRY_HTTP_API_IN_LOOPS=false $(blackboxtest)
 	BELFRY_WEBSOCKET_PORTABLE_SOCKETS=true BELFRY_TEST_HISTORY=1 $(blackboxtest)
 
 .PHONY: clients

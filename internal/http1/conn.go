@@ -29,7 +29,7 @@ const (
 	maxWaiting = 64 << 10
 )
 
-// A conn is one connection on a loop, until a service takes it over or net/http
+// A conn is one connection on a loop, until a handler takes it over or net/http
 // does. It is the handler of its socket. Its loop alone touches it, but for what
 // says otherwise.
 type conn struct {
@@ -105,8 +105,8 @@ const (
 	await               // an answer takes its time
 	finish              // that was the last answer
 	handOff             // what is left is for net/http
-	become              // a service takes the connection over
-	fail                // the service has failed
+	become              // a handler takes the connection over
+	fail                // the handler has failed
 )
 
 // Input implements [loop.Handler].
@@ -150,8 +150,8 @@ func (c *conn) serve(x *exchange, b []byte) (rest []byte, next step) {
 		case Other:
 			return b, handOff
 		}
-		service := c.find(r)
-		if service == nil {
+		handler := c.find(r)
+		if handler == nil {
 			return b, handOff
 		}
 		if need := size + int(r.ContentLength); len(b) < need {
@@ -163,7 +163,7 @@ func (c *conn) serve(x *exchange, b []byte) (rest []byte, next step) {
 		}
 		text := b[size : size+int(r.ContentLength)]
 		b = b[size+len(text):]
-		if next := c.answer(x, service, r, text); next != readOn {
+		if next := c.answer(x, handler, r, text); next != readOn {
 			return b, next
 		}
 	}
@@ -184,20 +184,20 @@ func (c *conn) skipBlanks(b []byte) []byte {
 }
 
 // find returns who answers a request on a loop, or nil.
-func (c *conn) find(r *http.Request) Service {
+func (c *conn) find(r *http.Request) Handler {
 	r.RemoteAddr, r.TLS = c.remote, c.tls
 	site := c.server.site.Load()
 	return site.Find(r)
 }
 
 // answer answers one request.
-func (c *conn) answer(x *exchange, s Service, r *http.Request, text []byte) step {
+func (c *conn) answer(x *exchange, h Handler, r *http.Request, text []byte) step {
 	if len(text) > 0 {
 		x.body.Reset(text)
 		r.Body = &x.body
 	}
 	x.Response.reset()
-	rest, ok := c.call(func() func() { return s.ServeLoop(&x.Response, r) })
+	rest, ok := c.call(func() func() { return h.ServeLoop(&x.Response, r) })
 	c.fresh, c.began = false, time.Time{}
 	if r.Method == http.MethodPost {
 		c.blanks = lineEnds
@@ -231,7 +231,7 @@ func (c *conn) write(x *exchange, last bool) step {
 	return readOn
 }
 
-// call calls a service, whose panics end the connection and no more, as those of
+// call calls a handler, whose panics end the connection and no more, as those of
 // handlers of net/http do.
 func (c *conn) call(serve func() func()) (rest func(), ok bool) {
 	defer func() {

@@ -9,10 +9,10 @@
 // is wrong with it. So there is one truth about requests, and the tests compare
 // the two.
 //
-// Which requests loops answer is up to [Config.Find], and how up to a
-// [Service]. A service never waits on a loop. What has to wait goes on in a
-// goroutine, while the connection is not read. A service can also take the
-// connection over, as WebSocket does ([Response.Upgrade]).
+// Which requests loops answer is up to [Site.Find], and how up to a [Handler],
+// which never waits on a loop. What has to wait goes on in a goroutine, while the
+// connection is not read. A handler can also take the connection over, as
+// WebSocket does ([Response.Hijack]).
 //
 // A connection counts among those of package accept until it has shown who it
 // is, wherever it is served. What is held of an unfinished request is counted

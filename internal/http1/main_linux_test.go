@@ -131,14 +131,14 @@ func newSite(t *testing.T, k kind, cfg Config) *testSite {
 }
 
 // find serves POST on loops, and what asks for a takeover.
-func (s *testSite) find(r *http.Request) Service {
+func (s *testSite) find(r *http.Request) Handler {
 	if r.URL.Path == "/elsewhere" || r.Method != http.MethodPost && r.URL.Path != "/upgrade" {
 		return nil
 	}
 	return s
 }
 
-// ServeLoop implements Service. What waits is what has to.
+// ServeLoop implements Handler. What waits is what has to.
 func (s *testSite) ServeLoop(w *Response, r *http.Request) func() {
 	switch r.URL.Path {
 	case "/wait", "/hold", "/panic-later":

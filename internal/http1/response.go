@@ -13,7 +13,7 @@ import (
 	"github.com/belfryhq/belfry/internal/loop"
 )
 
-// A Response is where a [Service] writes the answer to a request. It is written
+// A Response is where a [Handler] writes the answer to a request. It is written
 // as net/http writes it. One goroutine uses it.
 type Response struct {
 	header http.Header
@@ -66,7 +66,7 @@ func (w *Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.taken, bufio.NewReadWriter(bufio.NewReaderSize(eof{}, 16), bufio.NewWriterSize(w.taken, 512)), nil
 }
 
-// A taken connection is one that a service takes over.
+// A taken connection is one that a handler takes over.
 type taken struct {
 	net.Conn // nil: there is none yet
 	response *Response
@@ -124,7 +124,7 @@ func (w *Response) append(dst, date []byte, closing bool) (out []byte, closes bo
 	return dst, closing
 }
 
-// appendFields appends what the service has set, in the order of the names.
+// appendFields appends what the handler has set, in the order of the names.
 func (w *Response) appendFields(dst []byte, bodyless, closing bool) []byte {
 	w.names = w.names[:0]
 	for name := range w.header {

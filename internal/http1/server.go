@@ -32,8 +32,8 @@ type Config struct {
 	Metrics *Metrics
 }
 
-// A Service answers a kind of requests on loops.
-type Service interface {
+// A Handler answers a kind of requests on loops.
+type Handler interface {
 	// ServeLoop answers a request, and does not wait. What may have to wait for
 	// something it returns, with nothing written so far: that runs on a goroutine
 	// of its own, with the same request and response. It keeps neither of them.
@@ -46,7 +46,7 @@ type Site struct {
 	// Find returns who answers a request on a loop, or nil if net/http does. It
 	// is called on the loop, and more than once for one request. The body is not
 	// there yet. It must not block.
-	Find func(*http.Request) Service
+	Find func(*http.Request) Handler
 }
 
 // A Server accepts connections and serves them on loops, as far as they can be.

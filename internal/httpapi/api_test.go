@@ -146,7 +146,11 @@ func (f *fixture) serving(t testing.TB) http.Handler {
 		t.Fatal(err)
 	}
 	f.cfg.Apps = registry
-	f.handler = New(f.cfg)
+	h := New(f.cfg)
+	f.handler = h
+	if hastily != nil {
+		f.handler = hastily(h)
+	}
 	return f.handler
 }
 

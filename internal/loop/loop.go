@@ -13,7 +13,8 @@
 // socket: the loop polls the descriptors itself, of plain connections
 // (descriptor_linux.go) and of those with TLS (encrypted_linux.go). Everything
 // else has a reading goroutine per socket (stream.go). All behave alike to the
-// rest.
+// rest. A connection that is polled can begin as a newcomer (newcomer.go), and go
+// on elsewhere.
 //
 // The package moves bytes and knows no protocol: what the bytes mean is the
 // handler's business.

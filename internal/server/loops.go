@@ -37,7 +37,7 @@ func (s *Server) openLoops(e *endpoint) {
 
 // onLoop returns what answers a request on a loop as ServeHTTP would, or nil.
 // What is asked for all day is, and what takes long, or is rare, is not.
-func (r *router) onLoop(req *http.Request) http1.Service {
+func (r *router) onLoop(req *http.Request) http1.Handler {
 	if r.hosts != nil && !r.hosts(req.Host) {
 		return nil
 	}
@@ -62,7 +62,7 @@ type loopWebSocket struct {
 	upgrade, pause http.Handler // the second waits if the node drains
 }
 
-// ServeLoop implements [http1.Service].
+// ServeLoop implements [http1.Handler].
 func (l *loopWebSocket) ServeLoop(w *http1.Response, r *http.Request) (rest func()) {
 	if l.draining() {
 		return func() { l.pause.ServeHTTP(w, r) }
@@ -74,7 +74,7 @@ func (l *loopWebSocket) ServeLoop(w *http1.Response, r *http.Request) (rest func
 // A loopAPI answers backends on loops.
 type loopAPI struct{ api *httpapi.Handler }
 
-// ServeLoop implements [http1.Service].
+// ServeLoop implements [http1.Handler].
 func (l loopAPI) ServeLoop(w *http1.Response, r *http.Request) (rest func()) {
 	return l.api.ServeHasty(w, r)
 }

@@ -24,8 +24,8 @@ type router struct {
 	// For loops, which serve a part of all this.
 	hosts         func(host string) bool // that are answered; nil: all
 	maxBody       int64                  // of a request of a backend
-	loopWebSocket http1.Service
-	loopAPI       http1.Service
+	loopWebSocket http1.Handler
+	loopAPI       http1.Handler
 }
 
 // hosted answers only requests for certain hosts; a nil hosts answers all.
