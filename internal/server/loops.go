@@ -48,12 +48,21 @@ func (r *router) onLoop(req *http.Request) http1.Handler {
 	if !strings.HasPrefix(path, "/apps/") || req.ContentLength > r.maxBody {
 		return nil
 	}
+	if triggers(req.Method, path) {
+		return r.loopAPI
+	}
 	for _, p := range r.components {
 		if p.Handler(req) != nil {
 			return nil
 		}
 	}
 	return r.loopAPI
+}
+
+// triggers reports whether a request triggers events. What backends ask for most
+// is so known at once: no component answers it.
+func triggers(method, path string) bool {
+	return method == http.MethodPost && (strings.HasSuffix(path, "/events") || strings.HasSuffix(path, "/batch_events"))
 }
 
 // A loopWebSocket upgrades connections on loops.
