@@ -35,7 +35,7 @@ const (
 type conn struct {
 	// Immutable once the connection is accepted.
 	server *Server
-	loop   *loop.Loop
+	loop   *loop.Loop // nil: it was never to be on one
 	place  accept.Place
 	remote string               // address of the peer
 	tls    *tls.ConnectionState // nil: not encrypted
@@ -89,6 +89,9 @@ func (c *conn) Silent() bool { return silent(int(c.fd.Load())) }
 // Evict implements [accept.Owner].
 func (c *conn) Evict() {
 	c.evicted.Store(true)
+	if c.loop == nil {
+		return // it goes to net/http at this very moment
+	}
 	c.loop.Post(func(int) {
 		if c.socket != nil && c.state != over {
 			c.socket.Drop(errEvicted)

@@ -47,18 +47,20 @@ func (s *Server) acceptPlain(a *accept.Acceptor) {
 		}
 		c := &conn{server: s, remote: from.String()}
 		c.fd.Store(int32(fd))
+		site := s.site.Load()
+		if site != nil {
+			c.loop = site.Loops.Next() // which it is evicted on, from now on
+		}
 		place, ok := a.Enter(fd, from, c)
 		if !ok {
 			unix.Close(fd)
 			continue
 		}
 		c.place = place
-		site := s.site.Load()
 		if site == nil || place.Full() {
 			s.giveDescriptor(place, fd)
 			continue
 		}
-		c.loop = site.Loops.Next()
 		s.enter(c)
 		if !c.loop.AttachDescriptor(fd, c.opened) {
 			c.end()
