@@ -78,26 +78,29 @@ func TestWhatIsPutOff(t *testing.T) {
 		peers   bool
 		err     error
 		putOff  int
+		durable bool
 	}{
-		"an event":                      {event(plain), false, nil, 0},
-		"an event of a cluster":         {event(plain), true, nil, 0},
-		"a batch":                       {post("/apps/3/batch_events", batch), true, nil, 0},
-		"an event that is remembered":   {event(cache), false, nil, 0},
-		"that in a cluster":             {event(cache), true, nil, 1},
-		"a batch of them":               {post("/apps/3/batch_events", caches), true, nil, 1},
-		"an event with a key":           {event(plain).under("k"), false, nil, 1},
-		"a batch with a key":            {post("/apps/3/batch_events", keyed), false, nil, 1},
-		"a node with too much to do":    {event(plain), false, hub.ErrOverloaded, 1},
-		"that and a batch":              {post("/apps/3/batch_events", batch), false, hub.ErrOverloaded, 1},
-		"an event that is refused":      {event(`{}`), true, nil, 0},
-		"what asks":                     {get("/apps/3/channels"), false, nil, 1},
-		"what ends connections":         {post("/apps/3/users/1/terminate_connections", ""), false, nil, 1},
-		"an event of the first version": {post("/apps/3/channels/c/events", "d", "name=n"), false, nil, 0},
+		"an event":                      {event(plain), false, nil, 0, false},
+		"an event of a cluster":         {event(plain), true, nil, 0, false},
+		"a batch":                       {post("/apps/3/batch_events", batch), true, nil, 0, false},
+		"an event that is remembered":   {event(cache), false, nil, 0, false},
+		"that in a cluster":             {event(cache), true, nil, 1, false},
+		"a batch of them":               {post("/apps/3/batch_events", caches), true, nil, 1, false},
+		"what the engine has to take":   {event(plain), false, nil, 1, true},
+		"an event with a key":           {event(plain).under("k"), false, nil, 1, false},
+		"a batch with a key":            {post("/apps/3/batch_events", keyed), false, nil, 1, false},
+		"a node with too much to do":    {event(plain), false, hub.ErrOverloaded, 1, false},
+		"that and a batch":              {post("/apps/3/batch_events", batch), false, hub.ErrOverloaded, 1, false},
+		"an event that is refused":      {event(`{}`), true, nil, 0, false},
+		"what asks":                     {get("/apps/3/channels"), false, nil, 1, false},
+		"what ends connections":         {post("/apps/3/users/1/terminate_connections", ""), false, nil, 1, false},
+		"an event of the first version": {post("/apps/3/channels/c/events", "d", "name=n"), false, nil, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			putOff := serveHastily(t)
 			f, _ := newKeyedFixture(t)
 			f.cfg.Peers, f.hub.err = test.peers, test.err
+			f.app.History.Enabled, f.app.History.Durable = test.durable, test.durable
 			f.app.Limits.BackendEventsPerSecond = 1 // of which it uses one
 			if w := f.do(t, test.request.build()); w.Code == http.StatusTooManyRequests || *putOff != test.putOff {
 				t.Errorf("answered %d, put off %d times, want %d", w.Code, *putOff, test.putOff)

@@ -94,7 +94,7 @@ func TestNewcomerBecomesAClient(t *testing.T) {
 // A connection goes on elsewhere when all that was sent has been taken, and what
 // the peer sends from then on is not lost.
 func TestNewcomerLeaves(t *testing.T) {
-	g := newTestGroup(t, Config{Loops: 1})
+	g := newTestGroup(t, Config{Loops: 1, SendBuffer: 8 << 20})
 	if !g.Polls() {
 		t.Skip("the loops do not poll")
 	}
