@@ -102,8 +102,11 @@ func (a *Acceptor) Next() (fd int, from netip.AddrPort, err error) {
 // there was room: if not, the caller closes it. It waits while too many are
 // pending and none of them can be closed.
 func (a *Acceptor) Enter(fd int, from netip.AddrPort, o Owner) (Place, bool) {
-	// It is never duplicated, so its own number says how many there are.
-	e := a.enter(&entry{owner: o}, from.Addr(), fd, fd)
+	next := fd
+	if !a.pending.cfg.Reserved {
+		next = nextTo(fd)
+	}
+	e := a.enter(&entry{owner: o}, from.Addr(), fd, next)
 	return Place{e}, e != nil
 }
 

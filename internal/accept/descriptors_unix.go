@@ -35,16 +35,22 @@ func descriptors(nc net.Conn) (own, next int) {
 	own, next = -1, -1
 	control(nc, func(fd uintptr) {
 		own = int(fd)
-		n, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
-		switch {
-		case err == nil:
-			next = n
-			unix.Close(n)
-		case outOfDescriptors(err):
-			next = math.MaxInt
-		}
+		next = nextTo(own)
 	})
 	return own, next
+}
+
+// nextTo returns the number of the descriptor that is opened next beside one.
+func nextTo(fd int) int {
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	switch {
+	case err == nil:
+		unix.Close(n)
+		return n
+	case outOfDescriptors(err):
+		return math.MaxInt
+	}
+	return -1
 }
 
 // silent reports whether the peer has sent nothing that this process has not
