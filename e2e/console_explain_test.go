@@ -90,11 +90,12 @@ func TestConsoleExplains(t *testing.T) {
 		t.Fatal(err)
 	}
 	late := dialWire(t, svc)
-	poller := pollingClient(t, svc, "polled")
 	slow := dialWire(t, svc)
 	slow.subscribe("flood", "") // and reads nothing from here on
 	tb := openConsole(t, svc)
 	about := func(event, socket string) url.Values { return url.Values{"event": {event}, "socket": {socket}} }
+	poller := pollingClient(t, svc, "polled") // which is given up if it does not ask for long
+	polled := triggered(t, svc, "polled", "e", "x", "")
 	from := []string{time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)}
 	questions := []question{
 		{"1", "other_name", "Triggered under another name", "letter by letter", url.Values{"channel": {"private-orders"}, "name": {"created"}, "from": from}},
@@ -107,7 +108,7 @@ func TestConsoleExplains(t *testing.T) {
 		{"2", "client_event_refused", "The client event was refused", "you must enable this feature", url.Values{"channel": {"private-x"}, "name": {"client-hi"}, "from": from}},
 		{"1", "unknown", "Not known", "The node that this id is of is not here", url.Values{"event": {"AAAAAAAAAAAAAAAA-1"}}},
 		{"1", "never_published", "Never triggered", "Nobody has triggered", url.Values{"channel": {"shipments"}, "name": {"left"}, "from": {time.Now().UTC().Format(time.RFC3339Nano)}}},
-		{"1", "waiting", "Waiting for the client", "A client that polls must ask again", about(triggered(t, svc, "polled", "e", "x", ""), poller)},
+		{"1", "waiting", "Waiting for the client", "A client that polls must ask again", about(polled, poller)},
 	}
 	for _, q := range questions {
 		tb.explained(t, svc, q)
