@@ -48,6 +48,7 @@ const (
 	compressed     = "compressed"
 	silent         = "silent"   // nobody but one test uses its service
 	draining       = "draining" // for services that a test stops
+	pushing        = "push"
 )
 
 // A fixtureApp says where an app is and what is set in its configuration.
@@ -80,7 +81,10 @@ var fixtureApps = map[string]fixtureApp{
 	prefixed:       {"prefixed", "under the path prefix /ws", nil},
 	compressed:     {"compressed", "on a service with compression", nil},
 	silent:         {"silent", "on a service that nobody else uses", map[string]any{"client_events": true}},
-	draining:       {"draining", "on a service that may be stopped", nil},
+	pushing: {"push", "with push notifications", map[string]any{"push": map[string]any{
+		"enabled": true, "instance_id": pushInstance, "secret_key": pushSecret,
+	}}},
+	draining: {"draining", "on a service that may be stopped", nil},
 }
 
 // switches are the settings that an external app may have on without being
