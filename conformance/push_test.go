@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha256"
@@ -29,9 +30,34 @@ type pushCall struct {
 	base string
 }
 
+// do asks until the answer is other than 503: a service that has just begun says so until
+// it has read what devices there are.
 func (p pushCall) do(method, path, body string, status int, header ...string) []byte {
 	p.t.Helper()
-	r, err := http.NewRequestWithContext(p.t.Context(), method, p.base+path, bytes.NewReader([]byte(body)))
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		got, text := p.ask(ctx, method, path, body, header)
+		if got == status {
+			return text
+		}
+		if got != http.StatusServiceUnavailable {
+			p.t.Fatalf("%s %s = %d %s, want %d", method, path, got, text, status)
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			p.t.Fatalf("%s %s = %d %s for %v, want %d", method, path, got, text, patience, status)
+		}
+	}
+}
+
+// ask sends one request.
+func (p pushCall) ask(ctx context.Context, method, path, body string, header []string) (status int, text []byte) {
+	p.t.Helper()
+	r, err := http.NewRequestWithContext(ctx, method, p.base+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -41,19 +67,15 @@ func (p pushCall) do(method, path, body string, status int, header ...string) []
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	w, err := http.DefaultClient.Do(r)
+	w, err := apiClient.Do(r)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	defer w.Body.Close()
-	text, err := io.ReadAll(w.Body)
-	if err != nil {
+	if text, err = io.ReadAll(w.Body); err != nil {
 		p.t.Fatal(err)
 	}
-	if w.StatusCode != status {
-		p.t.Fatalf("%s %s = %d %s, want %d", method, path, w.StatusCode, text, status)
-	}
-	return text
+	return w.StatusCode, text
 }
 
 // member returns one member of an answer.
@@ -86,17 +108,8 @@ func TestPush(t *testing.T) {
 	t.Parallel()
 	a := fixture(t, pushing)
 	p := pushCall{t, "http://" + a.addr}
-	// The devices are read when the service has started.
-	deadline := time.Now().Add(30 * time.Second)
-	for ready := false; !ready; {
-		r, err := http.Get(p.base + "/device_api/v1/instances/" + pushInstance + "/devices/fcm/fcm-00000000-0000-7000-8000-000000000000")
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Body.Close()
-		if ready = r.StatusCode == http.StatusNotFound; !ready && time.Now().After(deadline) {
-			t.Fatalf("an unknown device is answered %s", r.Status)
-		}
+	if a.secure {
+		p.base = "https://" + a.addr
 	}
 	t.Run("native", func(t *testing.T) { testNativePush(pushCall{t, p.base}, a) })
 	t.Run("beams", func(t *testing.T) { testBeams(pushCall{t, p.base}, a) })
