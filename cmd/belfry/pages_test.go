@@ -78,8 +78,9 @@ func calls(text string) (lines [][]string, flags []string) {
 		}
 	}
 	for _, line := range code {
-		if strings.Contains(line, "go build") || strings.Contains(line, "go test") || strings.HasPrefix(line, "docker ") {
-			continue // which name the package, or the container
+		if strings.Contains(line, "go build") || strings.Contains(line, "go test") ||
+			slices.ContainsFunc([]string{"docker ", "helm ", "mv "}, func(other string) bool { return strings.HasPrefix(line, other) }) {
+			continue // which name the package, the container, the chart or a directory
 		}
 		for _, m := range pageCall.FindAllStringSubmatch(line, -1) {
 			if !strings.Contains(m[1], ": ") { // else it is what a command has written
