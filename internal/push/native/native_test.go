@@ -114,9 +114,13 @@ func (f *fixture) publish(body string, status int) string {
 // register registers a token and returns the id of the client.
 func (f *fixture) register(platform, token string) string {
 	f.t.Helper()
-	var answer struct{ ID, Platform_type, Token, Pusher_app_key string }
+	var answer struct {
+		ID       string
+		Platform string `json:"platform_type"`
+		AppKey   string `json:"pusher_app_key"`
+	}
 	text := f.do("POST", "/client_api/v1/clients", `{"app_key":"`+key+`","platform_type":"`+platform+`","token":"`+token+`"}`, 201)
-	if err := json.Unmarshal([]byte(text), &answer); err != nil || answer.ID == "" || answer.Platform_type != platform || answer.Pusher_app_key != key {
+	if err := json.Unmarshal([]byte(text), &answer); err != nil || answer.ID == "" || answer.Platform != platform || answer.AppKey != key {
 		f.t.Fatalf("the client is %s", text)
 	}
 	return answer.ID
