@@ -43,6 +43,7 @@ type pushDelivery struct {
 	begun  sync.Once
 	work   sync.WaitGroup
 	failed func(error) // is told of each attempt that failed
+	opened chan struct{}
 
 	mu         sync.Mutex
 	dispatcher *fanout.Dispatcher // nil: not yet
@@ -50,7 +51,7 @@ type pushDelivery struct {
 }
 
 func newPushDelivery(open func(context.Context) (*fanout.Dispatcher, *callback.Queue, error), failed func(error)) *pushDelivery {
-	d := &pushDelivery{open: open, failed: failed}
+	d := &pushDelivery{open: open, failed: failed, opened: make(chan struct{})}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d
 }
@@ -74,6 +75,7 @@ func (d *pushDelivery) begin() {
 				d.mu.Lock()
 				defer d.mu.Unlock()
 				d.dispatcher, d.callbacks = dispatcher, callbacks
+				close(d.opened)
 				return false, nil
 			})
 		})
@@ -87,8 +89,18 @@ func (d *pushDelivery) queues() (*fanout.Dispatcher, *callback.Queue) {
 	return d.dispatcher, d.callbacks
 }
 
+// openPatience is how long a publish waits for the queue, as just after a start.
+const openPatience = 5 * time.Second
+
 // Publish implements [notification.Publisher].
 func (d *pushDelivery) Publish(ctx context.Context, p *notification.Publish) error {
+	bounded, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	select {
+	case <-d.opened:
+	case <-bounded.Done():
+	case <-d.ctx.Done():
+	}
 	dispatcher, _ := d.queues()
 	if dispatcher == nil {
 		return errNoPush
