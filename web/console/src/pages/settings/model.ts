@@ -11,7 +11,8 @@ export type Draft = Record<string, Value | null>
 // elsewhere are the settings that have pages of their own, or can not change.
 const elsewhere = ["id", "disabled"]
 
-export const settings: Setting[] = appSettings.filter((s) => !elsewhere.includes(s.name))
+// Those of push notifications are mostly keys and secrets, and are set with belfry apps update.
+export const settings: Setting[] = appSettings.filter((s) => !elsewhere.includes(s.name) && !s.name.startsWith("push."))
 
 // hosted are the names that the hosted service has on its page.
 const hosted: Record<string, string> = {
