@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -24,9 +25,9 @@ type methods map[string]handler
 type Routes map[string]methods
 
 // AppRoutes are the calls about apps and their use. The tokens lose the apps that are
-// deleted; nil is none.
-func AppRoutes(store *appstore.Store, recorder *usage.Recorder, tokens *tokenstore.Store, snippets Snippets) Routes {
-	a := &appsAPI{apps: store, usage: recorder, tokens: tokens, snippets: snippets}
+// deleted, and dropDevices removes their push devices; nil is none.
+func AppRoutes(store *appstore.Store, recorder *usage.Recorder, tokens *tokenstore.Store, dropDevices func(ctx context.Context, app string) error, snippets Snippets) Routes {
+	a := &appsAPI{apps: store, usage: recorder, tokens: tokens, dropDevices: dropDevices, snippets: snippets}
 	return Routes{
 		"/api/v1/apps":                 {http.MethodGet: a.listApps, http.MethodPost: a.createApp},
 		"/api/v1/apps/{id}":            {http.MethodGet: a.showApp, http.MethodPatch: a.updateApp, http.MethodDelete: a.deleteApp},
@@ -45,7 +46,7 @@ func WitnessRoutes() Routes {
 	none := func(http.ResponseWriter, *http.Request) error {
 		return jsonhttp.Refuse(http.StatusNotFound, "This node is a witness, which knows of no apps; ask another one.")
 	}
-	routes := AppRoutes(nil, nil, nil, nil)
+	routes := AppRoutes(nil, nil, nil, nil, nil)
 	for _, m := range routes {
 		for method := range m {
 			m[method] = none
@@ -109,8 +110,9 @@ type appsAPI struct {
 	apps  *appstore.Store
 	usage *usage.Recorder
 
-	tokens   *tokenstore.Store // nil: there are none
-	snippets Snippets          // nil: there are none
+	tokens      *tokenstore.Store                           // nil: there are none
+	dropDevices func(ctx context.Context, app string) error // nil: there are none
+	snippets    Snippets                                    // nil: there are none
 }
 
 // refusal turns an error of the parts below into what the caller is told.

@@ -107,7 +107,7 @@ func newFixture(t testing.TB, configured ...*apps.App) *fixture {
 	f.cluster.status = threeNodes()
 	c := f.cluster.config()
 	c.Access = access.New(access.Config{Token: testToken, Insecure: true, Tokens: f.tokens})
-	c.API, c.Log = AppRoutes(store, recorder, f.tokens, func(app *apps.App, at *url.URL) []Snippet { return f.snippets(app, at) }), log
+	c.API, c.Log = AppRoutes(store, recorder, f.tokens, nil, func(app *apps.App, at *url.URL) []Snippet { return f.snippets(app, at) }), log
 	sender, err := webhook.New(t.Context(), webhook.Config{Apps: f.registry, Engine: f.engine, Roster: local.New(local.Config{}), Log: log})
 	must(err)
 	t.Cleanup(func() { sender.Stop(context.Background()) })

@@ -179,6 +179,12 @@ func (a *appsAPI) deleteApp(w http.ResponseWriter, r *http.Request) error {
 				Detail: "The app is deleted, but named tokens for it may be left: revoke them before there is another app of this id.", Err: err}
 		}
 	}
+	if a.dropDevices != nil {
+		if err := a.dropDevices(r.Context(), r.PathValue("id")); err != nil {
+			return &jsonhttp.Problem{Title: http.StatusText(http.StatusServiceUnavailable), Status: http.StatusServiceUnavailable,
+				Detail: "The app is deleted, but push devices of it may be left: do not make another app of this id.", Err: err}
+		}
+	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

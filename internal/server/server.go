@@ -289,7 +289,7 @@ func (s *Server) openHub(registry *apps.Registry) (err error) {
 func (s *Server) clientAdministration(used *usage.Recorder) admin.Config {
 	cfg := s.administration()
 	cfg.Ready, cfg.Draining = s.ready, s.stateOfDrain
-	cfg.API = admin.AppRoutes(s.apps, used, s.tokens, s.snippets)
+	cfg.API = admin.AppRoutes(s.apps, used, s.tokens, s.push.devices.DropApp, s.snippets)
 	maps.Copy(cfg.API, admin.WebhookRoutes(s.webhooks))
 	maps.Copy(cfg.API, admin.PushRoutes(s.push.operators))
 	maps.Copy(cfg.API, admin.TokenRoutes(s.tokens, func(app string) bool { _, err := s.apps.Get(app); return err == nil }))
