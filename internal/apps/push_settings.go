@@ -46,7 +46,7 @@ var pushSettings = []setting.Setting[App]{
 		func(p *Push) *string { return &p.APNsTopic }, parseTopic),
 	pushSecret("fcm_service_account", "For Android: the JSON of a service account that may send messages of the Firebase project.",
 		func(p *Push) *string { return &p.FCMServiceAccount }, parseServiceAccount),
-	pushSecret("vapid_key", "For browsers: the private key of their subscriptions, 32 bytes in base64url. belfry push setup makes one. Who changes it moves the former one to vapid_former_keys.",
+	pushSecret("vapid_key", "For browsers: the private key of their subscriptions, 32 bytes in base64url without padding; docs/push.md says how to make one. Who changes it moves the former one to vapid_former_keys.",
 		func(p *Push) *string { return &p.VAPIDKey }, parseVAPIDKey),
 	setting.Secret(setting.Row("push.vapid_former_keys", "[]", "list of keys",
 		"For browsers: keys that vapid_key was before. Subscriptions that were made with them are reached with them.",
