@@ -46,7 +46,7 @@ var layers = [][]string{
 	{"internal/hub"},
 	{"internal/webhook", "internal/listing"},
 	{"internal/ws", "internal/fallback", "web", "internal/httpapi", "internal/admin", "internal/devsite", "internal/tap", "internal/explain", "internal/inspect", "internal/signing"},
-	{"internal/push/payload"},
+	{"internal/push/payload", "internal/push/pushapi"},
 	{"internal/push/native", "internal/push/beams"},
 	{"internal/push/reports"},
 	{"internal/server"},

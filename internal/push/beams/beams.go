@@ -13,11 +13,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -28,6 +26,7 @@ import (
 	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/internal/push/devices"
 	"github.com/belfryhq/belfry/internal/push/notification"
+	"github.com/belfryhq/belfry/internal/push/pushapi"
 )
 
 // Devices are where installations are kept.
@@ -173,9 +172,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, s section, path
 	if !ok {
 		e = h.internal(r, err)
 	}
-	if e.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int((e.retryAfter+time.Second-1)/time.Second)))
-	}
+	pushapi.RetryAfter(w.Header(), e.retryAfter)
 	if e.allow != "" {
 		w.Header().Set("Allow", e.allow)
 	}
@@ -199,7 +196,7 @@ var instanceID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-
 // open finds the instance, and has the section serve the request.
 func (h *Handler) open(w http.ResponseWriter, r *http.Request, s section, path string) error {
 	id, rest, _ := strings.Cut(path, "/")
-	id = strings.ToLower(unescape(id))
+	id = strings.ToLower(pushapi.Unescape(id))
 	switch {
 	case h.cfg.RequireTLS && !h.cfg.Secure(r):
 		return refuse(http.StatusForbidden, "TLS required", "Use https for this address.")
@@ -250,16 +247,12 @@ func (c *call) body(limit int64) ([]byte, error) {
 	if err != nil || kind != "application/json" {
 		return nil, refuse(http.StatusBadRequest, "Invalid content type", "The content type is not application/json.")
 	}
-	tooLarge := badRequest("The body is larger than %d bytes.", limit)
-	if c.r.ContentLength > limit {
-		return nil, tooLarge
-	}
-	body, err := io.ReadAll(io.LimitReader(c.r.Body, limit+1))
+	body, err := pushapi.Body(c.r, limit)
 	switch {
+	case errors.Is(err, pushapi.ErrTooLarge):
+		return nil, badRequest("The body is larger than %d bytes.", limit)
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, "Incomplete Request", "The body did not come whole.")
-	case int64(len(body)) > limit:
-		return nil, tooLarge
 	}
 	var o map[string]json.RawMessage
 	if json.Unmarshal(body, &o) != nil || o == nil {
@@ -315,12 +308,4 @@ func send(w http.ResponseWriter, status int, body []byte) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	w.Write(body) // who does not listen any more can not be told either
-}
-
-// unescape decodes a part of a path once. One that can not be decoded stays as it is.
-func unescape(part string) string {
-	if text, err := url.PathUnescape(part); err == nil {
-		return text
-	}
-	return part
 }

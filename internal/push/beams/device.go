@@ -12,6 +12,7 @@ import (
 	"github.com/belfryhq/belfry/internal/push/devices"
 	"github.com/belfryhq/belfry/internal/push/notification"
 	"github.com/belfryhq/belfry/internal/push/payload"
+	"github.com/belfryhq/belfry/internal/push/pushapi"
 )
 
 const (
@@ -48,7 +49,7 @@ func (c *call) device() error {
 		return c.register(p)
 	}
 	id, what, _ := strings.Cut(rest, "/")
-	id = unescape(id)
+	id = pushapi.Unescape(id)
 	what, interest, _ := strings.Cut(what, "/")
 	switch {
 	case what == "":
@@ -56,7 +57,7 @@ func (c *call) device() error {
 	case what == "interests" && interest == "":
 		return c.interests(p, id)
 	case what == "interests":
-		return c.interest(p, id, unescape(interest))
+		return c.interest(p, id, pushapi.Unescape(interest))
 	case interest != "":
 		return errPath
 	case what == "metadata":

@@ -13,6 +13,7 @@ import (
 
 	"github.com/belfryhq/belfry/internal/push/notification"
 	"github.com/belfryhq/belfry/internal/push/payload"
+	"github.com/belfryhq/belfry/internal/push/pushapi"
 )
 
 const (
@@ -190,9 +191,9 @@ func (c *call) customer() error {
 	if err := c.admit(); err != nil {
 		return err
 	}
-	user := unescape(text)
+	user := pushapi.Unescape(text)
 	if spaced := strings.ReplaceAll(text, "+", " "); spaced != text && !c.cfg.Devices.HasUser(c.app.ID, user) {
-		user = unescape(spaced) // some libraries encode it like a form
+		user = pushapi.Unescape(spaced) // some libraries encode it like a form
 	}
 	if !isUser(user) {
 		return badRequest("The user id is not 1 to %d characters.", payload.MaxName)

@@ -9,6 +9,7 @@ import (
 	"github.com/belfryhq/belfry/internal/push/devices"
 	"github.com/belfryhq/belfry/internal/push/notification"
 	"github.com/belfryhq/belfry/internal/push/payload"
+	"github.com/belfryhq/belfry/internal/push/pushapi"
 )
 
 // message is the body of every request of a client.
@@ -27,11 +28,11 @@ func (h *Handler) client(w http.ResponseWriter, r *http.Request, path string) er
 	case id == "":
 		return h.register(w, r)
 	case rest == "token":
-		return h.setToken(w, r, unescape(id))
+		return h.setToken(w, r, pushapi.Unescape(id))
 	case what == "interests" && interest == "":
-		return h.setInterests(w, r, unescape(id))
+		return h.setInterests(w, r, pushapi.Unescape(id))
 	case what == "interests":
-		return h.subscription(w, r, unescape(id), unescape(interest))
+		return h.subscription(w, r, pushapi.Unescape(id), pushapi.Unescape(interest))
 	}
 	return refuse(http.StatusNotFound, "404 NOT FOUND")
 }

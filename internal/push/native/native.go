@@ -10,12 +10,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +20,7 @@ import (
 	"github.com/belfryhq/belfry/internal/mount"
 	"github.com/belfryhq/belfry/internal/push/devices"
 	"github.com/belfryhq/belfry/internal/push/notification"
+	"github.com/belfryhq/belfry/internal/push/pushapi"
 )
 
 const (
@@ -140,9 +138,7 @@ func (h *Handler) answer(serve func(http.ResponseWriter, *http.Request) error) h
 		if !ok {
 			e = h.internal(r, err)
 		}
-		if e.RetryAfter > 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
-		}
+		pushapi.RetryAfter(w.Header(), e.RetryAfter)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		http.Error(w, e.Message, e.Status)
 	})
@@ -178,16 +174,12 @@ func readBody(r *http.Request, limit int64, v any) error {
 			return refuse(http.StatusBadRequest, "The content type is not application/json.")
 		}
 	}
-	tooLarge := refuse(http.StatusRequestEntityTooLarge, "The body is larger than %d bytes.", limit)
-	if r.ContentLength > limit {
-		return tooLarge
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	body, err := pushapi.Body(r, limit)
 	switch {
+	case errors.Is(err, pushapi.ErrTooLarge):
+		return refuse(http.StatusRequestEntityTooLarge, "The body is larger than %d bytes.", limit)
 	case err != nil:
 		return refuse(http.StatusBadRequest, "The body did not come whole.")
-	case int64(len(body)) > limit:
-		return tooLarge
 	case json.Unmarshal(body, v) != nil:
 		return refuse(http.StatusBadRequest, "The body is not a JSON object of the right form.")
 	}
@@ -203,12 +195,4 @@ func enabled(app *apps.App) error {
 		return refuse(http.StatusForbidden, "Push notifications are not enabled for this app: see its setting push.enabled.")
 	}
 	return nil
-}
-
-// unescape decodes a part of a path once. One that can not be decoded stays as it is.
-func unescape(part string) string {
-	if text, err := url.PathUnescape(part); err == nil {
-		return text
-	}
-	return part
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/belfryhq/belfry/internal/apps"
 	"github.com/belfryhq/belfry/internal/push/notification"
 	"github.com/belfryhq/belfry/internal/push/payload"
+	"github.com/belfryhq/belfry/internal/push/pushapi"
 )
 
 // server answers what follows apps/.
@@ -20,10 +21,10 @@ func (h *Handler) server(w http.ResponseWriter, r *http.Request, path string) er
 	if err := method(w, r, http.MethodPost); err != nil {
 		return err
 	}
-	if h.cfg.Apps.ByID(unescape(id)) == nil {
+	if h.cfg.Apps.ByID(pushapi.Unescape(id)) == nil {
 		return refuse(http.StatusNotFound, "There is no such app.")
 	}
-	app, body, err := h.cfg.Verify(r, unescape(id), maxBody)
+	app, body, err := h.cfg.Verify(r, pushapi.Unescape(id), maxBody)
 	if err != nil {
 		return err
 	}

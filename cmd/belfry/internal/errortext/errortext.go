@@ -25,7 +25,7 @@ var packages = []string{
 	"membroker", "mesh", "mount",
 	"native", "natsbroker", "natsroster", "natstest", "node", "notification",
 	"operator",
-	"payload", "peers", "proof", "protocol", "providers", "pusher", "pushtest",
+	"payload", "peers", "proof", "protocol", "providers", "pushapi", "pusher", "pushtest",
 	"queue", "queuetest",
 	"rate", "rawjson", "reach", "recall", "relay", "release", "reports", "roster", "rostertest",
 	"sent", "server", "serving", "setting", "signing", "subprocess", "survey",
